@@ -1,0 +1,130 @@
+"""The values that flow through the core. All are frozen; arrays in them are treated as read-only."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+IndexArray = npt.NDArray[np.int64]
+PartName = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Labelled images.
+
+    Attributes:
+        images: uint8, shape [n, channels, height, width]; may be a read-only memory map.
+        labels: int64, shape [n], values in [0, number of classes).
+    """
+
+    images: npt.NDArray[np.uint8]
+    labels: IndexArray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A train and a test split with the names of their classes.
+
+    Attributes:
+        name: As the user gave it: a registered name, or the last part of a path.
+        train: The training split.
+        test: The test split.
+        class_names: One name a class; the position is the label.
+        fingerprint: Hexadecimal digest of all pixels and labels; keys every cache that depends on the data.
+    """
+
+    name: str
+    train: ImageSet
+    test: ImageSet
+    class_names: tuple[str, ...]
+    fingerprint: str
+
+    @property
+    def n_classes(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
+
+    @property
+    def channels(self) -> int:
+        """1 for grey images, 3 for colour."""
+        return int(self.train.images.shape[1])
+
+    @property
+    def image_size(self) -> int:
+        """Height of an image in pixels; images are square."""
+        return int(self.train.images.shape[2])
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What a model expects of its input: (pixel / 255 - mean) / std, for each channel.
+
+    Attributes:
+        mean: One value a channel, of pixels scaled to [0, 1].
+        std: One value a channel, larger than 0.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Which images an unlearning may train on, select on, and be judged on.
+
+    Attributes:
+        forget_classes: The classes to forget, ascending.
+        forget: Positions in the training split of the images to forget.
+        retain: Positions in the training split of the images to keep; validation images are in neither.
+        validation: Positions of images the original model has not seen; objectives and selection see these alone.
+        validation_from: Which split `validation` points into.
+        test: Positions in the test split; computed once, for finished trials.
+        fingerprint: Hexadecimal digest of all of the above and of the data set's fingerprint.
+    """
+
+    forget_classes: tuple[int, ...]
+    forget: IndexArray
+    retain: IndexArray
+    validation: IndexArray
+    validation_from: Literal["train", "test"]
+    test: IndexArray
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class UnlearnMetrics:
+    """Metric values by their public names, `validation/forget_accuracy` and so on; accuracies lie in [0, 1].
+
+    Attributes:
+        values: Finite floats by metric name.
+        counts: How many images each `<part>/forget` and `<part>/retain` figure stands on.
+    """
+
+    values: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What is known after one epoch of unlearning.
+
+    Attributes:
+        step: Epochs done, counted from 1.
+        last: Whether this was the final epoch; the report then also holds train and test metrics.
+        elapsed_s: Seconds spent unlearning so far (preparation and training), evaluation not counted.
+        evaluation_s: Seconds spent evaluating so far.
+        train_loss: Mean training loss of the epoch.
+        metrics: The metrics of the model as it is now.
+    """
+
+    step: int
+    last: bool
+    elapsed_s: float
+    evaluation_s: float
+    train_loss: float
+    metrics: UnlearnMetrics

@@ -1,0 +1,137 @@
+"""Weights of a model on disk: safetensors, or a torch file read without executing anything in it."""
+
+import json
+import os
+import pickle
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from numpy.dtypes import Float32DType, Float64DType, Int64DType
+from torch import Tensor, nn
+
+from antisample.errors import DataError
+from antisample.types import Preprocessing
+
+# The published checkpoints keep their learning curves as NumPy arrays beside the weights; nothing else is let in.
+_ALLOWED_TYPES = [
+    np.ndarray,
+    np.dtype,
+    np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
+    np._core.multiarray.scalar,  # type: ignore[attr-defined]
+    Float32DType,
+    Float64DType,
+    Int64DType,
+]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights and what is known about them.
+
+    Attributes:
+        state_dict: Tensors by name, on the CPU.
+        metadata: Free text by key; our own files hold `mean` and `std` as JSON lists among others.
+    """
+
+    state_dict: dict[str, Tensor]
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    def preprocessing(self) -> Preprocessing | None:
+        """Reads mean and std from the metadata, or from the sentence `mean a b c and std a b c` in `input`."""
+        values = {}
+        for key in ("mean", "std"):
+            if key in self.metadata:
+                values[key] = tuple(float(v) for v in json.loads(self.metadata[key]))
+                continue
+            found = re.search(rf"\b{key}((?:[ ,]+\d*\.\d+)+)", self.metadata.get("input", ""))
+            if found is None:
+                return None
+            values[key] = tuple(float(v) for v in re.findall(r"\d*\.\d+", found.group(1)))
+        return Preprocessing(mean=values["mean"], std=values["std"])
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Reads a checkpoint without executing code from it.
+
+    Args:
+        path: A `.safetensors` file, or a torch file that holds a state dict or a dictionary with one under
+            `state_dict`.
+
+    Returns:
+        The weights on the CPU, with the metadata of a safetensors file.
+
+    Raises:
+        DataError: If the file is missing, damaged, holds no weights, or would have to execute code.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: the checkpoint does not exist.")
+    if path.suffix == ".safetensors":
+        try:
+            with safetensors.safe_open(path, framework="pt") as file:
+                return Checkpoint({name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {})
+        except (safetensors.SafetensorError, OSError) as error:
+            raise DataError(f"{path}: not a readable safetensors file ({error}).") from error
+    try:
+        with torch.serialization.safe_globals(_ALLOWED_TYPES):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise DataError(
+            f"{path}: refused, since reading it would execute code or build objects other than tensors and "
+            "arrays. Save the weights as safetensors, or as `torch.save(model.state_dict(), path)`."
+        ) from error
+    except (RuntimeError, OSError, EOFError, ValueError) as error:
+        raise DataError(f"{path}: not a readable torch checkpoint ({error}).") from error
+    state_dict = content.get("state_dict", content) if isinstance(content, dict) else content
+    if not isinstance(state_dict, dict) or not all(isinstance(value, Tensor) for value in state_dict.values()):
+        raise DataError(f"{path}: holds no state dict; expected tensors by name, or a dictionary with `state_dict`.")
+    return Checkpoint(dict(state_dict))
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Writes safetensors in one step: a reader sees the old file or the new one, never a part.
+
+    Args:
+        path: Where to; the folder is made.
+        checkpoint: Weights and metadata.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state_dict.items()}
+    try:
+        safetensors.torch.save_file(tensors, partial, checkpoint.metadata)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_weights(model: nn.Module, state_dict: dict[str, Tensor], source: str) -> None:
+    """Copies weights into a model and explains what does not fit.
+
+    Args:
+        model: Receives the weights in place.
+        state_dict: Tensors by name.
+        source: Where the weights come from, for the message.
+
+    Raises:
+        DataError: If names or shapes belong to another architecture.
+    """
+    own = model.state_dict()
+    problems = [f"lacks {name!r}" for name in own if name not in state_dict]
+    problems += [f"has an unknown {name!r}" for name in state_dict if name not in own]
+    problems += [
+        f"has {name!r} of shape {list(tensor.shape)} where the model has {list(own[name].shape)}"
+        for name, tensor in state_dict.items()
+        if name in own and own[name].shape != tensor.shape
+    ]
+    if problems:
+        more = f", and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise DataError(
+            f"{source}: the checkpoint is of another architecture than {type(model).__name__}: "
+            f"it {'; it '.join(problems[:3])}{more}."
+        )
+    model.load_state_dict(state_dict)

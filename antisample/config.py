@@ -1,0 +1,116 @@
+"""Configuration of one unlearning. It says nothing about searching."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from antisample.errors import ConfigError
+from antisample.methods import AntiSampleConfig, AnyMethodConfig
+from antisample.metrics import EvaluationConfig
+from antisample.splits import ForgetRequest, SplitConfig
+from antisample.train import TrainingRecipe
+
+
+class DataConfig(BaseModel):
+    """Which images.
+
+    Attributes:
+        source: A registered data set, or the path of a folder (images by class, or Parquet files).
+        root: Where torchvision data sets lie, or are downloaded to.
+        download: Whether torchvision may download into `root`.
+        image_size: Resize images to this many pixels; None keeps their size.
+        cache_dir: Where decoded images and original models are kept.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    root: Path | None = None
+    download: bool = False
+    image_size: int | None = Field(default=None, ge=1)
+    cache_dir: Path = Path("runs/cache")
+
+
+class ModelConfig(BaseModel):
+    """Which original model.
+
+    Attributes:
+        name: A registered model, or `package.module:function`.
+        checkpoint: Its weights; without it the model is trained on the data, validation images held out.
+        mean: Mean of the input, a value a channel. By default what the checkpoint says, or else that of the data.
+        std: Standard deviation of the input, likewise; given if and only if `mean` is.
+        recipe: How to train it where there is no checkpoint.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    checkpoint: Path | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    recipe: TrainingRecipe = TrainingRecipe()
+
+    @model_validator(mode="after")
+    def _mean_with_std(self) -> "ModelConfig":
+        if (self.mean is None) != (self.std is None) or len(self.mean or ()) != len(self.std or ()):
+            raise ValueError("`mean` and `std` must be given together and with one value a channel")
+        if any(value <= 0 for value in self.std or ()):
+            raise ValueError(f"`std` must be larger than 0, but got {self.std}")
+        return self
+
+
+class UnlearnConfig(BaseModel):
+    """Everything that one unlearning needs.
+
+    Attributes:
+        data: Which images.
+        split: How validation is set apart.
+        model: The original model.
+        forget: What to forget.
+        method: The method with its hyperparameters; `name` selects it.
+        seed: Seed of all random draws of the unlearning itself.
+        device: `auto` takes a GPU where there is one; else `cpu`, `cuda`, `cuda:1`.
+        evaluation: How metrics are computed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: DataConfig
+    split: SplitConfig = SplitConfig()
+    model: ModelConfig
+    forget: ForgetRequest
+    method: AnyMethodConfig = AntiSampleConfig()
+    seed: int = Field(default=0, ge=0)
+    device: str = "auto"
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @classmethod
+    def parse(cls, values: dict[str, Any], source: str | None = None) -> "UnlearnConfig":
+        """Validates plain values.
+
+        Raises:
+            ConfigError: With every problem found.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(validation_problems(error), source) from error
+
+
+def validation_problems(error: ValidationError) -> list[str]:
+    """One sentence a problem: the key, the rule and the value."""
+    problems = []
+    for item in error.errors(include_url=False):
+        key = ".".join(str(part) for part in item["loc"]) or "configuration"
+        rule = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            problems.append(f"`{key}` is not a known key.")
+        elif item["type"] == "missing":
+            problems.append(f"`{key}` is required.")
+        elif item["type"] == "value_error":
+            problems.append(f"`{key}`: {rule}.")
+        else:
+            rule = rule.removeprefix("Input should be ").removeprefix("a ").removeprefix("valid ")
+            problems.append(f"`{key}` must be {rule}, but got {item['input']!r}.")
+    return problems

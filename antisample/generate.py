@@ -1,0 +1,169 @@
+"""Anti-sample generation (Mondal & Samanta, PReMI 2025): noise around the retain images farthest from a forget image.
+
+Arguments keep their published names. Everything runs on the device of its input and in chunks, so that memory grows
+with n + m, never with n x m, for n forget and m retain images.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from antisample.errors import ConfigError
+
+Normalise = Callable[[Tensor], Tensor]
+
+_CHUNK_ELEMENTS = 2**24  # numbers in the largest temporary: 64 MiB as float32
+_SPARE_CANDIDATES = 32
+
+
+def farthest_neighbours(forget: Tensor, retain: Tensor, k: int, normalise: Normalise) -> Tensor:
+    """Finds the `k` retain images farthest from every forget image by Euclidean distance, farthest first.
+
+    A float32 matrix product makes a shortlist; float64 differences rank it. Where the rounding error of the product
+    could have kept a true neighbour out of the shortlist, the whole row is ranked in float64 instead, so the result
+    is that of float64 throughout (ties aside).
+
+    Args:
+        forget: Images [n, ...], n at least 1.
+        retain: Images [m, ...] on the same device.
+        k: Neighbours an image, in [1, m].
+        normalise: Maps a batch of images to the float32 space in which distances count.
+
+    Returns:
+        int64 positions in `retain`, [n, k].
+
+    Raises:
+        ConfigError: If `k` is out of range or there is nothing to rank.
+    """
+    if len(forget) == 0 or len(retain) == 0:
+        raise ConfigError(f"Anti-samples need forget and retain images, but got {len(forget)} and {len(retain)}.")
+    if not 1 <= k <= len(retain):
+        raise ConfigError(f"`tail_randomized` must be in [1, {len(retain)}] (retain images), but got {k}.")
+    pool = normalise(retain).flatten(1)
+    shortlist = min(k + _SPARE_CANDIDATES, len(pool))
+    result = torch.empty(len(forget), k, dtype=torch.int64, device=forget.device)
+    rows_a_chunk = max(1, _CHUNK_ELEMENTS // len(pool))
+    for start in range(0, len(forget), rows_a_chunk):
+        queries = normalise(forget[start : start + rows_a_chunk]).flatten(1)
+        squared = torch.addmm(pool.square().sum(1), queries, pool.T, alpha=-2)
+        squared += queries.square().sum(1, keepdim=True)
+        rough, candidates = squared.topk(shortlist, dim=1)
+        exact = _exact_squared(queries, candidates, pool)
+        order = exact.argsort(dim=1, descending=True, stable=True)[:, :k]
+        found = candidates.gather(1, order)
+        if shortlist < len(pool):
+            # A float32 dot product of length d is off by at most d * 2^-24 * |u| |r| (Higham, 2002, eq. 3.5).
+            reach = 2 * queries.norm(dim=1) + rough[:, 0].clamp_min(0).sqrt()  # at least |u| + |r|
+            missed_at_most = rough[:, -1] + (queries.shape[1] + 4) * 2**-24 * reach.square()
+            unsure = exact.gather(1, order[:, -1:]).squeeze(1) <= missed_at_most
+            everyone = torch.arange(len(pool), device=pool.device)[None]
+            for row in torch.nonzero(unsure).flatten().tolist():
+                full = _exact_squared(queries[row : row + 1], everyone, pool)
+                found[row] = full[0].argsort(descending=True, stable=True)[:k]
+        result[start : start + rows_a_chunk] = found
+    return result
+
+
+def draw_anti_samples(
+    forget: Tensor,
+    retain: Tensor,
+    neighbours: Tensor,
+    *,
+    local_variance: float,
+    size_multiplier: int,
+    p: float,
+    eps: float,
+    normalise: Normalise,
+    generator: torch.Generator,
+) -> Tensor:
+    """Draws noise around far neighbours f(u): each coordinate from a normal with mean f(u) with probability `p`.
+
+    The standard deviation is (|u - f(u)| + eps) * local_variance, coordinate by coordinate; coordinates that are
+    not drawn keep f(u). f(u) is drawn anew from `neighbours` in each of the `size_multiplier` rounds.
+
+    Args:
+        forget: Images u, [n, ...].
+        retain: Images, [m, ...].
+        neighbours: int64 positions in `retain`, [n, k]; k = 1 always takes the farthest.
+        local_variance: Scale of the noise, larger than 0; published values 1 to 10.
+        size_multiplier: Rounds, at least 1.
+        p: Probability of a noisy coordinate, in [0, 1]; published 0.85 to 0.95.
+        eps: Added to the distance, at least 0; published 0.01.
+        normalise: See `farthest_neighbours`.
+        generator: On the device of `forget`.
+
+    Returns:
+        float32, [n * size_multiplier, d] in the normalised space.
+
+    Raises:
+        ConfigError: If an argument is out of its range.
+    """
+    problems = [
+        f"`{name}` must be {rule}, but got {value}."
+        for name, value, ok, rule in (
+            ("local_variance", local_variance, local_variance > 0, "larger than 0"),
+            ("size_multiplier", size_multiplier, size_multiplier >= 1, "at least 1"),
+            ("p", p, 0 <= p <= 1, "in [0, 1]"),
+            ("eps", eps, eps >= 0, "at least 0"),
+        )
+        if not ok
+    ]
+    if problems:
+        raise ConfigError(problems)
+    n, features, device = len(forget), forget[0].numel(), forget.device
+    samples = torch.empty(size_multiplier * n, features, device=device)
+    rows_a_chunk = max(1, _CHUNK_ELEMENTS // features)
+    for first in range(0, len(samples), n):
+        choice = torch.randint(neighbours.shape[1], (n, 1), generator=generator, device=device)
+        farthest = neighbours.gather(1, choice).squeeze(1)
+        for start in range(0, n, rows_a_chunk):
+            stop = min(n, start + rows_a_chunk)
+            u = normalise(forget[start:stop]).flatten(1)
+            f = normalise(retain[farthest[start:stop]]).flatten(1)
+            noise = torch.randn(u.shape, generator=generator, device=device)
+            noise *= ((u - f).abs_() + eps) * local_variance
+            noise *= torch.rand(u.shape, generator=generator, device=device) < p
+            samples[first + start : first + stop] = f + noise
+    return samples
+
+
+def convex_combinations(samples: Tensor, count: int, temperature: float, generator: torch.Generator) -> Tensor:
+    """Mixes samples with random convex weights: the softmax of standard normals, times `temperature`.
+
+    Args:
+        samples: float32, [n, d].
+        count: Combinations to draw, at least 1.
+        temperature: 1 is the published weighting; larger values make the weights sparser. Larger than 0.
+        generator: On the device of `samples`.
+
+    Returns:
+        float32, [count, d].
+
+    Raises:
+        ConfigError: If an argument is out of its range.
+    """
+    if count < 1:
+        raise ConfigError(f"`no_generated_data` must be at least 1, but got {count}.")
+    if temperature <= 0:
+        raise ConfigError(f"`combination_temperature` must be larger than 0, but got {temperature}.")
+    combined = torch.empty(count, samples.shape[1], device=samples.device)
+    rows_a_chunk = max(1, _CHUNK_ELEMENTS // len(samples))
+    for start in range(0, count, rows_a_chunk):
+        shape = (min(rows_a_chunk, count - start), len(samples))
+        logits = torch.randn(shape, generator=generator, device=samples.device) * temperature
+        combined[start : start + shape[0]] = logits.softmax(dim=1) @ samples
+    return combined
+
+
+def _exact_squared(queries: Tensor, candidates: Tensor, pool: Tensor) -> Tensor:
+    """Squared distances in float64 from each query [n, d] to its candidates [n, k], which are rows of `pool`."""
+    exact = torch.empty(candidates.shape, dtype=torch.float64, device=pool.device)
+    columns = min(candidates.shape[1], max(1, _CHUNK_ELEMENTS // pool.shape[1]))
+    rows = max(1, _CHUNK_ELEMENTS // (columns * pool.shape[1]))
+    for top in range(0, len(queries), rows):
+        for left in range(0, candidates.shape[1], columns):
+            chosen = candidates[top : top + rows, left : left + columns]
+            differences = pool[chosen].double() - queries[top : top + rows, None].double()
+            exact[top : top + rows, left : left + columns] = differences.square_().sum(-1)
+    return exact

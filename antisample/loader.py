@@ -1,0 +1,91 @@
+"""Batches from tensors that already live on the device: uint8 images are normalised on the way into a batch."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from antisample.seeds import numpy_stream
+from antisample.types import ImageSet, IndexArray, Preprocessing
+
+
+class Normaliser:
+    """Maps uint8 images to what the model expects, (pixel / 255 - mean) / std, as float32.
+
+    Args:
+        preprocessing: Mean and std, one value a channel.
+        device: Where the images are.
+    """
+
+    def __init__(self, preprocessing: Preprocessing, device: torch.device) -> None:
+        mean, std = (
+            torch.tensor(values, dtype=torch.float32, device=device).view(1, -1, 1, 1)
+            for values in (preprocessing.mean, preprocessing.std)
+        )
+        self._scale = 1 / (255 * std)
+        self._shift = -mean / std
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Normalises uint8 images [n, channels, h, w]."""
+        return torch.addcmul(self._shift, images.float(), self._scale)
+
+
+def to_device(images: ImageSet, positions: IndexArray, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Copies the images at `positions` to `device`: uint8 [n, c, h, w] and int64 labels [n]."""
+    return (
+        torch.from_numpy(images.images[positions]).to(device),
+        torch.from_numpy(images.labels[positions]).to(device),
+    )
+
+
+class TrainingData:
+    """Training images, some as uint8 pixels and some (anti-samples) already normalised.
+
+    Args:
+        images: uint8, [n, c, h, w], on the device.
+        labels: int64, [n], on the device.
+        normalise: Maps `images` to the model's input.
+        extra_images: float32, [m, c, h, w], already normalised.
+        extra_labels: int64, [m].
+    """
+
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        normalise: Normaliser,
+        extra_images: Tensor | None = None,
+        extra_labels: Tensor | None = None,
+    ) -> None:
+        self.images, self.normalise = images, normalise
+        self.extra_images = extra_images if extra_images is not None else images.new_empty(0, *images.shape[1:])
+        self.labels = labels if extra_labels is None else torch.cat([labels, extra_labels])
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields one epoch in an order that depends on `seed` and `epoch` alone.
+
+        Args:
+            batch_size: Images a batch; the last batch may be smaller.
+            seed: Seed of the run.
+            epoch: Number of the epoch.
+
+        Yields:
+            Normalised float32 images [b, c, h, w] and int64 labels [b].
+        """
+        n_pixels, device = len(self.images), self.images.device
+        order = numpy_stream(seed, "order", epoch).permutation(len(self))
+        for start in range(0, len(self), batch_size):
+            chosen = order[start : start + batch_size]
+            pixels, extra = chosen[chosen < n_pixels], chosen[chosen >= n_pixels]
+            inputs = [self.normalise(self.images[_indices(pixels, device)])] if len(pixels) else []
+            if len(extra):
+                inputs.append(self.extra_images[_indices(extra - n_pixels, device)])
+            yield torch.cat(inputs), self.labels[_indices(np.concatenate([pixels, extra]), device)]
+
+
+def _indices(positions: IndexArray, device: torch.device) -> Tensor:
+    return torch.from_numpy(positions).to(device, non_blocking=True)

@@ -1,0 +1,123 @@
+"""The anti-sample method (Mondal & Samanta, PReMI 2025).
+
+Images as unlike the forget class as possible, blurred by noise, are labelled with the class to forget; a short
+fine-tuning on them and on retain images moves the class's decision region away from its true images.
+"""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from antisample.errors import ConfigError
+from antisample.generate import convex_combinations, draw_anti_samples, farthest_neighbours
+from antisample.loader import TrainingData, to_device
+from antisample.methods.base import MethodConfig, UnlearnContext
+from antisample.methods.finetune import FineTuneSettings, fine_tuner, retain_subset
+from antisample.seeds import torch_stream
+from antisample.train import Trainer
+from antisample.types import IndexArray
+
+
+class AntiSampleConfig(FineTuneSettings):
+    """Configuration of the method `antisample`; published names, published values as defaults.
+
+    Attributes:
+        local_variance: Scale of the noise, larger than 0; published 1, 5 and 10.
+        size_multiplier: Rounds of neighbours and noise before samples are combined; published 1.
+        p: Probability that a coordinate is noisy, in [0, 1]; published 0.85 and 0.95.
+        tail_randomized: The neighbour is drawn from this many farthest retain images; 1 takes the farthest.
+            Published 20 and 30.
+        eps: Added to the coordinate distance that scales the noise; published 0.01.
+        generated_fraction: Anti-samples for each forgotten class, as a share of the images that the last retain
+            class has in the fine-tuning subset; published 1.
+        no_generated_data: Anti-samples for each forgotten class as a number; overrides `generated_fraction`.
+        combine: Whether anti-samples are convex combinations (published) or single draws.
+        combination_temperature: 1 is published; larger values make the combinations sparser.
+        neighbour_pool: Where neighbours are searched: the fine-tuning `subset`, the whole `retain` set, or as
+            `published`: the subset for one class, the retain set for several.
+    """
+
+    name: Literal["antisample"] = "antisample"
+    local_variance: float = Field(default=1.0, gt=0)
+    size_multiplier: int = Field(default=1, ge=1)
+    p: float = Field(default=0.95, ge=0, le=1)
+    tail_randomized: int = Field(default=20, ge=1)
+    eps: float = Field(default=0.01, ge=0)
+    generated_fraction: float = Field(default=1.0, gt=0)
+    no_generated_data: int | None = Field(default=None, ge=1)
+    combine: bool = True
+    combination_temperature: float = Field(default=1.0, gt=0)
+    neighbour_pool: Literal["published", "subset", "retain"] = "published"
+
+
+class AntiSample:
+    """Fine-tunes on retain images and on anti-samples that carry the label of the class to forget."""
+
+    config_type: ClassVar[type[MethodConfig]] = AntiSampleConfig
+
+    def prepare(self, context: UnlearnContext, config: AntiSampleConfig) -> Trainer:
+        """See `UnlearningMethod.prepare`.
+
+        Raises:
+            ConfigError: If `tail_randomized` exceeds the number of retain images.
+        """
+        subset = retain_subset(context, config)
+        images, labels = to_device(context.dataset.train, subset, context.device)
+        generated = [self._generate(context, config, subset, label) for label in context.splits.forget_classes]
+        return fine_tuner(
+            context,
+            config,
+            TrainingData(
+                images,
+                labels,
+                context.normaliser(),
+                torch.cat(generated),
+                torch.cat([labels.new_full((len(g),), c) for g, c in zip(generated, context.splits.forget_classes, strict=True)]),
+            ),
+        )
+
+    def _generate(
+        self, context: UnlearnContext, config: AntiSampleConfig, subset: IndexArray, label: int
+    ) -> Tensor:
+        """Anti-samples for one class, float32 [count, c, h, w], normalised."""
+        train, splits = context.dataset.train, context.splits
+        forget, _ = to_device(train, splits.forget[train.labels[splits.forget] == label], context.device)
+        whole = config.neighbour_pool == "retain" or (
+            config.neighbour_pool == "published" and len(splits.forget_classes) > 1
+        )
+        retain, _ = to_device(train, splits.retain if whole else subset, context.device)
+        if config.tail_randomized > len(retain):
+            raise ConfigError(
+                f"`tail_randomized` must be at most {len(retain)}, the number of retain images to choose from, "
+                f"but got {config.tail_randomized}."
+            )
+        normalise = context.normaliser()
+        generator = torch_stream(context.device, context.seed, "anti-samples", label)
+        neighbours = farthest_neighbours(forget, retain, config.tail_randomized, normalise)
+        samples = draw_anti_samples(
+            forget,
+            retain,
+            neighbours,
+            local_variance=config.local_variance,
+            size_multiplier=config.size_multiplier,
+            p=config.p,
+            eps=config.eps,
+            normalise=normalise,
+            generator=generator,
+        )
+        count = config.no_generated_data or generated_count(train.labels[subset], config.generated_fraction)
+        if config.combine:
+            samples = convex_combinations(samples, count, config.combination_temperature, generator)
+        else:
+            turns = -(-count // len(samples))
+            order = torch.randperm(len(samples), generator=generator, device=context.device).repeat(turns)
+            samples = samples[order[:count]]
+        return samples.view(count, *forget.shape[1:])
+
+
+def generated_count(subset_labels: IndexArray, fraction: float) -> int:
+    """How many anti-samples a forgotten class gets: a share of the last retain class's images in the subset."""
+    return max(1, round(fraction * int(np.count_nonzero(subset_labels == subset_labels.max()))))

@@ -1,0 +1,114 @@
+"""What an unlearning method is: something that prepares a run, which is then trained epoch by epoch."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from antisample.loader import Normaliser
+from antisample.models import build_model, use_patch_convolutions
+from antisample.types import Dataset, Preprocessing, Splits
+
+
+class MethodConfig(BaseModel):
+    """Base of every method's configuration; subclasses add a literal `name` and their hyperparameters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+
+
+@dataclass(frozen=True)
+class OriginalModel:
+    """The trained model that has to forget.
+
+    Attributes:
+        name: As `antisample.models.build_model` takes it.
+        state_dict: Weights on the CPU; never changed.
+        preprocessing: What the model expects of its input.
+        fingerprint: Hexadecimal digest of the weights.
+    """
+
+    name: str
+    state_dict: dict[str, Tensor]
+    preprocessing: Preprocessing
+    fingerprint: str
+
+    def build(self, dataset: Dataset, device: torch.device) -> nn.Module:
+        """A fresh copy with the original weights on `device`."""
+        model = build_model(self.name, dataset.n_classes, dataset.channels)
+        model.load_state_dict(self.state_dict)
+        return use_patch_convolutions(model.to(device), device)
+
+
+@dataclass(frozen=True)
+class UnlearnContext:
+    """Everything a method may use. It holds no test images' positions that a method could train on by mistake.
+
+    Attributes:
+        dataset: The data; methods read its training split.
+        splits: Which training images to forget and which to keep.
+        original: The model that has to forget.
+        device: Where to compute.
+        seed: Seed of every random draw of the run.
+    """
+
+    dataset: Dataset
+    splits: Splits
+    original: OriginalModel
+    device: torch.device
+    seed: int
+
+    def normaliser(self) -> Normaliser:
+        """Maps uint8 images on the device to the model's input."""
+        return Normaliser(self.original.preprocessing, self.device)
+
+
+class UnlearningRun(Protocol):
+    """One unlearning under way. `antisample.train.Trainer` is the usual one.
+
+    Attributes:
+        model: The model as it is after the last finished epoch, on the device.
+        epochs: How many epochs there are.
+        epochs_done: How many are finished.
+    """
+
+    model: nn.Module
+    epochs: int
+    epochs_done: int
+
+    def run_epoch(self) -> float:
+        """Does the next epoch and returns its mean training loss."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` needs to continue: tensors, numbers, strings, lists and dictionaries only."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continues from a saved state of a run that was prepared with the same context and configuration."""
+        ...
+
+
+class UnlearningMethod(Protocol):
+    """A plug-in: one file in this folder and one line in the registry.
+
+    Attributes:
+        config_type: Its configuration; the literal default of the field `name` is the method's name.
+    """
+
+    config_type: ClassVar[type[MethodConfig]]
+
+    def prepare(self, context: UnlearnContext, config: Any) -> UnlearningRun:
+        """Does all work that comes before the first epoch, such as generating anti-samples.
+
+        Args:
+            context: Data, model, device and seed.
+            config: An instance of `config_type`.
+
+        Returns:
+            A run at epoch 0. The same arguments give the same run.
+        """
+        ...

@@ -1,0 +1,80 @@
+"""Classifiers by name. Adding one is a file beside this one and a line in `_BUILDERS`."""
+
+import importlib
+from collections.abc import Callable
+from typing import cast
+
+from torch import nn
+
+from antisample.errors import ConfigError
+from antisample.models.allcnn import AllCNN
+from antisample.models.patch_conv import use_patch_convolutions
+from antisample.models.resnet9 import ResNet9
+from antisample.models.small_cnn import SmallCNN
+from antisample.models.torchvision_nets import mobilenet_v2, resnet18
+
+ModelBuilder = Callable[[int, int], nn.Module]
+
+_BUILDERS: dict[str, ModelBuilder] = {
+    "SmallCNN": SmallCNN,
+    "ResNet9": ResNet9,
+    "AllCNN": AllCNN,
+    "ResNet18": resnet18,
+    "MobileNet_v2": mobilenet_v2,
+}
+
+
+def model_names() -> tuple[str, ...]:
+    """The registered names."""
+    return tuple(_BUILDERS)
+
+
+def find_builder(name: str) -> ModelBuilder:
+    """Finds a builder by registered name (any case) or import path.
+
+    Args:
+        name: A name of `model_names()`, or `package.module:function`, a callable that takes the number of classes
+            and of input channels and returns the network.
+
+    Returns:
+        The builder.
+
+    Raises:
+        ConfigError: If there is no such name, module or function.
+    """
+    if ":" in name:
+        module_name, _, attribute = name.partition(":")
+        try:
+            builder = getattr(importlib.import_module(module_name), attribute)
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(f"`model.name` {name!r} cannot be imported: {error}.") from error
+        return cast(ModelBuilder, builder)
+    by_lower_name = {known.lower(): builder for known, builder in _BUILDERS.items()}
+    if name.lower() not in by_lower_name:
+        raise ConfigError(
+            f"`model.name` must be one of {', '.join(_BUILDERS)} or `package.module:function`, but got {name!r}."
+        )
+    return by_lower_name[name.lower()]
+
+
+def build_model(name: str, n_classes: int, in_channels: int) -> nn.Module:
+    """Builds a classifier with fresh weights from torch's global random state.
+
+    Args:
+        name: See `find_builder`.
+        n_classes: Number of outputs, at least 1.
+        in_channels: 1 for grey images, 3 for colour.
+
+    Returns:
+        A network that maps float images [n, in_channels, h, w] to logits [n, n_classes].
+
+    Raises:
+        ConfigError: If there is no such model, or the builder returned something else.
+    """
+    model = find_builder(name)(n_classes, in_channels)
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"`model.name` {name!r} must build a torch.nn.Module, but got {type(model).__name__}.")
+    return model
+
+
+__all__ = ["ModelBuilder", "build_model", "find_builder", "model_names", "use_patch_convolutions"]

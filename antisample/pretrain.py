@@ -1,0 +1,152 @@
+"""The original model: read from a checkpoint, or trained once and cached by content."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from antisample.config import ModelConfig
+from antisample.errors import ConfigError, DataError
+from antisample.loader import Normaliser, TrainingData, to_device
+from antisample.methods.base import OriginalModel
+from antisample.models import build_model, use_patch_convolutions
+from antisample.seeds import derive
+from antisample.train import train_from_scratch
+from antisample.types import Dataset, ImageSet, Preprocessing, Splits
+
+EpochListener = Callable[[int, int, float], None]
+
+_CACHE_VERSION = 1
+
+
+def original_model(
+    config: ModelConfig,
+    dataset: Dataset,
+    splits: Splits,
+    cache_dir: Path,
+    device: torch.device,
+    on_epoch: EpochListener | None = None,
+) -> OriginalModel:
+    """Loads the original model from its checkpoint or from the cache, or else trains and caches it.
+
+    The cache key holds everything the weights depend on: data, training images, architecture, recipe, preprocessing.
+
+    Args:
+        config: Which model.
+        dataset: The data.
+        splits: Validation images in the training split are held out of training.
+        cache_dir: Trained models go to `models/` in it.
+        device: Where to train.
+        on_epoch: Called after each epoch with the epoch, their number and the mean loss.
+
+    Returns:
+        The original model.
+
+    Raises:
+        ConfigError: If preprocessing and channels do not fit.
+        DataError: If the checkpoint cannot be used.
+        DivergedError: If training diverged.
+    """
+    if config.checkpoint is not None:
+        checkpoint = load_checkpoint(config.checkpoint)
+        return _from_checkpoint(checkpoint, config, dataset, str(config.checkpoint))
+    path = pretrained_path(config, dataset, splits, cache_dir)
+    if path.is_file():
+        try:
+            return _from_checkpoint(load_checkpoint(path), config, dataset, str(path))
+        except DataError:
+            path.unlink()  # damaged: train it again rather than trust it
+    checkpoint = _train(config, dataset, splits, device, on_epoch)
+    save_checkpoint(path, checkpoint)
+    return _from_checkpoint(checkpoint, config, dataset, str(path))
+
+
+def pretrained_path(config: ModelConfig, dataset: Dataset, splits: Splits, cache_dir: Path) -> Path:
+    """Where the original model is cached; the name is a digest of everything its weights depend on."""
+    key = {
+        "version": _CACHE_VERSION,
+        "data": dataset.fingerprint,
+        "train": hashlib.blake2b(_train_positions(splits).tobytes(), digest_size=16).hexdigest(),
+        "model": config.name.lower(),
+        "preprocessing": [config.mean, config.std],
+        "recipe": config.recipe.model_dump(),
+    }
+    digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=12).hexdigest()
+    return cache_dir / "models" / f"{config.name.replace(':', '.').lower()}-{digest}.safetensors"
+
+
+def pixel_statistics(images: ImageSet) -> Preprocessing:
+    """Mean and standard deviation of each channel, of pixels scaled to [0, 1]; computed from pixel counts, exactly."""
+    levels = np.arange(256) / 255
+    mean, std = [], []
+    for channel in range(images.images.shape[1]):
+        counts = np.bincount(images.images[:, channel].ravel(), minlength=256)
+        average = float((counts * levels).sum() / counts.sum())
+        spread = float(np.sqrt((counts * (levels - average) ** 2).sum() / counts.sum()))
+        mean.append(average)
+        std.append(spread or 1.0)
+    return Preprocessing(tuple(mean), tuple(std))
+
+
+def _train_positions(splits: Splits) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return np.sort(np.concatenate([splits.forget, splits.retain]))
+
+
+def _train(
+    config: ModelConfig, dataset: Dataset, splits: Splits, device: torch.device, on_epoch: EpochListener | None
+) -> Checkpoint:
+    preprocessing = _configured(config) or pixel_statistics(dataset.train)
+    _check_channels(preprocessing, dataset, "`model.mean`")
+    images, labels = to_device(dataset.train, _train_positions(splits), device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(config.recipe.seed, "initial weights"))
+        model = build_model(config.name, dataset.n_classes, dataset.channels)
+    model = use_patch_convolutions(model.to(device), device)
+    data = TrainingData(images, labels, Normaliser(preprocessing, device))
+    trainer = train_from_scratch(model, data, config.recipe, config.recipe.seed)
+    for epoch in range(1, trainer.epochs + 1):
+        loss = trainer.run_epoch()
+        if on_epoch is not None:
+            on_epoch(epoch, trainer.epochs, loss)
+    metadata = {
+        "model": config.name,
+        "mean": json.dumps(preprocessing.mean),
+        "std": json.dumps(preprocessing.std),
+        "data": dataset.fingerprint,
+        "recipe": config.recipe.model_dump_json(),
+    }
+    return Checkpoint(dict(model.state_dict()), metadata)
+
+
+def _from_checkpoint(checkpoint: Checkpoint, config: ModelConfig, dataset: Dataset, source: str) -> OriginalModel:
+    preprocessing = _configured(config) or checkpoint.preprocessing() or pixel_statistics(dataset.train)
+    _check_channels(preprocessing, dataset, source)
+    load_weights(build_model(config.name, dataset.n_classes, dataset.channels), checkpoint.state_dict, source)
+    return OriginalModel(config.name, checkpoint.state_dict, preprocessing, weights_fingerprint(checkpoint.state_dict))
+
+
+def _configured(config: ModelConfig) -> Preprocessing | None:
+    return Preprocessing(config.mean, config.std) if config.mean is not None and config.std is not None else None
+
+
+def _check_channels(preprocessing: Preprocessing, dataset: Dataset, source: str) -> None:
+    if len(preprocessing.mean) != dataset.channels:
+        raise ConfigError(
+            f"{source}: mean and std must have one value for each of the {dataset.channels} channels of "
+            f"{dataset.name}, but got {len(preprocessing.mean)}."
+        )
+
+
+def weights_fingerprint(state_dict: dict[str, Tensor]) -> str:
+    """Hexadecimal digest of names, shapes and values of a state dict."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(state_dict):
+        tensor = state_dict[name].detach().cpu().contiguous()
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,168 @@
+"""The one training loop: pretraining, fine-tuning, unlearning and retraining all run through `Trainer`."""
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from antisample.errors import DivergedError
+from antisample.loader import TrainingData
+from antisample.seeds import derive, torch_stream
+
+BatchNormMode = Literal["eval", "train"]
+Augmentation = Callable[[Tensor, torch.Generator], Tensor]
+
+
+class TrainingRecipe(BaseModel):
+    """How a model is trained from scratch: AdamW with a one-cycle learning rate.
+
+    Attributes:
+        epochs: Passes over the data.
+        batch_size: Images a step.
+        max_learning_rate: Peak of the one-cycle schedule.
+        weight_decay: Decoupled weight decay of AdamW.
+        horizontal_flip: Mirrors a random half of each batch.
+        max_shift: Shifts every batch by up to this many pixels in each direction, wrapping around.
+        seed: Seed of initial weights, order and augmentation.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(default=12, ge=1)
+    batch_size: int = Field(default=128, ge=2)
+    max_learning_rate: float = Field(default=3e-3, gt=0)
+    weight_decay: float = Field(default=1e-2, ge=0)
+    horizontal_flip: bool = False
+    max_shift: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0)
+
+
+class Trainer:
+    """Trains a model for a number of epochs with cross-entropy.
+
+    Every random draw depends on `seed` and the number of the epoch, so a run that continues from `state_dict` ends
+    with the weights of one that never stopped.
+
+    Args:
+        model: Trained in place.
+        optimizer: Over the model's parameters.
+        data: What to train on.
+        epochs: How many epochs `run_epoch` may be called, at least 1.
+        batch_size: Images a step.
+        seed: Seed of order, dropout and augmentation.
+        mode: `eval` freezes batch-normalisation statistics and switches dropout off; `train` does not.
+        one_cycle: Peak of a one-cycle learning rate over all epochs; constant if None.
+        augment: Applied to every batch.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        data: TrainingData,
+        *,
+        epochs: int,
+        batch_size: int,
+        seed: int,
+        mode: BatchNormMode,
+        one_cycle: float | None = None,
+        augment: Augmentation | None = None,
+    ) -> None:
+        self.model, self.optimizer, self.data = model, optimizer, data
+        self.epochs, self.batch_size, self.seed, self.mode = epochs, batch_size, seed, mode
+        self.augment = augment
+        self.epochs_done = 0
+        self.schedule = (
+            torch.optim.lr_scheduler.OneCycleLR(
+                optimizer, one_cycle, total_steps=epochs * math.ceil(len(data) / batch_size)
+            )
+            if one_cycle is not None
+            else None
+        )
+
+    def run_epoch(self) -> float:
+        """Trains one epoch.
+
+        Returns:
+            The mean loss over the epoch's images.
+
+        Raises:
+            DivergedError: If the loss is not finite; the model is then of no use.
+        """
+        epoch, device = self.epochs_done, self.data.images.device
+        self.model.train(self.mode == "train")
+        total = torch.zeros((), device=device)
+        generator = torch_stream(device, self.seed, "augmentation", epoch)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(derive(self.seed, "dropout", epoch))
+            for images, labels in self.data.batches(self.batch_size, self.seed, epoch):
+                if self.mode == "train" and len(labels) == 1:
+                    continue  # batch statistics of one image are undefined
+                inputs = images if self.augment is None else self.augment(images, generator)
+                loss = nn.functional.cross_entropy(self.model(inputs), labels)
+                self.optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                self.optimizer.step()
+                if self.schedule is not None:
+                    self.schedule.step()
+                total += loss.detach() * len(labels)
+        self.epochs_done += 1
+        mean = float(total) / len(self.data)
+        if not math.isfinite(mean):
+            raise DivergedError(f"The training loss of epoch {self.epochs_done} is {mean}; lower the learning rate.")
+        return mean
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to continue after the last finished epoch."""
+        return {
+            "epochs_done": self.epochs_done,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict() if self.schedule is not None else None,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continues from `state_dict` of a trainer that was built with the same arguments."""
+        self.epochs_done = state["epochs_done"]
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.schedule is not None:
+            self.schedule.load_state_dict(state["schedule"])
+
+
+def train_from_scratch(model: nn.Module, data: TrainingData, recipe: TrainingRecipe, seed: int) -> Trainer:
+    """A trainer that follows `recipe`; `seed` stands in for the recipe's own."""
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=recipe.max_learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
+    return Trainer(
+        model,
+        optimizer,
+        data,
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        seed=seed,
+        mode="train",
+        one_cycle=recipe.max_learning_rate,
+        augment=_augmentation(recipe),
+    )
+
+
+def _augmentation(recipe: TrainingRecipe) -> Augmentation | None:
+    if not recipe.horizontal_flip and recipe.max_shift == 0:
+        return None
+
+    def augment(images: Tensor, generator: torch.Generator) -> Tensor:
+        if recipe.horizontal_flip:
+            mirrored = torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device) < 0.5
+            images = torch.where(mirrored, images.flip(-1), images)
+        if recipe.max_shift:
+            limits = (-recipe.max_shift, recipe.max_shift + 1)
+            rows, columns = torch.randint(*limits, (2,), generator=generator, device=images.device).tolist()
+            images = images.roll((rows, columns), (-2, -1))
+        return images
+
+    return augment

@@ -1,0 +1,165 @@
+"""One unlearning: `unlearn(config)` yields a report an epoch and leaves the unlearned model."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from antisample.config import UnlearnConfig
+from antisample.datasets import load_dataset
+from antisample.device import choose_device
+from antisample.methods import OriginalModel, UnlearnContext, find_method
+from antisample.metrics import evaluate
+from antisample.pretrain import EpochListener, original_model
+from antisample.splits import make_splits
+from antisample.types import Dataset, PartName, Splits, StepReport, UnlearnMetrics
+
+
+@dataclass(frozen=True)
+class UnlearnInputs:
+    """What many unlearnings share: loaded once, passed to each.
+
+    Attributes:
+        dataset: The data.
+        splits: Forget, retain, validation and test.
+        original: The model that has to forget.
+    """
+
+    dataset: Dataset
+    splits: Splits
+    original: OriginalModel
+
+
+def load_inputs(config: UnlearnConfig, on_epoch: EpochListener | None = None) -> UnlearnInputs:
+    """Loads data and original model; trains the latter where there is neither checkpoint nor cache.
+
+    Args:
+        config: Its data, split, model, forget and device are read.
+        on_epoch: Told about each epoch where the model has to be trained.
+
+    Returns:
+        The inputs.
+
+    Raises:
+        AntisampleError: If the configuration does not fit the data, or a file cannot be used.
+    """
+    data = config.data
+    dataset = load_dataset(
+        data.source, root=data.root, download=data.download, image_size=data.image_size, cache_dir=data.cache_dir
+    )
+    splits = make_splits(
+        dataset, config.forget, config.split, has_checkpoint=config.model.checkpoint is not None
+    )
+    device = choose_device(config.device)
+    return UnlearnInputs(
+        dataset, splits, original_model(config.model, dataset, splits, data.cache_dir, device, on_epoch)
+    )
+
+
+class Unlearning(Iterator[StepReport]):
+    """An unlearning under way: iterate for a report an epoch; `model` is the network as it is now.
+
+    Preparation (generating anti-samples, say) happens at the first `next`. Every report holds validation metrics;
+    the last one holds train and test metrics too, which nothing before it can see.
+
+    Args:
+        config: What to do.
+        inputs: Shared inputs; loaded from `config` if None.
+    """
+
+    def __init__(self, config: UnlearnConfig, inputs: UnlearnInputs | None = None) -> None:
+        self.config = config
+        self.inputs = inputs if inputs is not None else load_inputs(config)
+        self._run: Any = None
+        self._elapsed_s = self._evaluation_s = 0.0
+
+    @property
+    def model(self) -> nn.Module:
+        """The network after the last finished epoch, on the device."""
+        return self._prepared().model  # type: ignore[no-any-return]
+
+    def __next__(self) -> StepReport:
+        """Does one epoch and evaluates.
+
+        Returns:
+            The report of the epoch.
+
+        Raises:
+            StopIteration: After the last epoch.
+            DivergedError: If loss or metrics are not finite.
+        """
+        run = self._prepared()
+        if run.epochs_done >= run.epochs:
+            raise StopIteration
+        started = time.perf_counter()
+        loss = run.run_epoch()
+        self._elapsed_s += time.perf_counter() - started
+        last = run.epochs_done >= run.epochs
+        started = time.perf_counter()
+        metrics = self._evaluate(("validation", "train", "test") if last else ("validation",))
+        self._evaluation_s += time.perf_counter() - started
+        return StepReport(run.epochs_done, last, self._elapsed_s, self._evaluation_s, loss, metrics)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` needs to continue after the last finished epoch."""
+        return {"run": self._prepared().state_dict(), "elapsed_s": self._elapsed_s, "evaluation_s": self._evaluation_s}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continues from a state saved under the same configuration."""
+        self._prepared().load_state_dict(state["run"])
+        self._elapsed_s, self._evaluation_s = state["elapsed_s"], state["evaluation_s"]
+
+    def _prepared(self) -> Any:
+        if self._run is None:
+            started = time.perf_counter()
+            context = UnlearnContext(
+                self.inputs.dataset,
+                self.inputs.splits,
+                self.inputs.original,
+                choose_device(self.config.device),
+                self.config.seed,
+            )
+            self._run = find_method(self.config.method.name).prepare(context, self.config.method)
+            self._elapsed_s += time.perf_counter() - started
+        return self._run
+
+    def _evaluate(self, parts: tuple[PartName, ...]) -> UnlearnMetrics:
+        return evaluate_parts(self.model, self.inputs, parts, self.config)
+
+
+def evaluate_parts(
+    model: nn.Module, inputs: UnlearnInputs, parts: tuple[PartName, ...], config: UnlearnConfig
+) -> UnlearnMetrics:
+    """Evaluates a model on several parts and joins the metrics."""
+    values: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    for part in parts:
+        metrics = evaluate(
+            model, inputs.dataset, inputs.splits, part, inputs.original.preprocessing, config.evaluation
+        )
+        values |= metrics.values
+        counts |= metrics.counts
+    return UnlearnMetrics(values, counts)
+
+
+def unlearn(config: UnlearnConfig, inputs: UnlearnInputs | None = None) -> Unlearning:
+    """Makes a trained classifier forget.
+
+    Args:
+        config: What to forget from which model, and how.
+        inputs: Data and original model, where they are loaded already.
+
+    Returns:
+        An iterator that yields one report an epoch; its `model` is the unlearned network when it is exhausted.
+
+    Raises:
+        AntisampleError: If the configuration does not fit the data, or a file cannot be used.
+
+    Example:
+        >>> run = unlearn(config)  # doctest: +SKIP
+        >>> for report in run:
+        ...     print(report.step, report.metrics.values["validation/forget_accuracy"])
+    """
+    return Unlearning(config, inputs)

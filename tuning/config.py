@@ -1,0 +1,361 @@
+"""Configuration of a study: what to make forget, what to search, how long, and on what."""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from antisample.config import DataConfig, ModelConfig, UnlearnConfig, validation_problems
+from antisample.errors import ConfigError
+from antisample.methods import find_method, method_names
+from antisample.metrics import EvaluationConfig, metric_names
+from antisample.models import find_builder
+from antisample.seeds import derive
+from antisample.splits import ForgetRequest, SplitConfig
+from search_spaces import SearchSpace, SpaceError, Value, load_space, published_set
+
+
+
+class Objective(BaseModel):
+    """One thing to optimise.
+
+    Attributes:
+        metric: Name of a validation metric.
+        direction: Whether smaller or larger is better.
+        reference: Where the hypervolume starts to count; by default 0.10 for forget accuracy and confidence, the
+            original model's value minus 0.10 for retain accuracy, and the original model's value otherwise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: str
+    direction: Literal["minimize", "maximize"]
+    reference: float | None = None
+
+    @field_validator("metric")
+    @classmethod
+    def _known_and_honest(cls, metric: str) -> str:
+        allowed = [name for name in metric_names() if name.startswith("validation/")]
+        if metric in metric_names() and metric not in allowed:
+            raise ValueError(f"an objective must be a validation metric, but got {metric!r}")
+        if metric not in allowed:
+            raise ValueError(f"a metric must be one of {', '.join(allowed)}, but got {metric!r}")
+        return metric
+
+    def sign(self) -> int:
+        """1 where smaller is better, -1 where larger is."""
+        return 1 if self.direction == "minimize" else -1
+
+
+class SelectionConfig(BaseModel):
+    """Which trial of the front is chosen: the best retain accuracy among those that forget well enough.
+
+    Attributes:
+        max_forget_accuracy: Validation forget accuracy that counts as forgotten, in [0, 1].
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_forget_accuracy: float = Field(default=0.01, ge=0, le=1)
+
+
+class ResourceConfig(BaseModel):
+    """What one trial gets.
+
+    Attributes:
+        cpus_per_trial: Cores, also the number of threads of torch.
+        gpus_per_trial: GPUs, fractions allowed: 0.25 packs four trials on one GPU, which share its memory.
+            `auto` is 1 where there is a GPU, else 0.
+        max_concurrent: Trials at once; by default as many as the machine holds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cpus_per_trial: int = Field(default=1, ge=1)
+    gpus_per_trial: float | Literal["auto"] = "auto"
+    max_concurrent: int | None = Field(default=None, ge=1)
+
+    @field_validator("gpus_per_trial")
+    @classmethod
+    def _fraction_or_whole(cls, gpus: float | str) -> float | str:
+        if isinstance(gpus, float) and (gpus < 0 or (gpus > 1 and not gpus.is_integer())):
+            raise ValueError(f"`gpus_per_trial` must be in [0, 1] or a whole number, but got {gpus}")
+        return gpus
+
+
+class StudyConfig(BaseModel):
+    """A study, completely.
+
+    Attributes:
+        name: Names the folder in `runs_dir` and the runs in MLflow.
+        runs_dir: Where studies live.
+        data: Which images.
+        split: How validation is set apart.
+        model: The original model.
+        forget: What to forget.
+        method: The unlearning method to tune.
+        space: A packaged space or the path of a YAML file; by default the method's own.
+        fixed: Values of the method's configuration that are not searched.
+        published: Names of published sets to try first. The method's defaults are tried first if there are none.
+        objectives: What to optimise; at least one.
+        selection: How one trial of the front is chosen.
+        n_trials: Trials to finish.
+        time_budget_min: End after this many minutes even if trials are missing.
+        max_failures: Failed trials are replaced up to this number; then the study ends.
+        sampler: `auto`, `tpe`, `gp`, `nsga2`, `qmc`, `random`, or `package.module:Class`.
+        seed: Seed of suggestions and of every trial.
+        confirm_seeds: Fresh seeds with which the chosen and the published set are run again at the end.
+        resources: What one trial gets.
+        evaluation: How metrics are computed.
+        device: See `UnlearnConfig.device`.
+        tracking_uri: MLflow store or server; by default SQLite in `runs_dir`. `none` switches tracking off.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    runs_dir: Path = Path("runs")
+    data: DataConfig
+    split: SplitConfig = SplitConfig()
+    model: ModelConfig
+    forget: ForgetRequest
+    method: str = "antisample"
+    space: str | None = None
+    fixed: dict[str, Value] = {}
+    published: tuple[str, ...] = ()
+    objectives: tuple[Objective, ...] = Field(
+        default=(
+            Objective(metric="validation/forget_accuracy", direction="minimize"),
+            Objective(metric="validation/retain_accuracy", direction="maximize"),
+        ),
+        min_length=1,
+    )
+    selection: SelectionConfig = SelectionConfig()
+    n_trials: int = Field(default=50, ge=1)
+    time_budget_min: float | None = Field(default=None, gt=0)
+    max_failures: int = Field(default=10, ge=0)
+    sampler: str = "auto"
+    seed: int = Field(default=0, ge=0)
+    confirm_seeds: int = Field(default=3, ge=0)
+    resources: ResourceConfig = ResourceConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    device: str = "auto"
+    tracking_uri: str | None = None
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "StudyConfig":
+        metrics = [objective.metric for objective in self.objectives]
+        problems = name_problems(self.method, self.model.name, self.space, self.fixed, self.published)
+        if len(set(metrics)) < len(metrics):
+            problems.append(f"`objectives` must name each metric once, but got {metrics}.")
+        if problems:
+            raise ConfigError(problems)
+        return self
+
+    @property
+    def directory(self) -> Path:
+        """The study's folder."""
+        return self.runs_dir / self.name
+
+    def search_space(self) -> SearchSpace:
+        """The parameters that are searched."""
+        return find_space(self.method, self.space, self.fixed)
+
+    def starting_points(self) -> list[tuple[str, dict[str, Value]]]:
+        """What is tried first: published sets, or the method's defaults. Pairs of origin and searched parameters."""
+        return find_starting_points(self.method, self.search_space(), self.published)
+
+    def unlearn_config(self, params: dict[str, Any], seed: int) -> UnlearnConfig:
+        """The configuration of one unlearning with these searched parameters.
+
+        Raises:
+            ConfigError: If the method refuses the parameters.
+        """
+        return UnlearnConfig.parse(
+            {
+                "data": self.data,
+                "split": self.split,
+                "model": self.model,
+                "forget": self.forget,
+                "method": {"name": self.method, **self.fixed, **params},
+                "seed": seed,
+                "device": self.device,
+                "evaluation": self.evaluation,
+            }
+        )
+
+    def trial_seed(self) -> int:
+        """The seed of every trial: trials differ by their parameters alone."""
+        return derive(self.seed, "replicate", 0) % 2**31
+
+    def confirmation_seeds(self) -> list[int]:
+        """Seeds that no trial has used."""
+        return [derive(self.seed, "confirmation", index) % 2**31 for index in range(self.confirm_seeds)]
+
+    def cpu_slots(self) -> int:
+        """Trials that the cores of this machine hold at once, at least 1."""
+        return max(1, math.floor(len(os.sched_getaffinity(0)) / self.resources.cpus_per_trial))
+
+
+def load_study(path: Path, overrides: list[str] | None = None) -> StudyConfig:
+    """Reads a study from YAML.
+
+    Relative paths in it are relative to the folder one stands in.
+
+    Args:
+        path: The YAML file.
+        overrides: `key=value` pairs with dotted keys; values are read as YAML.
+
+    Returns:
+        The study.
+
+    Raises:
+        ConfigError: With every problem found, before anything starts.
+    """
+    if not path.is_file():
+        raise ConfigError("the study file does not exist.", str(path))
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"not readable as YAML: {' '.join(str(error).split())}.", str(path)) from error
+    if not isinstance(values, dict):
+        raise ConfigError("expected keys and values, such as `name: my-study`.", str(path))
+    for override in overrides or []:
+        _override(values, override)
+    return parse_study(values, str(path))
+
+
+def parse_study(values: dict[str, Any], source: str | None = None) -> StudyConfig:
+    """Validates plain values; see `load_study`."""
+    try:
+        return StudyConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(validation_problems(error) + _raw_name_problems(values), source) from error
+    except ConfigError as error:
+        raise ConfigError(error.problems, source) from error
+
+
+def find_space(method: str, space: str | None, fixed: Mapping[str, Value]) -> SearchSpace:
+    """Loads a space and takes out what is fixed.
+
+    Args:
+        method: The unlearning method to tune.
+        space: A packaged space or a path; the method's own if None.
+        fixed: What is not searched.
+
+    Returns:
+        The space.
+
+    Raises:
+        ConfigError: If the space does not exist, breaks a rule, or is of another method.
+    """
+    known = find_method(method).config_type.model_fields
+    try:
+        found = load_space(space or method)
+        left = found.without(set(fixed))
+    except SpaceError as error:
+        raise ConfigError([f"`space` {error.source}: {problem}" for problem in error.problems]) from error
+    problems = [
+        f"`space` {found.name!r} has a parameter {name!r}, which the method {method!r} does not know."
+        for name in found.parameters
+        if name not in known or name == "name"
+    ]
+    if found.method != method:
+        problems.append(f"`space` {found.name!r} is for the method {found.method!r}, not {method!r}.")
+    if problems:
+        raise ConfigError(problems)
+    return left
+
+
+def find_starting_points(
+    method: str, space: SearchSpace, published: Sequence[str]
+) -> list[tuple[str, dict[str, Value]]]:
+    """Published sets, or else the method's defaults, cut down to the parameters of the space.
+
+    Args:
+        method: The unlearning method to tune.
+        space: What is searched.
+        published: Names of published sets.
+
+    Returns:
+        Pairs of origin and parameters.
+
+    Raises:
+        ConfigError: If a set does not exist or lies outside the space.
+    """
+    fields = find_method(method).config_type.model_fields
+    defaults = {name: field.default for name, field in fields.items()}
+    try:
+        sets = [published_set(name) for name in published]
+    except SpaceError as error:
+        raise ConfigError(error.problems) from error
+    named = [(f"published {found.name}", found.parameters) for found in sets] or [("defaults", {})]
+    points = [
+        (origin, {name: {**defaults, **values}[name] for name in space.parameters}) for origin, values in named
+    ]
+    problems = [
+        f"`space` does not hold {name} = {value!r} of the starting point {origin!r}; widen it, or leave the "
+        "starting point out."
+        for origin, point in points
+        for name, value in point.items()
+        if not space.parameters[name].contains(value)
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return points
+
+
+def name_problems(
+    method: str, model: str, space: str | None, fixed: Mapping[str, Value], published: Sequence[str]
+) -> list[str]:
+    """Everything wrong with the names in a study and with its fixed values."""
+    problems: list[str] = []
+    for check in (lambda: find_builder(model), lambda: find_method(method)):
+        try:
+            check()
+        except ConfigError as error:
+            problems += error.problems
+    if method not in method_names():
+        return problems
+    try:
+        find_method(method).config_type.model_validate(dict(fixed))
+    except ValidationError as error:
+        problems += [problem.replace("`", "`fixed.", 1) for problem in validation_problems(error)]
+    try:
+        find_starting_points(method, find_space(method, space, fixed), published)
+    except ConfigError as error:
+        problems += error.problems
+    return problems
+
+
+def _raw_name_problems(values: dict[str, Any]) -> list[str]:
+    """`name_problems` of values that did not validate, as far as they have the right types."""
+    model = values.get("model")
+    fixed, published = values.get("fixed") or {}, values.get("published") or ()
+    return name_problems(
+        str(values.get("method", "antisample")),
+        str(model.get("name", "SmallCNN")) if isinstance(model, dict) else "SmallCNN",
+        str(values["space"]) if values.get("space") else None,
+        fixed if isinstance(fixed, dict) else {},
+        [str(name) for name in published] if isinstance(published, list) else (),
+    )
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"`--set` takes key=value, but got {override!r}.")
+    *parents, last = key.strip().split(".")
+    target = values
+    for parent in parents:
+        target = target.setdefault(parent, {})
+        if not isinstance(target, dict):
+            raise ConfigError(f"`--set {override}`: `{parent}` holds a value, not keys.")
+    try:
+        target[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"`--set {override}`: the value is not readable as YAML.") from error

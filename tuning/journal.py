@@ -1,0 +1,83 @@
+"""The Optuna journal on disk: locked by the kernel, and mended when a crash cut its last line short."""
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import IO, Any, cast
+
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from antisample.errors import DataError
+
+
+class KernelLock:
+    """An advisory lock that the kernel releases when its process dies, however it dies. Optuna asks for its methods.
+
+    Args:
+        path: The lock file; it stays behind empty.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[str] | None = None
+
+    def acquire(self) -> bool:
+        """Waits for the lock."""
+        self._file = self._path.open("w")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        return True
+
+    def release(self) -> None:
+        """Gives the lock back."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def open_journal(path: Path) -> JournalStorage:
+    """Opens or starts a journal.
+
+    Args:
+        path: The journal; its folder exists.
+
+    Returns:
+        Storage for one Optuna study.
+
+    Raises:
+        DataError: If a line other than the last is damaged, so that trials would be missing.
+    """
+    path = path.resolve()
+    mend_journal(path)
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=cast(Any, KernelLock(path.with_suffix(".lock")))))
+
+
+def mend_journal(path: Path) -> None:
+    """Cuts off a last line that a crash left unfinished; the next append would make the journal unreadable.
+
+    Raises:
+        DataError: If an earlier line is damaged.
+    """
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        content = file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        lines = whole.splitlines()
+        for number, line in enumerate(lines, 1):
+            if _is_record(line):
+                continue
+            if number < len(lines):
+                raise DataError(f"{path}: line {number} of the journal is damaged; restore the file from a copy.")
+            whole = whole[: -len(line) - 1]
+        if len(whole) < len(content):
+            file.truncate(len(whole))
+            os.fsync(file.fileno())
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False

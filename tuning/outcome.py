@@ -1,0 +1,216 @@
+"""What a study found: the front, the chosen trial, the published set beside it, and how sure one can be."""
+
+from dataclasses import asdict, dataclass
+from statistics import mean, stdev
+from typing import Any
+
+from tuning.config import Objective, StudyConfig
+from tuning.pareto import Point, hypervolume, non_dominated
+from tuning.records import TrialRecord
+from tuning.study import Study
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and standard deviation of one figure over seeds.
+
+    Attributes:
+        mean: The mean.
+        std: Sample standard deviation; 0 for a single value.
+        n: How many values.
+    """
+
+    mean: float
+    std: float
+    n: int
+
+    @classmethod
+    def of(cls, values: list[float]) -> "Spread":
+        """Summarises at least one value."""
+        return cls(mean(values), stdev(values) if len(values) > 1 else 0.0, len(values))
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """One trial run again with seeds that the search has not used.
+
+    Attributes:
+        role: `chosen` or `published`.
+        number: The trial.
+        seeds: The fresh seeds.
+        metrics: Spread over the seeds by metric name.
+        counts: Images behind the metrics.
+    """
+
+    role: str
+    number: int
+    seeds: tuple[int, ...]
+    metrics: dict[str, Spread]
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A study's result, computed from the study alone.
+
+    Attributes:
+        original: Metrics of the original model.
+        original_counts: Images behind them.
+        published: The first starting point as it came out; None while it has not finished.
+        front: Trials that no other dominates, best first objective first.
+        chosen: The trial of the front that the selection rule takes; None while the front is empty.
+        reason: The rule in words, with its figures.
+        hypervolume: Covered by the front, from the reference point.
+        reference: The reference point, a value an objective.
+        confirmations: Runs with fresh seeds.
+        paired: Chosen minus published, seed by seed, by metric name; empty without both.
+    """
+
+    original: dict[str, float]
+    original_counts: dict[str, int]
+    published: TrialRecord | None
+    front: tuple[TrialRecord, ...]
+    chosen: TrialRecord | None
+    reason: str
+    hypervolume: float
+    reference: tuple[float, ...]
+    confirmations: tuple[Confirmation, ...]
+    paired: dict[str, Spread]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `--json`: original, published, front, chosen, hypervolume and the rest."""
+
+        def short(record: TrialRecord | None) -> dict[str, Any] | None:
+            if record is None:
+                return None
+            return {"number": record.number, "origin": record.origin, "params": record.params, "metrics": record.metrics}
+
+        return {
+            "original": {"number": None, "params": {}, "metrics": self.original, "counts": self.original_counts},
+            "published": short(self.published),
+            "front": [short(record) for record in self.front],
+            "chosen": short(self.chosen),
+            "reason": self.reason,
+            "hypervolume": self.hypervolume,
+            "reference": list(self.reference),
+            "confirmations": [asdict(confirmation) for confirmation in self.confirmations],
+            "paired_difference": {name: asdict(spread) for name, spread in self.paired.items()},
+        }
+
+
+def find_outcome(study: Study) -> Outcome:
+    """Computes the outcome from what the study holds now; works at any time."""
+    config, records = study.config, study.records()
+    original = study.noted("original", {})
+    front = front_of(records, config.objectives)
+    reference = reference_point(config.objectives, original)
+    chosen, reason = choose(front, config, original)
+    published = next((r for r in records if r.origin.startswith(("published", "defaults")) and r.state == "COMPLETE"), None)
+    runs: list[dict[str, Any]] = study.noted("confirmations", [])
+    confirmations = tuple(
+        _confirmation(role, record.number, [run for run in runs if run["number"] == record.number])
+        for role, record in (("published", published), ("chosen", chosen))
+        if record is not None and any(run["number"] == record.number for run in runs)
+    )
+    return Outcome(
+        original=original,
+        original_counts=study.noted("original_counts", {}),
+        published=published,
+        front=tuple(front),
+        chosen=chosen,
+        reason=reason,
+        hypervolume=hypervolume([minimised(r, config.objectives) for r in front], minimised_point(reference, config.objectives)),
+        reference=reference,
+        confirmations=confirmations,
+        paired=_paired(runs, chosen, published),
+    )
+
+
+def front_of(records: list[TrialRecord], objectives: tuple[Objective, ...]) -> list[TrialRecord]:
+    """The completed trials that no other dominates, ordered by the first objective, best first."""
+    complete = [record for record in records if record.state == "COMPLETE" and record.values is not None]
+    points = [minimised(record, objectives) for record in complete]
+    return sorted(
+        (complete[position] for position in non_dominated(points)), key=lambda r: (minimised(r, objectives), r.number)
+    )
+
+
+def minimised(record: TrialRecord, objectives: tuple[Objective, ...]) -> Point:
+    """A completed trial's values, signed so that smaller is better."""
+    return minimised_point(record.values or (), objectives)
+
+
+def minimised_point(values: tuple[float, ...], objectives: tuple[Objective, ...]) -> Point:
+    """Values signed so that smaller is better."""
+    return tuple(objective.sign() * value for objective, value in zip(objectives, values, strict=True))
+
+
+def reference_point(objectives: tuple[Objective, ...], original: dict[str, float]) -> tuple[float, ...]:
+    """Where the hypervolume starts to count; see `Objective.reference`."""
+    point = []
+    for objective in objectives:
+        before = original.get(objective.metric, 0.0)
+        if objective.reference is not None:
+            point.append(objective.reference)
+        elif objective.metric.endswith(("forget_accuracy", "forget_confidence")):
+            point.append(0.10)
+        elif objective.metric.endswith("retain_accuracy"):
+            point.append(before - 0.10)
+        else:
+            point.append(before)
+    return tuple(point)
+
+
+def choose(
+    front: list[TrialRecord], config: StudyConfig, original: dict[str, float]
+) -> tuple[TrialRecord | None, str]:
+    """Takes one trial of the front by validation metrics alone.
+
+    Among trials that forget well enough the one that keeps most is taken, and among equals the one that is least
+    confident in the forgotten class. If none forgets well enough, the one that forgets most.
+
+    Args:
+        front: Trials that no other dominates.
+        config: Its selection rule is read.
+        original: Metrics of the original model.
+
+    Returns:
+        The trial, None for an empty front, and the rule in words.
+    """
+    if not front:
+        return None, "No trial has finished."
+    limit = config.selection.max_forget_accuracy
+    forget, retain, confidence = (
+        f"validation/{name}" for name in ("forget_accuracy", "retain_accuracy", "forget_confidence")
+    )
+    enough = [record for record in front if record.metrics[forget] <= limit]
+    if enough:
+        chosen = min(enough, key=lambda r: (-r.metrics[retain], r.metrics[confidence], r.number))
+        drop = 100 * (original.get(retain, 0.0) - chosen.metrics[retain])
+        reason = (
+            f"highest validation retain accuracy ({drop:+.1f} points below the original) among the "
+            f"{len(enough)} of {len(front)} front trials with a validation forget accuracy of at most {limit:.1%}"
+        )
+        return chosen, reason
+    chosen = min(front, key=lambda r: (r.metrics[forget], -r.metrics[retain], r.metrics[confidence], r.number))
+    return chosen, f"no front trial has a validation forget accuracy of at most {limit:.1%}; this one forgets most"
+
+
+def _confirmation(role: str, number: int, runs: list[dict[str, Any]]) -> Confirmation:
+    metrics = {name: Spread.of([run["metrics"][name] for run in runs]) for name in runs[0]["metrics"]}
+    return Confirmation(role, number, tuple(run["seed"] for run in runs), metrics, runs[0]["counts"])
+
+
+def _paired(
+    runs: list[dict[str, Any]], chosen: TrialRecord | None, published: TrialRecord | None
+) -> dict[str, Spread]:
+    if chosen is None or published is None or chosen.number == published.number:
+        return {}
+    by_seed = {(run["number"], run["seed"]): run["metrics"] for run in runs}
+    seeds = [seed for number, seed in by_seed if number == chosen.number and (published.number, seed) in by_seed]
+    if not seeds:
+        return {}
+    return {
+        name: Spread.of([by_seed[chosen.number, s][name] - by_seed[published.number, s][name] for s in seeds])
+        for name in by_seed[chosen.number, seeds[0]]
+    }

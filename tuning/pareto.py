@@ -1,0 +1,47 @@
+"""Trade-offs: which points are not dominated, how much they cover, and which one to choose."""
+
+from collections.abc import Sequence
+
+Point = tuple[float, ...]
+
+
+def dominates(a: Point, b: Point) -> bool:
+    """Whether `a` is nowhere worse than `b` and somewhere better; all coordinates are minimised."""
+    return all(x <= y for x, y in zip(a, b, strict=True)) and a != b
+
+
+def non_dominated(points: Sequence[Point]) -> list[int]:
+    """Positions of the points that no other dominates, in order; equal points are all kept.
+
+    Args:
+        points: Minimised coordinates, finite.
+
+    Returns:
+        Ascending positions.
+    """
+    return [i for i, point in enumerate(points) if not any(dominates(other, point) for other in points)]
+
+
+def hypervolume(points: Sequence[Point], reference: Point) -> float:
+    """Volume dominated by the points and bounded by the reference point; all coordinates are minimised.
+
+    Computed by slicing along the last coordinate (Zitzler, 1999; exact in any dimension, meant for small fronts).
+
+    Args:
+        points: Minimised coordinates.
+        reference: Where counting starts; points that are not better in every coordinate add nothing.
+
+    Returns:
+        The volume, at least 0.
+    """
+    inside = [point for point in points if all(x < r for x, r in zip(point, reference, strict=True))]
+    if not inside:
+        return 0.0
+    if len(reference) == 1:
+        return reference[0] - min(point[0] for point in inside)
+    levels = sorted({point[-1] for point in inside})
+    volume = 0.0
+    for level, above in zip(levels, [*levels[1:], reference[-1]], strict=True):
+        slab = [point[:-1] for point in inside if point[-1] <= level]
+        volume += hypervolume([slab[i] for i in non_dominated(slab)], reference[:-1]) * (above - level)
+    return volume

@@ -1,0 +1,148 @@
+"""What the study says of a trial, as plain values, and the table of all trials as Parquet."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from optuna.trial import FrozenTrial
+
+_STEP_PREFIX = "report."
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One epoch of a trial.
+
+    Attributes:
+        step: The epoch, from 1.
+        timestamp_ms: When it was reported, milliseconds since 1970.
+        elapsed_s: Seconds of unlearning so far.
+        evaluation_s: Seconds of evaluation so far.
+        train_loss: Mean training loss of the epoch.
+        metrics: By public name.
+    """
+
+    step: int
+    timestamp_ms: int
+    elapsed_s: float
+    evaluation_s: float
+    train_loss: float
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial.
+
+    Attributes:
+        number: From 0, in the order of suggestion.
+        state: RUNNING, COMPLETE, PRUNED or FAIL.
+        origin: `sampler`, `defaults`, `published NAME` or `retry of N`.
+        params: Searched parameters.
+        seed: Seed of the unlearning.
+        values: One value an objective; None unless COMPLETE.
+        metrics: Final metrics by name; empty unless COMPLETE.
+        counts: Images behind the metrics, by `<part>/forget` and `<part>/retain`.
+        steps: One record an epoch.
+        duration_s: Seconds of unlearning and evaluation, as far as the trial came.
+        started_ms: When it was suggested, milliseconds since 1970.
+        finished_ms: When it ended, likewise; None while RUNNING.
+        worker: Host and process that ran it.
+        versions: Of the program, torch and Python.
+        error: Why it failed.
+    """
+
+    number: int
+    state: str
+    origin: str
+    params: dict[str, Any]
+    seed: int
+    values: tuple[float, ...] | None
+    metrics: dict[str, float]
+    counts: dict[str, int]
+    steps: tuple[StepRecord, ...]
+    duration_s: float
+    started_ms: int
+    finished_ms: int | None
+    worker: str | None
+    versions: dict[str, str]
+    error: str | None
+
+    @property
+    def fidelity(self) -> int:
+        """Epochs done."""
+        return self.steps[-1].step if self.steps else 0
+
+
+def step_attribute(step: int) -> str:
+    """Name of the trial attribute that holds the report of a step."""
+    return f"{_STEP_PREFIX}{step:05d}"
+
+
+def to_record(trial: FrozenTrial, seed: int) -> TrialRecord:
+    """Reads a trial of the study.
+
+    Args:
+        trial: Of our own study.
+        seed: Seed of the trial where it has none of its own.
+
+    Returns:
+        The record.
+    """
+    attributes = trial.user_attrs
+    steps = tuple(
+        StepRecord(**value) for key, value in sorted(attributes.items()) if key.startswith(_STEP_PREFIX)
+    )
+    started = trial.datetime_start
+    finished = trial.datetime_complete
+    return TrialRecord(
+        number=trial.number,
+        state=trial.state.name,
+        origin=attributes.get("origin", "sampler"),
+        params=dict(trial.params),
+        seed=attributes.get("seed", seed),
+        values=tuple(trial.values) if trial.values else None,
+        metrics=attributes.get("metrics", {}),
+        counts=attributes.get("counts", {}),
+        steps=steps,
+        duration_s=steps[-1].elapsed_s + steps[-1].evaluation_s if steps else 0.0,
+        started_ms=int(started.timestamp() * 1000) if started else 0,
+        finished_ms=int(finished.timestamp() * 1000) if finished else None,
+        worker=attributes.get("worker"),
+        versions=attributes.get("versions", {}),
+        error=attributes.get("error"),
+    )
+
+
+def write_table(records: list[TrialRecord], path: Path) -> None:
+    """Writes trials.parquet: a row a trial, in one step.
+
+    Columns: number, state, origin, seed, fidelity, duration_s, error, `params.NAME`, `metrics.NAME`. Where a trial
+    lacks a metric the cell is null, never a number.
+
+    Args:
+        records: Trials that are not RUNNING.
+        path: Where to.
+    """
+    names = list(dict.fromkeys(name for record in records for name in record.params))
+    metrics = sorted({name for record in records for name in record.metrics})
+    columns: dict[str, Any] = {
+        "number": pa.array([r.number for r in records], pa.int64()),
+        "state": pa.array([r.state for r in records], pa.string()),
+        "origin": pa.array([r.origin for r in records], pa.string()),
+        "seed": pa.array([r.seed for r in records], pa.int64()),
+        "fidelity": pa.array([r.fidelity for r in records], pa.int64()),
+        "duration_s": pa.array([r.duration_s for r in records], pa.float64()),
+        "error": pa.array([r.error for r in records], pa.string()),
+    }
+    columns |= {f"params.{name}": pa.array([r.params.get(name) for r in records]) for name in names}
+    columns |= {f"metrics.{name}": pa.array([r.metrics.get(name) for r in records], pa.float64()) for name in metrics}
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        pq.write_table(pa.table(columns), partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,87 @@
+"""Optuna samplers by name, and the translation of a search space into Optuna's distributions."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler
+
+from antisample.errors import ConfigError
+from antisample.seeds import derive
+from search_spaces import ChoiceParameter, Parameter, SearchSpace
+
+SamplerBuilder = Callable[[int, int], BaseSampler]
+
+_SAMPLERS: dict[str, SamplerBuilder] = {
+    "tpe": lambda startup, seed: optuna.samplers.TPESampler(
+        n_startup_trials=startup, multivariate=True, constant_liar=True, seed=seed
+    ),
+    "gp": lambda startup, seed: optuna.samplers.GPSampler(n_startup_trials=startup, seed=seed),
+    "nsga2": lambda startup, seed: optuna.samplers.NSGAIISampler(population_size=max(startup, 4), seed=seed),
+    "qmc": lambda _, seed: optuna.samplers.QMCSampler(seed=seed, scramble=True),
+    "random": lambda _, seed: optuna.samplers.RandomSampler(seed=seed),
+}
+
+
+def sampler_names() -> tuple[str, ...]:
+    """The names that `make_sampler` knows, beside import paths."""
+    return ("auto", *_SAMPLERS)
+
+
+def resolve_sampler(name: str, space: SearchSpace, n_trials: int) -> str:
+    """Turns `auto` into a name: gp for numbers and under 250 trials, tpe with choices, else nsga2."""
+    if name != "auto":
+        return name
+    if any(isinstance(parameter, ChoiceParameter) for parameter in space.parameters.values()):
+        return "tpe"
+    return "gp" if n_trials < 250 else "nsga2"
+
+
+def make_sampler(name: str, space: SearchSpace, n_trials: int, seed: int, n_existing: int) -> BaseSampler:
+    """Builds a sampler.
+
+    Args:
+        name: One of `sampler_names()`, or `package.module:Class` of any Optuna sampler that takes `seed`.
+        space: What is searched; `auto` depends on it.
+        n_trials: Trials of the whole study; a quarter of them, at least 3, come before the model is used.
+        seed: Seed of the study.
+        n_existing: Trials already in the study, so that a resumed search does not repeat its draws.
+
+    Returns:
+        The sampler.
+
+    Raises:
+        ConfigError: If there is no such sampler.
+    """
+    resolved = resolve_sampler(name, space, n_trials)
+    stream = derive(seed, "sampler", n_existing) % 2**32
+    if resolved in _SAMPLERS:
+        return _SAMPLERS[resolved](max(3, n_trials // 4), stream)
+    if ":" not in resolved:
+        raise ConfigError(
+            f"`sampler` must be one of {', '.join(sampler_names())} or `package.module:Class`, but got {name!r}."
+        )
+    module_name, _, attribute = resolved.partition(":")
+    try:
+        sampler: Any = getattr(importlib.import_module(module_name), attribute)(seed=stream)
+    except (ImportError, AttributeError, TypeError) as error:
+        raise ConfigError(f"`sampler` {name!r} cannot be built: {error}.") from error
+    if not isinstance(sampler, BaseSampler):
+        raise ConfigError(f"`sampler` {name!r} must be an Optuna sampler, but got {type(sampler).__name__}.")
+    return sampler
+
+
+def distribution(parameter: Parameter) -> BaseDistribution:
+    """The Optuna distribution that suggests exactly the values a parameter holds."""
+    if isinstance(parameter, ChoiceParameter):
+        return CategoricalDistribution(parameter.choices)
+    if parameter.integer:
+        return IntDistribution(int(parameter.low), int(parameter.high), log=parameter.log)
+    return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
+
+
+def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
+    """One distribution a parameter."""
+    return {name: distribution(parameter) for name, parameter in space.parameters.items()}

@@ -1,0 +1,217 @@
+"""The study: an Optuna study in a journal, the only truth about what was tried and what came of it."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import optuna
+import yaml
+from optuna.trial import FrozenTrial, TrialState
+
+from antisample.errors import ConfigError
+from search_spaces import SearchSpace
+from tuning.config import StudyConfig
+from tuning.journal import open_journal
+from tuning.records import StepRecord, TrialRecord, step_attribute, to_record
+from tuning.samplers import distributions, make_sampler
+
+Listener = Callable[[TrialRecord], None]
+
+_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+class Study:
+    """Suggests trials, takes their reports and results, and remembers all of it.
+
+    Every change is in the journal before the call returns, so a crash at any moment loses at most the call under
+    way. Trials are known by a key of the executor (Ray's trial id); asking twice with one key gives one trial.
+
+    Args:
+        config: The study; its directory exists.
+
+    Raises:
+        ConfigError: If the directory holds a study with other objectives or another space.
+        DataError: If the journal is damaged.
+    """
+
+    def __init__(self, config: StudyConfig) -> None:
+        self.config = config
+        self.space: SearchSpace = config.search_space()
+        self._distributions = distributions(self.space)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        storage = open_journal(config.directory / "journal.log")
+        directions = [objective.direction for objective in config.objectives]
+        self._study = optuna.create_study(
+            storage=storage, study_name=config.name, directions=directions, load_if_exists=True
+        )
+        self._check_same(directions)
+        existing = self._study.get_trials(deepcopy=False)
+        self._study.sampler = make_sampler(config.sampler, self.space, config.n_trials, config.seed, len(existing))
+        self._running: dict[str, optuna.Trial] = {}
+        self._orphans = [trial.number for trial in existing if trial.state == TrialState.RUNNING]
+        self._listeners: list[Listener] = []
+        if not existing:
+            for origin, params in config.starting_points():
+                self._study.enqueue_trial(params, user_attrs={"origin": origin})
+
+    def listen(self, listener: Listener) -> None:
+        """Calls `listener` with the record of a trial whenever it starts, reports or ends."""
+        self._listeners.append(listener)
+
+    def ask(self, key: str) -> TrialRecord | None:
+        """Suggests the next trial, or None if enough are finished or under way.
+
+        Trials that a dead driver left RUNNING come first, with their number and parameters.
+
+        Args:
+            key: The executor's name of the trial; the same key gives the same trial.
+
+        Returns:
+            The trial to run.
+        """
+        if key in self._running:
+            return self._record(self._running[key])
+        if self._orphans:
+            trial = self._adopt(self._orphans.pop(0))
+        elif self.n_finished() + len(self._running) >= self.config.n_trials or self.failures_used_up():
+            return None
+        else:
+            trial = self._study.ask(self._distributions)
+        trial.set_user_attr("key", key)
+        trial.set_user_attr("seed", self.config.trial_seed())
+        self._running[key] = trial
+        return self._announce(trial)
+
+    def report(self, key: str, step: int, content: dict[str, Any]) -> None:
+        """Records one epoch of a running trial; reporting a step again overwrites it.
+
+        Args:
+            key: See `ask`.
+            step: The epoch, from 1.
+            content: `elapsed_s`, `evaluation_s`, `train_loss` and `metrics`.
+        """
+        trial = self._running.get(key)
+        if trial is None:
+            return
+        record = StepRecord(step=step, timestamp_ms=time.time_ns() // 1_000_000, **content)
+        trial.set_user_attr(step_attribute(step), asdict(record))
+        self._announce(trial)
+
+    def complete(self, key: str, metrics: dict[str, float], counts: dict[str, int], **about: Any) -> None:
+        """Finishes a trial. A missing objective, or one that is not finite, fails it instead.
+
+        Args:
+            key: See `ask`.
+            metrics: Final metrics by name.
+            counts: Images behind them.
+            **about: `worker` and `versions`.
+        """
+        trial = self._running.get(key)
+        if trial is None:
+            return
+        values = [metrics.get(objective.metric) for objective in self.config.objectives]
+        bad = [
+            f"{objective.metric} is {'missing' if value is None else value}"
+            for objective, value in zip(self.config.objectives, values, strict=True)
+            if value is None or not -float("inf") < value < float("inf")
+        ]
+        if bad:
+            self.fail(key, f"No usable result: {', '.join(bad)}.")
+            return
+        for name, value in (("metrics", metrics), ("counts", counts), *about.items()):
+            trial.set_user_attr(name, value)
+        self._finish(key, TrialState.COMPLETE, [float(value) for value in values if value is not None])
+
+    def fail(self, key: str, reason: str) -> None:
+        """Ends a trial as failed; unknown and ended trials are left alone."""
+        trial = self._running.get(key)
+        if trial is not None:
+            trial.set_user_attr("error", reason)
+            self._finish(key, TrialState.FAIL)
+
+    def settle(self, reason: str) -> int:
+        """Ends whatever still runs, and queues its parameters to be tried first by the next driver.
+
+        Args:
+            reason: Why the trials were interrupted.
+
+        Returns:
+            How many there were.
+        """
+        keys = list(self._running)
+        for number in self._orphans:
+            self._running[f"orphan {number}"] = self._adopt(number)
+        self._orphans = []
+        for key, trial in list(self._running.items()):
+            self._study.enqueue_trial(trial.params, user_attrs={"origin": f"retry of {trial.number}"})
+            self.fail(key, reason)
+        return len(keys)
+
+    def n_finished(self) -> int:
+        """Trials that count towards `n_trials`."""
+        return sum(trial.state in _FINISHED for trial in self._study.get_trials(deepcopy=False))
+
+    def failures_used_up(self) -> bool:
+        """Whether more trials failed by themselves than may be replaced."""
+        failed = [r for r in self.records() if r.state == "FAIL" and not (r.error or "").startswith("Interrupted")]
+        return len(failed) > self.config.max_failures
+
+    def records(self) -> list[TrialRecord]:
+        """All trials that were started, by number."""
+        return [
+            to_record(trial, self.config.trial_seed())
+            for trial in self._study.get_trials(deepcopy=False)
+            if trial.state != TrialState.WAITING
+        ]
+
+    def note(self, name: str, value: Any) -> None:
+        """Keeps a fact about the whole study: numbers, strings, lists and dictionaries."""
+        self._study.set_user_attr(name, value)
+
+    def noted(self, name: str, default: Any = None) -> Any:
+        """Reads what `note` kept."""
+        return self._study.user_attrs.get(name, default)
+
+    def optuna_study(self) -> optuna.Study:
+        """The Optuna study, for reading."""
+        return self._study
+
+    def _adopt(self, number: int) -> optuna.Trial:
+        frozen: FrozenTrial = self._study.get_trials(deepcopy=False)[number]
+        return optuna.Trial(self._study, frozen._trial_id)
+
+    def _finish(self, key: str, state: TrialState, values: list[float] | None = None) -> None:
+        trial = self._running.pop(key)
+        self._study.tell(trial.number, values=values, state=state, skip_if_finished=True)
+        self._announce(trial)
+
+    def _record(self, trial: optuna.Trial) -> TrialRecord:
+        return to_record(self._study.get_trials(deepcopy=False)[trial.number], self.config.trial_seed())
+
+    def _announce(self, trial: optuna.Trial) -> TrialRecord:
+        record = self._record(trial)
+        for listener in self._listeners:
+            listener(record)
+        return record
+
+    def _check_same(self, directions: Sequence[str]) -> None:
+        mine = {
+            "objectives": [objective.metric for objective in self.config.objectives],
+            "directions": list(directions),
+            "space": self.space.fingerprint(),
+        }
+        for name, value in mine.items():
+            kept = self._study.user_attrs.get(name)
+            if kept is None:
+                self._study.set_user_attr(name, value)
+            elif kept != value:
+                raise ConfigError(
+                    f"{self.config.directory} holds a study with other {name} ({kept} instead of {value}); "
+                    "choose another name."
+                )
+
+
+def resolved_yaml(config: StudyConfig) -> str:
+    """The study as YAML with every default spelled out."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)

@@ -108,6 +108,8 @@ class StudyConfig(BaseModel):
         max_failures: Failed trials are replaced up to this number; then the study ends.
         sampler: `auto`, `tpe`, `gp`, `nsga2`, `qmc`, `random`, or `package.module:Class`.
         seed: Seed of suggestions and of every trial.
+        replicates: How often a trial unlearns, each time with another seed; its figures are the means. Replicate i
+            has the same seed in every trial, so trials differ by their parameters alone.
         confirm_seeds: Fresh seeds with which the chosen and the published set are run again at the end.
         resources: What one trial gets.
         evaluation: How metrics are computed.
@@ -140,6 +142,7 @@ class StudyConfig(BaseModel):
     max_failures: int = Field(default=10, ge=0)
     sampler: str = "auto"
     seed: int = Field(default=0, ge=0)
+    replicates: int = Field(default=1, ge=1)
     confirm_seeds: int = Field(default=3, ge=0)
     resources: ResourceConfig = ResourceConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
@@ -188,9 +191,13 @@ class StudyConfig(BaseModel):
             }
         )
 
-    def trial_seed(self) -> int:
-        """The seed of every trial: trials differ by their parameters alone."""
-        return derive(self.seed, "replicate", 0) % 2**31
+    def starting_config(self) -> UnlearnConfig:
+        """The first trial's unlearning: what shared inputs are loaded from."""
+        return self.unlearn_config(self.starting_points()[0][1], self.trial_seeds()[0])
+
+    def trial_seeds(self) -> list[int]:
+        """The seeds of every trial, one a replicate."""
+        return [derive(self.seed, "replicate", index) % 2**31 for index in range(self.replicates)]
 
     def confirmation_seeds(self) -> list[int]:
         """Seeds that no trial has used."""

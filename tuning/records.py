@@ -17,7 +17,8 @@ class StepRecord:
     """One epoch of a trial.
 
     Attributes:
-        step: The epoch, from 1.
+        step: The epoch, from 1, counted over all replicates.
+        replicate: Which replicate it belongs to, from 0.
         timestamp_ms: When it was reported, milliseconds since 1970.
         elapsed_s: Seconds of unlearning so far.
         evaluation_s: Seconds of evaluation so far.
@@ -26,6 +27,7 @@ class StepRecord:
     """
 
     step: int
+    replicate: int
     timestamp_ms: int
     elapsed_s: float
     evaluation_s: float
@@ -42,9 +44,10 @@ class TrialRecord:
         state: RUNNING, COMPLETE, PRUNED or FAIL.
         origin: `sampler`, `defaults`, `published NAME` or `retry of N`.
         params: Searched parameters.
-        seed: Seed of the unlearning.
+        seeds: One seed a replicate.
         values: One value an objective; None unless COMPLETE.
-        metrics: Final metrics by name; empty unless COMPLETE.
+        metrics: Final metrics by name, means over the replicates; empty unless COMPLETE.
+        spread: Standard deviations over the replicates; empty with a single one.
         counts: Images behind the metrics, by `<part>/forget` and `<part>/retain`.
         steps: One record an epoch.
         duration_s: Seconds of unlearning and evaluation, as far as the trial came.
@@ -59,9 +62,10 @@ class TrialRecord:
     state: str
     origin: str
     params: dict[str, Any]
-    seed: int
+    seeds: tuple[int, ...]
     values: tuple[float, ...] | None
     metrics: dict[str, float]
+    spread: dict[str, float]
     counts: dict[str, int]
     steps: tuple[StepRecord, ...]
     duration_s: float
@@ -73,7 +77,7 @@ class TrialRecord:
 
     @property
     def fidelity(self) -> int:
-        """Epochs done."""
+        """Epochs done, over all replicates."""
         return self.steps[-1].step if self.steps else 0
 
 
@@ -82,16 +86,8 @@ def step_attribute(step: int) -> str:
     return f"{_STEP_PREFIX}{step:05d}"
 
 
-def to_record(trial: FrozenTrial, seed: int) -> TrialRecord:
-    """Reads a trial of the study.
-
-    Args:
-        trial: Of our own study.
-        seed: Seed of the trial where it has none of its own.
-
-    Returns:
-        The record.
-    """
+def to_record(trial: FrozenTrial) -> TrialRecord:
+    """Reads a trial of our own study."""
     attributes = trial.user_attrs
     steps = tuple(
         StepRecord(**value) for key, value in sorted(attributes.items()) if key.startswith(_STEP_PREFIX)
@@ -103,9 +99,10 @@ def to_record(trial: FrozenTrial, seed: int) -> TrialRecord:
         state=trial.state.name,
         origin=attributes.get("origin", "sampler"),
         params=dict(trial.params),
-        seed=attributes.get("seed", seed),
+        seeds=tuple(attributes.get("seeds", ())),
         values=tuple(trial.values) if trial.values else None,
         metrics=attributes.get("metrics", {}),
+        spread=attributes.get("spread", {}),
         counts=attributes.get("counts", {}),
         steps=steps,
         duration_s=steps[-1].elapsed_s + steps[-1].evaluation_s if steps else 0.0,
@@ -120,7 +117,8 @@ def to_record(trial: FrozenTrial, seed: int) -> TrialRecord:
 def write_table(records: list[TrialRecord], path: Path) -> None:
     """Writes trials.parquet: a row a trial, in one step.
 
-    Columns: number, state, origin, seed, fidelity, duration_s, error, `params.NAME`, `metrics.NAME`. Where a trial
+    Columns: number, state, origin, seeds, fidelity, duration_s, error, `params.NAME`, `metrics.NAME`, and
+    `spread.NAME` where trials have several replicates. Where a trial
     lacks a metric the cell is null, never a number.
 
     Args:
@@ -133,12 +131,17 @@ def write_table(records: list[TrialRecord], path: Path) -> None:
         "number": pa.array([r.number for r in records], pa.int64()),
         "state": pa.array([r.state for r in records], pa.string()),
         "origin": pa.array([r.origin for r in records], pa.string()),
-        "seed": pa.array([r.seed for r in records], pa.int64()),
+        "seeds": pa.array([list(r.seeds) for r in records], pa.list_(pa.int64())),
         "fidelity": pa.array([r.fidelity for r in records], pa.int64()),
         "duration_s": pa.array([r.duration_s for r in records], pa.float64()),
         "error": pa.array([r.error for r in records], pa.string()),
     }
     columns |= {f"params.{name}": pa.array([r.params.get(name) for r in records]) for name in names}
+    columns |= {
+        f"spread.{name}": pa.array([r.spread.get(name) for r in records], pa.float64())
+        for name in metrics
+        if any(r.spread for r in records)
+    }
     columns |= {f"metrics.{name}": pa.array([r.metrics.get(name) for r in records], pa.float64()) for name in metrics}
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:

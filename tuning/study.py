@@ -74,28 +74,27 @@ class Study:
             return self._record(self._running[key])
         if self._orphans:
             trial = self._adopt(self._orphans.pop(0))
-        elif self.n_finished() + len(self._running) >= self.config.n_trials or self.failures_used_up():
+        elif self.is_over() or self.n_finished() + len(self._running) >= self.config.n_trials:
             return None
         else:
             trial = self._study.ask(self._distributions)
         trial.set_user_attr("key", key)
-        trial.set_user_attr("seed", self.config.trial_seed())
+        trial.set_user_attr("seeds", self.config.trial_seeds())
         self._running[key] = trial
         return self._announce(trial)
 
-    def report(self, key: str, step: int, content: dict[str, Any]) -> None:
+    def report(self, key: str, content: dict[str, Any]) -> None:
         """Records one epoch of a running trial; reporting a step again overwrites it.
 
         Args:
             key: See `ask`.
-            step: The epoch, from 1.
-            content: `elapsed_s`, `evaluation_s`, `train_loss` and `metrics`.
+            content: The fields of `StepRecord` but for the timestamp.
         """
         trial = self._running.get(key)
         if trial is None:
             return
-        record = StepRecord(step=step, timestamp_ms=time.time_ns() // 1_000_000, **content)
-        trial.set_user_attr(step_attribute(step), asdict(record))
+        record = StepRecord(timestamp_ms=time.time_ns() // 1_000_000, **content)
+        trial.set_user_attr(step_attribute(record.step), asdict(record))
         self._announce(trial)
 
     def complete(self, key: str, metrics: dict[str, float], counts: dict[str, int], **about: Any) -> None:
@@ -103,9 +102,9 @@ class Study:
 
         Args:
             key: See `ask`.
-            metrics: Final metrics by name.
+            metrics: Final metrics by name, means over the replicates.
             counts: Images behind them.
-            **about: `worker` and `versions`.
+            **about: `spread`, `worker` and `versions`; see `TrialRecord`.
         """
         trial = self._running.get(key)
         if trial is None:
@@ -148,6 +147,10 @@ class Study:
             self.fail(key, reason)
         return len(keys)
 
+    def is_over(self) -> bool:
+        """Whether nothing more is to be tried: enough trials are finished, or too many failed."""
+        return self.n_finished() >= self.config.n_trials or self.failures_used_up()
+
     def n_finished(self) -> int:
         """Trials that count towards `n_trials`."""
         return sum(trial.state in _FINISHED for trial in self._study.get_trials(deepcopy=False))
@@ -160,7 +163,7 @@ class Study:
     def records(self) -> list[TrialRecord]:
         """All trials that were started, by number."""
         return [
-            to_record(trial, self.config.trial_seed())
+            to_record(trial)
             for trial in self._study.get_trials(deepcopy=False)
             if trial.state != TrialState.WAITING
         ]
@@ -187,7 +190,7 @@ class Study:
         self._announce(trial)
 
     def _record(self, trial: optuna.Trial) -> TrialRecord:
-        return to_record(self._study.get_trials(deepcopy=False)[trial.number], self.config.trial_seed())
+        return to_record(self._study.get_trials(deepcopy=False)[trial.number])
 
     def _announce(self, trial: optuna.Trial) -> TrialRecord:
         record = self._record(trial)

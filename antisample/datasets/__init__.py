@@ -1,0 +1,119 @@
+"""Data sets by name or path: decoded once, then mapped from a cache.
+
+A new data set is a file with a class that fits `DatasetSource` and a line in `_REGISTRY`.
+"""
+
+import logging
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from antisample.datasets.cache import cache_key, read_cache, write_cache
+from antisample.datasets.embedded import Digits
+from antisample.datasets.image_folder import SPLITS, ImageFolder
+from antisample.datasets.parquet import ParquetFolder, parquet_files
+from antisample.datasets.source import DatasetSource, DecodedData, validate
+from antisample.datasets.torchvision_sets import TorchvisionSource
+from antisample.errors import ConfigError, DataError
+from antisample.types import Dataset
+
+__all__ = ["load_dataset", "dataset_names", "DatasetSource", "DecodedData"]
+
+_logger = logging.getLogger(__name__)
+
+_REGISTRY: dict[str, Callable[[Path | None, bool], DatasetSource]] = {
+    "digits": lambda _root, _download: Digits(),
+    "cifar10": partial(TorchvisionSource, "CIFAR10"),
+    "svhn": partial(TorchvisionSource, "SVHN"),
+    "mnist": partial(TorchvisionSource, "MNIST"),
+    "fashionMNIST": partial(TorchvisionSource, "FashionMNIST"),
+}
+_PICKLE_SUFFIXES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".npz", ".npy", ".joblib", ".ckpt"})
+
+
+def dataset_names() -> tuple[str, ...]:
+    """Lists the registered data sets.
+
+    Returns:
+        Names that `load_dataset` takes, whatever their case.
+    """
+    return tuple(_REGISTRY)
+
+
+def load_dataset(
+    source: str,
+    *,
+    root: Path | None = None,
+    download: bool = False,
+    image_size: int | None = None,
+    cache_dir: Path,
+) -> Dataset:
+    """Opens a data set, decoding it on first use.
+
+    A folder is read by its layout: `train/<class>/` and `test/<class>/` hold images, or `train*.parquet` and
+    `test*.parquet` lie in it or in `data`.
+
+    Args:
+        source: A registered name (any case, underscores ignored) or the path of a folder. A name wins over a
+            folder of that name; write `./name` for the folder.
+        root: For the torchvision data sets, the folder that holds them.
+        download: For the torchvision data sets, whether to download what is missing into `root`.
+        image_size: Height and width to resize all images to, bilinear and antialiased; None keeps their size.
+        cache_dir: Folder for decoded data sets; made if it does not exist.
+
+    Returns:
+        The data set; its arrays are read-only and mapped from `cache_dir`.
+
+    Raises:
+        ConfigError: If the name is unknown or `image_size` is less than 1.
+        DataError: If the data is missing, damaged or of another layout than required, or the cache cannot be
+            written.
+    """
+    if image_size is not None and image_size < 1:
+        raise ConfigError(f"`image_size` must be at least 1, but got {image_size}.")
+    name, loader = _resolve(source, root, download)
+    key = cache_key(loader.identity(), image_size)
+    cached = read_cache(cache_dir, key)
+    if cached is None:
+        _logger.info("Decoding %s.", source)
+        decoded = loader.decode(image_size)
+        validate(decoded, source)
+        write_cache(cache_dir, key, decoded)
+        cached = read_cache(cache_dir, key)
+    if cached is None:
+        raise DataError(f"{cache_dir}: the decoded data set was stored, but cannot be read back.")
+    data, fingerprint = cached
+    return Dataset(name, data.train, data.test, data.class_names, fingerprint)
+
+
+def _resolve(source: str, root: Path | None, download: bool) -> tuple[str, DatasetSource]:
+    for name, build in _REGISTRY.items():
+        if name.lower() == source.lower().replace("_", ""):
+            return name, build(root, download)
+    path = Path(source).expanduser()
+    separators = {os.sep, os.altsep or os.sep, "/"}
+    if not path.exists() and not any(separator in source for separator in separators):
+        raise ConfigError(
+            f"`dataset` must be one of {', '.join(dataset_names())}, or the path of a folder, "
+            f"but got {source!r}."
+        )
+    return path.resolve().name, _source_at(path)
+
+
+def _source_at(path: Path) -> DatasetSource:
+    files = [path] if path.is_file() else [entry for entry in path.glob("[!.]*") if entry.is_file()]
+    if path.is_dir() and any((path / split).is_dir() for split in SPLITS):
+        return ImageFolder(path)
+    if path.is_dir() and parquet_files(path):
+        return ParquetFolder(path)
+    if files and all(file.suffix.lower() in _PICKLE_SUFFIXES for file in files):
+        raise DataError(
+            f"{files[0]}: pickled archives are not read, because pickles can execute code; "
+            "convert the data to an image folder (`train/<class>/*.png`, `test/<class>/*.png`)."
+        )
+    found = "a file" if path.is_file() else f"{len(files)} other files" if path.is_dir() else "nothing there"
+    raise DataError(
+        f"{path}: a data set must be a folder with `train/<class>/` and `test/<class>/`, or with "
+        f"`train*.parquet` and `test*.parquet`, but got {found}."
+    )

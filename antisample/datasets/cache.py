@@ -1,0 +1,165 @@
+"""Decoded data sets as Arrow files that later runs map into memory instead of decoding again."""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pyarrow as pa
+
+from antisample.datasets.source import DecodedData
+from antisample.errors import DataError
+from antisample.types import ImageSet
+
+_logger = logging.getLogger(__name__)
+
+FORMAT_VERSION = 1
+_METADATA_KEY = b"antisample"
+_CHECKED_ROWS = 64
+_DAMAGE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, IndexError)
+
+
+def fingerprint(data: DecodedData) -> str:
+    """Digests what a data set holds, whatever files it came from.
+
+    Args:
+        data: The decoded data set.
+
+    Returns:
+        Hexadecimal digest of class names and of shape, pixels and labels of both splits.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(json.dumps(data.class_names).encode())
+    for split in (data.train, data.test):
+        digest.update(json.dumps(split.images.shape).encode())
+        digest.update(np.ascontiguousarray(split.images).data)
+        digest.update(np.ascontiguousarray(split.labels, dtype="<i8").data)
+    return digest.hexdigest()
+
+
+def cache_key(identity: Sequence[str], image_size: int | None) -> str:
+    """Names the cache of a source.
+
+    Args:
+        identity: What the source says of itself, `DatasetSource.identity`.
+        image_size: The size its images are resized to.
+
+    Returns:
+        Hexadecimal digest of both and of the format version.
+    """
+    content = json.dumps([FORMAT_VERSION, list(identity), image_size])
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+
+def write_cache(cache_dir: Path, key: str, data: DecodedData) -> None:
+    """Stores a data set: one file a split, each put in place in one step.
+
+    Args:
+        cache_dir: Folder of the files; made if it does not exist.
+        key: From `cache_key`.
+        data: The decoded data set.
+
+    Raises:
+        DataError: If the folder cannot be written to.
+    """
+    digest = fingerprint(data)
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        for split, images in (("train", data.train), ("test", data.test)):
+            _write_split(cache_dir / f"{key}-{split}.arrow", images, data.class_names, digest)
+    except OSError as error:
+        raise DataError(f"{cache_dir}: the decoded data set cannot be stored ({error}).") from error
+
+
+def read_cache(cache_dir: Path, key: str) -> tuple[DecodedData, str] | None:
+    """Maps a stored data set into memory; no pixel is copied.
+
+    The structure of the file, all labels and 64 evenly spaced images are checked against a stored digest. All
+    pixels are not hashed on each open, because that would read the whole file; files appear complete or not
+    at all.
+
+    Args:
+        cache_dir: Folder of the files.
+        key: From `cache_key`.
+
+    Returns:
+        The data set, its arrays read-only, and its fingerprint; None if there is none, or, with a warning, if
+        a file is damaged.
+    """
+    paths = [cache_dir / f"{key}-{split}.arrow" for split in ("train", "test")]
+    if not all(path.is_file() for path in paths):
+        return None
+    try:
+        (train_header, train), (test_header, test) = (_read_split(path) for path in paths)
+        names, digest = tuple(train_header["class_names"]), str(train_header["fingerprint"])
+        if test_header["fingerprint"] != digest:
+            raise ValueError("the splits have different fingerprints")
+    except _DAMAGE as error:
+        _logger.warning("The cache %s-*.arrow is damaged and will be rebuilt: %s", cache_dir / key, error)
+        return None
+    return DecodedData(train, test, names), digest
+
+
+def _write_split(path: Path, images: ImageSet, class_names: tuple[str, ...], digest: str) -> None:
+    pixels = np.ascontiguousarray(images.images)
+    labels = np.ascontiguousarray(images.labels, dtype=np.int64)
+    header = {
+        "format": FORMAT_VERSION,
+        "shape": list(pixels.shape),
+        "class_names": list(class_names),
+        "fingerprint": digest,
+    }
+    header["check"] = _check_digest(header, ImageSet(pixels, labels))
+    kind = pa.binary(pixels[0].size)
+    schema = pa.schema(
+        [pa.field("image", kind, nullable=False), pa.field("label", pa.int64(), nullable=False)],
+        metadata={_METADATA_KEY: json.dumps(header).encode()},
+    )
+    columns = [
+        pa.Array.from_buffers(kind, len(pixels), [None, pa.py_buffer(pixels)]),
+        pa.Array.from_buffers(pa.int64(), len(labels), [None, pa.py_buffer(labels)]),
+    ]
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            with pa.ipc.new_file(file, schema) as writer:
+                writer.write_batch(pa.record_batch(columns, schema=schema))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read_split(path: Path) -> tuple[dict[str, Any], ImageSet]:
+    reader = pa.ipc.open_file(pa.memory_map(str(path)))
+    header = json.loads(reader.schema.metadata[_METADATA_KEY])
+    shape = tuple(header["shape"])
+    if reader.num_record_batches != 1:
+        raise ValueError(f"{path.name} holds {reader.num_record_batches} record batches, not 1")
+    batch = reader.get_batch(0)
+    if batch.num_rows != shape[0] or batch.schema.types != [pa.binary(int(np.prod(shape[1:]))), pa.int64()]:
+        raise ValueError(
+            f"{path.name} holds {batch.num_rows} rows of {batch.schema.types}, not {list(shape)}"
+        )
+    pixels, labels = (batch.column(position).buffers()[1] for position in (0, 1))
+    images = ImageSet(
+        np.frombuffer(pixels, np.uint8, count=int(np.prod(shape))).reshape(shape),
+        np.frombuffer(labels, np.int64, count=shape[0]),
+    )
+    if header.pop("check") != _check_digest(header, images):
+        raise ValueError(f"{path.name} does not hold what was written")
+    return header, images
+
+
+def _check_digest(header: dict[str, Any], images: ImageSet) -> str:
+    rows = np.unique(np.linspace(0, len(images) - 1, _CHECKED_ROWS).astype(np.int64))
+    digest = hashlib.blake2b(json.dumps(header, sort_keys=True).encode(), digest_size=16)
+    digest.update(images.labels.data)
+    digest.update(images.images[rows].data)
+    return digest.hexdigest()

@@ -1,0 +1,25 @@
+"""Hyperparameter search for unlearning: Ray Tune schedules, an Optuna study remembers, MLflow shows."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuning.config import StudyConfig, load_study
+    from tuning.outcome import Outcome
+    from tuning.run import run_study
+
+_HOMES = {
+    "Outcome": "tuning.outcome",
+    "StudyConfig": "tuning.config",
+    "load_study": "tuning.config",
+    "run_study": "tuning.run",
+}
+
+__all__ = ["Outcome", "StudyConfig", "load_study", "run_study"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports on first use: a worker that needs the trainable alone does not wait for MLflow and Optuna."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tuning' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

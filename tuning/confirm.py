@@ -1,0 +1,60 @@
+"""Running the chosen and the published trial again with fresh seeds, so that no one trusts a lucky one."""
+
+from collections.abc import Callable
+from typing import Any
+
+import ray
+import torch
+
+from antisample.errors import AntisampleError
+from antisample.unlearn import UnlearnInputs, unlearn
+from tuning.config import StudyConfig
+from tuning.outcome import find_outcome
+from tuning.study import Study
+
+_NOTE = "confirmations"
+
+
+def missing_confirmations(study: Study) -> list[tuple[int, dict[str, Any], int]]:
+    """Which trials still have to be run with which seeds: triples of number, parameters and seed."""
+    outcome = find_outcome(study)
+    done = {(run["number"], run["seed"]) for run in study.noted(_NOTE, [])}
+    wanted = {record.number: record for record in (outcome.published, outcome.chosen) if record is not None}
+    return [
+        (record.number, record.params, seed)
+        for seed in study.config.confirmation_seeds()
+        for record in wanted.values()
+        if (record.number, seed) not in done
+    ]
+
+
+def confirm(study: Study, inputs: Any, gpus: float, on_done: Callable[[int, int], None]) -> None:
+    """Runs what is missing on the Ray cluster and keeps each result in the study as it arrives.
+
+    Args:
+        study: Holds the results afterwards.
+        inputs: Ray reference of the `UnlearnInputs`.
+        gpus: GPUs a run.
+        on_done: Called with the runs done and their number.
+    """
+    missing = missing_confirmations(study)
+    task = ray.remote(num_cpus=study.config.resources.cpus_per_trial, num_gpus=gpus, max_retries=2)(_run)
+    waiting = {
+        task.remote(inputs, study.config, params, seed): (number, seed) for number, params, seed in missing
+    }
+    while waiting:
+        (ready,), _ = ray.wait(list(waiting), num_returns=1)
+        number, seed = waiting.pop(ready)
+        result = ray.get(ready)
+        if result is not None:
+            study.note(_NOTE, [*study.noted(_NOTE, []), {"number": number, "seed": seed, **result}])
+        on_done(len(missing) - len(waiting), len(missing))
+
+
+def _run(inputs: UnlearnInputs, study: StudyConfig, params: dict[str, Any], seed: int) -> dict[str, Any] | None:
+    torch.set_num_threads(study.resources.cpus_per_trial)
+    try:
+        report = list(unlearn(study.unlearn_config(params, seed), inputs))[-1]
+    except AntisampleError:
+        return None
+    return {"metrics": report.metrics.values, "counts": report.metrics.counts, "elapsed_s": report.elapsed_s}

@@ -1,0 +1,122 @@
+"""The end of a run on the terminal: front, fresh-seed figures, and the exact commands that come next."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tuning.config import StudyConfig
+from tuning.outcome import Confirmation, Outcome, Spread
+from tuning.progress import front_table
+from tuning.tracking import tracking_uri
+
+
+def print_outcome(console: Console, outcome: Outcome, config: StudyConfig, mlflow_link: str | None = None) -> None:
+    """Prints the outcome of a study.
+
+    Args:
+        console: Where to.
+        outcome: What the study found.
+        config: The study.
+        mlflow_link: Path and query of the study in the MLflow UI, if it is there.
+    """
+    console.print(front_table(outcome))
+    if outcome.chosen is None:
+        console.print(outcome.reason)
+    else:
+        console.print(f"Chosen (*): trial {outcome.chosen.number}, {outcome.reason}.", soft_wrap=True)
+        console.print(f"  {_parameters(outcome)}", soft_wrap=True)
+    reference = ", ".join(f"{value:.3f}" for value in outcome.reference)
+    console.print(f"Hypervolume: {outcome.hypervolume:.5f} from the reference point ({reference})")
+    if outcome.confirmations:
+        console.print(_confirmation_table(outcome))
+        for name, spread in outcome.paired.items():
+            if name in ("test/retain_accuracy", "test/forget_accuracy"):
+                console.print(f"Chosen minus published, {name}, same seeds: {_points(spread)}")
+    console.print(f"Report:        {shown_path(config.directory / 'report.html')}", soft_wrap=True)
+    uri = tracking_uri(config)
+    if uri is not None:
+        server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
+        if not uri.startswith("http"):
+            store = uri.replace(f"{Path.cwd()}/", "")
+            command = f"{program('mlflow')} ui --backend-store-uri {shlex.quote(store)} --host 127.0.0.1 --port 5000"
+            console.print(f"MLflow UI:     {command}", soft_wrap=True)
+        if mlflow_link:
+            console.print(f"  this study:  {server}{mlflow_link}", soft_wrap=True)
+    if outcome.chosen is not None:
+        console.print(f"Apply it:      {apply_command(config)}", soft_wrap=True)
+
+
+def apply_command(config: StudyConfig) -> str:
+    """The exact command that applies the chosen trial."""
+    out = shown_path(config.directory / "unlearned")
+    return f"{program('antisample')} unlearn --study {shown_path(config.directory)} --trial best --out {out}"
+
+
+def program(name: str) -> str:
+    """How to call a program of this environment from the folder one stands in."""
+    path = Path(sys.executable).parent / name
+    return shown_path(path) if path.exists() and str(path.parent) not in os.get_exec_path() else name
+
+
+def shown_path(path: Path) -> str:
+    """A path relative to the folder one stands in where that is shorter, quoted for a shell."""
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow the environment's links
+    shown = absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else absolute
+    return shlex.quote(str(shown))
+
+
+def _parameters(outcome: Outcome) -> str:
+    if outcome.chosen is None:
+        return ""
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in outcome.chosen.params.items()
+    )
+
+
+def _confirmation_table(outcome: Outcome) -> Table:
+    seeds = len(outcome.confirmations[0].seeds)
+    table = Table(title=f"Run again with {seeds} fresh seeds: test, mean and standard deviation", title_justify="left")
+    counts = outcome.original_counts
+    for heading in (
+        "",
+        "trial",
+        f"forget ({counts.get('test/forget', 0)} images)",
+        f"retain ({counts.get('test/retain', 0)} images)",
+        "forget confidence",
+    ):
+        table.add_column(heading, justify="left" if not heading else "right")
+
+    def row(confirmation: Confirmation) -> None:
+        metrics = confirmation.metrics
+        table.add_row(
+            confirmation.role,
+            str(confirmation.number),
+            _percent(metrics["test/forget_accuracy"]),
+            _percent(metrics["test/retain_accuracy"]),
+            f"{metrics['test/forget_confidence'].mean:.3f}",
+        )
+
+    for confirmation in outcome.confirmations:
+        row(confirmation)
+    original = outcome.original
+    table.add_row(
+        "original",
+        "-",
+        f"{original['test/forget_accuracy']:.2%}",
+        f"{original['test/retain_accuracy']:.2%}",
+        f"{original['test/forget_confidence']:.3f}",
+    )
+    return table
+
+
+def _percent(spread: Spread) -> str:
+    return f"{spread.mean:.2%} ± {100 * spread.std:.2f}"
+
+
+def _points(spread: Spread) -> str:
+    return f"{100 * spread.mean:+.2f} ± {100 * spread.std:.2f} points over {spread.n} seeds"

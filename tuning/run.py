@@ -1,0 +1,249 @@
+"""One study from its configuration to its outcome: `run_study`."""
+
+import logging
+import platform
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import optuna
+import ray
+import torch
+import yaml
+from ray import tune
+
+import antisample
+from antisample.device import choose_device, describe_device
+from antisample.errors import ConfigError, DataError
+from antisample.unlearn import UnlearnInputs, evaluate_parts, load_inputs
+from tuning.config import StudyConfig, parse_study
+from tuning.confirm import confirm, missing_confirmations
+from tuning.outcome import Outcome, find_outcome
+from tuning.progress import Progress
+from tuning.records import TrialRecord, write_table
+from tuning.report import write_report
+from tuning.searcher import StudySearcher
+from tuning.study import Study, resolved_yaml
+from tuning.tracking import MlflowView, Tracker, tracking_uri
+from tuning.trainable import UnlearnTrainable, model_file
+
+Launch = Callable[[], AbstractContextManager[None]]
+
+# What may change when a study goes on: how long, on what and where to, never what is searched.
+_MAY_CHANGE = {"n_trials", "time_budget_min", "max_failures", "confirm_seeds", "resources", "tracking_uri", "selection"}
+
+
+class InterruptedStudyError(Exception):
+    """The search was stopped by the user; the study can be resumed."""
+
+
+def run_study(config: StudyConfig, progress: Progress | None = None, launch: Launch | None = None) -> Outcome:
+    """Runs or continues a study until its trials are finished or its time is over.
+
+    Args:
+        config: The study. Its directory is created, or continued if it holds the same study.
+        progress: Shows what happens; silent by default.
+        launch: Starts Ray for the length of a `with` block; by default Ray is used if running, else started plainly.
+
+    Returns:
+        The outcome, also in `trials.parquet` and `report.html` in the study's directory.
+
+    Raises:
+        AntisampleError: If the configuration does not fit the data, the directory or the machine.
+        InterruptedStudyError: If the user stopped the search; everything so far is kept.
+    """
+    started = time.monotonic()
+    progress = progress or Progress(quiet=True)
+    prepare_directory(config)
+    device = choose_device(config.device)
+    progress.say(f"Device: {describe_device(device)}; trials at once: {concurrency(config)}")
+    progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
+    inputs = load_inputs(
+        config.starting_config(), progress.training_epoch
+    )
+    study = Study(config)
+    _note_facts(study, inputs)
+    progress.start(study)
+    tracker, view = _tracker(study)
+    if tracker is not None:
+        study.listen(tracker.submit)
+    study.listen(lambda record: _keep_front_models(study, record))
+    study.listen(progress.trial)
+    if not study.is_over() or missing_confirmations(study):
+        with (launch or _plain_ray)():
+            shared = ray.put(inputs)
+            if not study.is_over():
+                _search(study, shared, started)
+            progress.searched()
+            confirm(study, shared, gpus_per_trial(config), progress.confirmed)
+    outcome = write_projections(study)
+    problem = None
+    if tracker is not None:
+        files = [config.directory / name for name in ("trials.parquet", "report.html", "study.yaml")]
+        problem = tracker.close(outcome, study.records(), files, timeout_s=60)
+    progress.finish(outcome, view.link() if view is not None else None, problem)
+    return outcome
+
+
+def write_projections(study: Study) -> Outcome:
+    """Writes the views that live in the study's directory: the table and the report.
+
+    Raises:
+        DataError: If the directory cannot be written.
+    """
+    try:
+        write_table([r for r in study.records() if r.state != "RUNNING"], study.config.directory / "trials.parquet")
+        write_report(study, study.config.directory / "report.html")
+    except OSError as error:
+        raise DataError(f"{study.config.directory}: cannot be written ({error}).") from error
+    return find_outcome(study)
+
+
+def open_study(directory: Path) -> Study:
+    """Opens the study in a directory that `run_study` made.
+
+    Raises:
+        DataError: If there is none.
+    """
+    path = directory / "study.yaml"
+    if not path.is_file():
+        raise DataError(f"{directory}: holds no study; expected study.yaml and journal.log.")
+    config = parse_study(yaml.safe_load(path.read_text()), str(path))
+    return Study(config.model_copy(update={"name": directory.resolve().name, "runs_dir": directory.resolve().parent}))
+
+
+def prepare_directory(config: StudyConfig) -> None:
+    """Makes the study's directory, or checks that it holds the same study.
+
+    Raises:
+        ConfigError: If it holds another study; the differing keys are named.
+        DataError: If it cannot be written.
+    """
+    path = config.directory / "study.yaml"
+    if path.is_file():
+        before, now = yaml.safe_load(path.read_text()), yaml.safe_load(resolved_yaml(config))
+        other = [key for key in now if key not in _MAY_CHANGE and before.get(key) != now[key]]
+        if other:
+            raise ConfigError(
+                [f"`{key}` was {before.get(key)!r} and is now {now[key]!r}." for key in other]
+                + ["Choose another `name`, or delete the folder to start over."],
+                f"{config.directory} holds another study",
+            )
+    try:
+        config.directory.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(resolved_yaml(config))
+        partial.replace(path)
+    except OSError as error:
+        raise DataError(f"{config.directory}: cannot be written ({error.strerror}).") from error
+
+
+def concurrency(config: StudyConfig) -> int:
+    """How many trials run at once on this machine."""
+    gpus = gpus_per_trial(config)
+    slots = config.cpu_slots()
+    if gpus > 0:
+        slots = min(slots, max(1, int(torch.cuda.device_count() / gpus)))
+    return min(slots, config.resources.max_concurrent or slots)
+
+
+def gpus_per_trial(config: StudyConfig) -> float:
+    """GPUs a trial gets: what the study says, or one where there is one and it may be used."""
+    wanted = config.resources.gpus_per_trial
+    if wanted != "auto":
+        return float(wanted)
+    return 1.0 if choose_device(config.device).type == "cuda" else 0.0
+
+
+def _search(study: Study, inputs: Any, started: float) -> None:
+    config = study.config
+    budget_s = 60 * config.time_budget_min - (time.monotonic() - started) if config.time_budget_min else None
+    deadline = time.monotonic() + budget_s if budget_s is not None else None
+    trainable = tune.with_resources(
+        tune.with_parameters(UnlearnTrainable, inputs=inputs, study=config),
+        {"CPU": config.resources.cpus_per_trial, "GPU": gpus_per_trial(config)},
+    )
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    tuner = tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=StudySearcher(study, deadline),
+            num_samples=-1,
+            max_concurrent_trials=concurrency(config),
+            reuse_actors=True,
+            time_budget_s=max(1.0, budget_s) if budget_s is not None else None,
+            trial_dirname_creator=lambda trial: f"trial_{trial.trial_id}",
+        ),
+        run_config=tune.RunConfig(
+            name="ray",
+            storage_path=str(config.directory.resolve()),
+            verbose=0,
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+        ),
+    )
+    out_of_time = False
+    try:
+        tuner.fit()
+    finally:
+        out_of_time = deadline is not None and time.monotonic() >= deadline
+        study.settle("Interrupted: the time budget is used up." if out_of_time else "Interrupted.")
+    if not study.is_over() and not out_of_time:
+        raise InterruptedStudyError
+
+
+def _plain_ray() -> AbstractContextManager[None]:
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, include_dashboard=False)
+    return nullcontext()
+
+
+def _note_facts(study: Study, inputs: UnlearnInputs) -> None:
+    """Keeps what the study needs to know about its surroundings, once."""
+    if study.noted("id") is None:
+        study.note("id", uuid.uuid4().hex)
+    if study.noted("original") is None:
+        config = study.config.starting_config()
+        model = inputs.original.build(inputs.dataset, choose_device(config.device))
+        metrics = evaluate_parts(model, inputs, ("validation", "train", "test"), config)
+        study.note("original", metrics.values)
+        study.note("original_counts", metrics.counts)
+        study.note("class_names", list(inputs.dataset.class_names))
+        study.note("forget_classes", list(inputs.splits.forget_classes))
+        study.note("fingerprints", {"data": inputs.dataset.fingerprint, "splits": inputs.splits.fingerprint, "model": inputs.original.fingerprint})
+    study.note("command", " ".join(["antisample", *sys.argv[1:]]))
+    study.note(
+        "environment",
+        {
+            "antisample": antisample.__version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "ray": ray.__version__,
+            "optuna": optuna.__version__,
+            "mlflow": mlflow.__version__,
+            "device": describe_device(choose_device(study.config.device)),
+            "machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} cores",
+        },
+    )
+
+
+def _tracker(study: Study) -> tuple[Tracker | None, MlflowView | None]:
+    uri = tracking_uri(study.config)
+    if uri is None:
+        return None, None
+    view = MlflowView(study.config, study.noted("id"), uri)
+    return Tracker(view), view
+
+
+def _keep_front_models(study: Study, record: TrialRecord) -> None:
+    """Deletes the saved models of trials that have left the front."""
+    if record.state == "COMPLETE":
+        keep = {model_file(trial.number) for trial in find_outcome(study).front}
+        keep |= {model_file(trial.number) for trial in study.records() if trial.state == "RUNNING"}
+        for path in (study.config.directory / "models").glob("trial-*.safetensors"):
+            if path.name not in keep:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,68 @@
+"""The bridge from Ray Tune to the study: Ray asks here for trials and tells here how they go."""
+
+import json
+import time
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from tuning.study import Study
+from tuning.trainable import ERROR_KEY, REPORT_KEY
+
+
+class StudySearcher(Searcher):
+    """A Ray searcher over a `Study`; it keeps no state of its own, so nothing can drift apart.
+
+    Args:
+        study: Suggests trials and takes results.
+        deadline: `time.monotonic()` after which nothing new starts; None for no limit.
+    """
+
+    def __init__(self, study: Study, deadline: float | None = None) -> None:
+        super().__init__()
+        self._study, self._deadline = study, deadline
+
+    def suggest(self, trial_id: str) -> Any:
+        """Gives Ray the configuration of the next trial, None to wait, or FINISHED."""
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            return Searcher.FINISHED
+        record = self._study.ask(trial_id)
+        if record is None:
+            return Searcher.FINISHED if self._study.is_over() else None
+        return {"number": record.number, "params": record.params, "seeds": list(record.seeds)}
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Records an epoch."""
+        report = _report(result)
+        if report:
+            report.pop("final", None)
+            self._study.report(trial_id, report)
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Ends a trial; called again by Ray with `error` if it raised, which does no harm."""
+        report = _report(result)
+        reason = (result or {}).get(ERROR_KEY)
+        if reason or error:
+            self._study.fail(trial_id, reason or "The worker process died or raised; Ray's log tells more.")
+        elif report and "final" in report:
+            final = report.pop("final")
+            self._study.report(trial_id, report)  # Ray passes the last result to this hook alone
+            self._study.complete(trial_id, **final)
+        else:
+            self._study.fail(trial_id, "Interrupted before its last epoch.")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Ray pickles its tuner for a restore that is never used here: resuming goes through the study."""
+        return {}
+
+    def save(self, checkpoint_path: str) -> None:
+        """Ray's hook; the study is already on disk."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Ray's hook; the study is already on disk."""
+
+
+def _report(result: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The report of a step. It travels as text, since Ray flattens dictionaries at the slashes of metric names."""
+    text = (result or {}).get(REPORT_KEY)
+    return json.loads(text) if text else None

@@ -4,6 +4,8 @@ Images as unlike the forget class as possible, blurred by noise, are labelled wi
 fine-tuning on them and on retain images moves the class's decision region away from its true images.
 """
 
+import hashlib
+from collections import OrderedDict
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -19,6 +21,10 @@ from antisample.methods.finetune import FineTuneSettings, fine_tuner, retain_sub
 from antisample.seeds import torch_stream
 from antisample.train import Trainer
 from antisample.types import IndexArray
+
+
+_TABLE_WIDTH = 64
+_TABLES_KEPT = 16
 
 
 class AntiSampleConfig(FineTuneSettings):
@@ -54,9 +60,15 @@ class AntiSampleConfig(FineTuneSettings):
 
 
 class AntiSample:
-    """Fine-tunes on retain images and on anti-samples that carry the label of the class to forget."""
+    """Fine-tunes on retain images and on anti-samples that carry the label of the class to forget.
+
+    The neighbours found last are remembered: trials of a search share data, forget request and subset.
+    """
 
     config_type: ClassVar[type[MethodConfig]] = AntiSampleConfig
+
+    def __init__(self) -> None:
+        self._tables: OrderedDict[str, Tensor] = OrderedDict()
 
     def prepare(self, context: UnlearnContext, config: AntiSampleConfig) -> Trainer:
         """See `UnlearningMethod.prepare`.
@@ -84,11 +96,13 @@ class AntiSample:
     ) -> Tensor:
         """Anti-samples for one class, float32 [count, c, h, w], normalised."""
         train, splits = context.dataset.train, context.splits
-        forget, _ = to_device(train, splits.forget[train.labels[splits.forget] == label], context.device)
+        positions = splits.forget[train.labels[splits.forget] == label]
+        forget, _ = to_device(train, positions, context.device)
         whole = config.neighbour_pool == "retain" or (
             config.neighbour_pool == "published" and len(splits.forget_classes) > 1
         )
-        retain, _ = to_device(train, splits.retain if whole else subset, context.device)
+        pool = splits.retain if whole else subset
+        retain, _ = to_device(train, pool, context.device)
         if config.tail_randomized > len(retain):
             raise ConfigError(
                 f"`tail_randomized` must be at most {len(retain)}, the number of retain images to choose from, "
@@ -96,7 +110,13 @@ class AntiSample:
             )
         normalise = context.normaliser()
         generator = torch_stream(context.device, context.seed, "anti-samples", label)
-        neighbours = farthest_neighbours(forget, retain, config.tail_randomized, normalise)
+        key = _table_key(context, positions, pool)
+        if key not in self._tables or self._tables[key].shape[1] < config.tail_randomized:
+            wanted = min(len(retain), max(config.tail_randomized, _TABLE_WIDTH))
+            self._tables[key] = farthest_neighbours(forget, retain, wanted, normalise)
+            if len(self._tables) > _TABLES_KEPT:
+                self._tables.popitem(last=False)
+        neighbours = self._tables[key][:, : config.tail_randomized]
         samples = draw_anti_samples(
             forget,
             retain,
@@ -116,6 +136,13 @@ class AntiSample:
             order = torch.randperm(len(samples), generator=generator, device=context.device).repeat(turns)
             samples = samples[order[:count]]
         return samples.view(count, *forget.shape[1:])
+
+
+def _table_key(context: UnlearnContext, forget: IndexArray, pool: IndexArray) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (forget.tobytes(), b"|", pool.tobytes()):
+        digest.update(part)
+    return f"{context.dataset.fingerprint}/{context.original.preprocessing}/{context.device}/{digest.hexdigest()}"
 
 
 def generated_count(subset_labels: IndexArray, fraction: float) -> int:

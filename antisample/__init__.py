@@ -5,7 +5,7 @@ from antisample.errors import AntisampleError, ConfigError, DataError, DivergedE
 from antisample.metrics import evaluate
 from antisample.splits import ForgetRequest, SplitConfig
 from antisample.types import Dataset, Splits, StepReport, UnlearnMetrics
-from antisample.unlearn import UnlearnInputs, Unlearning, load_inputs, unlearn
+from antisample.unlearn import Unlearning, UnlearnInputs, load_inputs, unlearn
 
 __version__ = "0.1.0"
 

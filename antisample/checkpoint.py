@@ -73,7 +73,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if path.suffix == ".safetensors":
         try:
             with safetensors.safe_open(path, framework="pt") as file:
-                return Checkpoint({name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {})
+                names = list(file.keys())
+                return Checkpoint({name: file.get_tensor(name) for name in names}, file.metadata() or {})
         except (safetensors.SafetensorError, OSError) as error:
             raise DataError(f"{path}: not a readable safetensors file ({error}).") from error
     try:

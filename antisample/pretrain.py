@@ -81,7 +81,7 @@ def pretrained_path(config: ModelConfig, dataset: Dataset, splits: Splits, cache
 
 
 def pixel_statistics(images: ImageSet) -> Preprocessing:
-    """Mean and standard deviation of each channel, of pixels scaled to [0, 1]; computed from pixel counts, exactly."""
+    """Mean and standard deviation of each channel, of pixels scaled to [0, 1]; exact, from the counts of levels."""
     levels = np.arange(256) / 255
     mean, std = [], []
     for channel in range(images.images.shape[1]):
@@ -98,7 +98,11 @@ def _train_positions(splits: Splits) -> np.ndarray[tuple[int], np.dtype[np.int64
 
 
 def _train(
-    config: ModelConfig, dataset: Dataset, splits: Splits, device: torch.device, on_epoch: EpochListener | None
+    config: ModelConfig,
+    dataset: Dataset,
+    splits: Splits,
+    device: torch.device,
+    on_epoch: EpochListener | None,
 ) -> Checkpoint:
     preprocessing = _configured(config) or pixel_statistics(dataset.train)
     _check_channels(preprocessing, dataset, "`model.mean`")
@@ -127,7 +131,9 @@ def _from_checkpoint(checkpoint: Checkpoint, config: ModelConfig, dataset: Datas
     preprocessing = _configured(config) or checkpoint.preprocessing() or pixel_statistics(dataset.train)
     _check_channels(preprocessing, dataset, source)
     load_weights(build_model(config.name, dataset.n_classes, dataset.channels), checkpoint.state_dict, source)
-    return OriginalModel(config.name, checkpoint.state_dict, preprocessing, weights_fingerprint(checkpoint.state_dict))
+    return OriginalModel(
+        config.name, checkpoint.state_dict, preprocessing, weights_fingerprint(checkpoint.state_dict)
+    )
 
 
 def _configured(config: ModelConfig) -> Preprocessing | None:

@@ -74,9 +74,7 @@ def forget_classes(request: ForgetRequest, class_names: tuple[str, ...]) -> tupl
     return tuple(sorted(labels))
 
 
-def make_splits(
-    dataset: Dataset, request: ForgetRequest, config: SplitConfig, *, has_checkpoint: bool
-) -> Splits:
+def make_splits(dataset: Dataset, request: ForgetRequest, config: SplitConfig, *, has_checkpoint: bool) -> Splits:
     """Draws the validation images and sorts the training images into forget and retain.
 
     The draw depends on the data and `config` alone, so every forget request shares one original model.
@@ -102,7 +100,9 @@ def make_splits(
     validation = stratified_subset(labels, fraction, numpy_stream(config.seed, "validation"))
     left = np.setdiff1d(np.arange(len(labels)), validation)
     empty = [
-        dataset.class_names[c] for c in range(dataset.n_classes) if not ((labels[left] == c).any() and (labels[validation] == c).any())
+        dataset.class_names[c]
+        for c in range(dataset.n_classes)
+        if not ((labels[left] == c).any() and (labels[validation] == c).any())
     ]
     if empty:
         raise ConfigError(

@@ -47,11 +47,13 @@ def load_inputs(config: UnlearnConfig, on_epoch: EpochListener | None = None) ->
     """
     data = config.data
     dataset = load_dataset(
-        data.source, root=data.root, download=data.download, image_size=data.image_size, cache_dir=data.cache_dir
+        data.source,
+        root=data.root,
+        download=data.download,
+        image_size=data.image_size,
+        cache_dir=data.cache_dir,
     )
-    splits = make_splits(
-        dataset, config.forget, config.split, has_checkpoint=config.model.checkpoint is not None
-    )
+    splits = make_splits(dataset, config.forget, config.split, has_checkpoint=config.model.checkpoint is not None)
     device = choose_device(config.device)
     return UnlearnInputs(
         dataset, splits, original_model(config.model, dataset, splits, data.cache_dir, device, on_epoch)
@@ -104,7 +106,11 @@ class Unlearning(Iterator[StepReport]):
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs to continue after the last finished epoch."""
-        return {"run": self._prepared().state_dict(), "elapsed_s": self._elapsed_s, "evaluation_s": self._evaluation_s}
+        return {
+            "run": self._prepared().state_dict(),
+            "elapsed_s": self._elapsed_s,
+            "evaluation_s": self._evaluation_s,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continues from a state saved under the same configuration."""

@@ -132,7 +132,8 @@ def load_space(source: str | Path) -> SearchSpace:
     path = Path(text) if text.endswith((".yaml", ".yml")) else Path(__file__).parent / f"{text}.yaml"
     if not path.is_file():
         raise SpaceError(
-            [f"`space` must be one of {', '.join(space_names())} or the path of a YAML file, but got {text!r}."], text
+            [f"`space` must be one of {', '.join(space_names())} or the path of a YAML file, but got {text!r}."],
+            text,
         )
     try:
         content = yaml.safe_load(path.read_text())
@@ -168,4 +169,3 @@ def _sentence(item: Any, prefix: str = "") -> str:
     if item["type"] == "missing":
         return f"`{key}` is required."
     return f"`{key}`: {item['msg'].removeprefix('Value error, ')} (got {item['input']!r})."
-

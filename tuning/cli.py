@@ -34,7 +34,8 @@ app = typer.Typer(
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study.")]
 StudyDirectory = Annotated[Path, typer.Argument(metavar="DIR", help="A study's directory, such as runs/demo.")]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Overrides a value of the study; repeatable.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Overrides a value of the study; repeatable."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output, nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the outcome only, no progress.")]
@@ -82,7 +83,9 @@ def spaces(
     """List search spaces and published sets, or show one space with the reason for each parameter."""
     if name is None:
         if as_json:
-            _print_json({"spaces": space_names(), "published": {n: s.parameters for n, s in published_sets().items()}})
+            _print_json(
+                {"spaces": space_names(), "published": {n: s.parameters for n, s in published_sets().items()}}
+            )
             return
         console = Console(highlight=False)
         console.print("Spaces: " + ", ".join(space_names()))
@@ -130,9 +133,7 @@ def pretrain(study: StudyFile, overrides: Overrides = None, as_json: AsJson = Fa
         )
 
 
-@app.command(
-    "unlearn", epilog="Example: antisample unlearn --study runs/demo --trial best --out runs/demo/unlearned"
-)
+@app.command("unlearn", epilog="Example: antisample unlearn --study runs/demo --trial best --out runs/demo/unlearned")
 def unlearn_command(
     study: Annotated[Path, typer.Option(metavar="DIR", help="A study's directory.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where model.safetensors and unlearning.json go.")],
@@ -147,7 +148,7 @@ def unlearn_command(
         finished = {str(r.number): r for r in opened.records() if r.state == "COMPLETE"}
         if trial not in finished:
             raise ConfigError(
-                f"`--trial` must be best or a finished trial ({', '.join(finished) or 'none yet'}), but got {trial!r}."
+                f"`--trial` must be best or finished ({', '.join(finished) or 'none is yet'}), but got {trial!r}."
             )
         record = finished[trial]
     if record is None:
@@ -159,7 +160,9 @@ def unlearn_command(
         raise DataError(f"{out}: cannot be written ({error.strerror}).") from error
     config = opened.config.unlearn_config(record.params, record.seeds[0])
     inputs = load_inputs(config, Progress(console).training_epoch)
-    console.print(f"Applying trial {record.number} ({record.origin}) on {describe_device(choose_device(config.device))}")
+    console.print(
+        f"Applying trial {record.number} ({record.origin}) on {describe_device(choose_device(config.device))}"
+    )
     running = unlearn(config, inputs)
     for step in running:
         values = step.metrics.values
@@ -206,7 +209,10 @@ def _run(config: StudyConfig, as_json: bool, quiet: bool) -> None:
         outcome = run_study(config, progress, local_ray)
     except InterruptedStudyError:
         progress.close()
-        console.print(f"Stopped. Continue with: {program('antisample')} resume {shown_path(config.directory)}", soft_wrap=True)
+        console.print(
+            f"Stopped. Continue with: {program('antisample')} resume {shown_path(config.directory)}",
+            soft_wrap=True,
+        )
         raise typer.Exit(130) from None
     finally:
         progress.close()

@@ -19,7 +19,6 @@ from antisample.splits import ForgetRequest, SplitConfig
 from search_spaces import SearchSpace, SpaceError, Value, load_space, published_set
 
 
-
 class Objective(BaseModel):
     """One thing to optimise.
 
@@ -301,9 +300,7 @@ def find_starting_points(
     except SpaceError as error:
         raise ConfigError(error.problems) from error
     named = [(f"published {found.name}", found.parameters) for found in sets] or [("defaults", {})]
-    points = [
-        (origin, {name: {**defaults, **values}[name] for name in space.parameters}) for origin, values in named
-    ]
+    points = [(origin, {name: {**defaults, **values}[name] for name in space.parameters}) for origin, values in named]
     problems = [
         f"`space` does not hold {name} = {value!r} of the starting point {origin!r}; widen it, or leave the "
         "starting point out."

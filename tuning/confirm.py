@@ -39,9 +39,7 @@ def confirm(study: Study, inputs: Any, gpus: float, on_done: Callable[[int, int]
     """
     missing = missing_confirmations(study)
     task = ray.remote(num_cpus=study.config.resources.cpus_per_trial, num_gpus=gpus, max_retries=2)(_run)
-    waiting = {
-        task.remote(inputs, study.config, params, seed): (number, seed) for number, params, seed in missing
-    }
+    waiting = {task.remote(inputs, study.config, params, seed): (number, seed) for number, params, seed in missing}
     while waiting:
         (ready,), _ = ray.wait(list(waiting), num_returns=1)
         number, seed = waiting.pop(ready)

@@ -80,7 +80,9 @@ def _parameters(outcome: Outcome) -> str:
 
 def _confirmation_table(outcome: Outcome) -> Table:
     seeds = len(outcome.confirmations[0].seeds)
-    table = Table(title=f"Run again with {seeds} fresh seeds: test, mean and standard deviation", title_justify="left")
+    table = Table(
+        title=f"Run again with {seeds} fresh seeds: test, mean and standard deviation", title_justify="left"
+    )
     counts = outcome.original_counts
     for heading in (
         "",

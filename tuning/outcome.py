@@ -83,10 +83,20 @@ class Outcome:
         def short(record: TrialRecord | None) -> dict[str, Any] | None:
             if record is None:
                 return None
-            return {"number": record.number, "origin": record.origin, "params": record.params, "metrics": record.metrics}
+            return {
+                "number": record.number,
+                "origin": record.origin,
+                "params": record.params,
+                "metrics": record.metrics,
+            }
 
         return {
-            "original": {"number": None, "params": {}, "metrics": self.original, "counts": self.original_counts},
+            "original": {
+                "number": None,
+                "params": {},
+                "metrics": self.original,
+                "counts": self.original_counts,
+            },
             "published": short(self.published),
             "front": [short(record) for record in self.front],
             "chosen": short(self.chosen),
@@ -105,7 +115,9 @@ def find_outcome(study: Study) -> Outcome:
     front = front_of(records, config.objectives)
     reference = reference_point(config.objectives, original)
     chosen, reason = choose(front, config, original)
-    published = next((r for r in records if r.origin.startswith(("published", "defaults")) and r.state == "COMPLETE"), None)
+    published = next(
+        (r for r in records if r.origin.startswith(("published", "defaults")) and r.state == "COMPLETE"), None
+    )
     runs: list[dict[str, Any]] = study.noted("confirmations", [])
     confirmations = tuple(
         _confirmation(role, record.number, [run for run in runs if run["number"] == record.number])
@@ -119,7 +131,9 @@ def find_outcome(study: Study) -> Outcome:
         front=tuple(front),
         chosen=chosen,
         reason=reason,
-        hypervolume=hypervolume([minimised(r, config.objectives) for r in front], minimised_point(reference, config.objectives)),
+        hypervolume=hypervolume(
+            [minimised(r, config.objectives) for r in front], minimised_point(reference, config.objectives)
+        ),
         reference=reference,
         confirmations=confirmations,
         paired=_paired(runs, chosen, published),
@@ -131,7 +145,8 @@ def front_of(records: list[TrialRecord], objectives: tuple[Objective, ...]) -> l
     complete = [record for record in records if record.state == "COMPLETE" and record.values is not None]
     points = [minimised(record, objectives) for record in complete]
     return sorted(
-        (complete[position] for position in non_dominated(points)), key=lambda r: (minimised(r, objectives), r.number)
+        (complete[position] for position in non_dominated(points)),
+        key=lambda r: (minimised(r, objectives), r.number),
     )
 
 
@@ -193,7 +208,10 @@ def choose(
         )
         return chosen, reason
     chosen = min(front, key=lambda r: (r.metrics[forget], -r.metrics[retain], r.metrics[confidence], r.number))
-    return chosen, f"no front trial has a validation forget accuracy of at most {limit:.1%}; this one forgets most"
+    return (
+        chosen,
+        f"no front trial has a validation forget accuracy of at most {limit:.1%}; this one forgets most",
+    )
 
 
 def _confirmation(role: str, number: int, runs: list[dict[str, Any]]) -> Confirmation:

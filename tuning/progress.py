@@ -30,6 +30,7 @@ class Progress:
         self._started = time.monotonic()
         self._done_before = 0
         self._last_error: str | None = None
+        self.mlflow_link: str | None = None
 
     def say(self, text: str) -> None:
         """Prints one line."""
@@ -78,7 +79,7 @@ class Progress:
         """Gives the terminal back, whatever happened."""
         self.searched()
 
-    def finish(self, outcome: Outcome, mlflow_link: str | None, mlflow_problem: str | None) -> None:
+    def finish(self, mlflow_link: str | None, mlflow_problem: str | None) -> None:
         """Everything is done; the command line prints the outcome."""
         self.searched()
         self.mlflow_link = mlflow_link
@@ -123,19 +124,41 @@ class Progress:
 def front_table(outcome: Outcome, limit: int | None = None) -> Table:
     """The front as a table, with the published set and the original model beside it."""
     table = Table(title="Pareto front (validation)", title_justify="left")
-    for heading in ("trial", "forget", "retain", "retain drop", "forget confidence", "epochs", "seconds", "origin"):
+    for heading in (
+        "trial",
+        "forget",
+        "retain",
+        "retain drop",
+        "forget confidence",
+        "epochs",
+        "seconds",
+        "origin",
+    ):
         table.add_column(heading, justify="right" if heading != "origin" else "left")
     before = outcome.original.get(_SHOWN[1], 0.0)
 
     def row(name: str, metrics: dict[str, float], epochs: str, seconds: str, origin: str) -> None:
         forget, retain, confidence = (metrics.get(key, float("nan")) for key in _SHOWN)
         table.add_row(
-            name, f"{forget:.1%}", f"{retain:.1%}", f"{100 * (before - retain):+.1f}", f"{confidence:.3f}", epochs, seconds, origin
+            name,
+            f"{forget:.1%}",
+            f"{retain:.1%}",
+            f"{100 * (before - retain):+.1f}",
+            f"{confidence:.3f}",
+            epochs,
+            seconds,
+            origin,
         )
 
     for record in outcome.front[:limit]:
         mark = " *" if outcome.chosen is not None and record.number == outcome.chosen.number else ""
-        row(f"{record.number}{mark}", record.metrics, str(record.fidelity), f"{record.duration_s:.1f}", record.origin)
+        row(
+            f"{record.number}{mark}",
+            record.metrics,
+            str(record.fidelity),
+            f"{record.duration_s:.1f}",
+            record.origin,
+        )
     if limit is not None and len(outcome.front) > limit:
         table.add_row(f"+{len(outcome.front) - limit} more")
     if outcome.published is not None and outcome.published not in outcome.front:

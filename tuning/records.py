@@ -89,9 +89,7 @@ def step_attribute(step: int) -> str:
 def to_record(trial: FrozenTrial) -> TrialRecord:
     """Reads a trial of our own study."""
     attributes = trial.user_attrs
-    steps = tuple(
-        StepRecord(**value) for key, value in sorted(attributes.items()) if key.startswith(_STEP_PREFIX)
-    )
+    steps = tuple(StepRecord(**value) for key, value in sorted(attributes.items()) if key.startswith(_STEP_PREFIX))
     started = trial.datetime_start
     finished = trial.datetime_complete
     return TrialRecord(

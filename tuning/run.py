@@ -35,7 +35,15 @@ from tuning.trainable import UnlearnTrainable, model_file
 Launch = Callable[[], AbstractContextManager[None]]
 
 # What may change when a study goes on: how long, on what and where to, never what is searched.
-_MAY_CHANGE = {"n_trials", "time_budget_min", "max_failures", "confirm_seeds", "resources", "tracking_uri", "selection"}
+_MAY_CHANGE = {
+    "n_trials",
+    "time_budget_min",
+    "max_failures",
+    "confirm_seeds",
+    "resources",
+    "tracking_uri",
+    "selection",
+}
 
 
 class InterruptedStudyError(Exception):
@@ -63,9 +71,7 @@ def run_study(config: StudyConfig, progress: Progress | None = None, launch: Lau
     device = choose_device(config.device)
     progress.say(f"Device: {describe_device(device)}; trials at once: {concurrency(config)}")
     progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
-    inputs = load_inputs(
-        config.starting_config(), progress.training_epoch
-    )
+    inputs = load_inputs(config.starting_config(), progress.training_epoch)
     study = Study(config)
     _note_facts(study, inputs)
     progress.start(study)
@@ -86,7 +92,7 @@ def run_study(config: StudyConfig, progress: Progress | None = None, launch: Lau
     if tracker is not None:
         files = [config.directory / name for name in ("trials.parquet", "report.html", "study.yaml")]
         problem = tracker.close(outcome, study.records(), files, timeout_s=60)
-    progress.finish(outcome, view.link() if view is not None else None, problem)
+    progress.finish(view.link() if view is not None else None, problem)
     return outcome
 
 
@@ -214,7 +220,14 @@ def _note_facts(study: Study, inputs: UnlearnInputs) -> None:
         study.note("original_counts", metrics.counts)
         study.note("class_names", list(inputs.dataset.class_names))
         study.note("forget_classes", list(inputs.splits.forget_classes))
-        study.note("fingerprints", {"data": inputs.dataset.fingerprint, "splits": inputs.splits.fingerprint, "model": inputs.original.fingerprint})
+        study.note(
+            "fingerprints",
+            {
+                "data": inputs.dataset.fingerprint,
+                "splits": inputs.splits.fingerprint,
+                "model": inputs.original.fingerprint,
+            },
+        )
     study.note("command", " ".join(["antisample", *sys.argv[1:]]))
     study.note(
         "environment",

@@ -163,9 +163,7 @@ class Study:
     def records(self) -> list[TrialRecord]:
         """All trials that were started, by number."""
         return [
-            to_record(trial)
-            for trial in self._study.get_trials(deepcopy=False)
-            if trial.state != TrialState.WAITING
+            to_record(trial) for trial in self._study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING
         ]
 
     def note(self, name: str, value: Any) -> None:

@@ -20,8 +20,10 @@ _STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 
 
 class MlflowView:
-    """Writes trials to an MLflow store. Writing one again changes nothing: runs are found by tag before they are
-    created, and timestamps belong to the trial, so MLflow drops exact duplicates.
+    """Writes trials to an MLflow store.
+
+    Writing a trial again changes nothing: runs are found by tag before they are created, and timestamps belong to the
+    trial, so MLflow drops exact duplicates.
 
     Args:
         config: The study.
@@ -45,7 +47,9 @@ class MlflowView:
         if experiment is not None:
             experiment_id = experiment.experiment_id
         else:
-            artifacts = None if "://" in self._uri and not self._uri.startswith("sqlite") else _artifacts(self._config)
+            artifacts = (
+                None if "://" in self._uri and not self._uri.startswith("sqlite") else _artifacts(self._config)
+            )
             experiment_id = client.create_experiment(EXPERIMENT, artifact_location=artifacts)
         mine = client.search_runs([experiment_id], f"tags.`{_STUDY_TAG}` = '{self._study_id}'", max_results=50_000)
         self._client = client
@@ -174,7 +178,7 @@ class Tracker:
             try:
                 self._view.finish(outcome, records, files)
                 final[0] = None
-            except Exception as error:  # noqa: BLE001 - whatever a store raises must not end a search
+            except Exception as error:
                 final[0] = _short(error)
 
         thread = threading.Thread(target=finish, daemon=True)
@@ -193,7 +197,7 @@ class Tracker:
             try:
                 self._view.write(record)
                 self.error = None
-            except Exception as error:  # noqa: BLE001 - whatever a store raises must not end a search
+            except Exception as error:
                 self.error = _short(error)
                 with self._changed:
                     self._pending.setdefault(number, record)

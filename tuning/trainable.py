@@ -110,7 +110,11 @@ class UnlearnTrainable(tune.Trainable):
         }
 
     def _save_model(self) -> None:
-        metadata = {"model": self._study.model.name, "study": self._study.name, "trial": str(self._trial["number"])}
+        metadata = {
+            "model": self._study.model.name,
+            "study": self._study.name,
+            "trial": str(self._trial["number"]),
+        }
         path = self._study.directory.resolve() / "models" / model_file(self._trial["number"])
         save_checkpoint(path, Checkpoint(dict(self._run.model.state_dict()), metadata))
 
@@ -118,4 +122,3 @@ class UnlearnTrainable(tune.Trainable):
 def model_file(number: int) -> str:
     """Name of the file in `models/` that holds the unlearned model of a trial."""
     return f"trial-{number:05d}.safetensors"
-

@@ -95,8 +95,7 @@ def _resolve(source: str, root: Path | None, download: bool) -> tuple[str, Datas
     separators = {os.sep, os.altsep or os.sep, "/"}
     if not path.exists() and not any(separator in source for separator in separators):
         raise ConfigError(
-            f"`dataset` must be one of {', '.join(dataset_names())}, or the path of a folder, "
-            f"but got {source!r}."
+            f"`dataset` must be one of {', '.join(dataset_names())}, or the path of a folder, but got {source!r}."
         )
     return path.resolve().name, _source_at(path)
 

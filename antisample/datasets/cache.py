@@ -144,9 +144,7 @@ def _read_split(path: Path) -> tuple[dict[str, Any], ImageSet]:
         raise ValueError(f"{path.name} holds {reader.num_record_batches} record batches, not 1")
     batch = reader.get_batch(0)
     if batch.num_rows != shape[0] or batch.schema.types != [pa.binary(int(np.prod(shape[1:]))), pa.int64()]:
-        raise ValueError(
-            f"{path.name} holds {batch.num_rows} rows of {batch.schema.types}, not {list(shape)}"
-        )
+        raise ValueError(f"{path.name} holds {batch.num_rows} rows of {batch.schema.types}, not {list(shape)}")
     pixels, labels = (batch.column(position).buffers()[1] for position in (0, 1))
     images = ImageSet(
         np.frombuffer(pixels, np.uint8, count=int(np.prod(shape))).reshape(shape),

@@ -43,9 +43,7 @@ class ImageFolder:
     def decode(self, image_size: int | None) -> DecodedData:
         """Decodes all images in parallel; see `DatasetSource.decode`."""
         classes = self._classes()
-        (train, train_labels), (test, test_labels) = (
-            self._decode(split, classes, image_size) for split in SPLITS
-        )
+        (train, train_labels), (test, test_labels) = (self._decode(split, classes, image_size) for split in SPLITS)
         train_images, test_images = stack_splits(train, test, str(self.root))
         return DecodedData(ImageSet(train_images, train_labels), ImageSet(test_images, test_labels), classes)
 
@@ -70,9 +68,7 @@ class ImageFolder:
     def _class_folders(self, split: str) -> set[str]:
         folder = self.root / split
         if not folder.is_dir():
-            raise DataError(
-                f"{self.root}: an image folder must hold `train` and `test`, but `{split}` is missing."
-            )
+            raise DataError(f"{self.root}: an image folder must hold `train` and `test`, but `{split}` is missing.")
         entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
         for entry in entries:
             if not entry.is_dir():

@@ -76,9 +76,7 @@ class ParquetFolder:
         first = by_file[files[0]]
         for path, names in by_file.items():
             if names != first:
-                raise DataError(
-                    f"{path}: class names must be those of {files[0].name}, {first}, but got {names}."
-                )
+                raise DataError(f"{path}: class names must be those of {files[0].name}, {first}, but got {names}.")
         return first
 
 
@@ -99,11 +97,7 @@ def _open(path: Path) -> tuple[Any, str, str]:
         (name for name in _IMAGE_COLUMNS if name in schema.names and _is_image(schema.field(name).type)), None
     )
     label = next(
-        (
-            name
-            for name in _LABEL_COLUMNS
-            if name in schema.names and pa.types.is_integer(schema.field(name).type)
-        ),
+        (name for name in _LABEL_COLUMNS if name in schema.names and pa.types.is_integer(schema.field(name).type)),
         None,
     )
     if image is None or label is None:

@@ -132,14 +132,10 @@ def _resized(image: Image.Image, image_size: int) -> Image.Image:
 def _decode(encoded: EncodedImage, image_size: int | None) -> PixelArray:
     content = encoded.content
     try:
-        with Image.open(
-            io.BytesIO(content) if isinstance(content, bytes) else content, formats=_FORMATS
-        ) as image:
+        with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content, formats=_FORMATS) as image:
             mode = image.mode
             if mode in _WIDE_MODES:
-                raise DataError(
-                    f"{encoded.origin}: images must have 8 bits a channel, but got Pillow mode {mode!r}."
-                )
+                raise DataError(f"{encoded.origin}: images must have 8 bits a channel, but got Pillow mode {mode!r}.")
             ImageOps.exif_transpose(image, in_place=True)
             upright = image.convert("L" if mode in _GREY_MODES else "RGB")
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:

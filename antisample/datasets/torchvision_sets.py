@@ -12,9 +12,7 @@ from antisample.datasets.source import DecodedData, file_identity
 from antisample.errors import DataError
 from antisample.types import ImageSet, IndexArray
 
-_IDX_FILES = tuple(
-    f"{split}-{kind}-ubyte" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")
-)
+_IDX_FILES = tuple(f"{split}-{kind}-ubyte" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
 _FILES = {
     "CIFAR10": tuple(
         f"cifar-10-batches-py/{name}"
@@ -74,8 +72,7 @@ class TorchvisionSource:
         train_set, test_set = self._build(train=True), self._build(train=False)
         names = _DIGITS if self.kind in ("MNIST", "SVHN") else tuple(str(name) for name in train_set.classes)
         train, test = (
-            ImageSet(resize_images(_images(split), image_size), _labels(split))
-            for split in (train_set, test_set)
+            ImageSet(resize_images(_images(split), image_size), _labels(split)) for split in (train_set, test_set)
         )
         return DecodedData(train, test, names)
 
@@ -103,13 +100,9 @@ class TorchvisionSource:
         try:
             return getattr(torchvision.datasets, self.kind)(root, download=self.download, **split)
         except _READ_ERRORS as error:
-            cause = (
-                "could not be downloaded into" if self.download else "is damaged or not the official one in"
-            )
+            cause = "could not be downloaded into" if self.download else "is damaged or not the official one in"
             advice = "" if self.download else " Pass `download` to download it anew."
-            raise DataError(
-                f"{self.kind}: the data set {cause} the root {root} ({error}).{advice}"
-            ) from error
+            raise DataError(f"{self.kind}: the data set {cause} the root {root} ({error}).{advice}") from error
 
 
 def _images(split: Any) -> PixelArray:

@@ -8,7 +8,13 @@ from pydantic import Field
 
 from antisample.errors import ConfigError
 from antisample.methods.anti_sample import AntiSample, AntiSampleConfig
-from antisample.methods.base import MethodConfig, OriginalModel, UnlearnContext, UnlearningMethod, UnlearningRun
+from antisample.methods.base import (
+    MethodConfig,
+    OriginalModel,
+    UnlearnContext,
+    UnlearningMethod,
+    UnlearningRun,
+)
 from antisample.methods.finetune import FineTune, FineTuneConfig
 from antisample.methods.retrain import Retrain, RetrainConfig
 

@@ -22,7 +22,6 @@ from antisample.seeds import torch_stream
 from antisample.train import Trainer
 from antisample.types import IndexArray
 
-
 _TABLE_WIDTH = 64
 _TABLES_KEPT = 16
 
@@ -87,13 +86,16 @@ class AntiSample:
                 labels,
                 context.normaliser(),
                 torch.cat(generated),
-                torch.cat([labels.new_full((len(g),), c) for g, c in zip(generated, context.splits.forget_classes, strict=True)]),
+                torch.cat(
+                    [
+                        labels.new_full((len(g),), c)
+                        for g, c in zip(generated, context.splits.forget_classes, strict=True)
+                    ]
+                ),
             ),
         )
 
-    def _generate(
-        self, context: UnlearnContext, config: AntiSampleConfig, subset: IndexArray, label: int
-    ) -> Tensor:
+    def _generate(self, context: UnlearnContext, config: AntiSampleConfig, subset: IndexArray, label: int) -> Tensor:
         """Anti-samples for one class, float32 [count, c, h, w], normalised."""
         train, splits = context.dataset.train, context.splits
         positions = splits.forget[train.labels[splits.forget] == label]

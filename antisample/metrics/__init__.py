@@ -86,4 +86,12 @@ def part_positions(
     return dataset.train, np.concatenate([splits.forget, retain])
 
 
-__all__ = ["EvaluationConfig", "Predictions", "evaluate", "metric_names", "part_positions", "predict", "summarise"]
+__all__ = [
+    "EvaluationConfig",
+    "Predictions",
+    "evaluate",
+    "metric_names",
+    "part_positions",
+    "predict",
+    "summarise",
+]

@@ -31,7 +31,12 @@ class Predictions:
 
 
 def predict(
-    model: nn.Module, images: ImageSet, positions: IndexArray, normalise: Normaliser, device: torch.device, batch_size: int
+    model: nn.Module,
+    images: ImageSet,
+    positions: IndexArray,
+    normalise: Normaliser,
+    device: torch.device,
+    batch_size: int,
 ) -> Predictions:
     """Runs the model in eval mode over the images at `positions`; its mode is restored.
 

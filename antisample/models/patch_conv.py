@@ -22,8 +22,7 @@ class PatchConv2d(nn.Conv2d):
         if self.groups != 1 or isinstance(padding, str) or self.padding_mode != "zeros":
             return super().forward(images)
         height, width = (
-            (images.shape[axis + 2] + 2 * padding[axis] - dilation[axis] * (kernel[axis] - 1) - 1) // stride[axis]
-            + 1
+            (images.shape[axis + 2] + 2 * padding[axis] - dilation[axis] * (kernel[axis] - 1) - 1) // stride[axis] + 1
             for axis in (0, 1)
         )
         if height * width > self.max_positions:

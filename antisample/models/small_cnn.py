@@ -1,5 +1,7 @@
 """A three-layer network for images of 8 to 32 pixels: a search over it takes minutes on two cores."""
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 
@@ -15,7 +17,7 @@ class SmallCNN(nn.Module):
         super().__init__()
         widths = (in_channels, 32, 64, 128)
         layers: list[nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in pairwise(widths):
             layers += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
             if after < widths[-1]:
                 layers.append(nn.MaxPool2d(2))

@@ -5,7 +5,7 @@ from torch import nn
 
 
 def resnet18(n_classes: int, in_channels: int) -> nn.Module:
-    """torchvision's resnet18; for grey images the first convolution takes one channel."""
+    """Torchvision's resnet18; for grey images the first convolution takes one channel."""
     model: nn.Module = torchvision.models.resnet18(num_classes=n_classes)
     if in_channels != 3:
         model.conv1 = nn.Conv2d(in_channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
@@ -13,7 +13,7 @@ def resnet18(n_classes: int, in_channels: int) -> nn.Module:
 
 
 def mobilenet_v2(n_classes: int, in_channels: int) -> nn.Module:
-    """torchvision's mobilenet_v2; for grey images the first convolution takes one channel."""
+    """Torchvision's mobilenet_v2; for grey images the first convolution takes one channel."""
     model: nn.Module = torchvision.models.mobilenet_v2(num_classes=n_classes)
     if in_channels != 3:
         stem: nn.Sequential = model.get_submodule("features.0")  # type: ignore[assignment]

@@ -53,9 +53,7 @@ def test_fingerprint_sees_pixels_labels_names_and_shape(data: DecodedData) -> No
         DecodedData(ImageSet(pixels, data.train.labels), data.test, data.class_names),
         DecodedData(ImageSet(data.train.images, labels), data.test, data.class_names),
         DecodedData(data.train, data.test, ("b", "a")),
-        DecodedData(
-            ImageSet(data.train.images.reshape(200, 3, 2, 8), data.train.labels), data.test, ("a", "b")
-        ),
+        DecodedData(ImageSet(data.train.images.reshape(200, 3, 2, 8), data.train.labels), data.test, ("a", "b")),
         DecodedData(data.test, data.train, data.class_names),
     ]
     assert len({fingerprint(variant) for variant in variants}) == len(variants)
@@ -162,9 +160,7 @@ def test_validate_names_rule_and_value() -> None:
     assert "[4, 1 or 3, height, width], but got [4, 2, 4, 4]" in invalid(image_set(4, channels=2), good)
     assert "must have the same shape" in invalid(image_set(4, channels=1), good)
     assert "labels must be in [0, 1), but got 1" in invalid(good, good, ("a",))
-    assert "every class must have a training image, but got 0 for ['c']" in invalid(
-        good, good, ("a", "b", "c")
-    )
+    assert "every class must have a training image, but got 0 for ['c']" in invalid(good, good, ("a", "b", "c"))
     negative = ImageSet(good.images, good.labels - 1)
     assert "labels must be in [0, 2), but got -1" in invalid(negative, good)
     assert "the shape [4, 1 or 3" in invalid(ImageSet(good.images[:3], good.labels), good)

@@ -146,8 +146,7 @@ class TestCifar10(FileDatasetConformance):
         train[0, 0, 0, 0] += changed
         sums = {}
         contents = {
-            f"data_batch_{i}": (train[(i - 1) * 6 : i * 6], labels("train")[(i - 1) * 6 : i * 6])
-            for i in range(1, 6)
+            f"data_batch_{i}": (train[(i - 1) * 6 : i * 6], labels("train")[(i - 1) * 6 : i * 6]) for i in range(1, 6)
         } | {"test_batch": (pixels("test", 3, 32, 32), labels("test"))}
         for name, (images, targets) in contents.items():
             batch = pickle.dumps({"data": images.reshape(len(images), -1), "labels": targets.tolist()})
@@ -317,9 +316,7 @@ class TestNames:
         assert dataset_names() == ("digits", "cifar10", "svhn", "mnist", "fashionMNIST")
 
     def test_an_unknown_name_lists_the_valid_ones(self, cache: Path) -> None:
-        with pytest.raises(
-            ConfigError, match=r"digits, cifar10, svhn, .* the path of a folder, but got 'cifar'"
-        ):
+        with pytest.raises(ConfigError, match=r"digits, cifar10, svhn, .* the path of a folder, but got 'cifar'"):
             load_dataset("cifar", cache_dir=cache)
 
     def test_image_size_must_be_positive(self, cache: Path) -> None:
@@ -362,9 +359,7 @@ class TestTorchvisionRefusals:
         message = refused("cifar10", cache, root=tmp_path, download=True)
         assert f"could not be downloaded into the root {tmp_path}" in message
 
-    def test_files_that_are_not_the_official_ones_are_never_unpickled(
-        self, tmp_path: Path, cache: Path
-    ) -> None:
+    def test_files_that_are_not_the_official_ones_are_never_unpickled(self, tmp_path: Path, cache: Path) -> None:
         class Trap:
             def __reduce__(self) -> Any:
                 return Path.touch, (tmp_path / "executed",)
@@ -381,9 +376,7 @@ class TestTorchvisionRefusals:
         write(tmp_path / "MNIST" / "processed" / "training.pt", b"anything")
         assert "pickles can execute code" in refused("mnist", cache, root=tmp_path)
 
-    @pytest.mark.parametrize(
-        "content", [b"", b"\x00\x00", struct.pack(">IIII", 0x803, 30, 28, 28) + b"short"]
-    )
+    @pytest.mark.parametrize("content", [b"", b"\x00\x00", struct.pack(">IIII", 0x803, 30, 28, 28) + b"short"])
     def test_a_damaged_idx_file_is_refused(self, tmp_path: Path, cache: Path, content: bytes) -> None:
         TestMnist().source(tmp_path, False)
         write(tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte", content)
@@ -452,9 +445,7 @@ class TestImageFolderRefusals:
 
 
 class TestParquetRefusals:
-    def test_class_names_default_to_numbers_and_columns_have_other_names(
-        self, tmp_path: Path, cache: Path
-    ) -> None:
+    def test_class_names_default_to_numbers_and_columns_have_other_names(self, tmp_path: Path, cache: Path) -> None:
         root = write_parquet(tmp_path / "set" / "data", image="image", label="fine_label")
         assert load_dataset(str(root.parent), cache_dir=cache).class_names == tuple("0123456789")
 

@@ -69,9 +69,7 @@ def test_neighbours_refuse_an_impossible_k(k):
 
 def draw(forget, retain, neighbours, seed=0, **changes):
     arguments = {"local_variance": 2.0, "size_multiplier": 1, "p": 0.7, "eps": 0.01, **changes}
-    return draw_anti_samples(
-        forget, retain, neighbours, normalise=identity, generator=generator(seed), **arguments
-    )
+    return draw_anti_samples(forget, retain, neighbours, normalise=identity, generator=generator(seed), **arguments)
 
 
 def test_noise_has_the_moments_of_its_definition():
@@ -157,7 +155,15 @@ def test_chunks_do_not_change_neighbours_or_ranges(monkeypatch):
     monkeypatch.setattr("antisample.generate._CHUNK_ELEMENTS", 500)
     assert torch.equal(farthest_neighbours(forget, retain, 7, as_float), whole)
     samples = draw_anti_samples(
-        forget, retain, whole, local_variance=1, size_multiplier=2, p=0.0, eps=0, normalise=as_float, generator=generator()
+        forget,
+        retain,
+        whole,
+        local_variance=1,
+        size_multiplier=2,
+        p=0.0,
+        eps=0,
+        normalise=as_float,
+        generator=generator(),
     )
     allowed = as_float(retain).flatten(1)
     assert all((allowed == sample).all(1).any() for sample in samples)

@@ -1,0 +1,69 @@
+# make demo and make test set everything up by themselves; `make help` lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+BIN := .venv/bin
+UV_VERSION := 0.13.9
+READY := .venv/.ready
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: setup
+setup: $(READY) ## Make .venv and install the locked dependencies
+
+$(READY): requirements.lock pyproject.toml
+	@echo "==> Setting up .venv (once)"
+	python3 -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps "uv==$(UV_VERSION)" --editable .
+	@touch $@
+
+.PHONY: demo
+demo: $(READY) ## Search on real digits, ending with a Pareto front: about 3 minutes
+	@echo "==> Searching anti-sample hyperparameters for scikit-learn's digits (studies/demo.yaml)"
+	$(BIN)/antisample run studies/demo.yaml
+
+.PHONY: test
+test: check unit integration-quick ## Everything that must pass: lint, types, imports, all quick tests
+
+.PHONY: check
+check: $(READY) ## Format, lint, types and import rules
+	@echo "==> Checking format, lint, types and import rules"
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: unit
+unit: $(READY) ## Fast tests
+	@echo "==> Running unit tests"
+	$(BIN)/pytest -m "not integration and not slow and not gpu"
+
+.PHONY: integration-quick
+integration-quick: $(READY)
+	@echo "==> Running integration tests"
+	$(BIN)/pytest -m "integration and not slow and not gpu"
+
+.PHONY: integration
+integration: $(READY) ## All integration tests, the long ones too
+	$(BIN)/pytest -m "integration or slow"
+
+.PHONY: gpu
+gpu: $(READY) ## Tests that need a CUDA device
+	$(BIN)/pytest -m gpu
+
+.PHONY: lock
+lock: ## Resolve the dependencies again (after editing pyproject.toml)
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev --universal --python-version 3.11 \
+		--no-annotate --no-emit-index-url --no-header --upgrade --output-file requirements.lock
+
+.PHONY: format
+format: $(READY) ## Format the code and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: clean
+clean: ## Remove the environment and caches; studies in runs/ stay
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

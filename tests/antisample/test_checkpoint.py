@@ -1,0 +1,96 @@
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from antisample.errors import DataError
+from antisample.models import build_model
+from antisample.types import Preprocessing
+
+
+def test_safetensors_round_trip(tmp_path):
+    model = build_model("SmallCNN", 3, 1)
+    path = tmp_path / "new" / "model.safetensors"
+    save_checkpoint(path, Checkpoint(dict(model.state_dict()), {"mean": "[0.5]", "std": "[0.25]"}))
+    loaded = load_checkpoint(path)
+    assert loaded.preprocessing() == Preprocessing((0.5,), (0.25,))
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded.state_dict[name], tensor)
+    assert [entry.name for entry in path.parent.iterdir()] == ["model.safetensors"]
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_torch_files_load_plain_or_in_the_published_layout(tmp_path, wrapped):
+    model = build_model("SmallCNN", 3, 1)
+    content = model.state_dict()
+    if wrapped:
+        content = {
+            "state_dict": content,
+            "optimizer": torch.optim.Adam(model.parameters()).state_dict(),
+            "train_loss": np.linspace(0, 1, 5),
+            "epochs": np.arange(3),
+            "best": np.float64(0.5),
+        }
+    torch.save(content, tmp_path / "model.pt")
+    loaded = load_checkpoint(tmp_path / "model.pt")
+    assert list(loaded.state_dict) == list(model.state_dict())
+
+
+class _Trap:
+    def __reduce__(self):
+        return (os.mkdir, (os.environ["TRAP_FOLDER"],))
+
+
+def test_a_file_that_would_execute_code_is_refused_and_does_not_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRAP_FOLDER", str(tmp_path / "sprung"))
+    torch.save({"state_dict": _Trap()}, tmp_path / "trap.pt")
+    (tmp_path / "plain.pt").write_bytes(pickle.dumps(_Trap()))
+    for name in ("trap.pt", "plain.pt"):
+        with pytest.raises(DataError, match=rf"{name}: refused, since reading it would execute code"):
+            load_checkpoint(tmp_path / name)
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.pt"])
+@pytest.mark.parametrize("content", [b"", b"not weights", b"\x80\x00\x00\x00\x00\x00\x00\x00{"])
+def test_damaged_files_are_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=name):
+        load_checkpoint(tmp_path / name)
+
+
+def test_a_truncated_checkpoint_is_refused(tmp_path):
+    save_checkpoint(tmp_path / "a.safetensors", Checkpoint(dict(build_model("SmallCNN", 3, 1).state_dict())))
+    whole = (tmp_path / "a.safetensors").read_bytes()
+    (tmp_path / "a.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"a.safetensors: not a readable"):
+        load_checkpoint(tmp_path / "a.safetensors")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"gone.pt: the checkpoint does not exist"):
+        load_checkpoint(tmp_path / "gone.pt")
+
+
+def test_a_file_without_weights_is_refused(tmp_path):
+    torch.save({"epoch": 3}, tmp_path / "no.pt")
+    with pytest.raises(DataError, match="holds no state dict"):
+        load_checkpoint(tmp_path / "no.pt")
+
+
+def test_another_architecture_is_explained():
+    weights = build_model("ResNet9", 10, 1).state_dict()
+    with pytest.raises(DataError, match=r"x.pt: the checkpoint is of another architecture than SmallCNN: it lacks"):
+        load_weights(build_model("SmallCNN", 10, 1), weights, "x.pt")
+    with pytest.raises(DataError, match=r"'weight' of shape \[2, 4\] where the model has \[3, 4\]"):
+        load_weights(nn.Linear(4, 3), nn.Linear(4, 2).state_dict(), "x.pt")
+
+
+def test_the_shared_checkpoint_loads_with_its_preprocessing(shared):
+    checkpoint = load_checkpoint(shared / "models" / "cifar10_resnet18.safetensors")
+    assert checkpoint.preprocessing() == Preprocessing((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+    load_weights(build_model("ResNet18", 10, 3), checkpoint.state_dict, "shared")

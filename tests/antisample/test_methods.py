@@ -1,0 +1,176 @@
+"""The conformance suite that every unlearning method passes, and what each promises beyond it."""
+
+import copy
+import dataclasses
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from antisample.errors import ConfigError
+from antisample.loader import to_device
+from antisample.methods import UnlearnContext, find_method, method_config, method_names
+from antisample.methods.anti_sample import generated_count
+from antisample.methods.finetune import retain_subset
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def context(digits_inputs):
+    return UnlearnContext(digits_inputs.dataset, digits_inputs.splits, digits_inputs.original, CPU, seed=11)
+
+
+def weights(model):
+    return torch.cat([value.flatten().double() for value in model.state_dict().values()])
+
+
+class MethodConformance:
+    """Subclass it with `name` and, if the defaults take long, `values`."""
+
+    name: str
+    values: ClassVar[dict] = {"epochs": 2}
+
+    def prepare(self, context, **changes):
+        return find_method(self.name).prepare(context, method_config(self.name, **{**self.values, **changes}))
+
+    def test_its_configuration_carries_its_name_and_refuses_unknown_keys(self):
+        assert method_config(self.name).name == self.name
+        with pytest.raises(ValidationError, match="no_such_key"):
+            method_config(self.name, no_such_key=1)
+
+    def test_it_runs_its_epochs_and_changes_the_model(self, context):
+        run = self.prepare(context)
+        before = weights(run.model).clone()
+        for epoch in range(1, run.epochs + 1):
+            assert np.isfinite(run.run_epoch())
+            assert run.epochs_done == epoch
+        assert not torch.equal(weights(run.model), before)
+
+    def test_it_leaves_the_original_alone(self, context):
+        before = copy.deepcopy(context.original.state_dict)
+        self.prepare(context).run_epoch()
+        assert all(torch.equal(before[name], tensor) for name, tensor in context.original.state_dict.items())
+
+    def test_the_same_seed_gives_the_same_model_and_another_seed_another(self, context):
+        def trained(seed):
+            run = self.prepare(dataclasses.replace(context, seed=seed))
+            run.run_epoch()
+            return weights(run.model)
+
+        assert torch.equal(trained(1), trained(1))
+        assert not torch.equal(trained(1), trained(2))
+
+    def test_it_continues_from_its_state_with_the_same_result(self, context):
+        whole, first, second = self.prepare(context), self.prepare(context), self.prepare(context)
+        for _ in range(whole.epochs):
+            whole.run_epoch()
+        first.run_epoch()
+        second.load_state_dict(copy.deepcopy(first.state_dict()))
+        while second.epochs_done < second.epochs:
+            second.run_epoch()
+        assert torch.equal(weights(second.model), weights(whole.model))
+
+    def test_it_reads_no_validation_image_and_no_test_image(self, context):
+        train = context.dataset.train
+        used = np.concatenate([context.splits.forget, context.splits.retain])
+        spoiled = np.array(train.images)
+        spoiled[np.setdiff1d(np.arange(len(train)), used)] = 255
+        without = dataclasses.replace(
+            context,
+            dataset=dataclasses.replace(
+                context.dataset,
+                train=dataclasses.replace(train, images=spoiled),
+                test=dataclasses.replace(context.dataset.test, images=np.zeros_like(context.dataset.test.images)),
+                fingerprint="spoiled",
+            ),
+        )
+        runs = [self.prepare(which) for which in (context, without)]
+        for run in runs:
+            run.run_epoch()
+        assert torch.equal(weights(runs[0].model), weights(runs[1].model))
+
+
+class TestAntiSample(MethodConformance):
+    name = "antisample"
+
+    def test_it_adds_as_many_anti_samples_as_the_last_retain_class_has_images(self, context):
+        run = self.prepare(context, retain_fraction=0.5)
+        config = method_config(self.name, retain_fraction=0.5)
+        labels = context.dataset.train.labels[retain_subset(context, config)]
+        added = run.data.extra_images
+        assert len(added) == (labels == 9).sum()
+        assert run.data.labels[-len(added) :].unique().tolist() == [3]
+        assert len(run.data.images) == len(labels)
+
+    def test_a_number_overrides_the_fraction(self, context):
+        assert len(self.prepare(context, generated_fraction=0.5).data.extra_images) == pytest.approx(56, abs=3)
+        assert len(self.prepare(context, no_generated_data=7).data.extra_images) == 7
+
+    def test_without_combinations_they_are_single_draws(self, context):
+        combined = self.prepare(context, p=0.0).data.extra_images
+        single = self.prepare(context, p=0.0, combine=False, no_generated_data=500).data.extra_images
+        subset, _ = to_device(context.dataset.train, context.splits.retain, CPU)
+        retain = context.normaliser()(subset).flatten(1)
+        assert all((retain == image).all(1).any() for image in single.flatten(1)[:20])
+        assert not any((retain == image).all(1).any() for image in combined.flatten(1)[:20])
+
+    def test_several_classes_get_their_own_anti_samples(self, context):
+        classes = (3, 8)
+        train = np.concatenate([context.splits.forget, context.splits.retain])
+        forget = np.isin(context.dataset.train.labels[train], classes)
+        splits = dataclasses.replace(
+            context.splits, forget_classes=classes, forget=train[forget], retain=train[~forget], fingerprint="two"
+        )
+        run = self.prepare(dataclasses.replace(context, splits=splits), no_generated_data=9)
+        assert run.data.labels[-18:].tolist() == [3] * 9 + [8] * 9
+
+    def test_a_remembered_neighbour_table_gives_what_a_fresh_one_gives(self, context):
+        wide = self.prepare(context, tail_randomized=90).data.extra_images  # wider than the first table
+        fresh = (
+            find_method(self.name)
+            .__class__()
+            .prepare(context, method_config(self.name, epochs=2, tail_randomized=90))
+        )
+        assert torch.equal(wide, fresh.data.extra_images)
+
+    def test_more_neighbours_than_retain_images_are_refused(self, context):
+        with pytest.raises(ConfigError, match=r"`tail_randomized` must be at most \d+, .* but got 5000"):
+            self.prepare(context, tail_randomized=5000)
+
+    def test_the_count_is_a_share_of_the_last_class(self):
+        labels = np.array([0] * 50 + [7] * 20)
+        assert [generated_count(labels, fraction) for fraction in (1.0, 0.5, 2.0, 0.001)] == [20, 10, 40, 1]
+
+
+class TestFineTune(MethodConformance):
+    name = "finetune"
+
+    def test_it_trains_on_a_share_of_each_retain_class(self, context):
+        run = self.prepare(context, retain_fraction=0.25)
+        labels = context.dataset.train.labels[context.splits.retain]
+        kept = np.bincount(run.data.labels.numpy(), minlength=10)
+        assert kept[3] == 0
+        np.testing.assert_allclose(kept, np.bincount(labels, minlength=10) * 0.25, atol=0.51)
+
+
+class TestRetrain(MethodConformance):
+    name = "retrain"
+
+    def test_it_starts_from_fresh_weights_and_never_sees_the_forget_class(self, context):
+        run = self.prepare(context)
+        original = context.original.state_dict["features.0.weight"]
+        assert not torch.allclose(run.model.state_dict()["features.0.weight"], original, atol=0.1)
+        assert 3 not in run.data.labels
+        assert len(run.data) == len(context.splits.retain)
+
+
+def test_every_method_has_a_conformance_suite():
+    assert {suite.name for suite in MethodConformance.__subclasses__()} == set(method_names())
+
+
+def test_an_unknown_method_lists_the_valid_ones():
+    with pytest.raises(ConfigError, match="must be one of antisample, finetune, retrain, but got 'amnesia'"):
+        find_method("amnesia")

@@ -1,0 +1,51 @@
+"""Shared inputs: real digits and a small original model, made once a test run."""
+
+import os
+from pathlib import Path
+
+# Before torch is imported: tests run on two cores beside each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+import torch
+
+from antisample.config import UnlearnConfig
+from antisample.unlearn import UnlearnInputs, load_inputs
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+@pytest.fixture(scope="session")
+def shared():
+    if not SHARED.is_dir():
+        pytest.skip("the shared data and models are not beside this checkout")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def digits_config(cache_dir) -> UnlearnConfig:
+    return UnlearnConfig.parse(
+        {
+            "data": {"source": "digits", "cache_dir": str(cache_dir)},
+            "model": {"name": "SmallCNN", "recipe": {"epochs": 6, "batch_size": 64}},
+            "forget": {"classes": [3]},
+            "method": {"name": "antisample", "epochs": 2},
+            "device": "cpu",
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def digits_inputs(digits_config) -> UnlearnInputs:
+    return load_inputs(digits_config)

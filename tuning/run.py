@@ -5,8 +5,8 @@ import platform
 import sys
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +67,11 @@ def run_study(config: StudyConfig, progress: Progress | None = None, launch: Lau
     """
     started = time.monotonic()
     progress = progress or Progress(quiet=True)
-    prepare_directory(config)
-    device = choose_device(config.device)
-    progress.say(f"Device: {describe_device(device)}; trials at once: {concurrency(config)}")
-    progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
-    inputs = load_inputs(config.starting_config(), progress.training_epoch)
+    with prepared_directory(config):
+        device = choose_device(config.device)
+        progress.say(f"Device: {describe_device(device)}; trials at once: {concurrency(config)}")
+        progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
+        inputs = load_inputs(config.starting_config(), progress.training_epoch)
     study = Study(config)
     _note_facts(study, inputs)
     progress.start(study)
@@ -123,8 +123,9 @@ def open_study(directory: Path) -> Study:
     return Study(config.model_copy(update={"name": directory.resolve().name, "runs_dir": directory.resolve().parent}))
 
 
-def prepare_directory(config: StudyConfig) -> None:
-    """Makes the study's directory, or checks that it holds the same study.
+@contextmanager
+def prepared_directory(config: StudyConfig) -> Iterator[None]:
+    """Makes the study's directory, or checks that it holds the same study; keeps it only if the block succeeds.
 
     Raises:
         ConfigError: If it holds another study; the differing keys are named.
@@ -140,13 +141,21 @@ def prepare_directory(config: StudyConfig) -> None:
                 + ["Choose another `name`, or delete the folder to start over."],
                 f"{config.directory} holds another study",
             )
+    is_new = not config.directory.exists()
+    partial = path.with_suffix(".partial")
     try:
         config.directory.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
         partial.write_text(resolved_yaml(config))
-        partial.replace(path)
     except OSError as error:
         raise DataError(f"{config.directory}: cannot be written ({error.strerror}).") from error
+    try:
+        yield
+    except BaseException:
+        partial.unlink()
+        if is_new:
+            config.directory.rmdir()
+        raise
+    partial.replace(path)
 
 
 def concurrency(config: StudyConfig) -> int:

@@ -1,0 +1,112 @@
+"""The command line's answers to users' mistakes: one message, exit code 2, nothing half-written."""
+
+import json
+import sys
+
+import pytest
+import yaml
+
+from tuning import cli
+from tuning.study import resolved_yaml
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["antisample", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        output = capsys.readouterr()
+        return caught.value.code or 0, output.out, output.err
+
+    return run
+
+
+@pytest.fixture
+def study_file(values, tmp_path):
+    def write(**changes):
+        path = tmp_path / "study.yaml"
+        path.write_text(yaml.safe_dump({**values, **changes}))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("command", ["run", "resume", "report", "spaces", "pretrain", "unlearn"])
+def test_help_shows_a_working_example(call, command):
+    code, out, _ = call(command, "--help")
+    assert code == 0
+    assert f"antisample {command}" in " ".join(out.split())
+
+
+def test_spaces_lists_spaces_and_published_sets(call):
+    code, out, _ = call("spaces", "--json")
+    assert code == 0
+    content = json.loads(out)
+    assert set(content["spaces"]) == {"antisample", "finetune", "retrain"}
+    assert len(content["published"]) == 40
+
+
+def test_a_space_is_shown_with_its_reasons(call):
+    code, out, _ = call("spaces", "antisample")
+    assert code == 0
+    assert "unlearn_scale_lr" in out
+    assert "0.1 to 6 (log)" in out
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "amnesia"}, "`method` must be one of antisample, finetune, retrain, but got 'amnesia'."),
+        ({"model": {"name": "ResNet10"}}, "`model.name` must be one of SmallCNN"),
+        ({"space": "wide"}, "`space` must be one of antisample, finetune, retrain or the path"),
+        ({"forget": {"classes": [77]}}, "`forget.classes` must be labels from 0 to 9"),
+        ({"forget": {"classes": list(range(10))}}, "must leave at least one class, but got all 10."),
+        ({"data": {"source": "no_such_set"}}, "no_such_set"),
+        ({"data": {"source": "./no/such/folder"}}, "no/such/folder"),
+        ({"device": "tpu"}, "`device` must be auto, cpu, cuda or cuda:N, but got 'tpu'."),
+        ({"model": {"name": "SmallCNN", "checkpoint": "gone.pt"}}, "gone.pt: the checkpoint does not exist."),
+        ({"objectives": [{"metric": "speed", "direction": "minimize"}]}, "a metric must be one of validation/"),
+    ],
+)
+def test_mistakes_in_a_study_exit_with_2_and_write_no_results(call, study_file, tmp_path, changes, message):
+    code, out, err = call("run", study_file(**{"tracking_uri": "none", **changes}))
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in out + err
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_directory_with_another_study_is_refused_by_key(call, study_file, config, make_study):
+    make_study(config)
+    (config.directory / "study.yaml").write_text(resolved_yaml(config))
+    before = sorted(path.name for path in config.directory.iterdir())
+    code, _, err = call("run", study_file(seed=1, n_trials=9, forget={"classes": [4]}))
+    assert code == 2
+    assert "holds another study" in err
+    assert "`seed` was 0 and is now 1." in err
+    assert "`forget` was" in err
+    assert "n_trials" not in err
+    assert sorted(path.name for path in config.directory.iterdir()) == before
+
+
+def test_a_read_only_output_folder_is_refused(call, study_file, tmp_path):
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file where a folder should be")
+    code, _, err = call("run", study_file(runs_dir=str(blocked)))
+    assert code == 2
+    assert "blocked/made: cannot be written" in err
+
+
+@pytest.mark.parametrize("command", ["resume", "report"])
+def test_a_directory_without_a_study_is_refused(call, command, tmp_path):
+    code, _, err = call(command, tmp_path)
+    assert code == 2
+    assert "holds no study; expected study.yaml and journal.log" in err
+
+
+def test_a_missing_study_file_and_malformed_flags(call, study_file):
+    assert call("run", "gone.yaml")[0] == 2
+    assert call("run", study_file(), "--set", "n_trials")[0] == 2
+    assert call("run")[0] == 2
+    assert call("dance")[0] == 2

@@ -1,0 +1,124 @@
+import pytest
+import yaml
+
+from antisample.errors import ConfigError
+from tuning.config import load_study, parse_study
+from tuning.study import resolved_yaml
+
+
+def test_a_study_survives_the_round_trip_through_its_resolved_yaml(config):
+    assert parse_study(yaml.safe_load(resolved_yaml(config))) == config
+
+
+def test_shipped_studies_are_valid(request):
+    studies = sorted((request.config.rootpath / "studies").glob("*.yaml"))
+    assert {path.name for path in studies} >= {"demo.yaml", "cifar10-resnet18.yaml"}
+    for path in studies:
+        load_study(path)
+
+
+def test_the_published_set_is_the_starting_point_cut_down_to_the_space(values):
+    config = parse_study({**values, "fixed": {"retain_fraction": 0.5, "batchnorm_mode": "eval"}})
+    ((origin, params),) = config.starting_points()
+    assert origin == "published ResNet9/mnist/100"
+    assert params["unlearn_scale_lr"] == 1.6
+    assert "retain_fraction" not in params
+    method = config.unlearn_config(params, seed=1).method
+    assert (method.retain_fraction, method.epochs, method.tail_randomized) == (0.5, 5, 20)
+
+
+def test_without_published_sets_the_defaults_of_the_method_come_first(values):
+    config = parse_study({**values, "published": [], "method": "finetune"})
+    ((origin, params),) = config.starting_points()
+    assert origin == "defaults"
+    assert params["epochs"] == 5
+
+
+def test_overrides_reach_nested_keys_and_are_read_as_yaml(values, tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(values))
+    config = load_study(path, ["n_trials=7", "forget.classes=[1, two]", "split.seed=3", "sampler=tpe"])
+    assert (config.n_trials, config.forget.classes, config.split.seed, config.sampler) == (7, (1, "two"), 3, "tpe")
+
+
+@pytest.mark.parametrize("override", ["n_trials", "=3", "name.deeper=1", "n_trials=[1"])
+def test_malformed_overrides_are_refused(values, tmp_path, override):
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(values))
+    with pytest.raises(ConfigError, match="--set"):
+        load_study(path, [override])
+
+
+def test_all_problems_are_reported_at_once_whatever_their_kind(values, tmp_path):
+    values |= {
+        "n_trials": 0,
+        "colour": "red",
+        "method": "antisample",
+        "space": "wide",
+        "fixed": {"p": 1.4, "unknown": 1},
+        "published": ["ResNet9/none/100"],
+        "model": {"name": "ResNet10"},
+        "objectives": [
+            {"metric": "test/retain_accuracy", "direction": "maximize"},
+            {"metric": "validation/speed", "direction": "maximize"},
+        ],
+    }
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(values))
+    with pytest.raises(ConfigError) as caught:
+        load_study(path)
+    text = str(caught.value)
+    assert "study.yaml" in text.splitlines()[0]
+    for part in (
+        "`n_trials` must be greater than or equal to 1, but got 0.",
+        "`colour` is not a known key.",
+        "ResNet10",
+        "`fixed.p` must be less than or equal to 1, but got 1.4.",
+        "`fixed.unknown` is not a known key.",
+        "`space`",
+        "must be a validation metric, but got 'test/retain_accuracy'",
+        "must be one of validation/forget_accuracy",
+    ):
+        assert part in text, part
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "amnesia"}, "`method` must be one of antisample, finetune, retrain"),
+        ({"method": "finetune"}, "does not hold|published"),
+        ({"space": "finetune"}, "is for the method 'finetune', not 'antisample'"),
+        ({"published": ["ResNet9/none/1"]}, "`published` must be one of"),
+        ({"name": "../escape"}, "`name`"),
+        ({"resources": {"gpus_per_trial": 1.5}}, r"in \[0, 1\] or a whole number"),
+        ({"objectives": [{"metric": "validation/retain_loss", "direction": "minimize"}] * 2}, "each metric once"),
+        ({"objectives": []}, "`objectives`"),
+    ],
+)
+def test_refusals(values, changes, message):
+    if changes == {"method": "finetune"}:
+        changes = {"method": "finetune", "published": ["ResNet9/casia-webface/100"], "space": "antisample"}
+        message = "is for the method 'antisample', not 'finetune'"
+    with pytest.raises(ConfigError, match=message):
+        parse_study({**values, **changes})
+
+
+def test_a_starting_point_outside_an_own_space_is_refused(values, tmp_path):
+    own = {"unlearn_scale_lr": {"low": 0.1, "high": 1.0, "why": "small steps only"}}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({"method": "antisample", "parameters": own}))
+    with pytest.raises(ConfigError, match=r"does not hold unlearn_scale_lr = 1.6"):
+        parse_study({**values, "space": str(tmp_path / "own.yaml")})
+
+
+def test_a_missing_or_unreadable_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"gone.yaml: the study file does not exist"):
+        load_study(tmp_path / "gone.yaml")
+    (tmp_path / "bad.yaml").write_text("a: [")
+    with pytest.raises(ConfigError, match=r"bad.yaml: not readable as YAML"):
+        load_study(tmp_path / "bad.yaml")
+
+
+def test_seeds_of_trials_and_of_confirmations_differ(values):
+    config = parse_study({**values, "replicates": 3, "confirm_seeds": 3})
+    assert len({*config.trial_seeds(), *config.confirmation_seeds()}) == 6
+    assert parse_study({**values, "replicates": 5}).trial_seeds()[:3] == config.trial_seeds()

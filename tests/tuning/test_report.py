@@ -1,0 +1,296 @@
+import copy
+import json
+import math
+import random
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import optuna
+import plotly.graph_objects as go
+import pytest
+
+from tuning.config import parse_study
+from tuning.report import render_report, write_report
+from tuning.study import Study
+
+HOSTILE = "</script><script>alert('x')</script><img src=http://evil.example/x>"
+SECTIONS = (
+    "result",
+    "pareto",
+    "confirmation",
+    "history",
+    "importance",
+    "parallel",
+    "curves",
+    "trials",
+    "environment",
+)
+COUNTS = {
+    f"{part}/{kind}": count
+    for part, factor in (("validation", 1), ("test", 2), ("train", 8))
+    for kind, count in (("forget", 29 * factor), ("retain", 250 * factor))
+}
+
+
+class Page(HTMLParser):
+    """Ids, addresses and script contents of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids, self.addresses, self.tags, self.scripts = [], [], [], {}
+        self._script = None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.tags.append(tag)
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        self.addresses += [value for name, value in attrs if name in ("src", "href", "action", "data", "srcset")]
+        self._script = attributes.get("id", "") if tag == "script" else None
+
+    def handle_endtag(self, _):
+        self._script = None
+
+    def handle_data(self, data):
+        if self._script is not None:
+            self.scripts[self._script] = data
+
+    def figures(self):
+        return json.loads(self.scripts["figures"])
+
+
+def metrics_of(rng, forget, retain):
+    values = {}
+    for part in ("validation", "test", "train"):
+        noise = rng.gauss(0, 0.004)
+        values |= {
+            f"{part}/forget_accuracy": min(1.0, max(0.0, round((forget + noise) * 29) / 29)),
+            f"{part}/retain_accuracy": min(1.0, max(0.0, retain + noise)),
+            f"{part}/forget_confidence": min(1.0, max(0.001, 0.4 * forget + abs(noise))),
+            f"{part}/forget_loss": 3 - forget,
+            f"{part}/retain_loss": 1 - retain,
+        }
+    return values
+
+
+def make_study(directory: Path, trials: int, objectives=None, replicates=1, confirm=False) -> Study:
+    values = {
+        "name": "demo",
+        "runs_dir": str(directory),
+        "data": {"source": "digits"},
+        "model": {"name": "SmallCNN"},
+        "forget": {"classes": [3]},
+        "method": "antisample",
+        "published": ["ResNet9/mnist/100"],
+        "sampler": "random",
+        "n_trials": max(1, trials),
+        "max_failures": trials,
+        "replicates": replicates,
+    }
+    config = parse_study(values | ({"objectives": objectives} if objectives else {}))
+    config.directory.mkdir(parents=True, exist_ok=True)
+    study = Study(config)
+    rng = random.Random(1)
+    if trials:
+        study.note("original", metrics_of(rng, 0.97, 0.975))
+        study.note("original_counts", COUNTS)
+        study.note("environment", {"python": "3.11.2", "torch": "2.14.1", "device": "CPU"})
+        study.note("command", "antisample run studies/demo.yaml --set n_trials=12")
+    for index in range(trials):
+        run_trial(study, rng, f"key{index}", fails=index % 17 == 5)
+    if confirm:
+        runs = [
+            {
+                "number": number,
+                "seed": seed,
+                "metrics": metrics_of(rng, 0.0, 0.95),
+                "counts": COUNTS,
+                "elapsed_s": 1.0,
+            }
+            for number in range(trials)
+            for seed in (11, 12, 13)
+        ]
+        study.note("confirmations", runs)
+    return study
+
+
+def run_trial(study: Study, rng, key: str, fails: bool = False) -> None:
+    record = study.ask(key)
+    if record is None:
+        return
+    strength = math.log(record.params["unlearn_scale_lr"] / 0.1) / math.log(60) * record.params["epochs"] / 5
+    step = 0
+    for replicate in range(study.config.replicates):
+        for epoch in range(1, record.params["epochs"] + 1):
+            step += 1
+            share = epoch / record.params["epochs"]
+            metrics = metrics_of(rng, max(0.0, 0.9 - 2 * strength * share), 0.97 - 0.25 * strength**2 * share)
+            content = {"elapsed_s": 1.1 * step, "evaluation_s": 0.2 * step, "train_loss": 0.3, "metrics": metrics}
+            study.report(key, content | {"step": step, "replicate": replicate})
+    if fails:
+        study.fail(key, f"DivergedError: the loss is not finite. {HOSTILE}\nTraceback: second line {HOSTILE}")
+    else:
+        study.complete(key, metrics, COUNTS, worker="host/1", versions={"antisample": "0.1.0"})
+
+
+def repeated(study: Study, times: int) -> Study:
+    """The same study with its trials many times over, each time a little different, in memory."""
+    rng = random.Random(2)
+    many = optuna.create_study(directions=study.optuna_study().directions)
+    for name, value in study.optuna_study().user_attrs.items():
+        many.set_user_attr(name, value)
+    for trial in [*study.optuna_study().get_trials()] * times:
+        other = copy.deepcopy(trial)
+        if other.values is not None:
+            other.values = [min(1.0, max(0.0, value + rng.gauss(0, 0.01))) for value in other.values]
+        many.add_trial(other)
+    study._study = many
+    return study
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Study:
+    return make_study(tmp_path_factory.mktemp("runs"), 24, confirm=True)
+
+
+@pytest.fixture(scope="module")
+def text(study) -> str:
+    return render_report(study)
+
+
+def test_it_has_every_section_and_figure(text):
+    page = Page(text)
+    assert [name for name in page.ids if name in SECTIONS] == list(SECTIONS)
+    drawn = page.figures()
+    assert {key.rsplit("-", 1)[0] for key in drawn} == {"pareto", "history", "importance", "parallel", "curves"}
+    assert {f"plot-{key}" for key in drawn} == {name for name in page.ids if name.startswith("plot-")}
+
+
+def test_plotly_accepts_every_figure(text):
+    for figure in Page(text).figures().values():
+        plain = json.loads(re.sub(r'"--[a-z-]+"', '"#000000"', json.dumps(figure)))
+        go.Figure({"data": plain["data"], "layout": plain["layout"]})
+
+
+def test_it_asks_the_network_for_nothing(text):
+    page = Page(text)
+    assert page.addresses == []
+    assert "default-src 'none'" in text
+    assert "@import" not in text
+    assert "url(" not in text
+    assert "link" not in page.tags
+    assert "showSendToCloud: false" in text
+
+
+def test_the_front_the_start_the_original_and_the_chosen_are_marked(text):
+    names = [trace["name"] for trace in Page(text).figures()["pareto-0"]["data"]]
+    assert names[:4] == ["other trials", "Pareto front", "original model", "published ResNet9/mnist/100"]
+    assert names[4].startswith("chosen: trial ")
+    assert "highest validation retain accuracy" in text or "this one forgets most" in text
+
+
+def test_accuracies_stand_beside_their_image_counts(text):
+    assert re.search(r"\d\.\d % <small>of 29 images</small>", text)
+    assert "of 29 images" in Page(text).figures()["pareto-0"]["data"][1]["hovertext"][0]
+
+
+def test_confirmations_show_spread_seeds_and_difference(text):
+    assert re.search(r"\d\.\d % ± \d\.\d \(n = 3\)", text)
+    assert re.search(r"[+-]\d\.\d points ± \d\.\d \(n = 3\)", text)
+
+
+def test_hostile_text_stays_text(tmp_path):
+    study = make_study(tmp_path, 12)
+    study.note("class_names", ["a", HOSTILE])
+    study.note("forget_classes", [1])
+    study.note("command", HOSTILE)
+    study.note("environment", {HOSTILE: HOSTILE})
+    text = render_report(study)
+    page = Page(text)
+    assert "img" not in page.tags
+    assert page.tags.count("script") == 3
+    assert page.addresses == []
+    assert "alert(&#39;x&#39;)" in text
+    assert "<" not in page.scripts["figures"]
+
+
+def test_a_hostile_origin_stays_text_in_figures(tmp_path):
+    study = make_study(tmp_path, 0)
+    study.optuna_study().enqueue_trial(
+        study.config.starting_points()[0][1], user_attrs={"origin": f"published {HOSTILE}"}
+    )
+    for key in ("a", "b", "c"):
+        run_trial(study, random.Random(0), key)
+    figures = Page(render_report(study)).figures()
+    assert "<img" not in json.dumps(figures)
+
+
+def test_rendering_twice_gives_the_same_bytes(study, text, tmp_path):
+    assert render_report(study) == text
+    assert render_report(Study(study.config)) == text
+    write_report(study, tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == text
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_five_hundred_trials_stay_under_five_megabytes(tmp_path):
+    text = render_report(repeated(make_study(tmp_path, 25), 20))
+    assert len(text.encode()) < 5_000_000
+    assert text.count("<tr") > 500
+
+
+@pytest.mark.parametrize("trials", [0, 1, 3])
+def test_small_studies_render_and_say_what_is_missing(tmp_path, trials):
+    text = render_report(make_study(tmp_path, trials))
+    page = Page(text)
+    assert [name for name in page.ids if name in SECTIONS] == list(SECTIONS)
+    assert ("No trial has finished" in text) == (trials == 0)
+    assert ("plotly" in page.scripts) == (trials > 0)
+
+
+def test_a_running_trial_is_shown(tmp_path):
+    study = make_study(tmp_path, 0)
+    study.ask("a")
+    assert "running" in render_report(study)
+
+
+def test_one_objective_has_a_history_alone(tmp_path):
+    one = [{"metric": "validation/forget_accuracy", "direction": "minimize"}]
+    text = render_report(make_study(tmp_path, 10, one))
+    drawn = Page(text).figures()
+    assert "pareto-0" not in drawn
+    assert "history-1" in drawn
+    assert "single objective" in text
+
+
+def test_of_three_objectives_two_are_drawn(tmp_path):
+    three = [
+        {"metric": "validation/forget_accuracy", "direction": "minimize"},
+        {"metric": "validation/retain_accuracy", "direction": "maximize"},
+        {"metric": "validation/forget_confidence", "direction": "minimize"},
+    ]
+    text = render_report(make_study(tmp_path, 10, three))
+    drawn = Page(text).figures()
+    assert "line" not in drawn["pareto-0"]["data"][1]
+    assert len([key for key in drawn if key.startswith("history")]) == 3
+    assert "first two are drawn" in text
+
+
+def test_replicates_are_lines_of_their_own(tmp_path):
+    drawn = Page(render_report(make_study(tmp_path, 3, replicates=2))).figures()
+    lines = sum(trace["x"].count(None) for trace in drawn["curves-0"]["data"])
+    assert lines == 6
+
+
+def test_importance_is_left_out_where_every_value_is_the_same(tmp_path):
+    study = make_study(tmp_path, 0)
+    study = Study(study.config.model_copy(update={"n_trials": 12}))
+    same = metrics_of(random.Random(0), 0.0, 0.9)
+    for index in range(12):
+        study.ask(str(index))
+        study.complete(str(index), same, COUNTS)
+    text = render_report(study)
+    assert text.count("every trial has the same value") == 2
+    assert "importance-0" not in Page(text).figures()

@@ -1,0 +1,60 @@
+import optuna
+import pytest
+
+from antisample.errors import ConfigError
+from search_spaces import ChoiceParameter, NumberParameter, SearchSpace, load_space, space_names
+from tuning.samplers import distribution, distributions, make_sampler, resolve_sampler, sampler_names
+
+NUMBERS = SearchSpace(name="n", method="finetune", parameters={"x": NumberParameter(low=0, high=1, why="w")})
+CHOICES = SearchSpace(name="c", method="finetune", parameters={"x": ChoiceParameter(choices=("a", "b"), why="w")})
+
+
+@pytest.mark.parametrize("name", space_names())
+def test_every_parameter_survives_the_translation_at_both_bounds(name):
+    for parameter in load_space(name).parameters.values():
+        found = distribution(parameter)
+        if isinstance(parameter, ChoiceParameter):
+            bounds = parameter.choices
+        else:
+            kind = int if parameter.integer else float
+            bounds = (kind(parameter.low), kind(parameter.high))
+        for value in bounds:
+            back = found.to_external_repr(found.to_internal_repr(value))
+            assert back == value
+            assert parameter.contains(back)
+
+
+@pytest.mark.parametrize("name", ["tpe", "gp", "nsga2", "qmc", "random", "optuna.samplers:RandomSampler"])
+def test_every_sampler_suggests_values_of_the_space(name):
+    space = load_space("antisample")
+    study = optuna.create_study(directions=["minimize", "maximize"], sampler=make_sampler(name, space, 8, 0, 0))
+    for number in range(6):
+        trial = study.ask(distributions(space))
+        assert all(space.parameters[key].contains(value) for key, value in trial.params.items())
+        study.tell(trial, [number / 6, 1 - number / 7])
+
+
+@pytest.mark.parametrize(
+    ("space", "n_trials", "expected"), [(NUMBERS, 249, "gp"), (NUMBERS, 250, "nsga2"), (CHOICES, 999, "tpe")]
+)
+def test_auto_follows_its_rule(space, n_trials, expected):
+    assert resolve_sampler("auto", space, n_trials) == expected
+
+
+def test_a_resumed_search_does_not_repeat_its_draws():
+    def first_draw(seed, n_existing):
+        study = optuna.create_study(sampler=make_sampler("random", NUMBERS, 8, seed, n_existing))
+        return study.ask(distributions(NUMBERS)).params["x"]
+
+    assert first_draw(0, 0) == first_draw(0, 0)
+    assert len({first_draw(0, 0), first_draw(0, 5), first_draw(1, 0)}) == 3
+
+
+@pytest.mark.parametrize("name", ["annealing", "optuna.samplers:NoSuch", "no_module:Sampler", "builtins:dict"])
+def test_unknown_samplers_are_refused(name):
+    with pytest.raises(ConfigError, match="`sampler`"):
+        make_sampler(name, NUMBERS, 8, 0, 0)
+
+
+def test_names_include_auto():
+    assert sampler_names()[0] == "auto"

@@ -1,0 +1,183 @@
+import pytest
+from optuna.trial import TrialState
+
+from antisample.errors import ConfigError
+from tuning.config import parse_study
+
+
+def step(number=1, forget=0.1, retain=0.8):
+    return {
+        "step": number,
+        "replicate": 0,
+        "elapsed_s": float(number),
+        "evaluation_s": 0.5,
+        "train_loss": 0.1,
+        "metrics": {"validation/forget_accuracy": forget, "validation/retain_accuracy": retain},
+    }
+
+
+def states(study):
+    return [record.state for record in study.records()]
+
+
+def test_the_published_set_is_asked_first(config, make_study):
+    study = make_study(config)
+    first, second = study.ask("a"), study.ask("b")
+    assert (first.number, first.origin) == (0, "published ResNet9/mnist/100")
+    assert first.params["unlearn_scale_lr"] == 1.6
+    assert (second.number, second.origin) == (1, "sampler")
+    assert first.seeds == second.seeds == tuple(config.trial_seeds())
+
+
+def test_asking_twice_with_one_key_gives_one_trial(config, make_study):
+    study = make_study(config)
+    assert study.ask("a") == study.ask("a")
+    assert len(study.records()) == 1
+
+
+def test_a_finished_trial_keeps_its_values_steps_and_metrics(config, make_study, metrics):
+    study = make_study(config)
+    study.ask("a")
+    study.report("a", step(1))
+    study.report("a", step(2, forget=0.0))
+    study.complete("a", metrics(0.0, 0.85), {"validation/forget": 9}, worker="here/1", versions={"torch": "2"})
+    (record,) = make_study(config).records()
+    assert (record.state, record.values, record.fidelity) == ("COMPLETE", (0.0, 0.85), 2)
+    assert record.metrics == metrics(0.0, 0.85)
+    assert record.duration_s == 2.5
+    assert (record.worker, record.versions, record.counts) == ("here/1", {"torch": "2"}, {"validation/forget": 9})
+    assert [s.metrics["validation/forget_accuracy"] for s in record.steps] == [0.1, 0.0]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf"), None])
+def test_a_metric_that_is_no_number_fails_the_trial(config, make_study, metrics, bad):
+    study = make_study(config)
+    study.ask("a")
+    values = metrics(0.0, 0.85)
+    if bad is None:
+        del values["validation/retain_accuracy"]
+    else:
+        values["validation/retain_accuracy"] = bad
+    study.complete("a", values, {})
+    (record,) = study.records()
+    assert (record.state, record.values) == ("FAIL", None)
+    assert "validation/retain_accuracy is" in record.error
+
+
+def test_reporting_a_step_again_overwrites_it(config, make_study):
+    study = make_study(config)
+    study.ask("a")
+    for forget in (0.5, 0.4):
+        study.report("a", step(1, forget=forget))
+    (record,) = study.records()
+    assert [s.metrics["validation/forget_accuracy"] for s in record.steps] == [0.4]
+
+
+def test_finishing_twice_or_an_unknown_trial_does_no_harm(config, make_study, metrics):
+    study = make_study(config)
+    study.ask("a")
+    study.complete("a", metrics(0.1, 0.8), {})
+    study.complete("a", metrics(0.9, 0.1), {})
+    study.fail("a", "late")
+    study.fail("never asked", "?")
+    study.report("never asked", step())
+    assert [record.values for record in study.records()] == [(0.1, 0.8)]
+
+
+def test_exactly_n_trials_finish_and_failures_are_replaced(config, make_study, metrics):
+    study = make_study(config)
+    asked = 0
+    while (record := study.ask(f"key {asked}")) is not None:
+        if asked == 1:
+            study.fail(f"key {asked}", "diverged")
+        else:
+            study.complete(f"key {asked}", metrics(0.1, 0.8), {})
+        asked += 1
+        assert record.number == asked - 1
+    assert states(study) == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE", "COMPLETE"]
+    assert study.is_over()
+
+
+def test_no_more_trials_run_at_once_than_are_missing(config, make_study):
+    study = make_study(config)
+    assert [study.ask(str(n)) is None for n in range(6)] == [False] * 4 + [True] * 2
+
+
+def test_too_many_failures_end_the_study(config, make_study):
+    study = make_study(config)
+    for n in range(3):
+        study.ask(str(n))
+        study.fail(str(n), "diverged")
+    assert study.is_over()
+    assert study.ask("more") is None
+
+
+def test_a_dead_drivers_trials_are_adopted_with_number_and_parameters(config, make_study, metrics):
+    dead = make_study(config)
+    left = [dead.ask("a"), dead.ask("b")]
+    dead.complete("a", metrics(0.1, 0.8), {})
+    del dead
+    study = make_study(config)
+    adopted = study.ask("new key")
+    assert (adopted.number, adopted.params) == (1, left[1].params)
+    study.complete("new key", metrics(0.2, 0.8), {})
+    while (record := study.ask("next")) is not None:
+        study.complete("next", metrics(0.2, 0.8), {})
+        assert record.number in (2, 3)
+    assert states(study) == ["COMPLETE"] * 4
+
+
+def test_settling_leaves_nothing_running_and_tries_the_same_parameters_next(config, make_study):
+    study = make_study(config)
+    left = study.ask("a"), study.ask("b")
+    assert study.settle("Interrupted.") == 2
+    assert states(study) == ["FAIL", "FAIL"]
+    again = make_study(config)
+    retries = again.ask("c"), again.ask("d")
+    assert [r.params for r in retries] == [r.params for r in left]
+    assert [r.origin for r in retries] == ["retry of 0", "retry of 1"]
+    assert not again.failures_used_up()
+
+
+def test_settling_also_ends_what_a_dead_driver_left(config, make_study):
+    make_study(config).ask("a")
+    study = make_study(config)
+    study.settle("Interrupted.")
+    assert states(study) == ["FAIL"]
+
+
+def test_a_finished_published_set_is_not_queued_again(config, make_study, metrics):
+    study = make_study(config)
+    study.ask("a")
+    study.complete("a", metrics(0.1, 0.8), {})
+    assert make_study(config).ask("b").origin == "sampler"
+
+
+def test_a_study_with_other_objectives_or_another_space_is_refused(config, values, make_study):
+    make_study(config)
+    other_space = parse_study({**values, "fixed": {"p": 0.9}})
+    with pytest.raises(ConfigError, match="holds a study with other space"):
+        make_study(other_space)
+    objectives = [
+        {"metric": "validation/forget_confidence", "direction": "minimize"},
+        {"metric": "validation/retain_accuracy", "direction": "maximize"},
+    ]
+    with pytest.raises(ConfigError, match="holds a study with other objectives"):
+        make_study(parse_study({**values, "objectives": objectives}))
+
+
+def test_listeners_hear_of_start_report_and_end(config, make_study, metrics):
+    study, heard = make_study(config), []
+    study.listen(lambda record: heard.append((record.state, len(record.steps))))
+    study.ask("a")
+    study.report("a", step(1))
+    study.complete("a", metrics(0.1, 0.8), {})
+    assert heard == [("RUNNING", 0), ("RUNNING", 1), ("COMPLETE", 1)]
+
+
+def test_the_study_opens_with_plain_optuna(config, make_study, metrics):
+    study = make_study(config)
+    study.ask("a")
+    study.complete("a", metrics(0.1, 0.8), {})
+    assert study.optuna_study().best_trials[0].values == [0.1, 0.8]
+    assert study.optuna_study().trials[0].state == TrialState.COMPLETE

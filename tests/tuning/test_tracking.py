@@ -1,0 +1,103 @@
+"""The MLflow view against real SQLite stores."""
+
+import pytest
+from mlflow import MlflowClient
+
+from tuning.outcome import find_outcome
+from tuning.tracking import EXPERIMENT, MlflowView, Tracker, tracking_uri
+
+pytestmark = pytest.mark.integration
+
+
+def report(number, forget=0.2):
+    return {
+        "step": number,
+        "replicate": 0,
+        "elapsed_s": float(number),
+        "evaluation_s": 0.1,
+        "train_loss": 0.3,
+        "metrics": {"validation/forget_accuracy": forget, "validation/retain_accuracy": 0.8},
+    }
+
+
+@pytest.fixture
+def study(config, make_study, metrics):
+    study = make_study(config)
+    for key, (forget, retain) in enumerate([(0.0, 0.8), (0.1, 0.9)]):
+        study.ask(str(key))
+        study.report(str(key), report(1))
+        study.report(str(key), report(2, forget))
+        study.complete(str(key), metrics(forget, retain), {}, versions={"torch": "2"})
+    study.ask("x")
+    study.fail("x", "DivergedError: the loss is nan")
+    return study
+
+
+def runs_of(uri):
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    runs = client.search_runs([experiment.experiment_id])
+    children = {run.data.tags["antisample.trial"]: run for run in runs if "antisample.trial" in run.data.tags}
+    (parent,) = (run for run in runs if "antisample.trial" not in run.data.tags)
+    return client, parent, children
+
+
+def write_all(study, uri):
+    view = MlflowView(study.config, "an id", uri)
+    for record in study.records():
+        view.write(record)
+    path = study.config.directory / "report.html"
+    path.write_text("<html></html>")
+    view.finish(find_outcome(study), study.records(), [path])
+    return view
+
+
+def test_one_parent_and_one_child_a_trial_with_params_curves_and_state(study):
+    uri = tracking_uri(study.config)
+    view = write_all(study, uri)
+    client, parent, children = runs_of(uri)
+    assert sorted(children) == ["0", "1", "2"]
+    assert all(run.data.tags["mlflow.parentRunId"] == parent.info.run_id for run in children.values())
+    assert [children[n].info.status for n in "012"] == ["FINISHED", "FINISHED", "FAILED"]
+    assert children["2"].data.tags["antisample.error"].startswith("DivergedError")
+    assert children["0"].data.params["unlearn_scale_lr"] == "1.6"
+    assert children["0"].data.tags["antisample.version.torch"] == "2"
+    history = client.get_metric_history(children["1"].info.run_id, "validation/forget_accuracy")
+    assert [(m.step, m.value) for m in history] == [(1, 0.2), (2, 0.1)]
+    assert {file.path for file in client.list_artifacts(parent.info.run_id)} == {"front.json", "report.html"}
+    assert parent.info.status == "FINISHED"
+    assert f"/#/experiments/{parent.info.experiment_id}/runs?workflowType=machine_learning" in view.link()
+
+
+def test_writing_everything_again_adds_nothing(study):
+    uri = tracking_uri(study.config)
+    write_all(study, uri)
+    write_all(study, uri)
+    client, _, children = runs_of(uri)
+    assert sorted(children) == ["0", "1", "2"]
+    assert len(client.get_metric_history(children["1"].info.run_id, "validation/retain_accuracy")) == 2
+
+
+def test_artifacts_of_a_local_store_lie_beside_it(study):
+    uri = tracking_uri(study.config)
+    write_all(study, uri)
+    _, parent, _ = runs_of(uri)
+    assert parent.info.artifact_uri.startswith((study.config.runs_dir / "mlartifacts").resolve().as_uri())
+
+
+def test_the_tracker_delivers_in_the_background(study):
+    uri = tracking_uri(study.config)
+    tracker = Tracker(MlflowView(study.config, "an id", uri))
+    for record in study.records():
+        tracker.submit(record)
+    assert tracker.close(find_outcome(study), study.records(), [], timeout_s=60) is None
+    _, _, children = runs_of(uri)
+    assert sorted(children) == ["0", "1", "2"]
+
+
+def test_a_store_that_cannot_be_reached_is_a_notice_not_an_error(study, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    tracker = Tracker(MlflowView(study.config, "an id", "http://127.0.0.1:9"))
+    for record in study.records():
+        tracker.submit(record)
+    assert tracker.close(find_outcome(study), study.records(), [], timeout_s=20)

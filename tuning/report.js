@@ -1,0 +1,130 @@
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const figures = JSON.parse(document.getElementById("figures").textContent);
+  // Plotly's own set of buttons would offer to upload the chart to its maker's server.
+  const settings = {
+    displaylogo: false, showSendToCloud: false, plotlyServerURL: "", scrollZoom: false,
+    modeBarButtons: [["toImage", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
+  };
+  const narrow = () => window.innerWidth < 560;
+
+  function sortable(table) {
+    const body = table.tBodies[0];
+    [...table.tHead.rows[0].cells].forEach((heading, column) => {
+      // No <button>: Chromium leaves those blank where it repeats the headings on printed pages.
+      const button = document.createElement("span");
+      button.setAttribute("role", "button");
+      button.tabIndex = 0;
+      button.textContent = heading.textContent;
+      heading.replaceChildren(button);
+      button.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        button.click();
+      });
+      button.addEventListener("click", () => {
+        const down = heading.getAttribute("aria-sort") === "ascending";
+        table.querySelectorAll("[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));
+        heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+        const keyed = [...body.rows].map((row) => {
+          const cell = row.cells[column];
+          return [cell.dataset.order ?? cell.textContent.trim(), row];
+        });
+        keyed.sort(([a], [b]) => {
+          if (a === "" || b === "") return (a === "") - (b === "");
+          const difference = isNaN(a) || isNaN(b) ? a.localeCompare(b) : a - b;
+          return down ? -difference : difference;
+        });
+        body.append(...keyed.map(([, row]) => row));
+      });
+    });
+  }
+
+  function coloured(value, style) {
+    if (Array.isArray(value)) return value.map((item) => (item && typeof item === "object" ? coloured(item, style) : item));
+    const entries = Object.entries(value).map(([key, item]) => {
+      if (item && typeof item === "object") return [key, coloured(item, style)];
+      const named = key.endsWith("color") && typeof item === "string" && item.startsWith("--");
+      return [key, named ? style.getPropertyValue(item).trim() : item];
+    });
+    return Object.fromEntries(entries);
+  }
+
+  function themed(figure) {
+    const style = getComputedStyle(root);
+    const { data, layout } = coloured({ data: figure.data, layout: figure.layout }, style);
+    const pick = (name) => style.getPropertyValue(name).trim();
+    const axis = { gridcolor: pick("--grid"), linecolor: pick("--axis"), tickcolor: pick("--axis") };
+    const looks = {
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      font: { color: pick("--text"), family: "system-ui, sans-serif", size: narrow() ? 11 : 13 },
+      hoverlabel: { bgcolor: pick("--panel"), bordercolor: pick("--axis"), font: { color: pick("--text") }, align: "left" },
+      modebar: { color: pick("--quiet"), activecolor: pick("--text"), bgcolor: "rgba(0,0,0,0)" },
+      dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
+    };
+    const full = { ...layout, ...looks };
+    full.xaxis = { ...axis, ...layout.xaxis };
+    full.yaxis = { ...axis, ...layout.yaxis };
+    return { data, layout: full };
+  }
+
+  function draw(key, paper) {
+    const place = document.getElementById("plot-" + key);
+    const figure = figures[key];
+    const { data, layout } = themed(figure);
+    if (paper) layout.width = figure.least_width ? 980 : 680;
+    return Plotly.react(place, data, layout, { ...settings, responsive: !paper });
+  }
+
+  function addViews(key) {
+    const views = figures[key].views;
+    if (!views) return;
+    const place = document.getElementById("plot-" + key);
+    const bar = document.createElement("div");
+    bar.className = "views";
+    views.forEach(({ label, change }, position) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = label;
+      button.setAttribute("aria-pressed", String(position === 0));
+      button.addEventListener("click", () => {
+        [...bar.children].forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
+        Plotly.relayout(place, structuredClone(change));
+      });
+      bar.append(button);
+    });
+    place.closest("figure").prepend(bar);
+  }
+
+  async function inflated() {
+    const packed = atob(document.getElementById("plotly").textContent);
+    const bytes = Uint8Array.from(packed, (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).text();
+  }
+
+  async function start() {
+    const script = document.createElement("script");
+    script.textContent = await inflated();
+    document.head.append(script);
+    const keys = Object.keys(figures);
+    const drawAll = (paper) => keys.forEach((key) => draw(key, paper));
+    for (const key of keys) {
+      const place = document.getElementById("plot-" + key);
+      place.replaceChildren();
+      if (figures[key].least_width) place.style.minWidth = figures[key].least_width + "px";
+      addViews(key);
+    }
+    drawAll(false);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll(false));
+    window.addEventListener("beforeprint", () => { root.classList.add("printing"); drawAll(true); });
+    window.addEventListener("afterprint", () => { root.classList.remove("printing"); drawAll(false); });
+    root.dataset.figures = "drawn";
+  }
+
+  document.querySelectorAll("table.sortable").forEach(sortable);
+  if (Object.keys(figures).length && "DecompressionStream" in window) {
+    start().catch((error) => { root.dataset.figures = "failed: " + error; });
+  }
+})();

@@ -56,14 +56,16 @@ def test_damage_in_the_middle_is_an_error_that_names_the_line(tmp_path):
 def test_the_kernel_frees_the_lock_of_a_killed_process(tmp_path):
     code = (
         "import sys, time; from pathlib import Path; from tuning.journal import KernelLock; "
-        "KernelLock(Path(sys.argv[1])).acquire(); print('held', flush=True); time.sleep(600)"
+        "lock = KernelLock(Path(sys.argv[1])); lock.acquire(); print('held', flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "lock")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout.readline().strip() == "held"
-        with (tmp_path / "lock").open() as file, pytest.raises(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        holder.kill()
+        try:
+            assert holder.stdout.readline().strip() == "held"
+            with (tmp_path / "lock").open() as file, pytest.raises(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            holder.kill()
     lock = KernelLock(tmp_path / "lock")
     assert lock.acquire()
     lock.release()

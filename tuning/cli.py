@@ -2,26 +2,25 @@
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from antisample.checkpoint import Checkpoint, save_checkpoint
 from antisample.device import choose_device, describe_device
-from antisample.errors import AntisampleError, ConfigError, DataError
+from antisample.errors import AntisampleError
 from antisample.pretrain import pretrained_path
-from antisample.unlearn import evaluate_parts, load_inputs, unlearn
+from antisample.unlearn import evaluate_parts, load_inputs
 from cluster import local_ray
 from search_spaces import ChoiceParameter, SpaceError, load_space, published_sets, space_names
-from tuning.config import StudyConfig, load_study
+from tuning.apply import apply_trial, find_trial
+from tuning.config import StudyConfig
+from tuning.directory import open_study, write_projections
 from tuning.display import apply_command, print_outcome, program, shown_path
-from tuning.outcome import find_outcome
-from tuning.progress import Progress
-from tuning.run import InterruptedStudyError, open_study, run_study, write_projections
+from tuning.progress import Progress, output
+from tuning.run import InterruptedStudyError, run_study
+from tuning.study_file import load_study
 
 app = typer.Typer(
     help="Search the hyperparameters of machine unlearning, and apply what was found.",
@@ -72,7 +71,7 @@ def report(directory: StudyDirectory, as_json: AsJson = False) -> None:
     if as_json:
         _print_json(outcome.to_json())
     else:
-        print_outcome(Console(highlight=False), outcome, study.config)
+        print_outcome(output(), outcome, study.config)
 
 
 @app.command(epilog="Example: antisample spaces antisample")
@@ -87,7 +86,7 @@ def spaces(
                 {"spaces": space_names(), "published": {n: s.parameters for n, s in published_sets().items()}}
             )
             return
-        console = Console(highlight=False)
+        console = output()
         console.print("Spaces: " + ", ".join(space_names()))
         console.print("Published sets: " + ", ".join(published_sets()))
         return
@@ -105,14 +104,14 @@ def spaces(
             kind = ("whole, " if parameter.integer else "") + ("log" if parameter.log else "linear")
             shown = f"{parameter.low:g} to {parameter.high:g} ({kind})"
         table.add_row(parameter_name, shown, parameter.why)
-    Console(highlight=False).print(table)
+    output().print(table)
 
 
 @app.command(epilog="Example: antisample pretrain studies/demo.yaml")
 def pretrain(study: StudyFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Train and cache the original model of a study, or find it in the cache."""
     config = load_study(study, overrides)
-    console = Console(highlight=False, stderr=as_json)
+    console = output(stderr=as_json)
     unlearn_config = config.starting_config()
     device = choose_device(config.device)
     console.print(f"Device: {describe_device(device)}")
@@ -142,68 +141,13 @@ def unlearn_command(
 ) -> None:
     """Apply a trial: unlearn with its hyperparameters and seed, and write the model."""
     opened = open_study(study)
-    outcome = find_outcome(opened)
-    record = outcome.chosen if trial == "best" else None
-    if trial != "best":
-        finished = {str(r.number): r for r in opened.records() if r.state == "COMPLETE"}
-        if trial not in finished:
-            raise ConfigError(
-                f"`--trial` must be best or finished ({', '.join(finished) or 'none is yet'}), but got {trial!r}."
-            )
-        record = finished[trial]
-    if record is None:
-        raise ConfigError(f"`--trial best`: {study} has no finished trial yet.")
-    console = Console(highlight=False, stderr=as_json)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{out}: cannot be written ({error.strerror}).") from error
-    config = opened.config.unlearn_config(record.params, record.seeds[0])
-    inputs = load_inputs(config, Progress(console).training_epoch)
-    console.print(
-        f"Applying trial {record.number} ({record.origin}) on {describe_device(choose_device(config.device))}"
-    )
-    running = unlearn(config, inputs)
-    for step in running:
-        values = step.metrics.values
-        console.print(
-            f"  epoch {step.step}: validation forget {values['validation/forget_accuracy']:.1%}, "
-            f"retain {values['validation/retain_accuracy']:.1%}, {step.elapsed_s:.1f} s"
-        )
-    path = out / "model.safetensors"
-    content = {
-        "study": opened.config.name,
-        "trial": record.number,
-        "seed": record.seeds[0],
-        "config": config.model_dump(mode="json"),
-        "original": {"fingerprint": inputs.original.fingerprint, "metrics": outcome.original},
-        "unlearned": asdict(step)["metrics"],
-        "elapsed_s": step.elapsed_s,
-    }
-    preprocessing = inputs.original.preprocessing
-    metadata = {
-        "model": config.model.name,
-        "mean": json.dumps(preprocessing.mean),
-        "std": json.dumps(preprocessing.std),
-        "unlearning": json.dumps(content["config"]),
-    }
-    try:
-        save_checkpoint(path, Checkpoint(dict(running.model.state_dict()), metadata))
-        (out / "unlearning.json").write_text(json.dumps(content, indent=2))
-    except OSError as error:
-        raise DataError(f"{out}: cannot be written ({error}).") from error
+    applied = apply_trial(opened, find_trial(opened, trial), out, Progress(output(stderr=as_json)))
     if as_json:
-        _print_json({"model": str(path), **content})
-    else:
-        console.print(
-            f"Test: forget {values['test/forget_accuracy']:.2%} of {step.metrics.counts['test/forget']} images, "
-            f"retain {values['test/retain_accuracy']:.2%} of {step.metrics.counts['test/retain']} images"
-        )
-        console.print(f"Model: {shown_path(path)}", soft_wrap=True)
+        _print_json(applied)
 
 
 def _run(config: StudyConfig, as_json: bool, quiet: bool) -> None:
-    console = Console(highlight=False, stderr=as_json)
+    console = output(stderr=as_json)
     progress = Progress(console, quiet=quiet)
     try:
         outcome = run_study(config, progress, local_ray)

@@ -2,21 +2,18 @@
 
 import math
 import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from antisample.config import DataConfig, ModelConfig, UnlearnConfig, validation_problems
+from antisample.config import DataConfig, ModelConfig, UnlearnConfig
 from antisample.errors import ConfigError
-from antisample.methods import find_method, method_names
 from antisample.metrics import EvaluationConfig, metric_names
-from antisample.models import find_builder
 from antisample.seeds import derive
 from antisample.splits import ForgetRequest, SplitConfig
-from search_spaces import SearchSpace, SpaceError, Value, load_space, published_set
+from search_spaces import SearchSpace, Value
+from tuning.names import find_space, find_starting_points, name_problems
 
 
 class Objective(BaseModel):
@@ -51,7 +48,7 @@ class Objective(BaseModel):
 
 
 class SelectionConfig(BaseModel):
-    """Which trial of the front is chosen: the best retain accuracy among those that forget well enough.
+    """Which trial of the front is chosen: high retain accuracy among those that forget well enough; see `choose`.
 
     Attributes:
         max_forget_accuracy: Validation forget accuracy that counts as forgotten, in [0, 1].
@@ -205,161 +202,3 @@ class StudyConfig(BaseModel):
     def cpu_slots(self) -> int:
         """Trials that the cores of this machine hold at once, at least 1."""
         return max(1, math.floor(len(os.sched_getaffinity(0)) / self.resources.cpus_per_trial))
-
-
-def load_study(path: Path, overrides: list[str] | None = None) -> StudyConfig:
-    """Reads a study from YAML.
-
-    Relative paths in it are relative to the folder one stands in.
-
-    Args:
-        path: The YAML file.
-        overrides: `key=value` pairs with dotted keys; values are read as YAML.
-
-    Returns:
-        The study.
-
-    Raises:
-        ConfigError: With every problem found, before anything starts.
-    """
-    if not path.is_file():
-        raise ConfigError("the study file does not exist.", str(path))
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"not readable as YAML: {' '.join(str(error).split())}.", str(path)) from error
-    if not isinstance(values, dict):
-        raise ConfigError("expected keys and values, such as `name: my-study`.", str(path))
-    for override in overrides or []:
-        _override(values, override)
-    return parse_study(values, str(path))
-
-
-def parse_study(values: dict[str, Any], source: str | None = None) -> StudyConfig:
-    """Validates plain values; see `load_study`."""
-    try:
-        return StudyConfig.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError(validation_problems(error) + _raw_name_problems(values), source) from error
-    except ConfigError as error:
-        raise ConfigError(error.problems, source) from error
-
-
-def find_space(method: str, space: str | None, fixed: Mapping[str, Value]) -> SearchSpace:
-    """Loads a space and takes out what is fixed.
-
-    Args:
-        method: The unlearning method to tune.
-        space: A packaged space or a path; the method's own if None.
-        fixed: What is not searched.
-
-    Returns:
-        The space.
-
-    Raises:
-        ConfigError: If the space does not exist, breaks a rule, or is of another method.
-    """
-    known = find_method(method).config_type.model_fields
-    try:
-        found = load_space(space or method)
-        left = found.without(set(fixed))
-    except SpaceError as error:
-        raise ConfigError([f"`space` {error.source}: {problem}" for problem in error.problems]) from error
-    problems = [
-        f"`space` {found.name!r} has a parameter {name!r}, which the method {method!r} does not know."
-        for name in found.parameters
-        if name not in known or name == "name"
-    ]
-    if found.method != method:
-        problems.append(f"`space` {found.name!r} is for the method {found.method!r}, not {method!r}.")
-    if problems:
-        raise ConfigError(problems)
-    return left
-
-
-def find_starting_points(
-    method: str, space: SearchSpace, published: Sequence[str]
-) -> list[tuple[str, dict[str, Value]]]:
-    """Published sets, or else the method's defaults, cut down to the parameters of the space.
-
-    Args:
-        method: The unlearning method to tune.
-        space: What is searched.
-        published: Names of published sets.
-
-    Returns:
-        Pairs of origin and parameters.
-
-    Raises:
-        ConfigError: If a set does not exist or lies outside the space.
-    """
-    fields = find_method(method).config_type.model_fields
-    defaults = {name: field.default for name, field in fields.items()}
-    try:
-        sets = [published_set(name) for name in published]
-    except SpaceError as error:
-        raise ConfigError(error.problems) from error
-    named = [(f"published {found.name}", found.parameters) for found in sets] or [("defaults", {})]
-    points = [(origin, {name: {**defaults, **values}[name] for name in space.parameters}) for origin, values in named]
-    problems = [
-        f"`space` does not hold {name} = {value!r} of the starting point {origin!r}; widen it, or leave the "
-        "starting point out."
-        for origin, point in points
-        for name, value in point.items()
-        if not space.parameters[name].contains(value)
-    ]
-    if problems:
-        raise ConfigError(problems)
-    return points
-
-
-def name_problems(
-    method: str, model: str, space: str | None, fixed: Mapping[str, Value], published: Sequence[str]
-) -> list[str]:
-    """Everything wrong with the names in a study and with its fixed values."""
-    problems: list[str] = []
-    for check in (lambda: find_builder(model), lambda: find_method(method)):
-        try:
-            check()
-        except ConfigError as error:
-            problems += error.problems
-    if method not in method_names():
-        return problems
-    try:
-        find_method(method).config_type.model_validate(dict(fixed))
-    except ValidationError as error:
-        problems += [problem.replace("`", "`fixed.", 1) for problem in validation_problems(error)]
-    try:
-        find_starting_points(method, find_space(method, space, fixed), published)
-    except ConfigError as error:
-        problems += error.problems
-    return problems
-
-
-def _raw_name_problems(values: dict[str, Any]) -> list[str]:
-    """`name_problems` of values that did not validate, as far as they have the right types."""
-    model = values.get("model")
-    fixed, published = values.get("fixed") or {}, values.get("published") or ()
-    return name_problems(
-        str(values.get("method", "antisample")),
-        str(model.get("name", "SmallCNN")) if isinstance(model, dict) else "SmallCNN",
-        str(values["space"]) if values.get("space") else None,
-        fixed if isinstance(fixed, dict) else {},
-        [str(name) for name in published] if isinstance(published, list) else (),
-    )
-
-
-def _override(values: dict[str, Any], override: str) -> None:
-    key, separator, text = override.partition("=")
-    if not separator or not key:
-        raise ConfigError(f"`--set` takes key=value, but got {override!r}.")
-    *parents, last = key.strip().split(".")
-    target = values
-    for parent in parents:
-        target = target.setdefault(parent, {})
-        if not isinstance(target, dict):
-            raise ConfigError(f"`--set {override}`: `{parent}` holds a value, not keys.")
-    try:
-        target[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"`--set {override}`: the value is not readable as YAML.") from error

@@ -35,7 +35,7 @@ def print_outcome(console: Console, outcome: Outcome, config: StudyConfig, mlflo
         console.print(_confirmation_table(outcome))
         for name, spread in outcome.paired.items():
             if name in ("test/retain_accuracy", "test/forget_accuracy"):
-                console.print(f"Chosen minus published, {name}, same seeds: {_points(spread)}")
+                console.print(f"Chosen minus published, {name}, same seeds: {_points(spread)}", soft_wrap=True)
     console.print(f"Report:        {shown_path(config.directory / 'report.html')}", soft_wrap=True)
     uri = tracking_uri(config)
     if uri is not None:
@@ -89,7 +89,7 @@ def _confirmation_table(outcome: Outcome) -> Table:
         "trial",
         f"forget ({counts.get('test/forget', 0)} images)",
         f"retain ({counts.get('test/retain', 0)} images)",
-        "forget confidence",
+        "confidence",
     ):
         table.add_column(heading, justify="left" if not heading else "right")
 

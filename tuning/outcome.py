@@ -1,5 +1,6 @@
 """What a study found: the front, the chosen trial, the published set beside it, and how sure one can be."""
 
+import math
 from dataclasses import asdict, dataclass
 from statistics import mean, stdev
 from typing import Any
@@ -181,8 +182,9 @@ def choose(
 ) -> tuple[TrialRecord | None, str]:
     """Takes one trial of the front by validation metrics alone.
 
-    Among trials that forget well enough the one that keeps most is taken, and among equals the one that is least
-    confident in the forgotten class. If none forgets well enough, the one that forgets most.
+    Among trials that forget well enough, those within one standard error of the highest retain accuracy are taken as
+    equals, and the one that forgets most of them is chosen: taking the highest figure would pick the luckiest trial
+    nearest to the limit. If none forgets well enough, the one that forgets most.
 
     Args:
         front: Trials that no other dominates.
@@ -200,11 +202,15 @@ def choose(
     )
     enough = [record for record in front if record.metrics[forget] <= limit]
     if enough:
-        chosen = min(enough, key=lambda r: (-r.metrics[retain], r.metrics[confidence], r.number))
+        best = max(enough, key=lambda r: r.metrics[retain])
+        error = _standard_error(best, retain)
+        equals = [record for record in enough if record.metrics[retain] >= best.metrics[retain] - error]
+        chosen = min(equals, key=lambda r: (r.metrics[forget], r.metrics[confidence], -r.metrics[retain], r.number))
         drop = 100 * (original.get(retain, 0.0) - chosen.metrics[retain])
         reason = (
-            f"highest validation retain accuracy ({drop:+.1f} points below the original) among the "
-            f"{len(enough)} of {len(front)} front trials with a validation forget accuracy of at most {limit:.1%}"
+            f"which forgets most among the {len(equals)} front trials within one standard error "
+            f"({100 * error:.1f} points) of the highest validation retain accuracy at a validation forget accuracy of "
+            f"at most {limit:.1%}; it loses {drop:.1f} points of retain accuracy"
         )
         return chosen, reason
     chosen = min(front, key=lambda r: (r.metrics[forget], -r.metrics[retain], r.metrics[confidence], r.number))
@@ -212,6 +218,13 @@ def choose(
         chosen,
         f"no front trial has a validation forget accuracy of at most {limit:.1%}; this one forgets most",
     )
+
+
+def _standard_error(record: TrialRecord, metric: str) -> float:
+    """Of an accuracy, as binomial: from the images behind it; 0 where their number is unknown."""
+    n = record.counts.get(metric.removesuffix("_accuracy"), 0)
+    accuracy = record.metrics[metric]
+    return math.sqrt(accuracy * (1 - accuracy) / n) if n else 0.0
 
 
 def _confirmation(role: str, number: int, runs: list[dict[str, Any]]) -> Confirmation:

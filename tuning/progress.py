@@ -1,5 +1,6 @@
 """What a person sees while a study runs: a live table on a terminal, plain lines elsewhere."""
 
+import os
 import time
 
 from rich.console import Console, Group, RenderableType
@@ -14,6 +15,14 @@ from tuning.study import Study
 _SHOWN = ("validation/forget_accuracy", "validation/retain_accuracy", "validation/forget_confidence")
 
 
+def output(stderr: bool = False) -> Console:
+    """The console to print to: as wide as the terminal, and wide enough for the tables where there is none."""
+    console = Console(highlight=False, stderr=stderr)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = 120
+    return console
+
+
 class Progress:
     """Shows a study under way.
 
@@ -23,7 +32,7 @@ class Progress:
     """
 
     def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
-        self.console = console or Console(highlight=False)
+        self.console = console or output()
         self.quiet = quiet
         self._study: Study | None = None
         self._live: Live | None = None
@@ -123,17 +132,13 @@ class Progress:
 
 def front_table(outcome: Outcome, limit: int | None = None) -> Table:
     """The front as a table, with the published set and the original model beside it."""
-    table = Table(title="Pareto front (validation)", title_justify="left")
-    for heading in (
-        "trial",
-        "forget",
-        "retain",
-        "retain drop",
-        "forget confidence",
-        "epochs",
-        "seconds",
-        "origin",
-    ):
+    counts = outcome.original_counts
+    title = (
+        f"Pareto front on validation: {counts.get('validation/forget', 0)} forget images, "
+        f"{counts.get('validation/retain', 0)} retain images"
+    )
+    table = Table(title=title, title_justify="left")
+    for heading in ("trial", "forget", "retain", "drop", "confidence", "epochs", "seconds", "origin"):
         table.add_column(heading, justify="right" if heading != "origin" else "left")
     before = outcome.original.get(_SHOWN[1], 0.0)
 
@@ -163,7 +168,7 @@ def front_table(outcome: Outcome, limit: int | None = None) -> Table:
         table.add_row(f"+{len(outcome.front) - limit} more")
     if outcome.published is not None and outcome.published not in outcome.front:
         p = outcome.published
-        row(str(p.number), p.metrics, str(p.fidelity), f"{p.duration_s:.1f}", f"{p.origin} (not on the front)")
+        row(str(p.number), p.metrics, str(p.fidelity), f"{p.duration_s:.1f}", f"{p.origin} (dominated)")
     if outcome.original:
         row("-", outcome.original, "", "", "original model")
     return table

@@ -42,7 +42,7 @@ class TrialRecord:
     Attributes:
         number: From 0, in the order of suggestion.
         state: RUNNING, COMPLETE, PRUNED or FAIL.
-        origin: `sampler`, `defaults`, `published NAME` or `retry of N`.
+        origin: `sampler`, `defaults`, or `published NAME`; `, retry of N` follows where trial N was interrupted.
         params: Searched parameters.
         seeds: One seed a replicate.
         values: One value an objective; None unless COMPLETE.

@@ -1,49 +1,30 @@
 """One study from its configuration to its outcome: `run_study`."""
 
 import logging
-import platform
-import sys
 import time
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import mlflow
-import optuna
 import ray
 import torch
-import yaml
 from ray import tune
 
-import antisample
 from antisample.device import choose_device, describe_device
-from antisample.errors import ConfigError, DataError
-from antisample.unlearn import UnlearnInputs, evaluate_parts, load_inputs
-from tuning.config import StudyConfig, parse_study
+from antisample.unlearn import load_inputs
+from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
+from tuning.directory import prepared_directory, write_projections
+from tuning.facts import note_facts
 from tuning.outcome import Outcome, find_outcome
 from tuning.progress import Progress
-from tuning.records import TrialRecord, write_table
-from tuning.report import write_report
+from tuning.records import TrialRecord
 from tuning.searcher import StudySearcher
-from tuning.study import Study, resolved_yaml
+from tuning.study import Study
 from tuning.tracking import MlflowView, Tracker, tracking_uri
 from tuning.trainable import UnlearnTrainable, model_file
 
 Launch = Callable[[], AbstractContextManager[None]]
-
-# What may change when a study goes on: how long, on what and where to, never what is searched.
-_MAY_CHANGE = {
-    "n_trials",
-    "time_budget_min",
-    "max_failures",
-    "confirm_seeds",
-    "resources",
-    "tracking_uri",
-    "selection",
-}
 
 
 class InterruptedStudyError(Exception):
@@ -73,7 +54,7 @@ def run_study(config: StudyConfig, progress: Progress | None = None, launch: Lau
         progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
         inputs = load_inputs(config.starting_config(), progress.training_epoch)
     study = Study(config)
-    _note_facts(study, inputs)
+    note_facts(study, inputs)
     progress.start(study)
     tracker, view = _tracker(study)
     if tracker is not None:
@@ -94,68 +75,6 @@ def run_study(config: StudyConfig, progress: Progress | None = None, launch: Lau
         problem = tracker.close(outcome, study.records(), files, timeout_s=60)
     progress.finish(view.link() if view is not None else None, problem)
     return outcome
-
-
-def write_projections(study: Study) -> Outcome:
-    """Writes the views that live in the study's directory: the table and the report.
-
-    Raises:
-        DataError: If the directory cannot be written.
-    """
-    try:
-        write_table([r for r in study.records() if r.state != "RUNNING"], study.config.directory / "trials.parquet")
-        write_report(study, study.config.directory / "report.html")
-    except OSError as error:
-        raise DataError(f"{study.config.directory}: cannot be written ({error}).") from error
-    return find_outcome(study)
-
-
-def open_study(directory: Path) -> Study:
-    """Opens the study in a directory that `run_study` made.
-
-    Raises:
-        DataError: If there is none.
-    """
-    path = directory / "study.yaml"
-    if not path.is_file():
-        raise DataError(f"{directory}: holds no study; expected study.yaml and journal.log.")
-    config = parse_study(yaml.safe_load(path.read_text()), str(path))
-    return Study(config.model_copy(update={"name": directory.resolve().name, "runs_dir": directory.resolve().parent}))
-
-
-@contextmanager
-def prepared_directory(config: StudyConfig) -> Iterator[None]:
-    """Makes the study's directory, or checks that it holds the same study; keeps it only if the block succeeds.
-
-    Raises:
-        ConfigError: If it holds another study; the differing keys are named.
-        DataError: If it cannot be written.
-    """
-    path = config.directory / "study.yaml"
-    if path.is_file():
-        before, now = yaml.safe_load(path.read_text()), yaml.safe_load(resolved_yaml(config))
-        other = [key for key in now if key not in _MAY_CHANGE and before.get(key) != now[key]]
-        if other:
-            raise ConfigError(
-                [f"`{key}` was {before.get(key)!r} and is now {now[key]!r}." for key in other]
-                + ["Choose another `name`, or delete the folder to start over."],
-                f"{config.directory} holds another study",
-            )
-    is_new = not config.directory.exists()
-    partial = path.with_suffix(".partial")
-    try:
-        config.directory.mkdir(parents=True, exist_ok=True)
-        partial.write_text(resolved_yaml(config))
-    except OSError as error:
-        raise DataError(f"{config.directory}: cannot be written ({error.strerror}).") from error
-    try:
-        yield
-    except BaseException:
-        partial.unlink()
-        if is_new:
-            config.directory.rmdir()
-        raise
-    partial.replace(path)
 
 
 def concurrency(config: StudyConfig) -> int:
@@ -215,42 +134,6 @@ def _plain_ray() -> AbstractContextManager[None]:
     if not ray.is_initialized():
         ray.init(log_to_driver=False, include_dashboard=False)
     return nullcontext()
-
-
-def _note_facts(study: Study, inputs: UnlearnInputs) -> None:
-    """Keeps what the study needs to know about its surroundings, once."""
-    if study.noted("id") is None:
-        study.note("id", uuid.uuid4().hex)
-    if study.noted("original") is None:
-        config = study.config.starting_config()
-        model = inputs.original.build(inputs.dataset, choose_device(config.device))
-        metrics = evaluate_parts(model, inputs, ("validation", "train", "test"), config)
-        study.note("original", metrics.values)
-        study.note("original_counts", metrics.counts)
-        study.note("class_names", list(inputs.dataset.class_names))
-        study.note("forget_classes", list(inputs.splits.forget_classes))
-        study.note(
-            "fingerprints",
-            {
-                "data": inputs.dataset.fingerprint,
-                "splits": inputs.splits.fingerprint,
-                "model": inputs.original.fingerprint,
-            },
-        )
-    study.note("command", " ".join(["antisample", *sys.argv[1:]]))
-    study.note(
-        "environment",
-        {
-            "antisample": antisample.__version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "ray": ray.__version__,
-            "optuna": optuna.__version__,
-            "mlflow": mlflow.__version__,
-            "device": describe_device(choose_device(study.config.device)),
-            "machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} cores",
-        },
-    )
 
 
 def _tracker(study: Study) -> tuple[Tracker | None, MlflowView | None]:

@@ -42,8 +42,10 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         storage = open_journal(config.directory / "journal.log")
         directions = [objective.direction for objective in config.objectives]
+        # A renamed folder keeps its study: the journal holds one, under the name it was made with.
+        name = next(iter(optuna.get_all_study_names(storage)), config.name)
         self._study = optuna.create_study(
-            storage=storage, study_name=config.name, directions=directions, load_if_exists=True
+            storage=storage, study_name=name, directions=directions, load_if_exists=True
         )
         self._check_same(directions)
         existing = self._study.get_trials(deepcopy=False)
@@ -143,7 +145,8 @@ class Study:
             self._running[f"orphan {number}"] = self._adopt(number)
         self._orphans = []
         for key, trial in list(self._running.items()):
-            self._study.enqueue_trial(trial.params, user_attrs={"origin": f"retry of {trial.number}"})
+            origin = self._record(trial).origin.split(", retry of")[0]
+            self._study.enqueue_trial(trial.params, user_attrs={"origin": f"{origin}, retry of {trial.number}"})
             self.fail(key, reason)
         return len(keys)
 

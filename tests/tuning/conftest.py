@@ -1,7 +1,8 @@
 import pytest
 
-from tuning.config import StudyConfig, parse_study
+from tuning.config import StudyConfig
 from tuning.study import Study
+from tuning.study_file import parse_study
 
 
 @pytest.fixture

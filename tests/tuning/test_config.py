@@ -2,8 +2,8 @@ import pytest
 import yaml
 
 from antisample.errors import ConfigError
-from tuning.config import load_study, parse_study
 from tuning.study import resolved_yaml
+from tuning.study_file import load_study, parse_study
 
 
 def test_a_study_survives_the_round_trip_through_its_resolved_yaml(config):

@@ -3,10 +3,10 @@ import math
 import pyarrow.parquet as pq
 import pytest
 
-from tuning.config import parse_study
 from tuning.confirm import missing_confirmations
 from tuning.outcome import Spread, find_outcome
 from tuning.records import write_table
+from tuning.study_file import parse_study
 
 
 @pytest.fixture
@@ -24,7 +24,19 @@ def test_front_published_and_chosen(filled):
     assert [record.number for record in outcome.front] == [0, 1, 2]
     assert outcome.published.number == 0
     assert outcome.chosen.number == 1
-    assert "highest validation retain accuracy (+4.0 points below the original) among the 2 of 3" in outcome.reason
+    assert "it loses 4.0 points of retain accuracy" in outcome.reason
+
+
+def test_among_equals_within_a_standard_error_the_one_that_forgets_most_is_chosen(config, make_study, metrics):
+    study = make_study(config)
+    # 4,500 images: one standard error of 80 % is 0.6 points
+    for key, values in enumerate([(0.01, 0.800), (0.002, 0.797), (0.0, 0.790), (0.02, 0.85)]):
+        study.ask(str(key))
+        study.complete(str(key), metrics(*values), {"validation/forget": 500, "validation/retain": 4500})
+    outcome = find_outcome(study)
+    assert [r.number for r in outcome.front] == [2, 1, 0, 3]
+    assert outcome.chosen.number == 1
+    assert "among the 2 front trials within one standard error (0.6 points)" in outcome.reason
 
 
 def test_hypervolume_counts_from_the_default_reference_point(filled):

@@ -10,9 +10,9 @@ import optuna
 import plotly.graph_objects as go
 import pytest
 
-from tuning.config import parse_study
 from tuning.report import render_report, write_report
 from tuning.study import Study
+from tuning.study_file import parse_study
 
 HOSTILE = "</script><script>alert('x')</script><img src=http://evil.example/x>"
 SECTIONS = (

@@ -2,7 +2,7 @@ import pytest
 from optuna.trial import TrialState
 
 from antisample.errors import ConfigError
-from tuning.config import parse_study
+from tuning.study_file import parse_study
 
 
 def step(number=1, forget=0.1, retain=0.8):
@@ -135,8 +135,22 @@ def test_settling_leaves_nothing_running_and_tries_the_same_parameters_next(conf
     again = make_study(config)
     retries = again.ask("c"), again.ask("d")
     assert [r.params for r in retries] == [r.params for r in left]
-    assert [r.origin for r in retries] == ["retry of 0", "retry of 1"]
+    assert [r.origin for r in retries] == [
+        "published ResNet9/mnist/100, retry of 0",
+        f"{left[1].origin}, retry of 1",
+    ]
+    again.settle("Interrupted.")
+    assert make_study(config).ask("e").origin == "published ResNet9/mnist/100, retry of 2"
     assert not again.failures_used_up()
+
+
+def test_a_renamed_folder_keeps_its_trials(config, make_study):
+    study = make_study(config)
+    study.ask("a")
+    study.complete("a", metrics(0.1, 0.9), {})
+    config.directory.rename(config.runs_dir / "renamed")
+    (record,) = Study(config.model_copy(update={"name": "renamed"})).records()
+    assert record.values == (0.1, 0.9)
 
 
 def test_settling_also_ends_what_a_dead_driver_left(config, make_study):

@@ -1,0 +1,101 @@
+"""Applying a trial: the search's answer becomes a model file and a record of what was done."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from antisample.checkpoint import Checkpoint, save_checkpoint
+from antisample.device import choose_device, describe_device
+from antisample.errors import ConfigError, DataError
+from antisample.unlearn import load_inputs, unlearn
+from tuning.display import shown_path
+from tuning.outcome import find_outcome
+from tuning.progress import Progress
+from tuning.records import TrialRecord
+from tuning.study import Study
+
+
+def find_trial(study: Study, which: str) -> TrialRecord:
+    """A finished trial.
+
+    Args:
+        study: Where to look.
+        which: `best` for the chosen trial, or a number.
+
+    Raises:
+        ConfigError: If there is none; the finished ones are listed.
+    """
+    if which == "best":
+        chosen = find_outcome(study).chosen
+        if chosen is None:
+            raise ConfigError(f"`--trial best`: {study.config.directory} has no finished trial yet.")
+        return chosen
+    finished = {str(record.number): record for record in study.records() if record.state == "COMPLETE"}
+    if which not in finished:
+        raise ConfigError(
+            f"`--trial` must be best or finished ({', '.join(finished) or 'none is yet'}), but got {which!r}."
+        )
+    return finished[which]
+
+
+def apply_trial(study: Study, record: TrialRecord, out: Path, progress: Progress) -> dict[str, Any]:
+    """Unlearns with a trial's hyperparameters and first seed, and writes `model.safetensors` and `unlearning.json`.
+
+    Args:
+        study: The study of the trial.
+        record: The trial.
+        out: The folder to write to; made if missing.
+        progress: Told about each epoch.
+
+    Returns:
+        What `unlearning.json` holds, and the path of the model.
+
+    Raises:
+        DataError: If the folder cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{out}: cannot be written ({error.strerror}).") from error
+    config = study.config.unlearn_config(record.params, record.seeds[0])
+    inputs = load_inputs(config, progress.training_epoch)
+    progress.say(
+        f"Applying trial {record.number} ({record.origin}) on {describe_device(choose_device(config.device))}"
+    )
+    running = unlearn(config, inputs)
+    for step in running:
+        values = step.metrics.values
+        progress.say(
+            f"  epoch {step.step}: validation forget {values['validation/forget_accuracy']:.1%}, "
+            f"retain {values['validation/retain_accuracy']:.1%}, {step.elapsed_s:.1f} s"
+        )
+    path = out / "model.safetensors"
+    content = {
+        "study": study.config.name,
+        "trial": record.number,
+        "seed": record.seeds[0],
+        "config": config.model_dump(mode="json"),
+        "original": {"fingerprint": inputs.original.fingerprint, "metrics": study.noted("original", {})},
+        "unlearned": asdict(step.metrics),
+        "elapsed_s": step.elapsed_s,
+    }
+    preprocessing = inputs.original.preprocessing
+    metadata = {
+        "model": config.model.name,
+        "mean": json.dumps(preprocessing.mean),
+        "std": json.dumps(preprocessing.std),
+        "unlearning": json.dumps(content["config"]),
+    }
+    try:
+        save_checkpoint(path, Checkpoint(dict(running.model.state_dict()), metadata))
+        (out / "unlearning.json").write_text(json.dumps(content, indent=2))
+    except OSError as error:
+        raise DataError(f"{out}: cannot be written ({error}).") from error
+    counts = step.metrics.counts
+    progress.say(
+        f"Test: forget {values['test/forget_accuracy']:.2%} of {counts['test/forget']} images, "
+        f"retain {values['test/retain_accuracy']:.2%} of {counts['test/retain']} images"
+    )
+    progress.say(f"Model: {shown_path(path)}")
+    return {"model": str(path), **content}

@@ -1,0 +1,90 @@
+"""A study's directory: made once, checked when it is continued, and the views that live in it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from antisample.errors import ConfigError, DataError
+from tuning.config import StudyConfig
+from tuning.outcome import Outcome, find_outcome
+from tuning.records import write_table
+from tuning.report import write_report
+from tuning.study import Study, resolved_yaml
+from tuning.study_file import parse_study
+
+# What may change when a study goes on: how long, on what and where to, never what is searched.
+_MAY_CHANGE = {
+    "name",
+    "runs_dir",
+    "n_trials",
+    "time_budget_min",
+    "max_failures",
+    "confirm_seeds",
+    "resources",
+    "tracking_uri",
+    "selection",
+}
+
+
+def write_projections(study: Study) -> Outcome:
+    """Writes the views that live in the study's directory: the table and the report.
+
+    Raises:
+        DataError: If the directory cannot be written.
+    """
+    try:
+        write_table([r for r in study.records() if r.state != "RUNNING"], study.config.directory / "trials.parquet")
+        write_report(study, study.config.directory / "report.html")
+    except OSError as error:
+        raise DataError(f"{study.config.directory}: cannot be written ({error}).") from error
+    return find_outcome(study)
+
+
+def open_study(directory: Path) -> Study:
+    """Opens the study in a directory that `run_study` made.
+
+    Raises:
+        DataError: If there is none.
+    """
+    path = directory / "study.yaml"
+    if not path.is_file():
+        raise DataError(f"{directory}: holds no study; expected study.yaml and journal.log.")
+    config = parse_study(yaml.safe_load(path.read_text()), str(path))
+    return Study(config.model_copy(update={"name": directory.resolve().name, "runs_dir": directory.resolve().parent}))
+
+
+@contextmanager
+def prepared_directory(config: StudyConfig) -> Iterator[None]:
+    """Makes the study's directory, or checks that it holds the same study; keeps it only if the block succeeds.
+
+    Raises:
+        ConfigError: If it holds another study; the differing keys are named.
+        DataError: If it cannot be written.
+    """
+    path = config.directory / "study.yaml"
+    if path.is_file():
+        before, now = yaml.safe_load(path.read_text()), yaml.safe_load(resolved_yaml(config))
+        other = [key for key in now if key not in _MAY_CHANGE and before.get(key) != now[key]]
+        if other:
+            raise ConfigError(
+                [f"`{key}` was {before.get(key)!r} and is now {now[key]!r}." for key in other]
+                + ["Choose another `name`, or delete the folder to start over."],
+                f"{config.directory} holds another study",
+            )
+    is_new = not config.directory.exists()
+    partial = path.with_suffix(".partial")
+    try:
+        config.directory.mkdir(parents=True, exist_ok=True)
+        partial.write_text(resolved_yaml(config))
+    except OSError as error:
+        raise DataError(f"{config.directory}: cannot be written ({error.strerror}).") from error
+    try:
+        yield
+    except BaseException:
+        partial.unlink()
+        if is_new:
+            config.directory.rmdir()
+        raise
+    partial.replace(path)

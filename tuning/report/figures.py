@@ -1,0 +1,174 @@
+"""Figures of the report: pure functions from trial records to Plotly figures as plain dictionaries."""
+
+import html
+from collections.abc import Iterable
+from typing import Any
+
+from tuning.config import Objective
+from tuning.outcome import Outcome, minimised, minimised_point
+from tuning.pareto import Point, dominates, hypervolume
+from tuning.records import TrialRecord
+from tuning.report.drawing import (
+    Figure,
+    Line,
+    assembled,
+    completed,
+    count_axis,
+    grouped_lines,
+    hover,
+    label,
+    markers,
+    metric_axis,
+    scaled,
+    short,
+    shown,
+)
+
+
+def pareto(records: list[TrialRecord], outcome: Outcome, objectives: tuple[Objective, ...]) -> Figure:
+    """Completed trials in the plane of the first two objectives; needs at least two."""
+    across, up = objectives[:2]
+
+    def points(chosen: Iterable[TrialRecord]) -> tuple[list[Any], list[Any], list[str]]:
+        some = list(chosen)
+        return (
+            [scaled(across.metric, r.values[0]) for r in some if r.values],
+            [scaled(up.metric, r.values[1]) for r in some if r.values],
+            [hover(r, objectives) for r in some if r.values],
+        )
+
+    front = {r.number for r in outcome.front}
+    traces = [markers("trials", "other trials", *points(r for r in completed(records) if r.number not in front))]
+    traces.append(markers("front", "Pareto front", *points(outcome.front)))
+    if len(objectives) == 2:
+        traces[-1] |= {"mode": "lines+markers", "line": {"shape": "hv", "color": "--front", "width": 2}}
+    if across.metric in outcome.original and up.metric in outcome.original:
+        place = [scaled(o.metric, outcome.original[o.metric]) for o in (across, up)]
+        lines = [f"{label(o.metric)}: {shown(o.metric, outcome.original[o.metric])}" for o in objectives]
+        text = "<br>".join(["<b>original model</b>", *lines])
+        traces.append(markers("original", "original model", [place[0]], [place[1]], [text]))
+    if outcome.published is not None:
+        traces.append(markers("start", html.escape(outcome.published.origin), *points([outcome.published])))
+    if outcome.chosen is not None:
+        traces.append(markers("chosen", f"chosen: trial {outcome.chosen.number}", *points([outcome.chosen])))
+    figure = assembled(traces, metric_axis(across.metric), metric_axis(up.metric), height=520)
+    close = _around(traces[1])
+    if close is not None:
+        whole: dict[str, Any] = {"xaxis.autorange": True, "yaxis.autorange": True}
+        figure["views"] = [{"label": "All trials", "change": whole}, {"label": "Around the front", "change": close}]
+    return figure
+
+
+def hypervolume_history(
+    records: list[TrialRecord], objectives: tuple[Objective, ...], reference: tuple[float, ...]
+) -> Figure:
+    """Hypervolume of the front after each finished trial, in order of finishing; for up to two objectives."""
+    corner = minimised_point(reference, objectives)
+    front: list[Point] = []
+    volumes: list[float] = []
+    finished = sorted(completed(records), key=lambda r: (r.finished_ms or 0, r.number))
+    for record in finished:
+        point = minimised(record, objectives)
+        if point not in front and not any(dominates(other, point) for other in front):
+            front = [other for other in front if not dominates(point, other)] + [point]
+            volumes.append(hypervolume(front, corner))
+        else:
+            volumes.append(volumes[-1])
+    trace = {
+        "type": "scatter",
+        "mode": "lines+markers" if len(volumes) < 60 else "lines",
+        "x": list(range(1, len(volumes) + 1)),
+        "y": [short(volume) for volume in volumes],
+        "hovertext": [f"after trial {r.number}: {v:.5f}" for r, v in zip(finished, volumes, strict=True)],
+        "hoverinfo": "text",
+        "line": {"shape": "hv", "color": "--front", "width": 2},
+        "marker": {"size": 5, "color": "--front"},
+        "showlegend": False,
+    }
+    return assembled(
+        [trace], count_axis("finished trials"), {"title": {"text": "hypervolume"}, "rangemode": "tozero"}
+    )
+
+
+def objective_history(
+    records: list[TrialRecord], outcome: Outcome, objectives: tuple[Objective, ...], at: int
+) -> Figure:
+    """One objective over the trials, with the best value so far in this objective alone."""
+    objective = objectives[at]
+    complete = completed(records)
+    numbers = [r.number for r in complete]
+    values = [r.values[at] for r in complete if r.values]
+    best: list[float] = []
+    for value in values:
+        best.append(value if not best else min(best[-1], value, key=lambda v: objective.sign() * v))
+    ys = [scaled(objective.metric, value) for value in values]
+    traces = [markers("trials", "trials", numbers, ys, [hover(r, objectives) for r in complete])]
+    traces.append(
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "best so far in this alone",
+            "x": numbers,
+            "y": [scaled(objective.metric, value) for value in best],
+            "line": {"shape": "hv", "color": "--front", "width": 2},
+            "hoverinfo": "skip",
+        }
+    )
+    if outcome.chosen is not None and outcome.chosen.values is not None:
+        place = scaled(objective.metric, outcome.chosen.values[at])
+        text = [hover(outcome.chosen, objectives)]
+        traces.append(markers("chosen", "chosen", [outcome.chosen.number], [place], text))
+    return assembled(traces, count_axis("trial"), metric_axis(objective.metric))
+
+
+def importance_bars(importances: dict[str, float]) -> Figure:
+    """Bars of parameter importance, the most important on top."""
+    names = sorted(importances, key=lambda name: (importances[name], name))
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "x": [short(100 * importances[name]) for name in names],
+        "y": [html.escape(name) for name in names],
+        "text": [f"{100 * importances[name]:.1f} %" for name in names],
+        "textposition": "outside",
+        "cliponaxis": False,
+        "marker": {"color": "--front"},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+    across = {
+        "title": {"text": "share of importance"},
+        "ticksuffix": " %",
+        "range": [0, 115],
+        "tickvals": [0, 25, 50, 75, 100],
+    }
+    return assembled([trace], across, {"automargin": True, "type": "category"}, height=90 + 26 * len(names))
+
+
+def curves(records: list[TrialRecord], outcome: Outcome, metric: str) -> Figure:
+    """One metric of every trial over the epochs, a line a replicate, from the original model at epoch 0."""
+    lines: list[tuple[TrialRecord, Line]] = []
+    before = outcome.original.get(metric)
+    for record in records:
+        for replicate in sorted({step.replicate for step in record.steps}):
+            steps = [step for step in record.steps if step.replicate == replicate]
+            ys = [scaled(metric, step.metrics.get(metric)) for step in steps]
+            xs = list(range(1, len(ys) + 1))
+            if before is not None:
+                xs, ys = [0, *xs], [scaled(metric, before), *ys]
+            lines.append((record, (xs, ys, f"trial {record.number}")))
+    last = max((len(xs) for _, (xs, _, _) in lines), default=1) - (before is not None)
+    across = count_axis("epoch") | {"range": [-0.1 if before is not None else 0.9, last + 0.1]}
+    return assembled(grouped_lines(lines, outcome, "text+y"), across, metric_axis(metric), height=420)
+
+
+def _around(front: Figure) -> dict[str, Any] | None:
+    """A change of the axes that shows the front with some room about it; None for an empty front."""
+    if not front["x"]:
+        return None
+    change = {}
+    for axis in ("x", "y"):
+        low, high = min(front[axis]), max(front[axis])
+        room = 0.15 * (high - low) or 0.5
+        change[f"{axis}axis.range"] = [short(low - room), short(high + room)]
+    return change

@@ -207,12 +207,15 @@ def choose(
         equals = [record for record in enough if record.metrics[retain] >= best.metrics[retain] - error]
         chosen = min(equals, key=lambda r: (r.metrics[forget], r.metrics[confidence], -r.metrics[retain], r.number))
         drop = 100 * (original.get(retain, 0.0) - chosen.metrics[retain])
-        reason = (
-            f"which forgets most among the {len(equals)} front trials within one standard error "
-            f"({100 * error:.1f} points) of the highest validation retain accuracy at a validation forget accuracy of "
-            f"at most {limit:.1%}; it loses {drop:.1f} points of retain accuracy"
-        )
-        return chosen, reason
+        within = f"a validation forget accuracy of at most {limit:.1%}"
+        if len(equals) == 1:
+            reason = f"the highest validation retain accuracy among the {len(enough)} front trials with {within}"
+        else:
+            reason = (
+                f"forgets most among the {len(equals)} front trials within one standard error "
+                f"({100 * error:.1f} points) of the highest validation retain accuracy with {within}"
+            )
+        return chosen, f"{reason}; it loses {drop:.1f} points of retain accuracy"
     chosen = min(front, key=lambda r: (r.metrics[forget], -r.metrics[retain], r.metrics[confidence], r.number))
     return (
         chosen,

@@ -2,6 +2,7 @@ import pytest
 from optuna.trial import TrialState
 
 from antisample.errors import ConfigError
+from tuning.study import Study
 from tuning.study_file import parse_study
 
 
@@ -144,7 +145,7 @@ def test_settling_leaves_nothing_running_and_tries_the_same_parameters_next(conf
     assert not again.failures_used_up()
 
 
-def test_a_renamed_folder_keeps_its_trials(config, make_study):
+def test_a_renamed_folder_keeps_its_trials(config, make_study, metrics):
     study = make_study(config)
     study.ask("a")
     study.complete("a", metrics(0.1, 0.9), {})

@@ -1,13 +1,26 @@
 """The core of antisample: make a trained classifier forget classes. Knows nothing of searching or tracking."""
 
-from antisample.config import DataConfig, ModelConfig, UnlearnConfig
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from antisample.errors import AntisampleError, ConfigError, DataError, DivergedError
-from antisample.metrics import evaluate
-from antisample.splits import ForgetRequest, SplitConfig
-from antisample.types import Dataset, Splits, StepReport, UnlearnMetrics
-from antisample.unlearn import Unlearning, UnlearnInputs, load_inputs, unlearn
+
+if TYPE_CHECKING:
+    from antisample.config import DataConfig, ModelConfig, UnlearnConfig
+    from antisample.metrics import evaluate
+    from antisample.splits import ForgetRequest, SplitConfig
+    from antisample.types import Dataset, Splits, StepReport, UnlearnMetrics
+    from antisample.unlearning import Unlearning, UnlearnInputs, load_inputs, unlearn
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "config": ("DataConfig", "ModelConfig", "UnlearnConfig"),
+    "metrics": ("evaluate",),
+    "splits": ("ForgetRequest", "SplitConfig"),
+    "types": ("Dataset", "Splits", "StepReport", "UnlearnMetrics"),
+    "unlearning": ("UnlearnInputs", "Unlearning", "load_inputs", "unlearn"),
+}
 
 __all__ = [
     "AntisampleError",
@@ -29,3 +42,11 @@ __all__ = [
     "load_inputs",
     "unlearn",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports on first use: whoever asks for help or an exception does not wait for torch."""
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"antisample.{module}"), name)
+    raise AttributeError(f"module 'antisample' has no attribute {name!r}")

@@ -8,7 +8,7 @@ from typing import Any
 from antisample.checkpoint import Checkpoint, save_checkpoint
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError, DataError
-from antisample.unlearn import load_inputs, unlearn
+from antisample.unlearning import load_inputs, unlearn
 from tuning.display import shown_path
 from tuning.outcome import find_outcome
 from tuning.progress import Progress

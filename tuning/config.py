@@ -160,6 +160,12 @@ class StudyConfig(BaseModel):
         """The study's folder."""
         return self.runs_dir / self.name
 
+    def mlflow_uri(self) -> str | None:
+        """The MLflow store: `tracking_uri`, or SQLite in `runs_dir`; None if tracking is off."""
+        if self.tracking_uri == "none":
+            return None
+        return self.tracking_uri or f"sqlite:///{(self.runs_dir / 'mlflow.db').resolve()}"
+
     def search_space(self) -> SearchSpace:
         """The parameters that are searched."""
         return find_space(self.method, self.space, self.fixed)

@@ -7,7 +7,7 @@ import ray
 import torch
 
 from antisample.errors import AntisampleError
-from antisample.unlearn import UnlearnInputs, unlearn
+from antisample.unlearning import UnlearnInputs, unlearn
 from tuning.config import StudyConfig
 from tuning.outcome import find_outcome
 from tuning.study import Study

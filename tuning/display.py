@@ -11,7 +11,6 @@ from rich.table import Table
 from tuning.config import StudyConfig
 from tuning.outcome import Confirmation, Outcome, Spread
 from tuning.progress import front_table
-from tuning.tracking import tracking_uri
 
 
 def print_outcome(console: Console, outcome: Outcome, config: StudyConfig, mlflow_link: str | None = None) -> None:
@@ -37,7 +36,7 @@ def print_outcome(console: Console, outcome: Outcome, config: StudyConfig, mlflo
             if name in ("test/retain_accuracy", "test/forget_accuracy"):
                 console.print(f"Chosen minus published, {name}, same seeds: {_points(spread)}", soft_wrap=True)
     console.print(f"Report:        {shown_path(config.directory / 'report.html')}", soft_wrap=True)
-    uri = tracking_uri(config)
+    uri = config.mlflow_uri()
     if uri is not None:
         server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
         if not uri.startswith("http"):

@@ -11,7 +11,7 @@ import torch
 
 import antisample
 from antisample.device import choose_device, describe_device
-from antisample.unlearn import UnlearnInputs, evaluate_parts
+from antisample.unlearning import UnlearnInputs, evaluate_parts
 from tuning.study import Study
 
 

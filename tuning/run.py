@@ -11,7 +11,7 @@ import torch
 from ray import tune
 
 from antisample.device import choose_device, describe_device
-from antisample.unlearn import load_inputs
+from antisample.unlearning import load_inputs
 from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
 from tuning.directory import prepared_directory, write_projections
@@ -21,7 +21,7 @@ from tuning.progress import Progress
 from tuning.records import TrialRecord
 from tuning.searcher import StudySearcher
 from tuning.study import Study
-from tuning.tracking import MlflowView, Tracker, tracking_uri
+from tuning.tracking import MlflowView, Tracker
 from tuning.trainable import UnlearnTrainable, model_file
 
 Launch = Callable[[], AbstractContextManager[None]]
@@ -98,8 +98,10 @@ def _search(study: Study, inputs: Any, started: float) -> None:
     config = study.config
     budget_s = 60 * config.time_budget_min - (time.monotonic() - started) if config.time_budget_min else None
     deadline = time.monotonic() + budget_s if budget_s is not None else None
+    # Ray's workers stand in a folder of their own.
+    remote = config.model_copy(update={"runs_dir": config.runs_dir.resolve()})
     trainable = tune.with_resources(
-        tune.with_parameters(UnlearnTrainable, inputs=inputs, study=config),
+        tune.with_parameters(UnlearnTrainable, inputs=inputs, study=remote),
         {"CPU": config.resources.cpus_per_trial, "GPU": gpus_per_trial(config)},
     )
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
@@ -137,7 +139,7 @@ def _plain_ray() -> AbstractContextManager[None]:
 
 
 def _tracker(study: Study) -> tuple[Tracker | None, MlflowView | None]:
-    uri = tracking_uri(study.config)
+    uri = study.config.mlflow_uri()
     if uri is None:
         return None, None
     view = MlflowView(study.config, study.noted("id"), uri)

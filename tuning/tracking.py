@@ -206,13 +206,6 @@ class Tracker:
                     self._changed.wait(5)
 
 
-def tracking_uri(config: StudyConfig) -> str | None:
-    """The MLflow store of a study: its own, or SQLite in `runs_dir`; None if tracking is off."""
-    if config.tracking_uri == "none":
-        return None
-    return config.tracking_uri or f"sqlite:///{(config.runs_dir / 'mlflow.db').resolve()}"
-
-
 def _artifacts(config: StudyConfig) -> str:
     return (config.runs_dir / "mlartifacts").resolve().as_uri()
 

@@ -14,7 +14,7 @@ import antisample
 from antisample.checkpoint import Checkpoint, save_checkpoint
 from antisample.errors import AntisampleError
 from antisample.types import StepReport
-from antisample.unlearn import UnlearnInputs, unlearn
+from antisample.unlearning import UnlearnInputs, unlearn
 from tuning.config import StudyConfig
 
 REPORT_KEY = "antisample_report"
@@ -36,7 +36,7 @@ class UnlearnTrainable(tune.Trainable):
         Args:
             config: `number`, `params` and `seeds` of the first trial.
             inputs: Data and original model, from the object store.
-            study: The study.
+            study: The study, with an absolute `runs_dir`.
         """
         torch.set_num_threads(study.resources.cpus_per_trial)
         self._inputs, self._study = inputs, study
@@ -115,7 +115,7 @@ class UnlearnTrainable(tune.Trainable):
             "study": self._study.name,
             "trial": str(self._trial["number"]),
         }
-        path = self._study.directory.resolve() / "models" / model_file(self._trial["number"])
+        path = self._study.directory / "models" / model_file(self._trial["number"])
         save_checkpoint(path, Checkpoint(dict(self._run.model.state_dict()), metadata))
 
 

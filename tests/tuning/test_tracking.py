@@ -4,7 +4,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tuning.outcome import find_outcome
-from tuning.tracking import EXPERIMENT, MlflowView, Tracker, tracking_uri
+from tuning.tracking import EXPERIMENT, MlflowView, Tracker
 
 pytestmark = pytest.mark.integration
 
@@ -53,7 +53,7 @@ def write_all(study, uri):
 
 
 def test_one_parent_and_one_child_a_trial_with_params_curves_and_state(study):
-    uri = tracking_uri(study.config)
+    uri = study.config.mlflow_uri()
     view = write_all(study, uri)
     client, parent, children = runs_of(uri)
     assert sorted(children) == ["0", "1", "2"]
@@ -70,7 +70,7 @@ def test_one_parent_and_one_child_a_trial_with_params_curves_and_state(study):
 
 
 def test_writing_everything_again_adds_nothing(study):
-    uri = tracking_uri(study.config)
+    uri = study.config.mlflow_uri()
     write_all(study, uri)
     write_all(study, uri)
     client, _, children = runs_of(uri)
@@ -79,14 +79,14 @@ def test_writing_everything_again_adds_nothing(study):
 
 
 def test_artifacts_of_a_local_store_lie_beside_it(study):
-    uri = tracking_uri(study.config)
+    uri = study.config.mlflow_uri()
     write_all(study, uri)
     _, parent, _ = runs_of(uri)
     assert parent.info.artifact_uri.startswith((study.config.runs_dir / "mlartifacts").resolve().as_uri())
 
 
 def test_the_tracker_delivers_in_the_background(study):
-    uri = tracking_uri(study.config)
+    uri = study.config.mlflow_uri()
     tracker = Tracker(MlflowView(study.config, "an id", uri))
     for record in study.records():
         tracker.submit(record)

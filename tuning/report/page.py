@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial
 from plotly.offline import get_plotlyjs
 
@@ -109,6 +108,9 @@ def _importance(study: Study, complete: list[TrialRecord]) -> tuple[list[tuple[s
         return [], [
             f"Importance needs at least {_ENOUGH_FOR_IMPORTANCE} completed trials; the study has {len(complete)}."
         ]
+    # Loads scikit-learn's forests, which a search does not need before its end.
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances  # noqa: PLC0415
+
     found, reasons = [], []
     for at, objective in enumerate(study.config.objectives):
         title = label(objective.metric).capitalize()

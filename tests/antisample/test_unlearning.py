@@ -9,7 +9,7 @@ import torch
 from antisample import UnlearnConfig, unlearn
 from antisample.device import choose_device
 from antisample.errors import ConfigError, DivergedError
-from antisample.unlearn import Unlearning
+from antisample.unlearning import Unlearning
 
 
 def test_each_epoch_gives_a_report_and_the_last_one_the_test_metrics(digits_config, digits_inputs):

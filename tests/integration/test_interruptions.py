@@ -1,0 +1,97 @@
+"""Searches that are killed, interrupted, out of time, or full of failing trials."""
+
+import os
+import signal
+import time
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from tuning.directory import open_study
+
+pytestmark = pytest.mark.integration
+
+
+def wait_for_trials(place, process, n):
+    """Waits until n trials are finished and at least one more runs."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if (place.directory / "study.yaml").exists():
+            states = [record.state for record in open_study(place.directory).records()]
+            if states.count("COMPLETE") >= n and "RUNNING" in states:
+                return
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.3)
+    raise TimeoutError("no trial finished")
+
+
+def table(place):
+    return pq.read_table(place.directory / "trials.parquet").to_pylist()
+
+
+@pytest.fixture
+def long(make_workplace):
+    """Trials long enough to be caught running."""
+    return make_workplace(n_trials=4, replicates=3, confirm_seeds=0)
+
+
+def test_a_killed_driver_loses_and_doubles_nothing(long):
+    with long.start("run", "study.yaml") as process:
+        wait_for_trials(long, process, 1)
+        os.killpg(process.pid, signal.SIGKILL)
+    before = {r.number: r for r in open_study(long.directory).records()}
+    done = long.run("resume", "runs/small")
+    assert done.code == 0, done.err
+    records = open_study(long.directory).records()
+    assert [r.state for r in records] == ["COMPLETE"] * 4
+    assert [r.number for r in records] == [0, 1, 2, 3]
+    for record in records:
+        if record.number in before:
+            assert record.params == before[record.number].params
+            if before[record.number].state == "COMPLETE":
+                assert record == before[record.number]
+    assert len(table(long)) == 4
+
+
+def test_ctrl_c_ends_in_order_says_how_to_resume_and_resume_works(long):
+    with long.start("run", "study.yaml") as process:
+        wait_for_trials(long, process, 1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "antisample resume runs/small" in out
+    assert "Traceback" not in out + err
+    states = [record.state for record in open_study(long.directory).records()]
+    assert "RUNNING" not in states
+    done = long.run("resume", "runs/small")
+    assert done.code == 0, done.err
+    records = open_study(long.directory).records()
+    assert sum(record.state == "COMPLETE" for record in records) == 4
+    assert all(record.error.startswith("Interrupted") for record in records if record.state == "FAIL")
+
+
+def test_a_study_ends_with_its_time_budget(make_workplace):
+    place = make_workplace(n_trials=500, time_budget_min=0.5, confirm_seeds=0, tracking_uri="none")
+    started = time.monotonic()
+    result = place.results("run", "study.yaml")
+    assert time.monotonic() - started < 120
+    assert 0 < len(table(place)) < 500
+    assert result["chosen"] is not None
+    assert "RUNNING" not in [record.state for record in open_study(place.directory).records()]
+
+
+def test_diverging_trials_fail_with_the_reason_and_too_many_end_the_study(make_workplace):
+    place = make_workplace(n_trials=50, max_failures=2, confirm_seeds=0, published=[], space="wild.yaml")
+    lr = {"low": 0.5, "high": 1e35, "log": True, "why": "Most values diverge."}
+    epochs = {"low": 1, "high": 8, "integer": True, "why": "Short."}
+    space = {"method": "antisample", "parameters": {"unlearn_scale_lr": lr, "epochs": epochs}}
+    (place.folder / "wild.yaml").write_text(yaml.safe_dump(space))
+    done = place.run("run", "study.yaml")
+    assert done.code == 0, done.err
+    rows = table(place)
+    failed = [row for row in rows if row["state"] == "FAIL"]
+    assert len(failed) == 3
+    assert all("finite" in row["error"] for row in failed)
+    assert 0 < len(rows) - len(failed) < 50
+    assert "failed" in done.out

@@ -1,6 +1,7 @@
 """One study from its configuration to its outcome: `run_study`."""
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -11,6 +12,7 @@ import torch
 from ray import tune
 
 from antisample.device import choose_device, describe_device
+from antisample.errors import ConfigError
 from antisample.unlearning import load_inputs
 from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
@@ -48,6 +50,7 @@ def run_study(config: StudyConfig, progress: Progress | None = None, launch: Lau
     """
     started = time.monotonic()
     progress = progress or Progress(quiet=True)
+    check_resources(config)
     with prepared_directory(config):
         device = choose_device(config.device)
         progress.say(f"Device: {describe_device(device)}; trials at once: {concurrency(config)}")
@@ -84,6 +87,25 @@ def concurrency(config: StudyConfig) -> int:
     if gpus > 0:
         slots = min(slots, max(1, int(torch.cuda.device_count() / gpus)))
     return min(slots, config.resources.max_concurrent or slots)
+
+
+def check_resources(config: StudyConfig) -> None:
+    """Checks that one trial fits on this machine; Ray would wait for ever for what is not there.
+
+    Raises:
+        ConfigError: If it does not.
+    """
+    needs = [
+        ("cpus_per_trial", config.resources.cpus_per_trial, len(os.sched_getaffinity(0)), "cores"),
+        ("gpus_per_trial", gpus_per_trial(config), torch.cuda.device_count(), "GPUs"),
+    ]
+    problems = [
+        f"`resources.{name}` must be at most {there}, the number of {what} of this machine, but got {wanted:g}."
+        for name, wanted, there, what in needs
+        if wanted > there
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def gpus_per_trial(config: StudyConfig) -> float:

@@ -92,6 +92,6 @@ def test_diverging_trials_fail_with_the_reason_and_too_many_end_the_study(make_w
     rows = table(place)
     failed = [row for row in rows if row["state"] == "FAIL"]
     assert len(failed) == 3
-    assert all("finite" in row["error"] for row in failed)
+    assert all("DivergedError: The training loss of epoch" in row["error"] for row in failed)
     assert 0 < len(rows) - len(failed) < 50
     assert "failed" in done.out

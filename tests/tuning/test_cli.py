@@ -1,11 +1,19 @@
 """The command line's answers to users' mistakes: one message, exit code 2, nothing half-written."""
 
+import io
 import json
+import pickle
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import torch
 import yaml
+from PIL import Image
+from safetensors.torch import save_file
 
+from antisample.models import build_model
 from tuning import cli
 from tuning.study import resolved_yaml
 
@@ -64,6 +72,8 @@ def test_a_space_is_shown_with_its_reasons(call):
         ({"forget": {"classes": list(range(10))}}, "must leave at least one class, but got all 10."),
         ({"data": {"source": "no_such_set"}}, "no_such_set"),
         ({"data": {"source": "./no/such/folder"}}, "no/such/folder"),
+        ({"resources": {"gpus_per_trial": 64}}, "`resources.gpus_per_trial` must be at most"),
+        ({"resources": {"cpus_per_trial": 5000}}, "`resources.cpus_per_trial` must be at most"),
         ({"device": "tpu"}, "`device` must be auto, cpu, cuda or cuda:N, but got 'tpu'."),
         ({"model": {"name": "SmallCNN", "checkpoint": "gone.pt"}}, "gone.pt: the checkpoint does not exist."),
         ({"objectives": [{"metric": "speed", "direction": "minimize"}]}, "a metric must be one of validation/"),
@@ -110,3 +120,89 @@ def test_a_missing_study_file_and_malformed_flags(call, study_file):
     assert call("run", study_file(), "--set", "n_trials")[0] == 2
     assert call("run")[0] == 2
     assert call("dance")[0] == 2
+
+
+@pytest.fixture
+def parquet_folder(tmp_path):
+    """Ten images of two classes for each split, in the Hugging Face layout, and a way to spoil them."""
+
+    def make(spoil):
+        folder = tmp_path / "images"
+        folder.mkdir()
+        for split in ("train", "test"):
+            file = io.BytesIO()
+            Image.new("RGB", (8, 8)).save(file, "PNG")
+            columns = {
+                "image": [{"bytes": file.getvalue(), "path": None}] * 10,
+                "label": [i % 2 for i in range(10)],
+            }
+            spoil(columns)
+            pq.write_table(pa.table(columns), folder / f"{split}-00000.parquet")
+        return str(folder)
+
+    return make
+
+
+def truncated(columns):
+    whole = columns["image"][0]["bytes"]
+    columns["image"] = [
+        *columns["image"][:7],
+        {"bytes": whole[: len(whole) // 2], "path": None},
+        *columns["image"][8:],
+    ]
+
+
+def renamed(columns):
+    columns["picture"] = columns.pop("image")
+
+
+@pytest.mark.parametrize(("spoil", "message"), [(truncated, "row 7"), (renamed, "picture")])
+def test_spoilt_parquet_files_are_refused_with_file_and_place(
+    call, study_file, tmp_path, parquet_folder, spoil, message
+):
+    data = {"source": parquet_folder(spoil), "cache_dir": str(tmp_path / "cache")}
+    code, out, err = call("run", study_file(data=data, forget={"classes": [1]}, tracking_uri="none"))
+    assert code == 2
+    assert ".parquet" in err
+    assert message in err
+    assert "Traceback" not in out + err
+    assert not (tmp_path / "made").exists()
+
+
+def test_an_empty_data_folder_is_refused(call, study_file, tmp_path):
+    (tmp_path / "empty").mkdir()
+    code, _, err = call("run", study_file(data={"source": str(tmp_path / "empty")}))
+    assert code == 2
+    assert "empty" in err
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(call, study_file, tmp_path):
+    path = tmp_path / "resnet9.safetensors"
+    save_file(build_model("ResNet9", 10, 1).state_dict(), path)
+    code, _, err = call("run", study_file(model={"name": "SmallCNN", "checkpoint": str(path)}))
+    assert code == 2
+    assert "SmallCNN" in err
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_checkpoint_that_would_execute_code_is_refused_and_does_not_run(call, study_file, tmp_path):
+    class Payload:
+        def __reduce__(self):
+            return open, (str(tmp_path / "executed"), "w")
+
+    path = tmp_path / "evil.pt"
+    torch.save({"state_dict": Payload()}, path, pickle_module=pickle)
+    code, _, err = call("run", study_file(model={"name": "SmallCNN", "checkpoint": str(path)}))
+    assert code == 2
+    assert "evil.pt" in err
+    assert not (tmp_path / "executed").exists()
+    assert not (tmp_path / "made").exists()
+
+
+def test_all_problems_of_a_study_are_listed_at_once(call, study_file):
+    changes = {"n_trials": 0, "colour": "blue", "method": "amnesia", "split": {"validation": 7}}
+    code, _, err = call("run", study_file(**changes))
+    assert code == 2
+    for key in ("n_trials", "colour", "method", "split.validation"):
+        assert f"`{key}`" in err

@@ -16,8 +16,8 @@ UV = Path(sys.executable).with_name("uv")
 
 def call(*command, cwd):
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    settings = {"check": False, "capture_output": True, "text": True, "timeout": 400}
-    done = subprocess.run([*map(str, command)], cwd=cwd, env=environment, **settings)
+    settings = {"capture_output": True, "text": True, "timeout": 400}
+    done = subprocess.run([*map(str, command)], check=False, cwd=cwd, env=environment, **settings)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

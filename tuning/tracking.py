@@ -16,6 +16,7 @@ from tuning.records import TrialRecord
 
 EXPERIMENT = "antisample"
 _STUDY_TAG, _TRIAL_TAG = "antisample.study", "antisample.trial"
+_BATCH = 1000  # MLflow takes no more metrics at once
 _STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 
 
@@ -76,7 +77,10 @@ class MlflowView:
                 },
             )
             self._children[record.number] = run
-        client.log_batch(run.info.run_id, metrics=_metrics(record), params=self._params(record), tags=_tags(record))
+        client.log_batch(run.info.run_id, params=self._params(record), tags=_tags(record))
+        metrics = _metrics(record)
+        for start in range(0, len(metrics), _BATCH):
+            client.log_batch(run.info.run_id, metrics=metrics[start : start + _BATCH])
         if record.state in _STATUS:
             client.set_terminated(run.info.run_id, _STATUS[record.state], record.finished_ms)
 
@@ -220,7 +224,11 @@ def _metrics(record: TrialRecord) -> list[Metric]:
             "evaluation_s": step.evaluation_s,
         }
         metrics += [Metric(name, value, step.timestamp_ms, step.step) for name, value in values.items()]
-    return metrics[-1000:]
+    if record.state == "COMPLETE" and len(record.seeds) > 1:
+        # MLflow shows the newest value of a metric: the mean over the replicates, not the last one's.
+        end_ms = max(record.finished_ms or 0, record.steps[-1].timestamp_ms + 1) if record.steps else 0
+        metrics += [Metric(name, value, end_ms, record.fidelity) for name, value in record.metrics.items()]
+    return metrics
 
 
 def _tags(record: TrialRecord) -> list[RunTag]:

@@ -4,6 +4,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tuning.outcome import find_outcome
+from tuning.study_file import parse_study
 from tuning.tracking import EXPERIMENT, MlflowView, Tracker
 
 pytestmark = pytest.mark.integration
@@ -76,6 +77,33 @@ def test_writing_everything_again_adds_nothing(study):
     client, _, children = runs_of(uri)
     assert sorted(children) == ["0", "1", "2"]
     assert len(client.get_metric_history(children["1"].info.run_id, "validation/retain_accuracy")) == 2
+
+
+def test_with_replicates_the_newest_value_is_their_mean(values, make_study, metrics):
+    study = make_study(parse_study({**values, "replicates": 2}))
+    study.ask("a")
+    for number, forget in ((1, 0.0), (2, 0.2)):
+        study.report("a", report(number, forget))
+    study.complete("a", metrics(0.1, 0.8), {})
+    uri = study.config.mlflow_uri()
+    write_all(study, uri)
+    write_all(study, uri)
+    client, _, children = runs_of(uri)
+    assert children["0"].data.metrics["validation/forget_accuracy"] == 0.1
+    history = client.get_metric_history(children["0"].info.run_id, "validation/forget_accuracy")
+    assert sorted((m.step, m.value) for m in history) == [(1, 0.0), (2, 0.1), (2, 0.2)]
+
+
+def test_curves_longer_than_one_batch_arrive_whole(config, make_study, metrics):
+    study = make_study(config)
+    study.ask("a")
+    for number in range(1, 301):
+        study.report("a", report(number))
+    study.complete("a", metrics(0.2, 0.8), {})
+    uri = study.config.mlflow_uri()
+    write_all(study, uri)
+    client, _, children = runs_of(uri)
+    assert len(client.get_metric_history(children["0"].info.run_id, "train_loss")) == 300
 
 
 def test_artifacts_of_a_local_store_lie_beside_it(study):

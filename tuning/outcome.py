@@ -208,11 +208,13 @@ def choose(
         chosen = min(equals, key=lambda r: (r.metrics[forget], r.metrics[confidence], -r.metrics[retain], r.number))
         drop = 100 * (original.get(retain, 0.0) - chosen.metrics[retain])
         within = f"a validation forget accuracy of at most {limit:.1%}"
-        if len(equals) == 1:
+        if len(enough) == 1:
+            reason = f"the only front trial with {within}"
+        elif len(equals) == 1:
             reason = f"the highest validation retain accuracy among the {len(enough)} front trials with {within}"
         else:
             reason = (
-                f"forgets most among the {len(equals)} front trials within one standard error "
+                f"the one that forgets most among the {len(equals)} front trials within one standard error "
                 f"({100 * error:.1f} points) of the highest validation retain accuracy with {within}"
             )
         return chosen, f"{reason}; it loses {drop:.1f} points of retain accuracy"

@@ -1,4 +1,14 @@
-"""The MLflow view against real SQLite stores."""
+"""The MLflow view against real SQLite stores and a real server."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from mlflow import MlflowClient
@@ -104,6 +114,38 @@ def test_curves_longer_than_one_batch_arrive_whole(config, make_study, metrics):
     write_all(study, uri)
     client, _, children = runs_of(uri)
     assert len(client.get_metric_history(children["0"].info.run_id, "train_loss")) == 300
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A real MLflow server on loopback."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [Path(sys.executable).with_name("mlflow"), "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{tmp_path / 'server.db'}", "--workers", "1"]
+    command += ["--artifacts-destination", str(tmp_path / "server-artifacts")]
+    with (tmp_path / "server.log").open("w") as log:
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
+    try:
+        for _ in range(240):
+            with contextlib.suppress(OSError), urlopen(f"http://127.0.0.1:{port}/health", timeout=1) as answer:
+                if answer.status == 200:
+                    break
+            time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+def test_a_server_gets_the_same_as_a_file(study, server):
+    write_all(study, server)
+    write_all(study, server)
+    client, parent, children = runs_of(server)
+    assert [children[n].info.status for n in sorted(children)] == ["FINISHED", "FINISHED", "FAILED"]
+    assert children["1"].data.metrics["validation/forget_accuracy"] == 0.1
+    assert {file.path for file in client.list_artifacts(parent.info.run_id)} == {"front.json", "report.html"}
 
 
 def test_artifacts_of_a_local_store_lie_beside_it(study):

@@ -13,6 +13,7 @@ from antisample.loader import TrainingData
 from antisample.seeds import derive, torch_stream
 
 BatchNormMode = Literal["eval", "train"]
+Loss = Callable[[Tensor, Tensor], Tensor]
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
 
@@ -41,7 +42,7 @@ class TrainingRecipe(BaseModel):
 
 
 class Trainer:
-    """Trains a model for a number of epochs with cross-entropy.
+    """Trains a model for a number of epochs, by default with cross-entropy.
 
     Every random draw depends on `seed` and the number of the epoch, so a run that continues from `state_dict` ends
     with the weights of one that never stopped.
@@ -56,6 +57,7 @@ class Trainer:
         mode: `eval` freezes batch-normalisation statistics and switches dropout off; `train` does not.
         one_cycle: Peak of a one-cycle learning rate over all epochs; constant if None.
         augment: Applied to every batch.
+        loss: Maps logits [b, classes] and labels [b] to the mean loss of a batch.
     """
 
     def __init__(
@@ -70,10 +72,11 @@ class Trainer:
         mode: BatchNormMode,
         one_cycle: float | None = None,
         augment: Augmentation | None = None,
+        loss: Loss = nn.functional.cross_entropy,
     ) -> None:
         self.model, self.optimizer, self.data = model, optimizer, data
         self.epochs, self.batch_size, self.seed, self.mode = epochs, batch_size, seed, mode
-        self.augment = augment
+        self.augment, self.loss = augment, loss
         self.epochs_done = 0
         self.schedule = (
             torch.optim.lr_scheduler.OneCycleLR(
@@ -102,7 +105,7 @@ class Trainer:
                 if self.mode == "train" and len(labels) == 1:
                     continue  # batch statistics of one image are undefined
                 inputs = images if self.augment is None else self.augment(images, generator)
-                loss = nn.functional.cross_entropy(self.model(inputs), labels)
+                loss = self.loss(self.model(inputs), labels)
                 self.optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 self.optimizer.step()

@@ -16,11 +16,15 @@ from antisample.methods.base import (
     UnlearningRun,
 )
 from antisample.methods.finetune import FineTune, FineTuneConfig
+from antisample.methods.gradient_ascent import GradientAscent, GradientAscentConfig
+from antisample.methods.random_labels import RandomLabels, RandomLabelsConfig
 from antisample.methods.retrain import Retrain, RetrainConfig
 
 _METHODS: dict[str, UnlearningMethod] = {
     "antisample": AntiSample(),
     "finetune": FineTune(),
+    "gradient_ascent": GradientAscent(),
+    "random_labels": RandomLabels(),
     "retrain": Retrain(),
 }
 
@@ -57,8 +61,10 @@ __all__ = [
     "AntiSampleConfig",
     "AnyMethodConfig",
     "FineTuneConfig",
+    "GradientAscentConfig",
     "MethodConfig",
     "OriginalModel",
+    "RandomLabelsConfig",
     "RetrainConfig",
     "UnlearnContext",
     "UnlearningMethod",

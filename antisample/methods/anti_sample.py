@@ -17,6 +17,7 @@ from antisample.errors import ConfigError
 from antisample.generate import convex_combinations, draw_anti_samples, farthest_neighbours
 from antisample.loader import TrainingData, to_device
 from antisample.methods.base import MethodConfig, UnlearnContext
+from antisample.methods.controls import GeneratorName, control_samples
 from antisample.methods.finetune import FineTuneSettings, fine_tuner, retain_subset
 from antisample.seeds import torch_stream
 from antisample.train import Trainer
@@ -41,6 +42,7 @@ class AntiSampleConfig(FineTuneSettings):
         no_generated_data: Anti-samples for each forgotten class as a number; overrides `generated_fraction`.
         combine: Whether anti-samples are convex combinations (published) or single draws.
         combination_temperature: 1 is published; larger values make the combinations sparser.
+        generator: `antisample`, or a control of the paper's ablation in its place; see `control_samples`.
         neighbour_pool: Where neighbours are searched: the fine-tuning `subset`, the whole `retain` set, or as
             `published`: the subset for one class, the retain set for several.
     """
@@ -55,6 +57,7 @@ class AntiSampleConfig(FineTuneSettings):
     no_generated_data: int | None = Field(default=None, ge=1)
     combine: bool = True
     combination_temperature: float = Field(default=1.0, gt=0)
+    generator: GeneratorName = "antisample"
     neighbour_pool: Literal["published", "subset", "retain"] = "published"
 
 
@@ -112,6 +115,11 @@ class AntiSample:
             )
         normalise = context.normaliser()
         generator = torch_stream(context.device, context.seed, "anti-samples", label)
+        count = config.no_generated_data or generated_count(train.labels[subset], config.generated_fraction)
+        if config.generator != "antisample":
+            flat = normalise(forget).flatten(1), normalise(retain).flatten(1)
+            samples = control_samples(config.generator, *flat, count, config.combination_temperature, generator)
+            return samples.view(len(samples), *forget.shape[1:])
         key = _table_key(context, positions, pool)
         if key not in self._tables or self._tables[key].shape[1] < config.tail_randomized:
             wanted = min(len(retain), max(config.tail_randomized, _TABLE_WIDTH))
@@ -130,7 +138,6 @@ class AntiSample:
             normalise=normalise,
             generator=generator,
         )
-        count = config.no_generated_data or generated_count(train.labels[subset], config.generated_fraction)
         if config.combine:
             samples = convex_combinations(samples, count, config.combination_temperature, generator)
         else:

@@ -4,12 +4,13 @@ from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
+from torch import nn
 
 from antisample.loader import TrainingData, to_device
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.seeds import numpy_stream
 from antisample.splits import stratified_subset
-from antisample.train import BatchNormMode, Trainer
+from antisample.train import BatchNormMode, Loss, Trainer
 from antisample.types import IndexArray
 
 LEARNING_RATE_UNIT = 1e-3
@@ -58,13 +59,16 @@ def retain_subset(context: UnlearnContext, config: FineTuneSettings) -> IndexArr
     return retain[stratified_subset(labels, config.retain_fraction, numpy_stream(context.seed, "retain subset"))]
 
 
-def fine_tuner(context: UnlearnContext, config: FineTuneSettings, data: TrainingData) -> Trainer:
+def fine_tuner(
+    context: UnlearnContext, config: FineTuneSettings, data: TrainingData, loss: Loss = nn.functional.cross_entropy
+) -> Trainer:
     """A trainer that fine-tunes the original model with Adam at a constant learning rate.
 
     Args:
         context: Model, device and seed.
         config: How to fine-tune.
         data: What on.
+        loss: What to minimise.
 
     Returns:
         A trainer at epoch 0.
@@ -79,4 +83,5 @@ def fine_tuner(context: UnlearnContext, config: FineTuneSettings, data: Training
         batch_size=config.batch_size,
         seed=context.seed,
         mode=config.batchnorm_mode,
+        loss=loss,
     )

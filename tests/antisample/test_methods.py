@@ -144,6 +144,68 @@ class TestAntiSample(MethodConformance):
         labels = np.array([0] * 50 + [7] * 20)
         assert [generated_count(labels, fraction) for fraction in (1.0, 0.5, 2.0, 0.001)] == [20, 10, 40, 1]
 
+    @pytest.mark.parametrize("generator", ["normal", "retain_combinations", "forget"])
+    def test_controls_stand_in_for_anti_samples(self, context, generator):
+        config = {"generator": generator, "no_generated_data": 200}
+        run, again = self.prepare(context, **config), self.prepare(context, **config)
+        added = run.data.extra_images
+        assert added.shape == (200, 1, 8, 8)
+        assert torch.equal(added, again.data.extra_images)
+        assert run.data.labels[-200:].unique().tolist() == [3]
+        assert np.isfinite(run.run_epoch())
+
+    def test_controls_are_what_they_say(self, context):
+        def added(generator, n=400):
+            return self.prepare(context, generator=generator, no_generated_data=n).data.extra_images.flatten(1)
+
+        noise = added("normal")
+        assert abs(float(noise.mean())) < 0.03
+        assert float(noise.std()) == pytest.approx(1, abs=0.03)
+        train, normalise = context.dataset.train, context.normaliser()
+        forget, retain = (
+            normalise(to_device(train, positions, CPU)[0]).flatten(1)
+            for positions in (context.splits.forget, context.splits.retain)
+        )
+        assert all((forget == image).all(1).any() for image in added("forget"))
+        combined = added("retain_combinations")
+        torch.testing.assert_close(combined.mean(0), retain.mean(0), atol=0.02, rtol=0)
+        assert (combined <= retain.max(0).values + 1e-5).all()
+        assert self.prepare(context, generator="none").data.extra_images.shape == (0, 1, 8, 8)
+
+    def test_without_samples_it_is_fine_tuning(self, context):
+        none = self.prepare(context, generator="none")
+        plain = find_method("finetune").prepare(context, method_config("finetune", epochs=2))
+        none.run_epoch()
+        plain.run_epoch()
+        assert torch.equal(weights(none.model), weights(plain.model))
+
+
+class TestRandomLabels(MethodConformance):
+    name = "random_labels"
+
+    def test_forget_images_carry_retain_labels_of_every_kind(self, context):
+        run = self.prepare(context, retain_fraction=0.5)
+        n = len(context.splits.forget)
+        assert sorted(run.data.labels[-n:].unique().tolist()) == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+        assert 3 not in run.data.labels
+        forget, _ = to_device(context.dataset.train, context.splits.forget, CPU)
+        assert torch.equal(run.data.images[-n:], forget)
+
+
+class TestGradientAscent(MethodConformance):
+    name = "gradient_ascent"
+
+    def test_it_raises_the_loss_on_the_forget_images_and_sees_no_others(self, context):
+        run = self.prepare(context, epochs=3)
+        assert run.data.labels.unique().tolist() == [3]
+        assert len(run.data) == len(context.splits.forget)
+        losses = [run.run_epoch() for _ in range(3)]
+        assert 0 > losses[0] > losses[1] > losses[2]
+
+    def test_a_share_of_the_retain_images_is_refused(self):
+        with pytest.raises(ValidationError, match="retain_fraction"):
+            method_config(self.name, retain_fraction=0.5)
+
 
 class TestFineTune(MethodConformance):
     name = "finetune"
@@ -172,5 +234,8 @@ def test_every_method_has_a_conformance_suite():
 
 
 def test_an_unknown_method_lists_the_valid_ones():
-    with pytest.raises(ConfigError, match="must be one of antisample, finetune, retrain, but got 'amnesia'"):
+    with pytest.raises(
+        ConfigError,
+        match="must be one of antisample, finetune, gradient_ascent, random_labels, retrain, but got 'amnesia'",
+    ):
         find_method("amnesia")

@@ -51,7 +51,7 @@ def test_spaces_lists_spaces_and_published_sets(call):
     code, out, _ = call("spaces", "--json")
     assert code == 0
     content = json.loads(out)
-    assert set(content["spaces"]) == {"antisample", "finetune", "retrain"}
+    assert set(content["spaces"]) == {"antisample", "finetune", "gradient_ascent", "random_labels", "retrain"}
     assert len(content["published"]) == 40
 
 
@@ -65,9 +65,15 @@ def test_a_space_is_shown_with_its_reasons(call):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"method": "amnesia"}, "`method` must be one of antisample, finetune, retrain, but got 'amnesia'."),
+        (
+            {"method": "amnesia"},
+            "`method` must be one of antisample, finetune, gradient_ascent, random_labels, retrain, but got",
+        ),
         ({"model": {"name": "ResNet10"}}, "`model.name` must be one of SmallCNN"),
-        ({"space": "wide"}, "`space` must be one of antisample, finetune, retrain or the path"),
+        (
+            {"space": "wide"},
+            "`space` must be one of antisample, finetune, gradient_ascent, random_labels, retrain or the path",
+        ),
         ({"forget": {"classes": [77]}}, "`forget.classes` must be labels from 0 to 9"),
         ({"forget": {"classes": list(range(10))}}, "must leave at least one class, but got all 10."),
         ({"data": {"source": "no_such_set"}}, "no_such_set"),

@@ -85,7 +85,10 @@ def test_all_problems_are_reported_at_once_whatever_their_kind(values, tmp_path)
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"method": "amnesia"}, "`method` must be one of antisample, finetune, retrain"),
+        (
+            {"method": "amnesia"},
+            "`method` must be one of antisample, finetune, gradient_ascent, random_labels, retrain",
+        ),
         ({"method": "finetune"}, "does not hold|published"),
         ({"space": "finetune"}, "is for the method 'finetune', not 'antisample'"),
         ({"published": ["ResNet9/none/1"]}, "`published` must be one of"),

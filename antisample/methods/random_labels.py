@@ -1,0 +1,33 @@
+"""Random labels: fine-tune on retain images, and on forget images with wrong labels (Graves et al., AAAI 2021)."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+
+from antisample.loader import TrainingData, to_device
+from antisample.methods.base import MethodConfig, UnlearnContext
+from antisample.methods.finetune import FineTuneSettings, fine_tuner, retain_subset
+from antisample.seeds import numpy_stream
+from antisample.train import Trainer
+
+
+class RandomLabelsConfig(FineTuneSettings):
+    """Configuration of the method `random_labels`."""
+
+    name: Literal["random_labels"] = "random_labels"
+
+
+class RandomLabels:
+    """Every forget image gets the label of a retain class, drawn once; the network learns to confuse what it knew."""
+
+    config_type: ClassVar[type[MethodConfig]] = RandomLabelsConfig
+
+    def prepare(self, context: UnlearnContext, config: RandomLabelsConfig) -> Trainer:
+        """See `UnlearningMethod.prepare`."""
+        retain, forget = retain_subset(context, config), context.splits.forget
+        images, labels = to_device(context.dataset.train, np.concatenate([retain, forget]), context.device)
+        wrong = np.setdiff1d(np.arange(context.dataset.n_classes), context.splits.forget_classes)
+        drawn = numpy_stream(context.seed, "random labels").choice(wrong, len(forget))
+        labels[len(retain) :] = torch.from_numpy(drawn).to(labels)
+        return fine_tuner(context, config, TrainingData(images, labels, context.normaliser()))

@@ -19,6 +19,7 @@ from antisample.methods.finetune import FineTune, FineTuneConfig
 from antisample.methods.gradient_ascent import GradientAscent, GradientAscentConfig
 from antisample.methods.random_labels import RandomLabels, RandomLabelsConfig
 from antisample.methods.retrain import Retrain, RetrainConfig
+from antisample.methods.unsir import Unsir, UnsirConfig
 
 _METHODS: dict[str, UnlearningMethod] = {
     "antisample": AntiSample(),
@@ -26,6 +27,7 @@ _METHODS: dict[str, UnlearningMethod] = {
     "gradient_ascent": GradientAscent(),
     "random_labels": RandomLabels(),
     "retrain": Retrain(),
+    "unsir": Unsir(),
 }
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ __all__ = [
     "UnlearnContext",
     "UnlearningMethod",
     "UnlearningRun",
+    "UnsirConfig",
     "find_method",
     "method_config",
     "method_names",

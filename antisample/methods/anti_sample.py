@@ -78,7 +78,7 @@ class AntiSample:
         Raises:
             ConfigError: If `tail_randomized` exceeds the number of retain images.
         """
-        subset = retain_subset(context, config)
+        subset = retain_subset(context, config.retain_fraction)
         images, labels = to_device(context.dataset.train, subset, context.device)
         generated = [self._generate(context, config, subset, label) for label in context.splits.forget_classes]
         return fine_tuner(

@@ -48,15 +48,17 @@ class FineTune:
 
     def prepare(self, context: UnlearnContext, config: FineTuneConfig) -> Trainer:
         """See `UnlearningMethod.prepare`."""
-        images, labels = to_device(context.dataset.train, retain_subset(context, config), context.device)
+        images, labels = to_device(
+            context.dataset.train, retain_subset(context, config.retain_fraction), context.device
+        )
         return fine_tuner(context, config, TrainingData(images, labels, context.normaliser()))
 
 
-def retain_subset(context: UnlearnContext, config: FineTuneSettings) -> IndexArray:
+def retain_subset(context: UnlearnContext, retain_fraction: float) -> IndexArray:
     """Positions in the training split of the retain images to fine-tune on; nested in `retain_fraction`."""
     retain = context.splits.retain
     labels = context.dataset.train.labels[retain]
-    return retain[stratified_subset(labels, config.retain_fraction, numpy_stream(context.seed, "retain subset"))]
+    return retain[stratified_subset(labels, retain_fraction, numpy_stream(context.seed, "retain subset"))]
 
 
 def fine_tuner(

@@ -25,7 +25,7 @@ class RandomLabels:
 
     def prepare(self, context: UnlearnContext, config: RandomLabelsConfig) -> Trainer:
         """See `UnlearningMethod.prepare`."""
-        retain, forget = retain_subset(context, config), context.splits.forget
+        retain, forget = retain_subset(context, config.retain_fraction), context.splits.forget
         images, labels = to_device(context.dataset.train, np.concatenate([retain, forget]), context.device)
         wrong = np.setdiff1d(np.arange(context.dataset.n_classes), context.splits.forget_classes)
         drawn = numpy_stream(context.seed, "random labels").choice(wrong, len(forget))

@@ -14,6 +14,7 @@ from antisample.loader import to_device
 from antisample.methods import UnlearnContext, find_method, method_config, method_names
 from antisample.methods.anti_sample import generated_count
 from antisample.methods.finetune import retain_subset
+from antisample.methods.unsir import learn_noise
 
 CPU = torch.device("cpu")
 
@@ -99,7 +100,7 @@ class TestAntiSample(MethodConformance):
     def test_it_adds_as_many_anti_samples_as_the_last_retain_class_has_images(self, context):
         run = self.prepare(context, retain_fraction=0.5)
         config = method_config(self.name, retain_fraction=0.5)
-        labels = context.dataset.train.labels[retain_subset(context, config)]
+        labels = context.dataset.train.labels[retain_subset(context, config.retain_fraction)]
         added = run.data.extra_images
         assert len(added) == (labels == 9).sum()
         assert run.data.labels[-len(added) :].unique().tolist() == [3]
@@ -180,6 +181,35 @@ class TestAntiSample(MethodConformance):
         assert torch.equal(weights(none.model), weights(plain.model))
 
 
+class TestUnsir(MethodConformance):
+    name = "unsir"
+    values: ClassVar[dict] = {"noise_images": 32}
+
+    def test_the_noise_has_the_shape_of_images_and_is_not_taken_for_the_class(self, context):
+        config = method_config(self.name)
+        untaught = learn_noise(context, method_config(self.name, noise_lr=1e-9), 3)
+        noise = learn_noise(context, config, 3)
+        assert noise.shape == (256, *context.dataset.train.images.shape[1:])
+        model = context.original.build(context.dataset, CPU).eval()
+        with torch.no_grad():
+            before, after = (model(images).softmax(1)[:, 3].mean() for images in (untaught, noise))
+        assert after < before
+        assert noise.square().mean() < untaught.square().mean()
+
+    def test_impair_sees_noise_under_its_own_label_and_repair_sees_retain_images_alone(self, context):
+        impair, repair = self.prepare(context, noise_copies=5).stages
+        assert impair.data.labels[-5 * 32 :].unique().tolist() == [3]
+        assert impair.data.extra_images.shape[0] == 5 * 32
+        assert 3 not in repair.data.labels
+        assert len(repair.data) == len(context.splits.retain)
+        assert [stage.optimizer.defaults["lr"] for stage in (impair, repair)] == [0.02, 0.01]
+        assert impair.mode == repair.mode == "train"
+
+    def test_each_class_has_noise_of_its_own(self, context):
+        config = method_config(self.name, noise_images=8)
+        assert not torch.equal(learn_noise(context, config, 3), learn_noise(context, config, 8))
+
+
 class TestRandomLabels(MethodConformance):
     name = "random_labels"
 
@@ -236,6 +266,6 @@ def test_every_method_has_a_conformance_suite():
 def test_an_unknown_method_lists_the_valid_ones():
     with pytest.raises(
         ConfigError,
-        match="must be one of antisample, finetune, gradient_ascent, random_labels, retrain, but got 'amnesia'",
+        match=r"must be one of antisample, .*, retrain, unsir, but got 'amnesia'",
     ):
         find_method("amnesia")

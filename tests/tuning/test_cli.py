@@ -51,7 +51,14 @@ def test_spaces_lists_spaces_and_published_sets(call):
     code, out, _ = call("spaces", "--json")
     assert code == 0
     content = json.loads(out)
-    assert set(content["spaces"]) == {"antisample", "finetune", "gradient_ascent", "random_labels", "retrain"}
+    assert set(content["spaces"]) == {
+        "antisample",
+        "finetune",
+        "gradient_ascent",
+        "random_labels",
+        "retrain",
+        "unsir",
+    }
     assert len(content["published"]) == 40
 
 
@@ -67,12 +74,12 @@ def test_a_space_is_shown_with_its_reasons(call):
     [
         (
             {"method": "amnesia"},
-            "`method` must be one of antisample, finetune, gradient_ascent, random_labels, retrain, but got",
+            "`method` must be one of antisample, finetune, gradient_ascent, random_labels, retrain, unsir, but got",
         ),
         ({"model": {"name": "ResNet10"}}, "`model.name` must be one of SmallCNN"),
         (
             {"space": "wide"},
-            "`space` must be one of antisample, finetune, gradient_ascent, random_labels, retrain or the path",
+            "`space` must be one of antisample, finetune, gradient_ascent, random_labels, retrain, unsir or the path",
         ),
         ({"forget": {"classes": [77]}}, "`forget.classes` must be labels from 0 to 9"),
         ({"forget": {"classes": list(range(10))}}, "must leave at least one class, but got all 10."),

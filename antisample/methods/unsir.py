@@ -1,0 +1,132 @@
+"""UNSIR (Tarun et al., IEEE TNNLS 2023): learn noise that the network finds least like the class, impair, repair."""
+
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from antisample.loader import TrainingData, to_device
+from antisample.methods.base import MethodConfig, UnlearnContext
+from antisample.methods.finetune import retain_subset
+from antisample.seeds import derive, torch_stream
+from antisample.train import BatchNormMode, Trainer
+
+
+class UnsirConfig(MethodConfig):
+    """Configuration of the method `unsir`; the defaults are the published values.
+
+    Attributes:
+        noise_images: Noise images learned for each forgotten class; published 256.
+        noise_epochs: Rounds of learning the noise; published 5.
+        noise_steps: Steps a round; published 8.
+        noise_lr: Learning rate of Adam on the noise; published 0.1.
+        noise_penalty: Weight of the noise images' mean squared norm; published 0.1.
+        noise_copies: How often each noise image occurs in the impairing epoch; published 20.
+        impair_lr: Learning rate of Adam in the epoch on noise and retain images; published 0.02.
+        repair_lr: Learning rate of Adam in the epoch on retain images alone; published 0.01.
+        batch_size: Images a step; published 256.
+        retain_fraction: Share of each retain class to train on, in (0, 1].
+        batchnorm_mode: `train` is published; `eval` freezes batch-normalisation statistics.
+    """
+
+    name: Literal["unsir"] = "unsir"
+    noise_images: int = Field(default=256, ge=1)
+    noise_epochs: int = Field(default=5, ge=1)
+    noise_steps: int = Field(default=8, ge=1)
+    noise_lr: float = Field(default=0.1, gt=0)
+    noise_penalty: float = Field(default=0.1, ge=0)
+    noise_copies: int = Field(default=20, ge=1)
+    impair_lr: float = Field(default=0.02, gt=0)
+    repair_lr: float = Field(default=0.01, gt=0)
+    batch_size: int = Field(default=256, ge=2)
+    retain_fraction: float = Field(default=1.0, gt=0, le=1)
+    batchnorm_mode: BatchNormMode = "train"
+
+
+class UnsirRun:
+    """Two epochs, impair and repair, each with an optimizer of its own.
+
+    Args:
+        model: Trained in place.
+        stages: A trainer of one epoch each, over the same model.
+    """
+
+    def __init__(self, model: nn.Module, stages: list[Trainer]) -> None:
+        self.model, self.stages = model, stages
+        self.epochs, self.epochs_done = len(stages), 0
+
+    def run_epoch(self) -> float:
+        """See `UnlearningRun.run_epoch`."""
+        loss = self.stages[self.epochs_done].run_epoch()
+        self.epochs_done += 1
+        return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `UnlearningRun.state_dict`; between the epochs there is nothing but the weights."""
+        return {"epochs_done": self.epochs_done, "model": self.model.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `UnlearningRun.load_state_dict`."""
+        self.epochs_done = state["epochs_done"]
+        self.model.load_state_dict(state["model"])
+
+
+class Unsir:
+    """Noise that maximises the loss of a class, labelled with that class, overwrites what the network knew of it."""
+
+    config_type: ClassVar[type[MethodConfig]] = UnsirConfig
+
+    def prepare(self, context: UnlearnContext, config: UnsirConfig) -> UnsirRun:
+        """See `UnlearningMethod.prepare`."""
+        images, labels = to_device(
+            context.dataset.train, retain_subset(context, config.retain_fraction), context.device
+        )
+        classes = context.splits.forget_classes
+        noise = [learn_noise(context, config, label).repeat(config.noise_copies, 1, 1, 1) for label in classes]
+        noise_labels = [labels.new_full((len(n),), c) for n, c in zip(noise, classes, strict=True)]
+        impair = TrainingData(images, labels, context.normaliser(), torch.cat(noise), torch.cat(noise_labels))
+        repair = TrainingData(images, labels, context.normaliser())
+        model = context.original.build(context.dataset, context.device)
+        stages = [
+            Trainer(
+                model,
+                torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True),
+                data,
+                epochs=1,
+                batch_size=config.batch_size,
+                seed=derive(context.seed, stage),
+                mode=config.batchnorm_mode,
+            )
+            for stage, learning_rate, data in (
+                ("impair", config.impair_lr, impair),
+                ("repair", config.repair_lr, repair),
+            )
+        ]
+        return UnsirRun(model, stages)
+
+
+def learn_noise(context: UnlearnContext, config: UnsirConfig, label: int) -> Tensor:
+    """Learns images that the original model, in eval mode, is least ready to call `label`.
+
+    Args:
+        context: Model, device and seed.
+        config: How long and how fast.
+        label: The class to forget.
+
+    Returns:
+        float32, [noise_images, c, h, w], normalised; it minimises noise_penalty x mean squared norm - cross-entropy.
+    """
+    model = context.original.build(context.dataset, context.device).eval().requires_grad_(False)
+    shape = (config.noise_images, *context.dataset.train.images.shape[1:])
+    generator = torch_stream(context.device, context.seed, "noise", label)
+    noise = torch.randn(shape, generator=generator, device=context.device).requires_grad_()
+    optimizer = torch.optim.Adam([noise], lr=config.noise_lr)
+    labels = torch.full((config.noise_images,), label, device=context.device)
+    for _ in range(config.noise_epochs * config.noise_steps):
+        norm = noise.square().flatten(1).sum(dim=1).mean()
+        loss = config.noise_penalty * norm - nn.functional.cross_entropy(model(noise), labels)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return noise.detach()

@@ -1,11 +1,11 @@
 """What a study found: the front, the chosen trial, the published set beside it, and how sure one can be."""
 
-import math
 from dataclasses import asdict, dataclass
 from statistics import mean, stdev
 from typing import Any
 
-from tuning.config import Objective, StudyConfig
+from tuning.choice import choose
+from tuning.config import Objective
 from tuning.pareto import Point, hypervolume, non_dominated
 from tuning.records import TrialRecord
 from tuning.study import Study
@@ -175,61 +175,6 @@ def reference_point(objectives: tuple[Objective, ...], original: dict[str, float
         else:
             point.append(before)
     return tuple(point)
-
-
-def choose(
-    front: list[TrialRecord], config: StudyConfig, original: dict[str, float]
-) -> tuple[TrialRecord | None, str]:
-    """Takes one trial of the front by validation metrics alone.
-
-    Among trials that forget well enough, those within one standard error of the highest retain accuracy are taken as
-    equals, and the one that forgets most of them is chosen: taking the highest figure would pick the luckiest trial
-    nearest to the limit. If none forgets well enough, the one that forgets most.
-
-    Args:
-        front: Trials that no other dominates.
-        config: Its selection rule is read.
-        original: Metrics of the original model.
-
-    Returns:
-        The trial, None for an empty front, and the rule in words.
-    """
-    if not front:
-        return None, "No trial has finished."
-    limit = config.selection.max_forget_accuracy
-    forget, retain, confidence = (
-        f"validation/{name}" for name in ("forget_accuracy", "retain_accuracy", "forget_confidence")
-    )
-    enough = [record for record in front if record.metrics[forget] <= limit]
-    if enough:
-        best = max(enough, key=lambda r: r.metrics[retain])
-        error = _standard_error(best, retain)
-        equals = [record for record in enough if record.metrics[retain] >= best.metrics[retain] - error]
-        chosen = min(equals, key=lambda r: (r.metrics[forget], r.metrics[confidence], -r.metrics[retain], r.number))
-        drop = 100 * (original.get(retain, 0.0) - chosen.metrics[retain])
-        within = f"a validation forget accuracy of at most {limit:.1%}"
-        if len(enough) == 1:
-            reason = f"the only front trial with {within}"
-        elif len(equals) == 1:
-            reason = f"the highest validation retain accuracy among the {len(enough)} front trials with {within}"
-        else:
-            reason = (
-                f"the one that forgets most among the {len(equals)} front trials within one standard error "
-                f"({100 * error:.1f} points) of the highest validation retain accuracy with {within}"
-            )
-        return chosen, f"{reason}; it loses {drop:.1f} points of retain accuracy"
-    chosen = min(front, key=lambda r: (r.metrics[forget], -r.metrics[retain], r.metrics[confidence], r.number))
-    return (
-        chosen,
-        f"no front trial has a validation forget accuracy of at most {limit:.1%}; this one forgets most",
-    )
-
-
-def _standard_error(record: TrialRecord, metric: str) -> float:
-    """Of an accuracy, as binomial: from the images behind it; 0 where their number is unknown."""
-    n = record.counts.get(metric.removesuffix("_accuracy"), 0)
-    accuracy = record.metrics[metric]
-    return math.sqrt(accuracy * (1 - accuracy) / n) if n else 0.0
 
 
 def _confirmation(role: str, number: int, runs: list[dict[str, Any]]) -> Confirmation:

@@ -74,7 +74,8 @@ def test_a_space_is_shown_with_its_reasons(call):
     [
         (
             {"method": "amnesia"},
-            "`method` must be one of antisample, finetune, gradient_ascent, random_labels, retrain, unsir, but got",
+            "`method` must be one of antisample, finetune, gradient_ascent, random_labels, retrain, unsir, "
+            "but got 'amnesia'.",
         ),
         ({"model": {"name": "ResNet10"}}, "`model.name` must be one of SmallCNN"),
         (

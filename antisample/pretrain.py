@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,8 @@ from antisample.loader import Normaliser, TrainingData, to_device
 from antisample.methods.base import OriginalModel
 from antisample.models import build_model, use_patch_convolutions
 from antisample.seeds import derive
-from antisample.train import train_from_scratch
+from antisample.train import EpochListener, train_from_scratch, train_resumably
 from antisample.types import Dataset, ImageSet, Preprocessing, Splits
-
-EpochListener = Callable[[int, int, float], None]
 
 _CACHE_VERSION = 1
 
@@ -61,7 +58,7 @@ def original_model(
             return _from_checkpoint(load_checkpoint(path), config, dataset, str(path))
         except DataError:
             path.unlink()  # damaged: train it again rather than trust it
-    checkpoint = _train(config, dataset, splits, device, on_epoch)
+    checkpoint = _train(config, dataset, splits, device, path.with_suffix(".partial"), on_epoch)
     save_checkpoint(path, checkpoint)
     return _from_checkpoint(checkpoint, config, dataset, str(path))
 
@@ -102,6 +99,7 @@ def _train(
     dataset: Dataset,
     splits: Splits,
     device: torch.device,
+    partial: Path,
     on_epoch: EpochListener | None,
 ) -> Checkpoint:
     preprocessing = _configured(config) or pixel_statistics(dataset.train)
@@ -113,10 +111,7 @@ def _train(
     model = use_patch_convolutions(model.to(device), device)
     data = TrainingData(images, labels, Normaliser(preprocessing, device))
     trainer = train_from_scratch(model, data, config.recipe, config.recipe.seed)
-    for epoch in range(1, trainer.epochs + 1):
-        loss = trainer.run_epoch()
-        if on_epoch is not None:
-            on_epoch(epoch, trainer.epochs, loss)
+    train_resumably(trainer, partial, on_epoch)
     metadata = {
         "model": config.name,
         "mean": json.dumps(preprocessing.mean),

@@ -1,7 +1,11 @@
 """The one training loop: pretraining, fine-tuning, unlearning and retraining all run through `Trainer`."""
 
 import math
+import os
+import pickle
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -15,6 +19,9 @@ from antisample.seeds import derive, torch_stream
 BatchNormMode = Literal["eval", "train"]
 Loss = Callable[[Tensor, Tensor], Tensor]
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
+EpochListener = Callable[[int, int, float], None]
+
+_SAVE_EVERY_S = 20.0
 
 
 class TrainingRecipe(BaseModel):
@@ -152,6 +159,46 @@ def train_from_scratch(model: nn.Module, data: TrainingData, recipe: TrainingRec
         one_cycle=recipe.max_learning_rate,
         augment=_augmentation(recipe),
     )
+
+
+def train_resumably(trainer: Trainer, partial: Path, on_epoch: EpochListener | None = None) -> float:
+    """Runs all epochs; a training that was interrupted continues after the last epoch it saved.
+
+    Args:
+        trainer: At epoch 0.
+        partial: Where the state of an unfinished training is kept; gone at the end. The name has to tell trainings
+            apart, since a state is taken up unseen.
+        on_epoch: Called after each epoch with the epoch, their number and the mean loss.
+
+    Returns:
+        Seconds of training, those before an interruption included.
+
+    Raises:
+        DivergedError: If the loss is not finite.
+    """
+    elapsed_s = 0.0
+    if partial.is_file():
+        try:
+            state = torch.load(partial, map_location=trainer.data.labels.device, weights_only=True)
+            trainer.load_state_dict(state["trainer"])
+            elapsed_s = state["elapsed_s"]
+        except (RuntimeError, OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError):
+            partial.unlink()  # damaged: the training begins anew
+    saved = time.perf_counter()
+    while trainer.epochs_done < trainer.epochs:
+        started = time.perf_counter()
+        loss = trainer.run_epoch()
+        elapsed_s += time.perf_counter() - started
+        if on_epoch is not None:
+            on_epoch(trainer.epochs_done, trainer.epochs, loss)
+        if time.perf_counter() - saved >= _SAVE_EVERY_S and trainer.epochs_done < trainer.epochs:
+            partial.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = partial.with_name(f".{partial.name}.{os.getpid()}")
+            torch.save({"trainer": trainer.state_dict(), "elapsed_s": elapsed_s}, unfinished)
+            unfinished.replace(partial)
+            saved = time.perf_counter()
+    partial.unlink(missing_ok=True)
+    return elapsed_s
 
 
 def _augmentation(recipe: TrainingRecipe) -> Augmentation | None:

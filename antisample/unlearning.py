@@ -11,10 +11,12 @@ from antisample.config import UnlearnConfig
 from antisample.datasets import load_dataset
 from antisample.device import choose_device
 from antisample.methods import OriginalModel, UnlearnContext, find_method
-from antisample.metrics import evaluate
-from antisample.pretrain import EpochListener, original_model
+from antisample.metrics import PARTS, RetrainedReference, Subject, check_families, evaluate
+from antisample.pretrain import original_model
+from antisample.reference import retrained_reference
 from antisample.splits import make_splits
-from antisample.types import Dataset, PartName, Splits, StepReport, UnlearnMetrics
+from antisample.train import EpochListener
+from antisample.types import Dataset, Splits, StepReport, UnlearnMetrics
 
 
 @dataclass(frozen=True)
@@ -25,18 +27,22 @@ class UnlearnInputs:
         dataset: The data.
         splits: Forget, retain, validation and test.
         original: The model that has to forget.
+        reference: The retrained reference, where a metric needs it.
     """
 
     dataset: Dataset
     splits: Splits
     original: OriginalModel
+    reference: RetrainedReference | None = None
 
 
 def load_inputs(config: UnlearnConfig, on_epoch: EpochListener | None = None) -> UnlearnInputs:
     """Loads data and original model; trains the latter where there is neither checkpoint nor cache.
 
+    The retrained reference is trained likewise if `evaluation.final` names `retrained`.
+
     Args:
-        config: Its data, split, model, forget and device are read.
+        config: Its data, split, model, forget, evaluation and device are read.
         on_epoch: Told about each epoch where the model has to be trained.
 
     Returns:
@@ -54,10 +60,22 @@ def load_inputs(config: UnlearnConfig, on_epoch: EpochListener | None = None) ->
         cache_dir=data.cache_dir,
     )
     splits = make_splits(dataset, config.forget, config.split, has_checkpoint=config.model.checkpoint is not None)
+    check_families(config.evaluation.final, dataset, splits)
     device = choose_device(config.device)
-    return UnlearnInputs(
-        dataset, splits, original_model(config.model, dataset, splits, data.cache_dir, device, on_epoch)
-    )
+    original = original_model(config.model, dataset, splits, data.cache_dir, device, on_epoch)
+    reference = None
+    if "retrained" in config.evaluation.final:
+        reference = retrained_reference(
+            config.model.recipe,
+            dataset,
+            splits,
+            original,
+            data.cache_dir,
+            device,
+            config.evaluation,
+            on_epoch=on_epoch,
+        )
+    return UnlearnInputs(dataset, splits, original, reference)
 
 
 class Unlearning(Iterator[StepReport]):
@@ -100,7 +118,7 @@ class Unlearning(Iterator[StepReport]):
         self._elapsed_s += time.perf_counter() - started
         last = run.epochs_done >= run.epochs
         started = time.perf_counter()
-        metrics = self._evaluate(("validation", "train", "test") if last else ("validation",))
+        metrics = evaluate_finished(run.model, self.inputs, self.config) if last else self._evaluate(run.model)
         self._evaluation_s += time.perf_counter() - started
         return StepReport(run.epochs_done, last, self._elapsed_s, self._evaluation_s, loss, metrics)
 
@@ -131,23 +149,18 @@ class Unlearning(Iterator[StepReport]):
             self._elapsed_s += time.perf_counter() - started
         return self._run
 
-    def _evaluate(self, parts: tuple[PartName, ...]) -> UnlearnMetrics:
-        return evaluate_parts(self.model, self.inputs, parts, self.config)
+    def _evaluate(self, model: nn.Module) -> UnlearnMetrics:
+        return evaluate(subject_of(model, self.inputs, self.config), ("validation",))
 
 
-def evaluate_parts(
-    model: nn.Module, inputs: UnlearnInputs, parts: tuple[PartName, ...], config: UnlearnConfig
-) -> UnlearnMetrics:
-    """Evaluates a model on several parts and joins the metrics."""
-    values: dict[str, float] = {}
-    counts: dict[str, int] = {}
-    for part in parts:
-        metrics = evaluate(
-            model, inputs.dataset, inputs.splits, part, inputs.original.preprocessing, config.evaluation
-        )
-        values |= metrics.values
-        counts |= metrics.counts
-    return UnlearnMetrics(values, counts)
+def subject_of(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -> Subject:
+    """A model as the subject of metrics."""
+    return Subject(model, inputs.dataset, inputs.splits, inputs.original, config.evaluation, inputs.reference)
+
+
+def evaluate_finished(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -> UnlearnMetrics:
+    """Measures a finished model, or the original, by everything that `config.evaluation` asks for, on every part."""
+    return evaluate(subject_of(model, inputs, config), PARTS, ("classification", *config.evaluation.final))
 
 
 def unlearn(config: UnlearnConfig, inputs: UnlearnInputs | None = None) -> Unlearning:

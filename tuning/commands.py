@@ -9,8 +9,9 @@ import typer
 from rich.table import Table
 
 from antisample.device import choose_device, describe_device
+from antisample.metrics import evaluate
 from antisample.pretrain import pretrained_path
-from antisample.unlearning import evaluate_parts, load_inputs
+from antisample.unlearning import load_inputs, subject_of
 from cluster import local_ray
 from search_spaces import ChoiceParameter, load_space, published_sets, space_names
 from tuning.apply import apply_trial, find_trial
@@ -86,7 +87,7 @@ def pretrain(study: Path, overrides: list[str] | None, as_json: bool) -> None:
         config.model, inputs.dataset, inputs.splits, config.data.cache_dir
     )
     model = inputs.original.build(inputs.dataset, device)
-    metrics = evaluate_parts(model, inputs, ("validation", "test"), unlearn_config)
+    metrics = evaluate(subject_of(model, inputs, unlearn_config), ("validation", "test"))
     if as_json:
         _print_json({"path": str(path), "metrics": metrics.values, "counts": metrics.counts})
         return

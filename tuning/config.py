@@ -149,6 +149,12 @@ class StudyConfig(BaseModel):
     def _names_exist(self) -> "StudyConfig":
         metrics = [objective.metric for objective in self.objectives]
         problems = name_problems(self.method, self.model.name, self.space, self.fixed, self.published)
+        computed = metric_names(("classification", *self.evaluation.final))
+        problems += [
+            f"The objective {metric!r} is not computed; add its family to `evaluation.final`."
+            for metric in metrics
+            if metric not in computed
+        ]
         if len(set(metrics)) < len(metrics):
             problems.append(f"`objectives` must name each metric once, but got {metrics}.")
         if problems:

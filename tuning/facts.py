@@ -11,7 +11,7 @@ import torch
 
 import antisample
 from antisample.device import choose_device, describe_device
-from antisample.unlearning import UnlearnInputs, evaluate_parts
+from antisample.unlearning import UnlearnInputs, evaluate_finished
 from tuning.study import Study
 
 
@@ -22,7 +22,7 @@ def note_facts(study: Study, inputs: UnlearnInputs) -> None:
     if study.noted("original") is None:
         config = study.config.starting_config()
         model = inputs.original.build(inputs.dataset, choose_device(config.device))
-        metrics = evaluate_parts(model, inputs, ("validation", "train", "test"), config)
+        metrics = evaluate_finished(model, inputs, config)
         study.note("original", metrics.values)
         study.note("original_counts", metrics.counts)
         study.note("class_names", list(inputs.dataset.class_names))

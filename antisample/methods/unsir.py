@@ -88,21 +88,16 @@ class Unsir:
         impair = TrainingData(images, labels, context.normaliser(), torch.cat(noise), torch.cat(noise_labels))
         repair = TrainingData(images, labels, context.normaliser())
         model = context.original.build(context.dataset, context.device)
-        stages = [
-            Trainer(
-                model,
-                torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True),
-                data,
-                epochs=1,
-                batch_size=config.batch_size,
-                seed=derive(context.seed, stage),
-                mode=config.batchnorm_mode,
-            )
-            for stage, learning_rate, data in (
-                ("impair", config.impair_lr, impair),
-                ("repair", config.repair_lr, repair),
-            )
-        ]
+        stages = impair_and_repair(
+            model,
+            impair,
+            repair,
+            impair_lr=config.impair_lr,
+            repair_lr=config.repair_lr,
+            batch_size=config.batch_size,
+            seed=context.seed,
+            mode=config.batchnorm_mode,
+        )
         return UnsirRun(model, stages)
 
 
@@ -118,15 +113,88 @@ def learn_noise(context: UnlearnContext, config: UnsirConfig, label: int) -> Ten
         float32, [noise_images, c, h, w], normalised; it minimises noise_penalty x mean squared norm - cross-entropy.
     """
     model = context.original.build(context.dataset, context.device).eval().requires_grad_(False)
-    shape = (config.noise_images, *context.dataset.train.images.shape[1:])
-    generator = torch_stream(context.device, context.seed, "noise", label)
-    noise = torch.randn(shape, generator=generator, device=context.device).requires_grad_()
-    optimizer = torch.optim.Adam([noise], lr=config.noise_lr)
-    labels = torch.full((config.noise_images,), label, device=context.device)
-    for _ in range(config.noise_epochs * config.noise_steps):
+    return optimise_noise(
+        model,
+        label,
+        (config.noise_images, *context.dataset.train.images.shape[1:]),
+        steps=config.noise_epochs * config.noise_steps,
+        learning_rate=config.noise_lr,
+        penalty=config.noise_penalty,
+        generator=torch_stream(context.device, context.seed, "noise", label),
+    )
+
+
+def optimise_noise(
+    model: nn.Module,
+    label: int,
+    shape: tuple[int, ...],
+    *,
+    steps: int,
+    learning_rate: float,
+    penalty: float,
+    generator: torch.Generator,
+) -> Tensor:
+    """Moves standard normal noise to where a network is least ready to call it `label`.
+
+    Args:
+        model: The network; it should be in eval mode with frozen weights, and is not changed.
+        label: The class to forget.
+        shape: Shape of the noise, [n, ...], as the network takes it.
+        steps: Steps of Adam, at least 0.
+        learning_rate: Of Adam, larger than 0.
+        penalty: Weight of the mean squared norm, at least 0; 0 lets the noise run off as far as the steps reach.
+        generator: On the device of the model.
+
+    Returns:
+        float32, `shape`; the loss is penalty x mean squared norm - cross-entropy, both means over the n rows.
+    """
+    noise = torch.randn(shape, generator=generator, device=generator.device).requires_grad_()
+    optimizer = torch.optim.Adam([noise], lr=learning_rate)
+    labels = torch.full((shape[0],), label, device=generator.device)
+    for _ in range(steps):
         norm = noise.square().flatten(1).sum(dim=1).mean()
-        loss = config.noise_penalty * norm - nn.functional.cross_entropy(model(noise), labels)
+        loss = penalty * norm - nn.functional.cross_entropy(model(noise), labels)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return noise.detach()
+
+
+def impair_and_repair(
+    model: nn.Module,
+    impair: TrainingData,
+    repair: TrainingData,
+    *,
+    impair_lr: float,
+    repair_lr: float,
+    batch_size: int,
+    seed: int,
+    mode: BatchNormMode,
+) -> list[Trainer]:
+    """One epoch on noise and retain data, then one on retain data alone; each has an Adam of its own.
+
+    Args:
+        model: Trained in place, first by the one trainer and then by the other.
+        impair: Retain data and noise labelled with the class to forget.
+        repair: Retain data.
+        impair_lr: Learning rate of the first epoch.
+        repair_lr: Learning rate of the second.
+        batch_size: Rows a step.
+        seed: Seed of both orders.
+        mode: Whether batch-normalisation statistics are frozen, `eval`, or not.
+
+    Returns:
+        The two trainers, at epoch 0.
+    """
+    return [
+        Trainer(
+            model,
+            torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True),
+            data,
+            epochs=1,
+            batch_size=batch_size,
+            seed=derive(seed, stage),
+            mode=mode,
+        )
+        for stage, learning_rate, data in (("impair", impair_lr, impair), ("repair", repair_lr, repair))
+    ]

@@ -1,56 +1,97 @@
-"""Metrics of a model on one part of the data. docs/metrics.md defines each."""
+"""Metrics of a model on one part of the data. docs/metrics.md defines each.
+
+Adding a family is a file beside this one with a class that fits `MetricFamily`, and a line in `_FAMILIES`.
+"""
 
 import math
+from collections.abc import Iterable
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
-from torch import nn
+from pydantic import field_validator
 
-from antisample.errors import DivergedError
-from antisample.loader import Normaliser
-from antisample.metrics.classification import Predictions, predict, summarise
-from antisample.types import Dataset, ImageSet, IndexArray, PartName, Preprocessing, Splits, UnlearnMetrics
+from antisample.errors import ConfigError, DivergedError
+from antisample.metrics.base import (
+    EvaluationSettings,
+    MetricFamily,
+    RetrainedReference,
+    Subject,
+    part_positions,
+)
+from antisample.metrics.classification import Classification, summarise
+from antisample.metrics.membership import Membership
+from antisample.metrics.predictions import Predictions, predict
+from antisample.metrics.relearn import Relearn
+from antisample.metrics.retrained import Retrained
+from antisample.metrics.zrf import Zrf
+from antisample.types import Dataset, PartName, Splits, UnlearnMetrics
 
-_CLASSIFICATION = ("forget_accuracy", "retain_accuracy", "forget_confidence", "forget_loss", "retain_loss")
+PARTS: tuple[PartName, ...] = ("validation", "train", "test")
+
+_FAMILIES: dict[str, MetricFamily] = {
+    "classification": Classification(),
+    "membership": Membership(),
+    "zrf": Zrf(),
+    "retrained": Retrained(),
+    "relearn": Relearn(),
+}
 
 
-class EvaluationConfig(BaseModel):
-    """How metrics are computed.
+def family_names() -> tuple[str, ...]:
+    """The registered families."""
+    return tuple(_FAMILIES)
+
+
+class EvaluationConfig(EvaluationSettings):
+    """How metrics are computed, and which.
 
     Attributes:
-        batch_size: Images a forward pass.
-        max_train_images: At most this many retain training images, evenly spaced, are evaluated; None means all.
-            Validation and test are always evaluated whole.
+        final: Families computed once, for the finished model; `classification` is computed after every epoch and
+            needs no mention. `retrained` trains a reference, once for each forget request; `relearn` trains too.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    final: tuple[str, ...] = ("membership", "zrf")
 
-    batch_size: int = Field(default=500, ge=1)
-    max_train_images: int | None = Field(default=10_000, ge=1)
+    @field_validator("final")
+    @classmethod
+    def _known(cls, final: tuple[str, ...]) -> tuple[str, ...]:
+        optional = [name for name in _FAMILIES if name != "classification"]
+        for name in final:
+            if name not in optional:
+                raise ValueError(f"families must be among {', '.join(optional)}, but got {name!r}")
+        return tuple(name for name in optional if name in final)
 
 
-def metric_names() -> tuple[str, ...]:
-    """All metric names that `evaluate` gives, `<part>/<metric>`."""
-    return tuple(f"{part}/{name}" for part in ("validation", "train", "test") for name in _CLASSIFICATION)
+def metric_names(families: Iterable[str] | None = None) -> tuple[str, ...]:
+    """Full names, `<part>/<metric>`, of what some families (by default all) compute."""
+    chosen = _FAMILIES if families is None else families
+    return tuple(
+        f"{part}/{name}"
+        for part in PARTS
+        for family in (_FAMILIES[name] for name in chosen)
+        if part in family.parts
+        for name in family.names
+    )
+
+
+def check_families(families: Iterable[str], dataset: Dataset, splits: Splits) -> None:
+    """Checks that families can be computed on this data, before any work is done.
+
+    Raises:
+        ConfigError: With every reason why not.
+    """
+    problems = [problem for name in families for problem in _FAMILIES[name].problems(dataset, splits)]
+    if problems:
+        raise ConfigError(problems)
 
 
 def evaluate(
-    model: nn.Module,
-    dataset: Dataset,
-    splits: Splits,
-    part: PartName,
-    preprocessing: Preprocessing,
-    config: EvaluationConfig | None = None,
+    subject: Subject, parts: Iterable[PartName] = PARTS, families: Iterable[str] = ("classification",)
 ) -> UnlearnMetrics:
-    """Evaluates a model on the forget and retain images of one part.
+    """Measures a model.
 
     Args:
-        model: Maps normalised images to logits; its device is where this computes.
-        dataset: The data.
-        splits: What belongs to which part.
-        part: `validation` for every decision, `train` and `test` for reporting.
-        preprocessing: What the model expects of its input.
-        config: Batch size and limits.
+        subject: The model with its data; left as it is.
+        parts: `validation` for every decision, `train` and `test` for reporting.
+        families: What to compute; each on those of `parts` that it is defined on.
 
     Returns:
         Values by `<part>/<metric>` and image counts by `<part>/forget` and `<part>/retain`.
@@ -58,38 +99,32 @@ def evaluate(
     Raises:
         DivergedError: If a value is not finite.
     """
-    config = config or EvaluationConfig()
-    device = next(model.parameters()).device
-    images, positions = part_positions(dataset, splits, part, config.max_train_images)
-    predictions = predict(model, images, positions, Normaliser(preprocessing, device), device, config.batch_size)
-    values, counts = summarise(predictions, splits.forget_classes)
-    bad = [f"{part}/{name} is {value}" for name, value in values.items() if not math.isfinite(value)]
-    if bad:
-        raise DivergedError(f"The model's outputs are not finite: {', '.join(bad)}.")
-    return UnlearnMetrics(
-        {f"{part}/{name}": value for name, value in values.items()},
-        {f"{part}/{name}": count for name, count in counts.items()},
-    )
-
-
-def part_positions(
-    dataset: Dataset, splits: Splits, part: PartName, max_train_images: int | None
-) -> tuple[ImageSet, IndexArray]:
-    """The images of a part, and their positions."""
-    if part == "validation":
-        return (dataset.train if splits.validation_from == "train" else dataset.test), splits.validation
-    if part == "test":
-        return dataset.test, splits.test
-    retain = splits.retain
-    if max_train_images is not None and len(retain) > max_train_images:
-        retain = retain[np.linspace(0, len(retain) - 1, max_train_images).astype(np.int64)]
-    return dataset.train, np.concatenate([splits.forget, retain])
+    values: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    families = tuple(families)
+    for part in parts:
+        forget = subject.predictions(part).forget_mask(subject.splits.forget_classes)
+        counts |= {f"{part}/forget": int(forget.sum()), f"{part}/retain": int((~forget).sum())}
+        for family in (_FAMILIES[name] for name in families):
+            if part in family.parts:
+                found = {f"{part}/{name}": value for name, value in family.compute(subject, part).items()}
+                bad = [f"{name} is {value}" for name, value in found.items() if not math.isfinite(value)]
+                if bad:
+                    raise DivergedError(f"The model's outputs are not finite: {', '.join(bad)}.")
+                values |= found
+    return UnlearnMetrics(values, counts)
 
 
 __all__ = [
     "EvaluationConfig",
+    "EvaluationSettings",
+    "MetricFamily",
     "Predictions",
+    "RetrainedReference",
+    "Subject",
+    "check_families",
     "evaluate",
+    "family_names",
     "metric_names",
     "part_positions",
     "predict",

@@ -1,0 +1,140 @@
+"""What a metric family is, and what it is told about the model it measures."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
+
+from antisample.loader import Normaliser
+from antisample.methods.base import OriginalModel
+from antisample.metrics.predictions import Predictions, predict
+from antisample.types import Dataset, ImageSet, IndexArray, PartName, Splits
+
+
+class EvaluationSettings(BaseModel):
+    """How metrics are computed, whichever they are.
+
+    Attributes:
+        batch_size: Images a forward pass.
+        max_train_images: At most this many retain training images, evenly spaced, are evaluated; None means all.
+            Validation and test are always evaluated whole.
+        relearn_max_epochs: The relearn time is searched up to this many epochs.
+        seed: Seed of what metrics draw: subsets, splits, random networks.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batch_size: int = Field(default=500, ge=1)
+    max_train_images: int | None = Field(default=10_000, ge=1)
+    relearn_max_epochs: int = Field(default=10, ge=1)
+    seed: int = Field(default=0, ge=0)
+
+
+@dataclass(frozen=True)
+class RetrainedReference:
+    """What is known of a network that was trained without the forget set.
+
+    Attributes:
+        predictions: Its predictions for each part, on the images that every other model is evaluated on.
+        elapsed_s: Seconds its training took.
+        seed: Seed of its training.
+    """
+
+    predictions: Mapping[PartName, Predictions]
+    elapsed_s: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model under evaluation. Predictions are computed once for each part, however many metrics need them.
+
+    Attributes:
+        model: Maps normalised images to logits; its device is where metrics compute.
+        dataset: The data.
+        splits: What belongs to which part.
+        original: The model as it was; tells architecture and preprocessing.
+        settings: How to compute.
+        reference: The retrained reference, where there is one.
+    """
+
+    model: nn.Module
+    dataset: Dataset
+    splits: Splits
+    original: OriginalModel
+    settings: EvaluationSettings = field(default_factory=EvaluationSettings)
+    reference: RetrainedReference | None = None
+    _known: dict[PartName, Predictions] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
+
+    def normaliser(self) -> Normaliser:
+        """Maps uint8 images on the device to the model's input."""
+        return Normaliser(self.original.preprocessing, self.device)
+
+    def predictions(self, part: PartName) -> Predictions:
+        """The model's predictions on the forget and retain images of a part."""
+        if part not in self._known:
+            self._known[part] = self.predictions_of(self.model, part)
+        return self._known[part]
+
+    def predictions_of(self, model: nn.Module, part: PartName) -> Predictions:
+        """Another model's predictions on the same images."""
+        images, positions = part_positions(self.dataset, self.splits, part, self.settings.max_train_images)
+        return predict(model, images, positions, self.normaliser(), self.device, self.settings.batch_size)
+
+
+class MetricFamily(Protocol):
+    """A plug-in: one file in this folder and one line in the registry.
+
+    Attributes:
+        names: The metrics it computes, without the part.
+        parts: The parts of the data it is defined on.
+    """
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """See above."""
+        ...
+
+    @property
+    def parts(self) -> tuple[PartName, ...]:
+        """See above."""
+        ...
+
+    def problems(self, dataset: Dataset, splits: Splits) -> list[str]:
+        """Says why it cannot be computed on this data, one sentence each; empty if it can."""
+        ...
+
+    def compute(self, subject: Subject, part: PartName) -> dict[str, float]:
+        """Measures.
+
+        Args:
+            subject: The model, left as it is.
+            part: `validation` for every decision, `train` and `test` for reporting.
+
+        Returns:
+            A value for each of `names`.
+        """
+        ...
+
+
+def part_positions(
+    dataset: Dataset, splits: Splits, part: PartName, max_train_images: int | None
+) -> tuple[ImageSet, IndexArray]:
+    """The images of a part, and their positions."""
+    if part == "validation":
+        return (dataset.train if splits.validation_from == "train" else dataset.test), splits.validation
+    if part == "test":
+        return dataset.test, splits.test
+    retain = splits.retain
+    if max_train_images is not None and len(retain) > max_train_images:
+        retain = retain[np.linspace(0, len(retain) - 1, max_train_images).astype(np.int64)]
+    return dataset.train, np.concatenate([splits.forget, retain])

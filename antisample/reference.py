@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
 from antisample.device import describe_device
 from antisample.errors import DataError
 from antisample.methods import OriginalModel, RetrainConfig, UnlearnContext, find_method
 from antisample.metrics import PARTS, EvaluationSettings, RetrainedReference, Subject
-from antisample.models import build_model
+from antisample.models import build_model, use_patch_convolutions
 from antisample.train import EpochListener, Trainer, TrainingRecipe, train_resumably
 from antisample.types import Dataset, Splits
 
@@ -53,32 +54,25 @@ def retrained_reference(
         DivergedError: If training diverged.
     """
     seed = recipe.seed if seed is None else seed
-    path = reference_path(recipe, dataset, splits, original, cache_dir, seed)
-    checkpoint = _cached(path, original, dataset)
-    if checkpoint is None:
-        config = RetrainConfig(**recipe.model_dump())
-        trainer: Trainer = find_method("retrain").prepare(
-            UnlearnContext(dataset, splits, original, device, seed), config
-        )  # type: ignore[assignment]
-        elapsed_s = train_resumably(trainer, path.with_suffix(".partial"), on_epoch)
-        metadata = {
-            "model": original.name,
-            "mean": json.dumps(original.preprocessing.mean),
-            "std": json.dumps(original.preprocessing.std),
-            "forget_classes": json.dumps(splits.forget_classes),
-            "elapsed_s": repr(elapsed_s),
-            "trained_on": f"{describe_device(device)}, {torch.get_num_threads()} threads",
-            "recipe": recipe.model_dump_json(),
-            "seed": str(seed),
-        }
-        checkpoint = Checkpoint(dict(trainer.model.state_dict()), metadata)
-        save_checkpoint(path, checkpoint)
-    model = build_model(original.name, dataset.n_classes, dataset.channels)
-    model.load_state_dict(checkpoint.state_dict)
-    subject = Subject(model.to(device), dataset, splits, original, settings)
+    checkpoint = _trained(recipe, dataset, splits, original, cache_dir, device, seed, on_epoch)
+    subject = Subject(_built(checkpoint, original, dataset, device), dataset, splits, original, settings)
     return RetrainedReference(
         {part: subject.predictions(part) for part in PARTS}, float(checkpoint.metadata["elapsed_s"]), seed
     )
+
+
+def reference_model(
+    recipe: TrainingRecipe,
+    dataset: Dataset,
+    splits: Splits,
+    original: OriginalModel,
+    cache_dir: Path,
+    device: torch.device,
+    seed: int,
+) -> nn.Module:
+    """The network behind `retrained_reference`, with the same arguments."""
+    checkpoint = _trained(recipe, dataset, splits, original, cache_dir, device, seed, None)
+    return _built(checkpoint, original, dataset, device)
 
 
 def reference_path(
@@ -96,6 +90,45 @@ def reference_path(
     }
     digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=12).hexdigest()
     return cache_dir / "models" / f"retrained-{original.name.replace(':', '.').lower()}-{digest}.safetensors"
+
+
+def _trained(
+    recipe: TrainingRecipe,
+    dataset: Dataset,
+    splits: Splits,
+    original: OriginalModel,
+    cache_dir: Path,
+    device: torch.device,
+    seed: int,
+    on_epoch: EpochListener | None,
+) -> Checkpoint:
+    path = reference_path(recipe, dataset, splits, original, cache_dir, seed)
+    cached = _cached(path, original, dataset)
+    if cached is not None:
+        return cached
+    trainer: Trainer = find_method("retrain").prepare(  # type: ignore[assignment]
+        UnlearnContext(dataset, splits, original, device, seed), RetrainConfig(**recipe.model_dump())
+    )
+    elapsed_s = train_resumably(trainer, path.with_suffix(".partial"), on_epoch)
+    metadata = {
+        "model": original.name,
+        "mean": json.dumps(original.preprocessing.mean),
+        "std": json.dumps(original.preprocessing.std),
+        "forget_classes": json.dumps(splits.forget_classes),
+        "elapsed_s": repr(elapsed_s),
+        "trained_on": f"{describe_device(device)}, {torch.get_num_threads()} threads",
+        "recipe": recipe.model_dump_json(),
+        "seed": str(seed),
+    }
+    checkpoint = Checkpoint(dict(trainer.model.state_dict()), metadata)
+    save_checkpoint(path, checkpoint)
+    return checkpoint
+
+
+def _built(checkpoint: Checkpoint, original: OriginalModel, dataset: Dataset, device: torch.device) -> nn.Module:
+    model = build_model(original.name, dataset.n_classes, dataset.channels)
+    model.load_state_dict(checkpoint.state_dict)
+    return use_patch_convolutions(model.to(device), device)
 
 
 def _cached(path: Path, original: OriginalModel, dataset: Dataset) -> Checkpoint | None:

@@ -36,7 +36,7 @@ def load_study(path: Path, overrides: list[str] | None = None) -> StudyConfig:
     if not isinstance(values, dict):
         raise ConfigError("expected keys and values, such as `name: my-study`.", str(path))
     for override in overrides or []:
-        _override(values, override)
+        override_value(values, override)
     return parse_study(values, str(path))
 
 
@@ -63,7 +63,12 @@ def _raw_name_problems(values: dict[str, Any]) -> list[str]:
     )
 
 
-def _override(values: dict[str, Any], override: str) -> None:
+def override_value(values: dict[str, Any], override: str) -> None:
+    """Sets one value of nested dictionaries in place from `key=value`, the key dotted, the value read as YAML.
+
+    Raises:
+        ConfigError: If it is not of that form.
+    """
     key, separator, text = override.partition("=")
     if not separator or not key:
         raise ConfigError(f"`--set` takes key=value, but got {override!r}.")

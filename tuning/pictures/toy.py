@@ -1,0 +1,129 @@
+"""The toy problem in one picture: what each network calls every point of the plane, and where both clouds lie."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from antisample.errors import ConfigError
+from antisample.toy import ToyNetwork, ToyResult, ToyRow
+from tuning.pictures.style import INK, QUIET, YELLOW, class_colour, new_figure, save_figure, tint
+
+NETWORK_NAMES: dict[ToyNetwork, str] = {
+    "original": "original",
+    "retrained": "retrained without class {forget}",
+    "antisample": "anti-sample",
+    "unsir": "UNSIR",
+}
+
+_PIXELS = 600
+_ANTI_SAMPLE = {"marker": "X", "color": INK, "markeredgecolor": "white", "markeredgewidth": 0.4, "markersize": 5.5}
+_NOISE = {"marker": "^", "color": YELLOW, "markeredgecolor": INK, "markeredgewidth": 0.5, "markersize": 5.0}
+_CLOUDS: dict[ToyNetwork, tuple[bool, bool]] = {  # whether anti-samples and noise are drawn
+    "original": (True, True),
+    "retrained": (False, False),
+    "antisample": (True, False),
+    "unsir": (False, True),
+}
+
+Limits = tuple[float, float]
+
+
+def draw_toy(result: ToyResult, rows: Sequence[ToyRow], path: Path) -> None:
+    """Draws one seed, a column for each network, and states the spread over seeds below.
+
+    The upper row shows the surroundings of the points, the lower row everything: UNSIR's noise tends to lie several
+    times as far out as any point. A frame in the lower row marks what the upper one shows.
+
+    Args:
+        result: The seed to draw.
+        rows: Of all seeds; see `summarise_toy`.
+        path: The PNG to write; its folder is made if missing.
+
+    Raises:
+        ConfigError: If `rows` lack a network of the result.
+        DataError: If the file cannot be written.
+    """
+    summary = {(row.network, row.metric): row for row in rows}
+    missing = [n for n in result.outcomes if (n, "retain_accuracy") not in summary]
+    if missing:
+        raise ConfigError(f"`rows` must hold every network, but lack {', '.join(missing)}.")
+    near = _square([result.test.points, result.anti_samples], margin=0.05)
+    far = _square([result.test.points, result.anti_samples, result.noise], margin=0.05)
+    figure = new_figure(13.2, 8.1)
+    panels = figure.subplots(2, len(result.outcomes), squeeze=False)
+    for column, (network, outcome) in enumerate(result.outcomes.items()):
+        above, below = panels[0, column], panels[1, column]
+        name = NETWORK_NAMES[network].format(forget=result.config.forget_class)
+        retain, forget = (summary[network, metric] for metric in ("retain_accuracy", "forget_accuracy"))
+        above.set_title(
+            f"$\\bf{{{name.replace(' ', '~').replace('-', '{-}')}}}$\n"
+            f"retain {100 * outcome.retain_accuracy:.1f} %, forget {100 * outcome.forget_accuracy:.1f} %",
+            fontsize=11,
+            color=INK,
+        )
+        _panel(above, result, network, near, size=12)
+        _panel(below, result, network, far, size=3)
+        below.add_patch(
+            Rectangle((near[0], near[0]), near[1] - near[0], near[1] - near[0], fill=False, ec=INK, lw=1, ls="--")
+        )
+        below.set_xlabel(
+            f"{retain.seeds} seeds: retain {_spread(retain)} %\nforget {_spread(forget)} %", fontsize=10, color=INK
+        )
+        _class_numbers(above, result)
+    panels[0, 0].set_ylabel("around the points", fontsize=10, color=INK)
+    panels[1, 0].set_ylabel("with all of the noise", fontsize=10, color=INK)
+    figure.legend(handles=_legend(result), loc="outside lower center", ncols=6, frameon=False, fontsize=10)
+    figure.supxlabel(
+        f"Seed {result.seed}; accuracy on {len(result.test.labels)} fresh test points. Areas show what a network "
+        f"answers. Below: mean ± standard deviation over {rows[0].seeds} seeds.",
+        fontsize=10,
+        color=QUIET,
+    )
+    save_figure(figure, path)
+
+
+def _panel(axes: Axes, result: ToyResult, network: ToyNetwork, limits: Limits, size: float) -> None:
+    n_classes = len(result.config.centres)
+    colours = ListedColormap([tint(class_colour(label), 0.3) for label in range(n_classes)])
+    axes.imshow(
+        _regions(result, network, limits),
+        extent=(*limits, *limits),
+        origin="lower",
+        cmap=colours,
+        vmin=-0.5,
+        vmax=n_classes - 0.5,
+        interpolation="nearest",
+    )
+    for label in range(n_classes):
+        x, y = result.test.points[result.test.labels == label].T.numpy()
+        axes.scatter(x, y, s=size, color=class_colour(label), edgecolors="white", linewidths=size / 40)
+    clouds = ((result.noise, _NOISE), (result.anti_samples, _ANTI_SAMPLE))
+    for (cloud, look), shown in zip(clouds, reversed(_CLOUDS[network]), strict=True):
+        if shown:
+            axes.plot(*cloud.T.numpy(), ls="", **look)
+    axes.set(xlim=limits, ylim=limits, aspect="equal")
+    axes.tick_params(labelsize=9, colors=QUIET)
+
+
+def _regions(
+    result: ToyResult, network: ToyNetwork, limits: Limits
+) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """What a network answers on a grid of pixel centres."""
+    edges = torch.linspace(*limits, _PIXELS + 1)
+    centres = (edges[1:] + edges[:-1]) / 2
+    y, x = torch.meshgrid(centres, centres, indexing="ij")
+    with torch.inference_mode():
+        answers = result.outcomes[network].model(torch.stack([x, y], dim=-1).flatten(0, 1)).argmax(dim=1)
+    return answers.view(_PIXELS, _PIXELS).numpy()
+
+
+def _square(clouds: list[Tensor], margin: float) -> Limits:
+    points = torch.cat(clouds)
+    low, high = float(points.min()), float(points.max())
+    return low - margin * (high - low), high + margin * (high - low)

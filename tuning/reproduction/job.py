@@ -1,0 +1,120 @@
+"""One job of a reproduction, in a Ray worker: it writes its own result, so nothing finished is ever lost."""
+
+import json
+import os
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import antisample
+from antisample.device import choose_device, describe_device
+from antisample.errors import AntisampleError
+from antisample.metrics import RetrainedReference, Subject
+from antisample.reference import reference_model, retrained_reference
+from antisample.unlearning import UnlearnInputs, evaluate_finished, load_inputs, subject_of, unlearn
+from tuning.reproduction.plan import ORIGINAL, RETRAIN, Job
+
+
+def load_reference(job: Job, threads: int) -> RetrainedReference:
+    """Trains or finds the retrained reference that the jobs of a request are compared with."""
+    torch.set_num_threads(threads)
+    inputs = _inputs(job)
+    config = job.config
+    return retrained_reference(
+        config.model.recipe,
+        inputs.dataset,
+        inputs.splits,
+        inputs.original,
+        config.data.cache_dir,
+        choose_device(config.device),
+        config.evaluation,
+        seed=job.reference_seed,
+    )
+
+
+def do_job(job: Job, path: Path, threads: int, reference: RetrainedReference | None) -> dict[str, Any]:
+    """Does a job and writes its result to `path` in one step.
+
+    Args:
+        job: What to do.
+        path: A JSON file; its folder exists.
+        threads: Threads of torch.
+        reference: The retrained reference, if the reproduction has one.
+
+    Returns:
+        The result; one with `error` is not written, so that it is tried again next time.
+    """
+    torch.set_num_threads(threads)
+    started = time.perf_counter()
+    try:
+        content = _measure(job, reference)
+    except AntisampleError as error:
+        return {"label": job.label, "classes": job.classes, "error": f"{type(error).__name__}: {error}"}
+    content |= {
+        "duration_s": time.perf_counter() - started,
+        "device": describe_device(choose_device(job.config.device)),
+        "threads": threads,
+        "versions": {"antisample": antisample.__version__, "torch": torch.__version__},
+    }
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(json.dumps(content))
+    partial.replace(path)
+    return content
+
+
+def _inputs(job: Job) -> UnlearnInputs:
+    """Data and original model; the reference comes separately, with its own seed."""
+    final = tuple(name for name in job.config.evaluation.final if name != "retrained")
+    evaluation = job.config.evaluation.model_copy(update={"final": final})
+    return load_inputs(job.config.model_copy(update={"evaluation": evaluation}))
+
+
+def _measure(job: Job, reference: RetrainedReference | None) -> dict[str, Any]:
+    config = job.config
+    inputs = replace(_inputs(job), reference=reference)
+    epochs: list[dict[str, Any]] = []
+    elapsed_s = 0.0
+    if job.label in (ORIGINAL, RETRAIN):
+        device = choose_device(config.device)
+        if job.label == ORIGINAL:
+            model = inputs.original.build(inputs.dataset, device)
+        else:
+            model = reference_model(
+                config.model.recipe,
+                inputs.dataset,
+                inputs.splits,
+                inputs.original,
+                config.data.cache_dir,
+                device,
+                job.reference_seed,
+            )
+            elapsed_s = reference.elapsed_s if reference is not None else 0.0
+        subject = subject_of(model, inputs, config)
+        metrics = evaluate_finished(model, inputs, config)
+    else:
+        running = unlearn(config, inputs)
+        for report in running:
+            shown = ("validation/forget_accuracy", "validation/retain_accuracy")
+            epochs.append({"loss": report.train_loss, **{name: report.metrics.values[name] for name in shown}})
+        metrics, elapsed_s = report.metrics, report.elapsed_s
+        subject = subject_of(running.model, inputs, config)
+    return {
+        "label": job.label,
+        "classes": job.classes,
+        "seed_index": job.seed_index,
+        "config": config.model_dump(mode="json"),
+        **asdict(metrics),
+        "elapsed_s": elapsed_s,
+        "reference_s": reference.elapsed_s if reference is not None else None,
+        "epochs": epochs,
+        "confusion": _test_confusion(subject),
+    }
+
+
+def _test_confusion(subject: Subject) -> list[list[int]]:
+    """Counts of test images by true and predicted class."""
+    confusion: list[list[int]] = subject.predictions("test").confusion().tolist()
+    return confusion

@@ -1,0 +1,209 @@
+"""What a reproduction consists of: forget requests of a protocol, methods, seeds, and the jobs they make."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from antisample.config import DataConfig, ModelConfig, UnlearnConfig, validation_problems
+from antisample.errors import ConfigError
+from antisample.methods import find_method, method_names
+from antisample.metrics import EvaluationConfig
+from antisample.seeds import derive, numpy_stream
+from antisample.splits import ForgetRequest, SplitConfig, forget_classes
+from search_spaces import SpaceError, published_set
+
+ORIGINAL, RETRAIN = "original", "retrain"
+_ALL_UP_TO = 100
+_RANDOM_CLASSES = 10
+
+
+class ReproductionConfig(BaseModel):
+    """A reproduction, completely.
+
+    Attributes:
+        out: Where results, table and pictures go.
+        protocol: `single-class` forgets one class after another; `multi-class` random sets of classes.
+        data: Which images.
+        split: How validation is set apart.
+        model: The original model; its recipe also trains the retrained references.
+        retain: Percent of each retain class that methods fine-tune on, in (0, 100]; published 30 and 100.
+        methods: Names, or `antisample@SET` for a published set; plain `antisample` takes the published set of this
+            model, data set and percentage if there is one.
+        classes: Single-class: labels or names; None means every class, or 10 random ones if there are over 100.
+        sizes: Multi-class: how many classes at once.
+        draws: Multi-class: how many random sets of each size.
+        seeds: How often every method runs on every request.
+        reference_seeds: How many references are trained for each request; seed i is compared with number i modulo this.
+        values: Hyperparameters by method, in place of published values and defaults.
+        seed: Seed of everything drawn.
+        device: See `UnlearnConfig.device`.
+        cpus_per_job: Cores, also torch threads, of one job.
+        gpus_per_job: GPUs of one job, where there are any.
+        evaluation: How metrics are computed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    out: Path
+    protocol: Literal["single-class", "multi-class"] = "single-class"
+    data: DataConfig
+    split: SplitConfig = SplitConfig()
+    model: ModelConfig
+    retain: float = Field(default=100, gt=0, le=100)
+    methods: tuple[str, ...] = Field(default=("antisample", "unsir", "finetune", RETRAIN), min_length=1)
+    classes: tuple[int | str, ...] | None = None
+    sizes: tuple[int, ...] = (2, 4, 7)
+    draws: tuple[int, ...] = (10, 5, 3)
+    seeds: int = Field(default=1, ge=1)
+    reference_seeds: int = Field(default=1, ge=1)
+    values: dict[str, dict[str, Any]] = {}
+    seed: int = Field(default=0, ge=0)
+    device: str = "auto"
+    cpus_per_job: int = Field(default=1, ge=1)
+    gpus_per_job: float = Field(default=1, ge=0)
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @classmethod
+    def parse(cls, values: dict[str, Any]) -> "ReproductionConfig":
+        """Validates plain values.
+
+        Raises:
+            ConfigError: With every problem found.
+        """
+        try:
+            config = cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(validation_problems(error)) from error
+        problems = []
+        if len(config.sizes) != len(config.draws):
+            problems.append(f"`draws` must have {len(config.sizes)} values, one a size, but got {config.draws}.")
+        if unknown := [name for name in config.values if name not in method_names()]:
+            problems.append(f"`values` must name methods ({', '.join(method_names())}), but got {unknown[0]!r}.")
+        for label in config.methods:
+            try:
+                config.method_values(label, config.data.source)
+            except (ConfigError, SpaceError) as error:
+                problems += error.problems
+        if problems:
+            raise ConfigError(problems)
+        return config
+
+    def method_values(self, label: str, dataset_name: str) -> dict[str, Any]:
+        """The method's configuration that a label of `methods` stands for.
+
+        Raises:
+            ConfigError: If there is no such method, or a value is refused.
+            SpaceError: If there is no such published set.
+        """
+        name, _, set_name = label.partition("@")
+        fields = find_method(name).config_type.model_fields
+        values: dict[str, Any] = {}
+        if set_name:
+            values = dict(published_set(set_name).parameters)
+        elif name == "antisample":
+            try:
+                values = dict(published_set(f"{self.model.name}/{dataset_name}/{self.retain:g}").parameters)
+            except SpaceError:
+                values = {}
+        if name == RETRAIN:
+            values = self.model.recipe.model_dump()
+        elif name != "gradient_ascent" and "retain_fraction" in fields:
+            values["retain_fraction"] = self.retain / 100
+        values = {"name": name, **values, **self.values.get(name, {})}
+        try:
+            find_method(name).config_type.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError([f"{label}: {problem}" for problem in validation_problems(error)]) from error
+        return values
+
+    def requests(self, class_names: tuple[str, ...]) -> list[tuple[int, ...]]:
+        """The forget requests of the protocol, as ascending labels.
+
+        Raises:
+            ConfigError: If a class does not exist, or a size leaves no class.
+        """
+        if self.protocol == "single-class":
+            if self.classes is not None:
+                return [forget_classes(ForgetRequest(classes=(c,)), class_names) for c in self.classes]
+            if len(class_names) <= _ALL_UP_TO:
+                return [(label,) for label in range(len(class_names))]
+            drawn = numpy_stream(self.seed, "random classes").permutation(len(class_names))[:_RANDOM_CLASSES]
+            return [(int(label),) for label in sorted(drawn)]
+        if wrong := [size for size in self.sizes if not 1 <= size < len(class_names)]:
+            raise ConfigError(f"`sizes` must be in [1, {len(class_names) - 1}], but got {wrong[0]}.")
+        requests = []
+        for size, draws in zip(self.sizes, self.draws, strict=True):
+            rng = numpy_stream(self.seed, "random sets of classes", size)
+            found: list[tuple[int, ...]] = []
+            while len(found) < draws:
+                drawn = tuple(sorted(int(c) for c in rng.permutation(len(class_names))[:size]))
+                found.append(drawn)
+            requests += found
+        return list(dict.fromkeys(requests))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One unlearning, retraining, or evaluation of the original.
+
+    Attributes:
+        label: As in `ReproductionConfig.methods`, or `original`.
+        classes: What is forgotten.
+        seed_index: Which repetition.
+        config: What `unlearn` gets.
+        reference_seed: Seed of the reference it is compared with, and of the reference itself for `retrain`.
+    """
+
+    label: str
+    classes: tuple[int, ...]
+    seed_index: int
+    config: UnlearnConfig
+    reference_seed: int
+
+    def file_name(self) -> str:
+        """Name of its result file; holds a digest of everything that the result depends on."""
+        content = self.config.model_dump(mode="json", exclude={"data": {"cache_dir", "root", "download"}})
+        text = json.dumps([self.label, content, self.reference_seed], sort_keys=True)
+        digest = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+        label = self.label.replace("/", "-")
+        return f"{'-'.join(map(str, self.classes))}_{label}_{self.seed_index}_{digest}.json"
+
+
+def plan_jobs(config: ReproductionConfig, dataset_name: str, class_names: tuple[str, ...]) -> list[Job]:
+    """All jobs, request by request: the original, references, then the methods.
+
+    Args:
+        config: The reproduction.
+        dataset_name: As in the published tables.
+        class_names: Of the data set.
+
+    Returns:
+        Jobs; those of one request stand together, so that a partial table has whole rows.
+    """
+    final = set(config.evaluation.final) - {"retrained"} | ({"retrained"} if RETRAIN in config.methods else set())
+    evaluation = config.evaluation.model_copy(update={"final": EvaluationConfig(final=tuple(final)).final})
+    jobs = []
+    for classes in config.requests(class_names):
+        for label in (ORIGINAL, *sorted(config.methods, key=lambda name: name != RETRAIN)):
+            method = {"name": RETRAIN} if label == ORIGINAL else config.method_values(label, dataset_name)
+            seeds = {ORIGINAL: 1, RETRAIN: config.reference_seeds}.get(label, config.seeds)
+            for index in range(seeds):
+                reference_seed = derive(config.seed, "reference", index % config.reference_seeds) % 2**31
+                unlearn_config = UnlearnConfig.parse(
+                    {
+                        "data": config.data,
+                        "split": config.split,
+                        "model": config.model,
+                        "forget": {"classes": classes},
+                        "method": method,
+                        "seed": derive(config.seed, "repetition", index) % 2**31,
+                        "device": config.device,
+                        "evaluation": evaluation,
+                    }
+                )
+                jobs.append(Job(label, classes, index, unlearn_config, reference_seed))
+    return jobs

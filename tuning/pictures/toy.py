@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
@@ -127,3 +128,37 @@ def _square(clouds: list[Tensor], margin: float) -> Limits:
     points = torch.cat(clouds)
     low, high = float(points.min()), float(points.max())
     return low - margin * (high - low), high + margin * (high - low)
+
+
+def _class_numbers(axes: Axes, result: ToyResult) -> None:
+    for label, centre in enumerate(result.config.centres):
+        axes.text(
+            *centre,
+            str(label),
+            ha="center",
+            va="center",
+            fontsize=11,
+            fontweight="bold",
+            color=INK,
+            bbox={"boxstyle": "circle,pad=0.15", "fc": "white", "ec": INK, "lw": 0.6, "alpha": 0.9},
+        )
+
+
+def _legend(result: ToyResult) -> list[Line2D]:
+    classes = [
+        Line2D([], [], ls="", marker="o", color=class_colour(label), markersize=6, label=_class_name(result, label))
+        for label in range(len(result.config.centres))
+    ]
+    return [
+        *classes,
+        Line2D([], [], ls="", label=f"anti-samples ({len(result.anti_samples)})", **_ANTI_SAMPLE),
+        Line2D([], [], ls="", label=f"UNSIR noise ({len(result.noise)})", **_NOISE),
+    ]
+
+
+def _class_name(result: ToyResult, label: int) -> str:
+    return f"class {label} (to forget)" if label == result.config.forget_class else f"class {label}"
+
+
+def _spread(row: ToyRow) -> str:
+    return f"{100 * row.mean:.1f} ± {100 * row.std:.1f}"

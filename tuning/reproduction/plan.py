@@ -37,7 +37,7 @@ class ReproductionConfig(BaseModel):
         sizes: Multi-class: how many classes at once.
         draws: Multi-class: how many random sets of each size.
         seeds: How often every method runs on every request.
-        reference_seeds: How many references are trained for each request; seed i is compared with number i modulo this.
+        reference_seeds: References trained for each request; repetition i is compared with number i modulo this.
         values: Hyperparameters by method, in place of published values and defaults.
         seed: Seed of everything drawn.
         device: See `UnlearnConfig.device`.

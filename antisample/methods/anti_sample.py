@@ -98,16 +98,53 @@ class AntiSample:
             ),
         )
 
+    def preview(
+        self, context: UnlearnContext, config: AntiSampleConfig, label: int, count: int
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Shows what the method works with, for a look at it.
+
+        Args:
+            context: Data, model, device and seed.
+            config: Of the method; its control generators have nothing to show.
+            label: A class to forget.
+            count: How many of each to return; fewer if there are fewer.
+
+        Returns:
+            Forget images, their farthest neighbours, one noisy draw around each, and the anti-samples trained on;
+            float32 [count, c, h, w], normalised.
+        """
+        forget, pool = self._images(context, config, retain_subset(context, config.retain_fraction), label)
+        generator = torch_stream(context.device, context.seed, "preview", label)
+        shown = forget[:count]
+        farthest = farthest_neighbours(shown, pool, 1, context.normaliser())
+        draws = draw_anti_samples(
+            shown,
+            pool,
+            farthest,
+            local_variance=config.local_variance,
+            size_multiplier=1,
+            p=config.p,
+            eps=config.eps,
+            normalise=context.normaliser(),
+            generator=generator,
+        )
+        trained_on = self._generate(context, config, retain_subset(context, config.retain_fraction), label)
+        normalise = context.normaliser()
+        return normalise(shown), normalise(pool[farthest[:, 0]]), draws.view(shown.shape), trained_on[:count]
+
+    def _images(
+        self, context: UnlearnContext, config: AntiSampleConfig, subset: IndexArray, label: int
+    ) -> tuple[Tensor, Tensor]:
+        """The class's forget images and the retain images that neighbours are searched in, uint8, on the device."""
+        positions, pool = _positions(context, config, subset, label)
+        forget, _ = to_device(context.dataset.train, positions, context.device)
+        retain, _ = to_device(context.dataset.train, pool, context.device)
+        return forget, retain
+
     def _generate(self, context: UnlearnContext, config: AntiSampleConfig, subset: IndexArray, label: int) -> Tensor:
         """Anti-samples for one class, float32 [count, c, h, w], normalised."""
-        train, splits = context.dataset.train, context.splits
-        positions = splits.forget[train.labels[splits.forget] == label]
-        forget, _ = to_device(train, positions, context.device)
-        whole = config.neighbour_pool == "retain" or (
-            config.neighbour_pool == "published" and len(splits.forget_classes) > 1
-        )
-        pool = splits.retain if whole else subset
-        retain, _ = to_device(train, pool, context.device)
+        train = context.dataset.train
+        forget, retain = self._images(context, config, subset, label)
         if config.tail_randomized > len(retain):
             raise ConfigError(
                 f"`tail_randomized` must be at most {len(retain)}, the number of retain images to choose from, "
@@ -120,7 +157,7 @@ class AntiSample:
             flat = normalise(forget).flatten(1), normalise(retain).flatten(1)
             samples = control_samples(config.generator, *flat, count, config.combination_temperature, generator)
             return samples.view(len(samples), *forget.shape[1:])
-        key = _table_key(context, positions, pool)
+        key = _table_key(context, *_positions(context, config, subset, label))
         if key not in self._tables or self._tables[key].shape[1] < config.tail_randomized:
             wanted = min(len(retain), max(config.tail_randomized, _TABLE_WIDTH))
             self._tables[key] = farthest_neighbours(forget, retain, wanted, normalise)
@@ -145,6 +182,18 @@ class AntiSample:
             order = torch.randperm(len(samples), generator=generator, device=context.device).repeat(turns)
             samples = samples[order[:count]]
         return samples.view(count, *forget.shape[1:])
+
+
+def _positions(
+    context: UnlearnContext, config: AntiSampleConfig, subset: IndexArray, label: int
+) -> tuple[IndexArray, IndexArray]:
+    """Positions in the training split of a class to forget and of the retain images its neighbours come from."""
+    splits = context.splits
+    positions = splits.forget[context.dataset.train.labels[splits.forget] == label]
+    whole = config.neighbour_pool == "retain" or (
+        config.neighbour_pool == "published" and len(splits.forget_classes) > 1
+    )
+    return positions, splits.retain if whole else subset
 
 
 def _table_key(context: UnlearnContext, forget: IndexArray, pool: IndexArray) -> str:

@@ -140,8 +140,7 @@ class ReproductionConfig(BaseModel):
             rng = numpy_stream(self.seed, "random sets of classes", size)
             found: list[tuple[int, ...]] = []
             while len(found) < draws:
-                drawn = tuple(sorted(int(c) for c in rng.permutation(len(class_names))[:size]))
-                found.append(drawn)
+                found.append(tuple(sorted(int(c) for c in rng.permutation(len(class_names))[:size])))
             requests += found
         return list(dict.fromkeys(requests))
 

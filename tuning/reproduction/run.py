@@ -19,7 +19,7 @@ from antisample.errors import DataError
 from antisample.unlearning import UnlearnInputs, load_inputs
 from tuning.progress import Progress
 from tuning.reproduction.job import do_job, load_reference
-from tuning.reproduction.plan import ORIGINAL, RETRAIN, Job, ReproductionConfig, plan_jobs
+from tuning.reproduction.plan import RETRAIN, Job, ReproductionConfig, plan_jobs
 
 Result = dict[str, Any]
 Launch = Callable[[], AbstractContextManager[None]]
@@ -93,7 +93,7 @@ def _run(
     running: dict[Any, Job] = {}
     for job in left:
         reference = None
-        if RETRAIN in config.methods and job.label != ORIGINAL:
+        if RETRAIN in config.methods:
             key = (job.classes, job.reference_seed)
             if key not in references:
                 references[key] = train.remote(_absolute(job), config.cpus_per_job)
@@ -104,7 +104,10 @@ def _run(
     while running:
         (done,), _ = ray.wait(list(running), num_returns=1)
         job = running.pop(done)
-        result = ray.get(done)
+        try:
+            result = ray.get(done)
+        except ray.exceptions.RayError as error:
+            result = {"error": str(error).strip().splitlines()[-1]}
         if "error" in result:
             progress.say(f"  {job.label} of {job.classes} failed: {result['error']}")
             continue

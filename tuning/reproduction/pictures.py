@@ -1,0 +1,162 @@
+"""The pictures of a reproduction: accuracy by class, confusion before and after, loss curves, anti-samples."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+
+from antisample.config import UnlearnConfig
+from antisample.device import choose_device
+from antisample.methods.anti_sample import AntiSample, AntiSampleConfig
+from antisample.methods.base import UnlearnContext
+from antisample.splits import make_splits
+from antisample.types import Preprocessing
+from antisample.unlearning import UnlearnInputs
+from tuning.pictures.style import CLASS_COLOURS, INK, QUIET, new_figure, save_figure
+from tuning.reproduction.plan import ORIGINAL
+
+_SHOWN_NAMES = 30
+_GRID = 8
+Result = dict[str, Any]
+
+
+def draw_class_accuracy(results: Sequence[Result], class_names: Sequence[str], path: Path) -> None:
+    """A panel a method: test accuracy of every class (column) for every forget request (row).
+
+    Args:
+        results: The first repetition of each request is shown.
+        class_names: Of the data set.
+        path: The PNG to write.
+    """
+    by_label = _by_label(results)
+    rows = max(len(runs) for runs in by_label.values())
+    figure = new_figure(3.2 * len(by_label) + 1, min(12, 1.6 + 0.3 * rows))
+    panels = figure.subplots(1, len(by_label), squeeze=False, sharey=True)[0]
+    for panel, (label, runs) in zip(panels, by_label.items(), strict=True):
+        confusion = np.array([run["confusion"] for run in runs], np.float64)
+        accuracy = confusion.diagonal(axis1=1, axis2=2) / confusion.sum(axis=2).clip(min=1)
+        image = panel.imshow(accuracy, vmin=0, vmax=1, cmap="cividis", aspect="auto")
+        for row, run in enumerate(runs):
+            panel.scatter(
+                run["classes"], [row] * len(run["classes"]), marker="s", s=46, fc="none", ec=CLASS_COLOURS[0]
+            )
+        panel.set_title(label, fontsize=9, color=INK)
+        _name_ticks(panel, class_names)
+        panel.set_yticks(range(len(runs)), [_request(run, class_names) for run in runs], fontsize=7)
+    panels[0].set_ylabel("forgotten", color=INK)
+    figure.colorbar(image, ax=panels, label="test accuracy", fraction=0.03)
+    figure.supxlabel("class (forgotten ones outlined)", fontsize=9, color=QUIET)
+    save_figure(figure, path)
+
+
+def draw_confusion(results: Sequence[Result], class_names: Sequence[str], path: Path) -> None:
+    """Test confusion of the first request, before and after every method; rows are true classes, each sums to 1."""
+    by_label = _by_label(results)
+    figure = new_figure(3.2 * len(by_label) + 1, 3.9)
+    panels = figure.subplots(1, len(by_label), squeeze=False, sharey=True)[0]
+    for panel, (label, runs) in zip(panels, by_label.items(), strict=True):
+        confusion = np.array(runs[0]["confusion"], np.float64)
+        image = panel.imshow(
+            confusion / confusion.sum(axis=1, keepdims=True).clip(min=1), vmin=0, vmax=1, cmap="cividis"
+        )
+        title = "before" if label == ORIGINAL else f"after {label}"
+        panel.set_title(title, fontsize=9, color=INK)
+        _name_ticks(panel, class_names)
+    if len(class_names) <= _SHOWN_NAMES:
+        panels[0].set_yticks(range(len(class_names)), class_names, fontsize=7)
+    panels[0].set_ylabel("true class", color=INK)
+    figure.colorbar(image, ax=panels, label="share of the true class", fraction=0.03)
+    first = next(iter(by_label.values()))[0]
+    figure.supxlabel(f"predicted class; forgotten: {_request(first, class_names)}", fontsize=9, color=QUIET)
+    save_figure(figure, path)
+
+
+def draw_losses(results: Sequence[Result], path: Path) -> None:
+    """Training loss and validation accuracy after every epoch: a thin line a run, a thick one for their mean."""
+    by_label = {
+        label: [run for run in runs if run["epochs"]] for label, runs in _by_label(results, every=True).items()
+    }
+    by_label = {label: runs for label, runs in by_label.items() if runs}
+    if not by_label:
+        return
+    titles = {
+        "loss": "training loss",
+        "validation/forget_accuracy": "validation forget accuracy",
+        "validation/retain_accuracy": "validation retain accuracy",
+    }
+    figure = new_figure(11, 3.6)
+    panels = figure.subplots(1, 3)
+    for panel, (key, title) in zip(panels, titles.items(), strict=True):
+        for (label, runs), colour in zip(by_label.items(), CLASS_COLOURS, strict=False):
+            curves = [[epoch[key] for epoch in run["epochs"]] for run in runs]
+            steps = range(1, len(curves[0]) + 1)
+            for curve in curves:
+                panel.plot(range(1, len(curve) + 1), curve, color=colour, alpha=0.25, linewidth=0.8)
+            panel.plot(
+                steps, np.mean(curves, axis=0), color=colour, linewidth=2, marker="o", markersize=3, label=label
+            )
+        panel.set_title(title, fontsize=10, color=INK)
+        panel.set_xlabel("epoch")
+        panel.xaxis.get_major_locator().set_params(integer=True)
+        if key != "loss":
+            panel.set_ylim(-0.03, 1.03)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=9)
+    save_figure(figure, path)
+
+
+def draw_anti_samples(config: UnlearnConfig, inputs: UnlearnInputs, path: Path) -> None:
+    """Forget images, their farthest neighbours, a draw around each, and the anti-samples that are trained on.
+
+    Args:
+        config: Of the method `antisample`.
+        inputs: Data and original model.
+        path: The PNG to write.
+    """
+    splits = make_splits(
+        inputs.dataset, config.forget, config.split, has_checkpoint=config.model.checkpoint is not None
+    )
+    context = UnlearnContext(inputs.dataset, splits, inputs.original, choose_device(config.device), config.seed)
+    if not isinstance(config.method, AntiSampleConfig) or config.method.generator != "antisample":
+        return
+    label = splits.forget_classes[0]
+    rows = AntiSample().preview(context, config.method, label, _GRID)
+    names = (f"forget: {inputs.dataset.class_names[label]}", "farthest retain image", "one draw", "trained on")
+    figure = new_figure(_GRID * 0.95 + 1.6, 4 * 0.98)
+    panels = figure.subplots(4, _GRID)
+    for name, images, line in zip(names, rows, panels, strict=True):
+        pixels = _pixels(images.cpu().numpy(), inputs.original.preprocessing)
+        for panel, picture in zip(line, pixels, strict=False):
+            panel.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        for panel in line:
+            panel.set_xticks([])
+            panel.set_yticks([])
+            panel.spines[:].set_visible(False)
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8, color=INK)
+    save_figure(figure, path)
+
+
+def _by_label(results: Sequence[Result], *, every: bool = False) -> dict[str, list[Result]]:
+    found: dict[str, list[Result]] = {}
+    for result in results:
+        if every or result["seed_index"] == 0:
+            found.setdefault(result["label"], []).append(result)
+    return found
+
+
+def _request(result: Result, class_names: Sequence[str]) -> str:
+    return ", ".join(class_names[label] for label in result["classes"])
+
+
+def _name_ticks(panel: Axes, class_names: Sequence[str]) -> None:
+    if len(class_names) <= _SHOWN_NAMES:
+        panel.set_xticks(range(len(class_names)), class_names, rotation=90, fontsize=7)
+
+
+def _pixels(images: npt.NDArray[np.float32], preprocessing: Preprocessing) -> npt.NDArray[np.float32]:
+    """Undoes the normalisation: [n, h, w, c] in [0, 1]; what lies outside, as noise does, is cut off."""
+    mean, std = (np.array(values)[None, :, None, None] for values in (preprocessing.mean, preprocessing.std))
+    return np.asarray(np.clip(images * std + mean, 0, 1).transpose(0, 2, 3, 1), np.float32)

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from antisample.checkpoint import Checkpoint, save_checkpoint
+from antisample.config import UnlearnConfig
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError, DataError
-from antisample.unlearning import load_inputs, unlearn
+from antisample.unlearning import evaluate_finished, load_inputs, unlearn
 from tuning.display import shown_path
 from tuning.outcome import find_outcome
 from tuning.progress import Progress
@@ -54,15 +55,35 @@ def apply_trial(study: Study, record: TrialRecord, out: Path, progress: Progress
     Raises:
         DataError: If the folder cannot be written.
     """
+    config = study.config.unlearn_config(record.params, record.seeds[0])
+    origin = {"study": study.config.name, "trial": record.number, "seed": record.seeds[0]}
+    progress.say(f"Applying trial {record.number} ({record.origin})")
+    return apply_config(config, out, progress, origin)
+
+
+def apply_config(config: UnlearnConfig, out: Path, progress: Progress, origin: dict[str, Any]) -> dict[str, Any]:
+    """Unlearns and writes `model.safetensors` and `unlearning.json`.
+
+    Args:
+        config: What to forget from which model, and how.
+        out: The folder to write to; made if missing.
+        progress: Told about each epoch.
+        origin: Where the hyperparameters come from, for the record.
+
+    Returns:
+        What `unlearning.json` holds, and the path of the model.
+
+    Raises:
+        AntisampleError: If the configuration does not fit the data, or the folder cannot be written.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror}).") from error
-    config = study.config.unlearn_config(record.params, record.seeds[0])
+    device = choose_device(config.device)
     inputs = load_inputs(config, progress.training_epoch)
-    progress.say(
-        f"Applying trial {record.number} ({record.origin}) on {describe_device(choose_device(config.device))}"
-    )
+    progress.say(f"Unlearning with {config.method.name} on {describe_device(device)}")
+    original = evaluate_finished(inputs.original.build(inputs.dataset, device), inputs, config)
     running = unlearn(config, inputs)
     for step in running:
         values = step.metrics.values
@@ -72,14 +93,14 @@ def apply_trial(study: Study, record: TrialRecord, out: Path, progress: Progress
         )
     path = out / "model.safetensors"
     content = {
-        "study": study.config.name,
-        "trial": record.number,
-        "seed": record.seeds[0],
+        **origin,
         "config": config.model_dump(mode="json"),
-        "original": {"fingerprint": inputs.original.fingerprint, "metrics": study.noted("original", {})},
+        "original": {"fingerprint": inputs.original.fingerprint, "metrics": original.values},
         "unlearned": asdict(step.metrics),
         "elapsed_s": step.elapsed_s,
     }
+    if inputs.reference is not None:
+        content["retrain_ratio"] = step.elapsed_s / inputs.reference.elapsed_s
     preprocessing = inputs.original.preprocessing
     metadata = {
         "model": config.model.name,

@@ -25,6 +25,19 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Overrides a value of the study; repeatable."),
 ]
+ForgetClasses = Annotated[
+    list[str] | None, typer.Option(metavar="CLASS", help="A label or class name; repeatable, or separated by commas.")
+]
+DataRoot = Annotated[Path | None, typer.Option(metavar="DIR", help="Where torchvision data sets lie.")]
+CheckpointFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The original's weights; trained without it.")
+]
+ValueOverrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Sets another value, such as model.recipe.epochs=30; repeatable."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output, nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the outcome only, no progress.")]
 
@@ -70,15 +83,102 @@ def pretrain(study: StudyFile, overrides: Overrides = None, as_json: AsJson = Fa
     _commands().pretrain(study, overrides, as_json)
 
 
-@app.command("unlearn", epilog="Example: antisample unlearn --study runs/demo --trial best --out runs/demo/unlearned")
+@app.command(
+    "unlearn",
+    epilog="Examples: antisample unlearn --study runs/demo --trial best --out runs/demo/unlearned; "
+    "antisample unlearn --published ResNet18/cifar10/30 --forget 3 --dataset data/cifar10 --checkpoint resnet18.pt "
+    "--out unlearned",
+)
 def unlearn_command(
-    study: Annotated[Path, typer.Option(metavar="DIR", help="A study's directory.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where model.safetensors and unlearning.json go.")],
+    study: Annotated[Path | None, typer.Option(metavar="DIR", help="A study's directory.")] = None,
     trial: Annotated[str, typer.Option(metavar="best|N", help="The chosen trial, or one by number.")] = "best",
+    published: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A published set; see `antisample spaces`.")
+    ] = None,
+    method: Annotated[str | None, typer.Option(help="A method with its published defaults.")] = None,
+    forget: ForgetClasses = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME|PATH", help="By default the published set's data set.")
+    ] = None,
+    root: DataRoot = None,
+    model: Annotated[str | None, typer.Option(help="By default the published set's model.")] = None,
+    checkpoint: CheckpointFile = None,
+    seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
+    overrides: ValueOverrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Apply a trial: unlearn with its hyperparameters and seed, and write the model."""
-    _commands().unlearn(study, trial, out, as_json)
+    """Unlearn once: with a trial of a study, a published set, or a method's defaults; and write the model."""
+    _commands().unlearn(
+        out,
+        study=study,
+        trial=trial,
+        direct={
+            "published": published,
+            "method": method,
+            "forget": forget,
+            "dataset": dataset,
+            "root": root,
+            "model": model,
+            "checkpoint": checkpoint,
+            "seed": seed,
+            "overrides": overrides,
+        },
+        as_json=as_json,
+    )
+
+
+@app.command(
+    epilog="Example: antisample reproduce --protocol single-class --model ResNet18 --dataset data/cifar10 "
+    "--retain 30 --methods antisample,unsir,finetune,retrain --classes all"
+)
+def reproduce(
+    model: Annotated[str, typer.Option(help="A registered model, or `package.module:function`.")],
+    dataset: Annotated[str, typer.Option(metavar="NAME|PATH", help="A registered data set, or a folder.")],
+    protocol: Annotated[str, typer.Option(metavar="single-class|multi-class", help="What is forgotten.")] = (
+        "single-class"
+    ),
+    retain: Annotated[float, typer.Option(help="Percent of each retain class to fine-tune on.")] = 100,
+    methods: Annotated[
+        str, typer.Option(help="Separated by commas; `antisample@NAME` takes a published set by name.")
+    ] = "antisample,unsir,finetune,retrain",
+    classes: Annotated[
+        str | None, typer.Option(help="`all`, or labels or names; by default all, or 10 random ones of over 100.")
+    ] = None,
+    sizes: Annotated[str, typer.Option(help="Multi-class: how many classes at once.")] = "2,4,7",
+    draws: Annotated[str, typer.Option(help="Multi-class: random sets of each size.")] = "10,5,3",
+    seeds: Annotated[int, typer.Option(help="Repetitions of every method on every request.")] = 1,
+    reference_seeds: Annotated[int, typer.Option(help="Retrained references for every request.")] = 1,
+    root: DataRoot = None,
+    checkpoint: CheckpointFile = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="By default a folder in runs/.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything drawn.")] = 0,
+    overrides: ValueOverrides = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run a published protocol over classes, methods and seeds; writes one table, and pictures. Resumes."""
+    _commands().reproduce(
+        {
+            "model": model,
+            "dataset": dataset,
+            "protocol": protocol,
+            "retain": retain,
+            "methods": methods,
+            "classes": classes,
+            "sizes": sizes,
+            "draws": draws,
+            "seeds": seeds,
+            "reference_seeds": reference_seeds,
+            "root": root,
+            "checkpoint": checkpoint,
+            "out": out,
+            "seed": seed,
+            "overrides": overrides,
+        },
+        as_json,
+        quiet,
+    )
 
 
 def _commands() -> ModuleType:

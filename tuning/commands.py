@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +10,36 @@ import typer
 from rich.table import Table
 
 from antisample.device import choose_device, describe_device
+from antisample.errors import ConfigError
 from antisample.metrics import evaluate
 from antisample.pretrain import pretrained_path
 from antisample.unlearning import load_inputs, subject_of
 from cluster import local_ray
 from search_spaces import ChoiceParameter, load_space, published_sets, space_names
-from tuning.apply import apply_trial, find_trial
+from tuning.apply import apply_config, apply_trial, find_trial
 from tuning.config import StudyConfig
 from tuning.directory import open_study, write_projections
 from tuning.display import apply_command, print_outcome, program, shown_path
+from tuning.options import direct_config, reproduction_config
 from tuning.progress import Progress, output
+from tuning.reproduction.output import write_outputs
+from tuning.reproduction.run import InterruptedReproductionError
+from tuning.reproduction.run import reproduce as run_reproduction
+from tuning.reproduction.tables import cells
 from tuning.run import InterruptedStudyError, run_study
 from tuning.study_file import load_study
+
+_REPRODUCTION_COLUMNS = (
+    "method",
+    "classes",
+    "requests x seeds",
+    "retain test %",
+    "forget test %",
+    "MIA loss %",
+    "ToW %",
+    "seconds",
+    "published retain / forget test %",
+)
 
 
 def run(study: Path, overrides: list[str] | None, tracking_uri: str | None, as_json: bool, quiet: bool) -> None:
@@ -99,12 +118,44 @@ def pretrain(study: Path, overrides: list[str] | None, as_json: bool) -> None:
         )
 
 
-def unlearn(study: Path, trial: str, out: Path, as_json: bool) -> None:
-    """Applies a trial; see `apply_trial`."""
-    opened = open_study(study)
-    applied = apply_trial(opened, find_trial(opened, trial), out, Progress(output(stderr=as_json)))
+def unlearn(out: Path, *, study: Path | None, trial: str, direct: dict[str, Any], as_json: bool) -> None:
+    """Unlearns once, with a trial of a study or without a study; see `apply_config`."""
+    progress = Progress(output(stderr=as_json))
+    if study is not None:
+        given = [f"`--{name}`" for name, value in direct.items() if value and name not in ("seed", "overrides")]
+        if given:
+            raise ConfigError(f"`--study` says everything itself, so {given[0]} cannot be given beside it.")
+        opened = open_study(study)
+        applied = apply_trial(opened, find_trial(opened, trial), out, progress)
+    else:
+        config, origin = direct_config(direct)
+        applied = apply_config(config, out, progress, origin)
     if as_json:
         _print_json(applied)
+
+
+def reproduce(options: dict[str, Any], as_json: bool, quiet: bool) -> None:
+    """Runs or continues a reproduction and prints its table."""
+    config = reproduction_config(options)
+    console = output(stderr=as_json)
+    try:
+        results, inputs = run_reproduction(config, Progress(console, quiet=quiet), local_ray)
+    except InterruptedReproductionError:
+        console.print("Stopped. The same command continues; finished jobs are kept.")
+        raise typer.Exit(130) from None
+    rows = write_outputs(config, results, inputs)
+    if as_json:
+        _print_json({"out": str(config.out), "rows": [asdict(row) for row in rows]})
+        return
+    heading, body = cells(rows)
+    shown = [index for index, name in enumerate(heading) if name in _REPRODUCTION_COLUMNS]
+    table = Table(title=f"{config.model.name}, {inputs.dataset.name}, {config.retain:g} % retain data", box=None)
+    for index in shown:
+        table.add_column(heading[index], overflow="fold")
+    for texts in body:
+        table.add_row(*(texts[index] for index in shown))
+    console.print(table)
+    console.print(f"Table, results and pictures: {shown_path(config.out)}", soft_wrap=True)
 
 
 def _search(config: StudyConfig, as_json: bool, quiet: bool) -> None:

@@ -17,14 +17,14 @@ from tuning.pictures.style import INK, QUIET, YELLOW, class_colour, new_figure, 
 
 NETWORK_NAMES: dict[ToyNetwork, str] = {
     "original": "original",
-    "retrained": "retrained without class {forget}",
+    "retrained": "retrained",
     "antisample": "anti-sample",
     "unsir": "UNSIR",
 }
 
 _PIXELS = 600
 _ANTI_SAMPLE = {"marker": "X", "color": INK, "markeredgecolor": "white", "markeredgewidth": 0.4, "markersize": 5.5}
-_NOISE = {"marker": "^", "color": YELLOW, "markeredgecolor": INK, "markeredgewidth": 0.5, "markersize": 5.0}
+_NOISE = {"marker": "^", "color": YELLOW, "markeredgecolor": INK, "markeredgewidth": 0.5, "markersize": 7.0}
 _CLOUDS: dict[ToyNetwork, tuple[bool, bool]] = {  # whether anti-samples and noise are drawn
     "original": (True, True),
     "retrained": (False, False),
@@ -56,16 +56,21 @@ def draw_toy(result: ToyResult, rows: Sequence[ToyRow], path: Path) -> None:
         raise ConfigError(f"`rows` must hold every network, but lack {', '.join(missing)}.")
     near = _square([result.test.points, result.anti_samples], margin=0.05)
     far = _square([result.test.points, result.anti_samples, result.noise], margin=0.05)
-    figure = new_figure(13.2, 8.1)
+    figure = new_figure(13.2, 8.2)
     panels = figure.subplots(2, len(result.outcomes), squeeze=False)
     for column, (network, outcome) in enumerate(result.outcomes.items()):
         above, below = panels[0, column], panels[1, column]
-        name = NETWORK_NAMES[network].format(forget=result.config.forget_class)
+        name = NETWORK_NAMES[network]
         retain, forget = (summary[network, metric] for metric in ("retain_accuracy", "forget_accuracy"))
-        above.set_title(
-            f"$\\bf{{{name.replace(' ', '~').replace('-', '{-}')}}}$\n"
+        above.set_title(name, fontsize=12, fontweight="bold", color=INK, pad=22)
+        above.text(
+            0.5,
+            1.02,
             f"retain {100 * outcome.retain_accuracy:.1f} %, forget {100 * outcome.forget_accuracy:.1f} %",
-            fontsize=11,
+            transform=above.transAxes,
+            ha="center",
+            va="bottom",
+            fontsize=10.5,
             color=INK,
         )
         _panel(above, result, network, near, size=12)
@@ -79,12 +84,15 @@ def draw_toy(result: ToyResult, rows: Sequence[ToyRow], path: Path) -> None:
         _class_numbers(above, result)
     panels[0, 0].set_ylabel("around the points", fontsize=10, color=INK)
     panels[1, 0].set_ylabel("with all of the noise", fontsize=10, color=INK)
-    figure.legend(handles=_legend(result), loc="outside lower center", ncols=6, frameon=False, fontsize=10)
-    figure.supxlabel(
-        f"Seed {result.seed}; accuracy on {len(result.test.labels)} fresh test points. Areas show what a network "
-        f"answers. Below: mean ± standard deviation over {rows[0].seeds} seeds.",
+    figure.legend(
+        handles=_legend(result),
+        title=f"Seed {result.seed}; accuracy on {len(result.test.labels)} fresh test points. A coloured area is what the "
+        f"network answers there. Under each column: mean ± standard deviation over {rows[0].seeds} seeds.",
+        title_fontsize=10,
+        loc="outside lower center",
+        ncols=len(result.config.centres) + 2,
+        frameon=False,
         fontsize=10,
-        color=QUIET,
     )
     save_figure(figure, path)
 
@@ -131,9 +139,13 @@ def _square(clouds: list[Tensor], margin: float) -> Limits:
 
 
 def _class_numbers(axes: Axes, result: ToyResult) -> None:
-    for label, centre in enumerate(result.config.centres):
+    centres = np.array(result.config.centres)
+    outwards = centres - centres.mean(axis=0)
+    outwards /= np.linalg.norm(outwards, axis=1, keepdims=True).clip(min=1e-9)
+    for label, (x, y) in enumerate(centres + 3 * result.config.std * outwards):
         axes.text(
-            *centre,
+            x,
+            y,
             str(label),
             ha="center",
             va="center",
@@ -152,7 +164,7 @@ def _legend(result: ToyResult) -> list[Line2D]:
     return [
         *classes,
         Line2D([], [], ls="", label=f"anti-samples ({len(result.anti_samples)})", **_ANTI_SAMPLE),
-        Line2D([], [], ls="", label=f"UNSIR noise ({len(result.noise)})", **_NOISE),
+        Line2D([], [], ls="", label=f"UNSIR noise ({len(result.noise)}, mostly on top of each other)", **_NOISE),
     ]
 
 

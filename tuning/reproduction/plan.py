@@ -34,6 +34,7 @@ class ReproductionConfig(BaseModel):
         methods: Names, or `antisample@SET` for a published set; plain `antisample` takes the published set of this
             model, data set and percentage if there is one.
         classes: Single-class: labels or names; None means every class, or 10 random ones if there are over 100.
+        all_classes: Single-class: every class, however many there are.
         sizes: Multi-class: how many classes at once.
         draws: Multi-class: how many random sets of each size.
         seeds: How often every method runs on every request.
@@ -56,6 +57,7 @@ class ReproductionConfig(BaseModel):
     retain: float = Field(default=100, gt=0, le=100)
     methods: tuple[str, ...] = Field(default=("antisample", "unsir", "finetune", RETRAIN), min_length=1)
     classes: tuple[int | str, ...] | None = None
+    all_classes: bool = False
     sizes: tuple[int, ...] = (2, 4, 7)
     draws: tuple[int, ...] = (10, 5, 3)
     seeds: int = Field(default=1, ge=1)
@@ -85,7 +87,7 @@ class ReproductionConfig(BaseModel):
             problems.append(f"`values` must name methods ({', '.join(method_names())}), but got {unknown[0]!r}.")
         for label in config.methods:
             try:
-                config.method_values(label, config.data.source)
+                config.method_values(label, Path(config.data.source).name)
             except (ConfigError, SpaceError) as error:
                 problems += error.problems
         if problems:
@@ -129,7 +131,7 @@ class ReproductionConfig(BaseModel):
         if self.protocol == "single-class":
             if self.classes is not None:
                 return [forget_classes(ForgetRequest(classes=(c,)), class_names) for c in self.classes]
-            if len(class_names) <= _ALL_UP_TO:
+            if self.all_classes or len(class_names) <= _ALL_UP_TO:
                 return [(label,) for label in range(len(class_names))]
             drawn = numpy_stream(self.seed, "random classes").permutation(len(class_names))[:_RANDOM_CLASSES]
             return [(int(label),) for label in sorted(drawn)]

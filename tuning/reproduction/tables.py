@@ -65,7 +65,7 @@ def summarise_results(results: Sequence[dict[str, Any]], model: str, dataset: st
         if ratio is not None:
             values["retrain_ratio"] = ratio
         if result["label"] == ORIGINAL:
-            values.pop("elapsed_s")
+            values = {name: value for name, value in values.items() if name not in ("elapsed_s", "retrain_ratio")}
         classes = tuple(result["classes"])
         groups.setdefault((len(classes), result["label"]), {}).setdefault(classes, []).append(values)
     rows = []

@@ -1,0 +1,97 @@
+"""From the flags of `unlearn` and `reproduce` to their configurations."""
+
+from pathlib import Path
+from typing import Any
+
+from antisample.config import UnlearnConfig
+from antisample.errors import ConfigError
+from search_spaces import published_set
+from tuning.reproduction.plan import ReproductionConfig
+from tuning.study_file import override_value
+
+
+def direct_config(options: dict[str, Any]) -> tuple[UnlearnConfig, dict[str, Any]]:
+    """One unlearning without a study.
+
+    Args:
+        options: Flags by name, as the command line gives them.
+
+    Returns:
+        The configuration, and where its hyperparameters come from.
+
+    Raises:
+        ConfigError: If something is missing or wrong.
+        SpaceError: If there is no such published set.
+    """
+    method: dict[str, Any] = {"name": options["method"] or "antisample"}
+    model_name, dataset = options["model"], options["dataset"]
+    origin = {"origin": f"defaults of {method['name']}"}
+    if options["published"] is not None:
+        if options["method"] not in (None, "antisample"):
+            raise ConfigError("`--published` sets belong to the method antisample; leave `--method` out.")
+        found = published_set(options["published"])
+        method |= found.parameters
+        origin = {"origin": f"published {found.name}"}
+        model_name = model_name or found.name.split("/")[0]
+        dataset = dataset or found.name.split("/")[1]
+    missing = [
+        f"`--{flag}` is required without `--study`{hint}."
+        for flag, value, hint in (
+            ("forget", options["forget"], ""),
+            ("dataset", dataset, " or `--published`"),
+            ("model", model_name, " or `--published`"),
+        )
+        if not value
+    ]
+    if missing:
+        raise ConfigError(missing)
+    values: dict[str, Any] = {
+        "data": {"source": dataset, "root": options["root"]},
+        "model": {"name": model_name, "checkpoint": options["checkpoint"]},
+        "forget": {"classes": [name for text in options["forget"] for name in _listed(text)]},
+        "method": method,
+        "seed": options["seed"],
+    }
+    for override in options["overrides"] or []:
+        override_value(values, override)
+    return UnlearnConfig.parse(values), origin
+
+
+def reproduction_config(options: dict[str, Any]) -> ReproductionConfig:
+    """The reproduction that the flags ask for.
+
+    Raises:
+        ConfigError: With every problem found.
+    """
+    percent, dataset = options["retain"], options["dataset"]
+    name = "-".join([options["protocol"], Path(options["model"]).name, Path(dataset).name, f"{percent:g}"])
+    values: dict[str, Any] = {
+        "out": options["out"] or Path("runs") / f"reproduce-{name.replace(':', '.')}",
+        "protocol": options["protocol"],
+        "data": {"source": dataset, "root": options["root"]},
+        "model": {"name": options["model"], "checkpoint": options["checkpoint"]},
+        "retain": percent,
+        "methods": _listed(options["methods"]),
+        "sizes": _numbers("sizes", options["sizes"]),
+        "draws": _numbers("draws", options["draws"]),
+        "seeds": options["seeds"],
+        "reference_seeds": options["reference_seeds"],
+        "seed": options["seed"],
+    }
+    if options["classes"] not in (None, "all"):
+        values["classes"] = _listed(options["classes"])
+    values["all_classes"] = options["classes"] == "all"
+    for override in options["overrides"] or []:
+        override_value(values, override)
+    return ReproductionConfig.parse(values)
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _numbers(flag: str, text: str) -> list[int]:
+    try:
+        return [int(part) for part in _listed(text)]
+    except ValueError:
+        raise ConfigError(f"`--{flag}` must be whole numbers separated by commas, but got {text!r}.") from None

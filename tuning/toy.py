@@ -1,0 +1,107 @@
+"""The toy problem over several seeds, with its table and picture: what `antisample toy` does."""
+
+import csv
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from antisample.errors import ConfigError, DataError
+from antisample.toy import ToyNetwork, ToyResult, ToyRow, run_toy, summarise_toy
+from tuning.pictures.toy import NETWORK_NAMES, draw_toy
+
+# Retain and forget accuracy from the notebook of Mondal & Samanta (PReMI 2025), one seed.
+PUBLISHED: dict[ToyNetwork, tuple[float, float]] = {"antisample": (0.95, 0.0), "unsir": (0.6667, 0.0)}
+
+
+def run_toy_seeds(out: Path, seeds: int, seed: int, console: Console) -> list[ToyRow]:
+    """Runs the toy problem and writes `toy.csv`, a line for each seed and network, and `toy.png`, the first seed.
+
+    Args:
+        out: The folder to write to; made if missing.
+        seeds: How many seeds, at least 1.
+        seed: The first; the others follow it, one by one. At least 0.
+        console: Where progress is shown.
+
+    Returns:
+        The summary over all seeds.
+
+    Raises:
+        ConfigError: If `seeds` or `seed` is out of its range.
+        DataError: If the folder cannot be written.
+    """
+    problems = [
+        f"`{name}` must be at least {least}, but got {value}."
+        for name, value, least in (("seeds", seeds, 1), ("seed", seed, 0))
+        if value < least
+    ]
+    if problems:
+        raise ConfigError(problems)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{out}: cannot be written ({error.strerror}).") from error
+    wanted = range(seed, seed + seeds)
+    results = [run_toy(s) for s in track(wanted, "Toy problem", console=console, transient=True)]
+    rows = summarise_toy(results)
+    _write_csv(results, out / "toy.csv")
+    draw_toy(results[0], rows, out / "toy.png")
+    return rows
+
+
+def toy_table(rows: list[ToyRow]) -> Table:
+    """The summary as a table, with the published figures beside it."""
+    table = Table(
+        title=f"Toy problem, test points, {rows[0].seeds} seeds: mean and standard deviation (lowest to highest)",
+        title_justify="left",
+    )
+    for heading in ("network", "retain", "published", "forget", "published"):
+        table.add_column(heading, justify="left" if heading == "network" else "right")
+    for network, (retain, forget) in _by_network(rows).items():
+        known = PUBLISHED.get(network)
+        table.add_row(
+            NETWORK_NAMES[network],
+            _shown(retain),
+            f"{known[0]:.1%}" if known else "-",
+            _shown(forget),
+            f"{known[1]:.1%}" if known else "-",
+        )
+    return table
+
+
+def toy_json(rows: list[ToyRow]) -> dict[str, Any]:
+    """The summary and the published figures as JSON content; accuracies lie in [0, 1]."""
+    published = [
+        {"network": network, "retain_accuracy": retain, "forget_accuracy": forget, "seeds": 1}
+        for network, (retain, forget) in PUBLISHED.items()
+    ]
+    return {"rows": [asdict(row) for row in rows], "published": published}
+
+
+def _by_network(rows: list[ToyRow]) -> dict[ToyNetwork, tuple[ToyRow, ToyRow]]:
+    found = {(row.network, row.metric): row for row in rows}
+    networks = dict.fromkeys(row.network for row in rows)
+    return {name: (found[name, "retain_accuracy"], found[name, "forget_accuracy"]) for name in networks}
+
+
+def _shown(row: ToyRow) -> str:
+    return f"{100 * row.mean:.1f} ± {100 * row.std:.1f} % ({100 * row.min:.1f} to {100 * row.max:.1f})"
+
+
+def _write_csv(results: list[ToyResult], path: Path) -> None:
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with unfinished.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["seed", "network", "retain_test_accuracy", "forget_test_accuracy"])
+            for result in results:
+                for network, outcome in result.outcomes.items():
+                    accuracies = (outcome.retain_accuracy, outcome.forget_accuracy)
+                    writer.writerow([result.seed, network, *(f"{value:.6f}" for value in accuracies)])
+        unfinished.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror}).") from error

@@ -76,12 +76,12 @@ def apply_config(config: UnlearnConfig, out: Path, progress: Progress, origin: d
     Raises:
         AntisampleError: If the configuration does not fit the data, or the folder cannot be written.
     """
+    device = choose_device(config.device)
+    inputs = load_inputs(config, progress.training_epoch)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror}).") from error
-    device = choose_device(config.device)
-    inputs = load_inputs(config, progress.training_epoch)
     progress.say(f"Unlearning with {config.method.name} on {describe_device(device)}")
     original = evaluate_finished(inputs.original.build(inputs.dataset, device), inputs, config)
     running = unlearn(config, inputs)

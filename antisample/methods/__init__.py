@@ -17,6 +17,7 @@ from antisample.methods.base import (
 )
 from antisample.methods.finetune import FineTune, FineTuneConfig
 from antisample.methods.gradient_ascent import GradientAscent, GradientAscentConfig
+from antisample.methods.neggrad_plus import NegGradPlus, NegGradPlusConfig
 from antisample.methods.random_labels import RandomLabels, RandomLabelsConfig
 from antisample.methods.retrain import Retrain, RetrainConfig
 from antisample.methods.unsir import Unsir, UnsirConfig
@@ -25,6 +26,7 @@ _METHODS: dict[str, UnlearningMethod] = {
     "antisample": AntiSample(),
     "finetune": FineTune(),
     "gradient_ascent": GradientAscent(),
+    "neggrad_plus": NegGradPlus(),
     "random_labels": RandomLabels(),
     "retrain": Retrain(),
     "unsir": Unsir(),
@@ -65,6 +67,7 @@ __all__ = [
     "FineTuneConfig",
     "GradientAscentConfig",
     "MethodConfig",
+    "NegGradPlusConfig",
     "OriginalModel",
     "RandomLabelsConfig",
     "RetrainConfig",

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from antisample.loader import to_device
 from antisample.methods import UnlearnContext, find_method, method_config, method_names
 from antisample.methods.anti_sample import generated_count
 from antisample.methods.finetune import retain_subset
+from antisample.methods.neggrad_plus import neggrad_plus_loss
 from antisample.methods.unsir import learn_noise
 
 CPU = torch.device("cpu")
@@ -137,6 +139,17 @@ class TestAntiSample(MethodConformance):
         )
         assert torch.equal(wide, fresh.data.extra_images)
 
+    def test_a_preview_shows_neighbours_draws_and_what_is_trained_on(self, context):
+        config = method_config(self.name, p=0.0, eps=0.0)
+        forget, farthest, draws, trained_on = find_method(self.name).preview(context, config, 3, 4)
+        assert forget.shape == farthest.shape == draws.shape == trained_on.shape == (4, 1, 8, 8)
+        assert torch.equal(draws, farthest)  # without noise a draw is the neighbour
+        retain, _ = to_device(context.dataset.train, context.splits.retain, CPU)
+        distances = torch.cdist(forget.flatten(1), context.normaliser()(retain).flatten(1))
+        found = (farthest - forget).flatten(1).norm(dim=1)
+        torch.testing.assert_close(found, distances.max(dim=1).values)
+        assert torch.equal(trained_on, self.prepare(context, p=0.0, eps=0.0).data.extra_images[:4])
+
     def test_more_neighbours_than_retain_images_are_refused(self, context):
         with pytest.raises(ConfigError, match=r"`tail_randomized` must be at most \d+, .* but got 5000"):
             self.prepare(context, tail_randomized=5000)
@@ -237,6 +250,35 @@ class TestGradientAscent(MethodConformance):
             method_config(self.name, retain_fraction=0.5)
 
 
+class TestNegGradPlus(MethodConformance):
+    name = "neggrad_plus"
+
+    def test_it_sees_forget_images_under_their_own_label_and_a_share_of_the_others(self, context):
+        run = self.prepare(context, retain_fraction=0.5)
+        assert run.data.labels[-len(context.splits.forget) :].unique().tolist() == [3]
+        assert len(run.data) == len(retain_subset(context, 0.5)) + len(context.splits.forget)
+
+    def test_the_loss_of_a_hand_computed_batch(self):
+        # Softmax of (0, ln 3) is (1/4, 3/4). Class 1 is forgotten.
+        logits = torch.tensor([[0.0, math.log(3)]] * 3, requires_grad=True)
+        loss = neggrad_plus_loss(0.9, torch.tensor([1]))
+        mixed = loss(logits, torch.tensor([0, 0, 1]))
+        assert mixed.item() == pytest.approx(0.9 * math.log(4) - 0.1 * math.log(4 / 3))
+        assert loss(logits, torch.tensor([0, 0, 0])).item() == pytest.approx(0.9 * math.log(4))
+        assert loss(logits, torch.tensor([1, 1, 1])).item() == pytest.approx(-0.1 * math.log(4 / 3))
+
+    def test_it_forgets_more_than_fine_tuning_does(self, context):
+        def forget_loss(name, **values):
+            run = find_method(name).prepare(context, method_config(name, epochs=3, unlearn_scale_lr=0.5, **values))
+            while run.epochs_done < 3:
+                run.run_epoch()
+            images, labels = to_device(context.dataset.train, context.splits.forget, CPU)
+            with torch.no_grad():
+                return float(torch.nn.functional.cross_entropy(run.model(context.normaliser()(images)), labels))
+
+        assert forget_loss("neggrad_plus", alpha=0.7) > forget_loss("finetune") + 1
+
+
 class TestFineTune(MethodConformance):
     name = "finetune"
 
@@ -264,6 +306,6 @@ def test_every_method_has_a_conformance_suite():
 
 
 def test_an_unknown_method_lists_the_valid_ones():
-    names = "antisample, finetune, gradient_ascent, random_labels, retrain, unsir"
+    names = "antisample, finetune, gradient_ascent, neggrad_plus, random_labels, retrain, unsir"
     with pytest.raises(ConfigError, match=f"must be one of {names}, but got 'amnesia'"):
         find_method("amnesia")

@@ -37,6 +37,12 @@ def test_the_packaged_copy_equals_the_published_table(shared):
     assert ours.read_bytes() == (shared / "published" / "hyperparameters.csv").read_bytes()
 
 
+def test_the_sets_of_the_notebooks_are_found_by_name_too():
+    found = published_set("resnet18/cifar10/30/NOTEBOOK").parameters
+    assert (found["no_generated_data"], found["neighbour_pool"], found["retain_fraction"]) == (500, "retain", 0.3)
+    assert published_set("ResNet18/cifar10/100/notebook").parameters["tail_randomized"] == 50
+
+
 def test_an_unknown_set_lists_the_near_ones():
     with pytest.raises(SpaceError, match=re.escape("must be one of ResNet9/cifar10/30")):
         published_set("ResNet9/imagenet/30")
@@ -81,7 +87,7 @@ def test_files_that_are_no_space(tmp_path, content, message):
 def test_an_unknown_space_lists_the_valid_ones():
     with pytest.raises(
         SpaceError,
-        match=r"must be one of antisample, finetune, gradient_ascent, random_labels, retrain, unsir or the path",
+        match=r"must be one of antisample, finetune, gradient_ascent, neggrad_plus, random_labels, retrain, unsir or the path",
     ):
         load_space("wide")
 

@@ -40,7 +40,7 @@ def study_file(values, tmp_path):
     return write
 
 
-@pytest.mark.parametrize("command", ["run", "resume", "report", "spaces", "pretrain", "unlearn"])
+@pytest.mark.parametrize("command", ["run", "resume", "report", "spaces", "pretrain", "unlearn", "reproduce"])
 def test_help_shows_a_working_example(call, command):
     code, out, _ = call(command, "--help")
     assert code == 0
@@ -55,6 +55,7 @@ def test_spaces_lists_spaces_and_published_sets(call):
         "antisample",
         "finetune",
         "gradient_ascent",
+        "neggrad_plus",
         "random_labels",
         "retrain",
         "unsir",
@@ -74,13 +75,13 @@ def test_a_space_is_shown_with_its_reasons(call):
     [
         (
             {"method": "amnesia"},
-            "`method` must be one of antisample, finetune, gradient_ascent, random_labels, retrain, unsir, "
+            "`method` must be one of antisample, finetune, gradient_ascent, neggrad_plus, random_labels, retrain, unsir, "
             "but got 'amnesia'.",
         ),
         ({"model": {"name": "ResNet10"}}, "`model.name` must be one of SmallCNN"),
         (
             {"space": "wide"},
-            "`space` must be one of antisample, finetune, gradient_ascent, random_labels, retrain, unsir or the path",
+            "`space` must be one of antisample, finetune, gradient_ascent, neggrad_plus, random_labels, retrain, unsir or the path",
         ),
         ({"forget": {"classes": [77]}}, "`forget.classes` must be labels from 0 to 9"),
         ({"forget": {"classes": list(range(10))}}, "must leave at least one class, but got all 10."),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -36,7 +37,7 @@ class ReproductionConfig(BaseModel):
         classes: Single-class: labels or names; None means every class, or 10 random ones if there are over 100.
         all_classes: Single-class: every class, however many there are.
         sizes: Multi-class: how many classes at once.
-        draws: Multi-class: how many random sets of each size.
+        draws: Multi-class: how many different random sets of each size; fewer if there are fewer.
         seeds: How often every method runs on every request.
         reference_seeds: References trained for each request; repetition i is compared with number i modulo this.
         values: Hyperparameters by method, in place of published values and defaults.
@@ -141,10 +142,12 @@ class ReproductionConfig(BaseModel):
         for size, draws in zip(self.sizes, self.draws, strict=True):
             rng = numpy_stream(self.seed, "random sets of classes", size)
             found: list[tuple[int, ...]] = []
-            while len(found) < draws:
-                found.append(tuple(sorted(int(c) for c in rng.permutation(len(class_names))[:size])))
+            while len(found) < min(draws, math.comb(len(class_names), size)):
+                one = tuple(sorted(int(c) for c in rng.permutation(len(class_names))[:size]))
+                if one not in found:
+                    found.append(one)
             requests += found
-        return list(dict.fromkeys(requests))
+        return requests
 
 
 @dataclass(frozen=True)

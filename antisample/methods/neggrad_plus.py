@@ -1,0 +1,63 @@
+"""NegGrad+ (Kurmanji et al., NeurIPS 2023): descend on retain images and ascend on forget images in the same step."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from antisample.loader import TrainingData, to_device
+from antisample.methods.base import MethodConfig, UnlearnContext
+from antisample.methods.finetune import FineTuneSettings, fine_tuner, retain_subset
+from antisample.train import Loss, Trainer
+
+
+class NegGradPlusConfig(FineTuneSettings):
+    """Configuration of the method `neggrad_plus`.
+
+    Attributes:
+        alpha: Weight of the retain loss, in (0, 1); the forget loss counts -(1 - alpha). Published 0.95 to 0.9999.
+        unlearn_scale_lr: Smaller than for fine-tuning: the forget loss has no upper bound.
+    """
+
+    name: Literal["neggrad_plus"] = "neggrad_plus"
+    alpha: float = Field(default=0.95, gt=0, lt=1)
+    unlearn_scale_lr: float = Field(default=0.5, gt=0)
+
+
+class NegGradPlus:
+    """Minimises alpha x retain loss - (1 - alpha) x forget loss, each the mean over its images of the batch."""
+
+    config_type: ClassVar[type[MethodConfig]] = NegGradPlusConfig
+
+    def prepare(self, context: UnlearnContext, config: NegGradPlusConfig) -> Trainer:
+        """See `UnlearningMethod.prepare`."""
+        positions = np.concatenate([retain_subset(context, config.retain_fraction), context.splits.forget])
+        images, labels = to_device(context.dataset.train, positions, context.device)
+        forgotten = labels.new_tensor(context.splits.forget_classes)
+        data = TrainingData(images, labels, context.normaliser())
+        return fine_tuner(context, config, data, neggrad_plus_loss(config.alpha, forgotten))
+
+
+def neggrad_plus_loss(alpha: float, forgotten: Tensor) -> Loss:
+    """The loss of a batch that holds retain and forget images.
+
+    Args:
+        alpha: Weight of the retain loss.
+        forgotten: int64, [k], the classes to forget.
+
+    Returns:
+        A function of logits [b, classes] and labels [b]; a kind that the batch lacks adds nothing.
+    """
+
+    def loss(logits: Tensor, labels: Tensor) -> Tensor:
+        each = nn.functional.cross_entropy(logits, labels, reduction="none")
+        forget = torch.isin(labels, forgotten)
+
+        def mean(mask: Tensor) -> Tensor:
+            return (each * mask).sum() / mask.sum().clamp_min(1)
+
+        return alpha * mean(~forget) - (1 - alpha) * mean(forget)
+
+    return loss

@@ -1,0 +1,176 @@
+"""Protocols, jobs, tables and pictures of a reproduction; the run itself is an integration test."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from antisample.errors import ConfigError
+from tuning.reproduction.pictures import draw_class_accuracy, draw_confusion, draw_losses
+from tuning.reproduction.plan import ReproductionConfig, plan_jobs
+from tuning.reproduction.tables import (
+    cells,
+    published_text,
+    summarise_results,
+    to_csv,
+    to_latex,
+    to_long_csv,
+    to_markdown,
+)
+
+NAMES = tuple("abcdefghij")
+
+
+@pytest.fixture
+def parse(tmp_path):
+    def make(**changes):
+        values = {"out": str(tmp_path), "data": {"source": "digits"}, "model": {"name": "SmallCNN"}}
+        return ReproductionConfig.parse({**values, **changes})
+
+    return make
+
+
+def test_single_class_takes_every_class_in_turn(parse):
+    assert parse().requests(NAMES) == [(label,) for label in range(10)]
+    assert parse(classes=["c", 0]).requests(NAMES) == [(2,), (0,)]
+
+
+def test_of_many_identities_ten_random_ones_are_taken(parse):
+    many = tuple(f"identity {number}" for number in range(300))
+    drawn = parse().requests(many)
+    assert len(set(drawn)) == 10
+    assert drawn == parse().requests(many) != parse(seed=1).requests(many)
+    assert len(parse(all_classes=True).requests(many)) == 300
+
+
+def test_multi_class_draws_different_sets_of_each_size(parse):
+    requests = parse(protocol="multi-class").requests(NAMES)
+    assert [sum(len(r) == size for r in requests) for size in (2, 4, 7)] == [10, 5, 3]
+    assert len(set(requests)) == 18
+    few = parse(protocol="multi-class", sizes=[9], draws=[50]).requests(NAMES)
+    assert len(set(few)) == len(few) == 10
+    with pytest.raises(ConfigError, match=r"`sizes` must be in \[1, 9\], but got 10"):
+        parse(protocol="multi-class", sizes=[10], draws=[1]).requests(NAMES)
+
+
+def test_published_values_are_taken_where_there_are_some(parse):
+    config = parse(model={"name": "ResNet18"}, retain=30, values={"unsir": {"impair_lr": 0.001}})
+    named = config.method_values("antisample", "cifar10")
+    assert (named["unlearn_scale_lr"], named["retain_fraction"]) == (1.6, 0.3)
+    assert config.method_values("antisample", "digits") == {"name": "antisample", "retain_fraction": 0.3}
+    notebook = config.method_values("antisample@ResNet18/cifar10/30/notebook", "cifar10")
+    assert notebook["no_generated_data"] == 500
+    assert config.method_values("unsir", "cifar10") == {"name": "unsir", "retain_fraction": 0.3, "impair_lr": 0.001}
+    assert "retain_fraction" not in config.method_values("gradient_ascent", "cifar10")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"methods": ["amnesia"]}, "must be one of antisample.*but got 'amnesia'"),
+        ({"methods": ["antisample@ResNet9/imagenet/30"]}, "`published` must be one of"),
+        ({"retain": 0}, "`retain` must be greater than 0, but got 0"),
+        ({"sizes": [2], "draws": [1, 2]}, "`draws` must have 1 values"),
+        ({"values": {"amnesia": {}}}, "`values` must name methods"),
+        ({"values": {"unsir": {"impair_lr": -1}}}, "unsir: .*impair_lr"),
+        ({"protocol": "other"}, "`protocol`"),
+    ],
+)
+def test_mistakes_are_refused_with_rule_and_value(parse, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        parse(**changes)
+
+
+def test_jobs_are_named_by_what_they_depend_on(parse):
+    config = parse(seeds=2, reference_seeds=2, classes=[3], methods=["finetune", "retrain"])
+    jobs = plan_jobs(config, "digits", NAMES)
+    labels = [job.label for job in jobs]
+    assert labels == ["original", "retrain", "retrain", "finetune", "finetune"]
+    assert len({job.file_name() for job in jobs}) == 5
+    assert jobs[1].reference_seed == jobs[3].reference_seed != jobs[4].reference_seed
+    assert all("retrained" in job.config.evaluation.final for job in jobs)
+    longer = plan_jobs(parse(classes=[3], methods=["finetune"], values={"finetune": {"epochs": 9}}), "digits", NAMES)
+    assert longer[1].file_name() not in {job.file_name() for job in jobs}
+    assert "retrained" not in longer[1].config.evaluation.final
+    moved = parse(seeds=2, reference_seeds=2, classes=[3], methods=["finetune", "retrain"], out="elsewhere")
+    assert [job.file_name() for job in plan_jobs(moved, "digits", NAMES)] == [job.file_name() for job in jobs]
+
+
+def result(label, classes, seed_index, retain, forget, elapsed_s=2.0, epochs=2):
+    confusion = np.diag([10] * 10)
+    return {
+        "label": label,
+        "classes": list(classes),
+        "seed_index": seed_index,
+        "values": {"test/retain_accuracy": retain, "test/forget_accuracy": forget},
+        "elapsed_s": elapsed_s,
+        "reference_s": 8.0,
+        "confusion": confusion.tolist(),
+        "epochs": [
+            {"loss": 1.0, "validation/forget_accuracy": 0.1, "validation/retain_accuracy": 0.9} for _ in range(epochs)
+        ],
+    }
+
+
+RESULTS = [
+    result("original", (0,), 0, 0.8, 0.9, 0.0, epochs=0),
+    result("antisample", (0,), 0, 0.70, 0.0),
+    result("antisample", (0,), 1, 0.80, 0.0, 4.0),
+    result("antisample", (1,), 0, 0.85, 0.1),
+    result("antisample", (1, 2), 0, 0.5, 0.2),
+]
+
+
+def test_the_table_is_the_mean_over_requests_of_the_mean_over_repetitions():
+    rows = summarise_results(RESULTS, "ResNet18", "cifar10", 30)
+    assert [(row.label, row.size, row.requests, row.seeds) for row in rows] == [
+        ("original", 1, 1, 1),
+        ("antisample", 1, 2, 1),
+        ("antisample", 2, 1, 1),
+    ]
+    single = rows[1]
+    assert single.mean["test/retain_accuracy"] == pytest.approx((75 + 85) / 2)
+    assert single.std["test/retain_accuracy"] == pytest.approx(np.std([75, 85], ddof=1))
+    assert single.mean["elapsed_s"] == pytest.approx((3 + 2) / 2)
+    assert single.mean["retrain_ratio"] == pytest.approx(100 * (3 + 2) / 2 / 8)
+    assert single.published == "77.46 / 0.14"
+    assert rows[2].published == ""
+    assert rows[2].std["test/retain_accuracy"] is None
+    assert "elapsed_s" not in rows[0].mean
+
+
+def test_published_figures_stand_beside_like_alone():
+    assert published_text("antisample@ResNet18/cifar10/100/notebook", "resnet18", "cifar10", 100) == "79.44 / 0.00"
+    assert published_text("retrain", "ResNet18", "cifar10", 30) == "82.55 / 0.00"
+    assert published_text("original", "ResNet18", "cifar10", 100) == "81.61 / -"
+    assert published_text("antisample", "ResNet9", "cifar10", 30) == ""
+    assert published_text("finetune", "ResNet18", "cifar10", 30) == ""
+
+
+def test_the_three_formats_say_the_same():
+    rows = summarise_results(RESULTS, "ResNet18", "cifar10", 30)
+    heading, body = cells(rows)
+    assert all(len(line) == len(heading) for line in body)
+    markdown = to_markdown(rows).splitlines()
+    assert markdown[3].startswith("| antisample | 1 | 2 x 1 | 80.00 ± 7.07 | 5.00 ± 7.07 |")
+    latex = to_latex(rows)
+    assert r"80.00 $\pm$ 7.07" in latex
+    assert "%" not in latex.replace(r"\%", "")
+    (_, single, _) = csv.DictReader(io.StringIO(to_csv(rows)))
+    assert float(single["test/retain_accuracy"]) == pytest.approx(80)
+    assert float(single["test/retain_accuracy std"]) == pytest.approx(np.std([75, 85], ddof=1))
+    assert len(to_long_csv(RESULTS).splitlines()) == 1 + 3 * len(RESULTS)
+
+
+def test_pictures_are_whole_images(tmp_path):
+    draw_class_accuracy(RESULTS, NAMES, tmp_path / "class_accuracy.png")
+    draw_confusion(RESULTS, NAMES, tmp_path / "confusion.png")
+    draw_losses(RESULTS, tmp_path / "losses.png")
+    files = sorted(tmp_path.iterdir())
+    assert [file.name for file in files] == ["class_accuracy.png", "confusion.png", "losses.png"]
+    for file in files:
+        with Image.open(file) as image:
+            image.verify()
+            assert min(image.size) > 200

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from antisample.errors import ConfigError
 from antisample.methods import AntiSampleConfig, AnyMethodConfig
 from antisample.metrics import EvaluationConfig
+from antisample.models.imagenet import IMAGENET_MODELS, has_imagenet_weights
 from antisample.splits import ForgetRequest, SplitConfig
 from antisample.train import TrainingRecipe
 
@@ -17,9 +18,9 @@ class DataConfig(BaseModel):
 
     Attributes:
         source: A registered data set, or the path of a folder (images by class, or Parquet files).
-        root: Where torchvision data sets lie, or are downloaded to.
+        root: Where torchvision data sets lie, or are downloaded to; the folder of casia-webface.
         download: Whether torchvision may download into `root`.
-        image_size: Resize images to this many pixels; None keeps their size.
+        image_size: Resize images to this many pixels; None keeps their size (64 for casia-webface).
         cache_dir: Where decoded images and original models are kept.
     """
 
@@ -41,6 +42,9 @@ class ModelConfig(BaseModel):
         mean: Mean of the input, a value a channel. By default what the checkpoint says, or else that of the data.
         std: Standard deviation of the input, likewise; given if and only if `mean` is.
         recipe: How to train it where there is no checkpoint.
+        initial_weights: Where training starts, of the original and of the retrained reference alike: `random`,
+            `imagenet` (ResNet18 and MobileNet_v2; downloaded where torch hub's cache lacks them) or the path of
+            a weights file. See `antisample.models.initial_weights`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +54,16 @@ class ModelConfig(BaseModel):
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     recipe: TrainingRecipe = TrainingRecipe()
+    initial_weights: str = "random"
+
+    @model_validator(mode="after")
+    def _imagenet_for_its_models(self) -> "ModelConfig":
+        if self.initial_weights == "imagenet" and not has_imagenet_weights(self.name):
+            raise ValueError(
+                f"`initial_weights` can be `imagenet` for {' and '.join(IMAGENET_MODELS)} alone, "
+                f"but got the model {self.name!r}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _mean_with_std(self) -> "ModelConfig":

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from antisample.errors import ConfigError, DataError
 from antisample.loader import Normaliser, TrainingData, to_device
 from antisample.methods.base import OriginalModel
 from antisample.models import build_model, use_patch_convolutions
-from antisample.seeds import derive
+from antisample.models.initial_weights import InitialWeights, find_initial_weights
 from antisample.train import EpochListener, train_from_scratch, train_resumably
 from antisample.types import Dataset, ImageSet, Preprocessing, Splits
 
@@ -31,7 +32,8 @@ def original_model(
 ) -> OriginalModel:
     """Loads the original model from its checkpoint or from the cache, or else trains and caches it.
 
-    The cache key holds everything the weights depend on: data, training images, architecture, recipe, preprocessing.
+    The cache key holds everything the weights depend on: data, training images, architecture, recipe,
+    preprocessing, initial weights.
 
     Args:
         config: Which model.
@@ -45,26 +47,35 @@ def original_model(
         The original model.
 
     Raises:
-        ConfigError: If preprocessing and channels do not fit.
-        DataError: If the checkpoint cannot be used.
+        ConfigError: If preprocessing and channels do not fit, or there are no such initial weights.
+        DataError: If the checkpoint or the initial weights cannot be used.
         DivergedError: If training diverged.
     """
+    initial = find_initial_weights(config.initial_weights, config.name, dataset.n_classes, dataset.channels)
     if config.checkpoint is not None:
         checkpoint = load_checkpoint(config.checkpoint)
-        return _from_checkpoint(checkpoint, config, dataset, str(config.checkpoint))
-    path = pretrained_path(config, dataset, splits, cache_dir)
+        return _from_checkpoint(checkpoint, config, dataset, str(config.checkpoint), initial)
+    path = pretrained_path(config, dataset, splits, cache_dir, initial)
     if path.is_file():
         try:
-            return _from_checkpoint(load_checkpoint(path), config, dataset, str(path))
+            checkpoint = load_checkpoint(path)
+            return _from_checkpoint(checkpoint, config, dataset, str(path), _as_recorded(initial, checkpoint))
         except DataError:
             path.unlink()  # damaged: train it again rather than trust it
-    checkpoint = _train(config, dataset, splits, device, path.with_suffix(".partial"), on_epoch)
+    checkpoint = _train(config, dataset, splits, device, path.with_suffix(".partial"), on_epoch, initial)
     save_checkpoint(path, checkpoint)
-    return _from_checkpoint(checkpoint, config, dataset, str(path))
+    return _from_checkpoint(checkpoint, config, dataset, str(path), initial)
 
 
-def pretrained_path(config: ModelConfig, dataset: Dataset, splits: Splits, cache_dir: Path) -> Path:
-    """Where the original model is cached; the name is a digest of everything its weights depend on."""
+def pretrained_path(
+    config: ModelConfig, dataset: Dataset, splits: Splits, cache_dir: Path, initial: InitialWeights | None = None
+) -> Path:
+    """Where the original model is cached; the name is a digest of everything its weights depend on.
+
+    `initial` is what training starts from; None finds what `config` names, see `find_initial_weights`.
+    """
+    if initial is None:
+        initial = find_initial_weights(config.initial_weights, config.name, dataset.n_classes, dataset.channels)
     key = {
         "version": _CACHE_VERSION,
         "data": dataset.fingerprint,
@@ -73,6 +84,8 @@ def pretrained_path(config: ModelConfig, dataset: Dataset, splits: Splits, cache
         "preprocessing": [config.mean, config.std],
         "recipe": config.recipe.model_dump(),
     }
+    if initial.state_dict is not None:
+        key["initial_weights"] = weights_fingerprint(initial.state_dict)
     digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=12).hexdigest()
     return cache_dir / "models" / f"{config.name.replace(':', '.').lower()}-{digest}.safetensors"
 
@@ -101,13 +114,12 @@ def _train(
     device: torch.device,
     partial: Path,
     on_epoch: EpochListener | None,
+    initial: InitialWeights,
 ) -> Checkpoint:
     preprocessing = _configured(config) or pixel_statistics(dataset.train)
     _check_channels(preprocessing, dataset, "`model.mean`")
     images, labels = to_device(dataset.train, _train_positions(splits), device)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(config.recipe.seed, "initial weights"))
-        model = build_model(config.name, dataset.n_classes, dataset.channels)
+    model = initial.fresh_model(config.name, dataset.n_classes, dataset.channels, config.recipe.seed)
     model = use_patch_convolutions(model.to(device), device)
     data = TrainingData(images, labels, Normaliser(preprocessing, device))
     trainer = train_from_scratch(model, data, config.recipe, config.recipe.seed)
@@ -118,17 +130,26 @@ def _train(
         "std": json.dumps(preprocessing.std),
         "data": dataset.fingerprint,
         "recipe": config.recipe.model_dump_json(),
+        "initial_weights": initial.origin,
     }
     return Checkpoint(dict(model.state_dict()), metadata)
 
 
-def _from_checkpoint(checkpoint: Checkpoint, config: ModelConfig, dataset: Dataset, source: str) -> OriginalModel:
+def _as_recorded(initial: InitialWeights, checkpoint: Checkpoint) -> InitialWeights:
+    """The same weights with the origin noted when the model was trained; random ones keep today's reason."""
+    if initial.state_dict is None:
+        return initial
+    return replace(initial, origin=checkpoint.metadata.get("initial_weights", initial.origin))
+
+
+def _from_checkpoint(
+    checkpoint: Checkpoint, config: ModelConfig, dataset: Dataset, source: str, initial: InitialWeights
+) -> OriginalModel:
     preprocessing = _configured(config) or checkpoint.preprocessing() or pixel_statistics(dataset.train)
     _check_channels(preprocessing, dataset, source)
     load_weights(build_model(config.name, dataset.n_classes, dataset.channels), checkpoint.state_dict, source)
-    return OriginalModel(
-        config.name, checkpoint.state_dict, preprocessing, weights_fingerprint(checkpoint.state_dict)
-    )
+    fingerprint = weights_fingerprint(checkpoint.state_dict)
+    return OriginalModel(config.name, checkpoint.state_dict, preprocessing, fingerprint, initial)
 
 
 def _configured(config: ModelConfig) -> Preprocessing | None:

@@ -14,6 +14,7 @@ from antisample.errors import DataError
 from antisample.methods import OriginalModel, RetrainConfig, UnlearnContext, find_method
 from antisample.metrics import PARTS, EvaluationSettings, RetrainedReference, Subject
 from antisample.models import build_model, use_patch_convolutions
+from antisample.pretrain import weights_fingerprint
 from antisample.train import EpochListener, Trainer, TrainingRecipe, train_resumably
 from antisample.types import Dataset, Splits
 
@@ -88,6 +89,8 @@ def reference_path(
         "recipe": recipe.model_dump(exclude={"seed"}),
         "seed": seed,
     }
+    if original.initial.state_dict is not None:
+        key["initial_weights"] = weights_fingerprint(original.initial.state_dict)
     digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=12).hexdigest()
     return cache_dir / "models" / f"retrained-{original.name.replace(':', '.').lower()}-{digest}.safetensors"
 
@@ -118,6 +121,7 @@ def _trained(
         "elapsed_s": repr(elapsed_s),
         "trained_on": f"{describe_device(device)}, {torch.get_num_threads()} threads",
         "recipe": recipe.model_dump_json(),
+        "initial_weights": original.initial.origin,
         "seed": str(seed),
     }
     checkpoint = Checkpoint(dict(trainer.model.state_dict()), metadata)

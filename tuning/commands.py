@@ -103,14 +103,19 @@ def pretrain(study: Path, overrides: list[str] | None, as_json: bool) -> None:
     console.print(f"Device: {describe_device(device)}")
     inputs = load_inputs(unlearn_config, Progress(console).training_epoch)
     path = config.model.checkpoint or pretrained_path(
-        config.model, inputs.dataset, inputs.splits, config.data.cache_dir
+        config.model, inputs.dataset, inputs.splits, config.data.cache_dir, inputs.original.initial
     )
+    initial = inputs.original.initial.origin
     model = inputs.original.build(inputs.dataset, device)
     metrics = evaluate(subject_of(model, inputs, unlearn_config), ("validation", "test"))
     if as_json:
-        _print_json({"path": str(path), "metrics": metrics.values, "counts": metrics.counts})
+        _print_json(
+            {"path": str(path), "initial_weights": initial, "metrics": metrics.values, "counts": metrics.counts}
+        )
         return
     console.print(f"Original model: {path}", soft_wrap=True)
+    if config.model.checkpoint is None:
+        console.print(f"  started from {initial}", soft_wrap=True)
     for name in ("forget_accuracy", "retain_accuracy"):
         console.print(
             f"  {name.replace('_', ' ')}: validation {metrics.values[f'validation/{name}']:.1%}, "

@@ -46,6 +46,7 @@ def note_facts(study: Study, inputs: UnlearnInputs) -> None:
             "optuna": optuna.__version__,
             "mlflow": mlflow.__version__,
             "device": describe_device(choose_device(study.config.device)),
+            "initial weights": inputs.original.initial.origin,
             "machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} cores",
         },
     )

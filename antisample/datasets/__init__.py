@@ -9,7 +9,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from antisample.datasets.archives import CLASS_FOLDERS, PICKLE_SUFFIXES, refuse_archives
 from antisample.datasets.cache import cache_key, read_cache, write_cache
+from antisample.datasets.casia_webface import CasiaWebFace
 from antisample.datasets.embedded import Digits
 from antisample.datasets.image_folder import SPLITS, ImageFolder
 from antisample.datasets.parquet import ParquetFolder, parquet_files
@@ -28,8 +30,8 @@ _REGISTRY: dict[str, Callable[[Path | None, bool], DatasetSource]] = {
     "svhn": partial(TorchvisionSource, "SVHN"),
     "mnist": partial(TorchvisionSource, "MNIST"),
     "fashionMNIST": partial(TorchvisionSource, "FashionMNIST"),
+    "casia-webface": lambda root, _download: CasiaWebFace(root),
 }
-_PICKLE_SUFFIXES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".npz", ".npy", ".joblib", ".ckpt"})
 
 
 def dataset_names() -> tuple[str, ...]:
@@ -55,11 +57,12 @@ def load_dataset(
     `test*.parquet` lie in it or in `data`.
 
     Args:
-        source: A registered name (any case, underscores ignored) or the path of a folder. A name wins over a
-            folder of that name; write `./name` for the folder.
-        root: For the torchvision data sets, the folder that holds them.
+        source: A registered name (any case, hyphens and underscores ignored) or the path of a folder. A name wins
+            over a folder of that name; write `./name` for the folder.
+        root: For the torchvision data sets and casia-webface, the folder that holds them.
         download: For the torchvision data sets, whether to download what is missing into `root`.
-        image_size: Height and width to resize all images to, bilinear and antialiased; None keeps their size.
+        image_size: Height and width to resize all images to, bilinear and antialiased; None keeps their size,
+            but takes casia-webface to 64.
         cache_dir: Folder for decoded data sets; made if it does not exist.
 
     Returns:
@@ -89,7 +92,7 @@ def load_dataset(
 
 def _resolve(source: str, root: Path | None, download: bool) -> tuple[str, DatasetSource]:
     for name, build in _REGISTRY.items():
-        if name.lower() == source.lower().replace("_", ""):
+        if _plain(name) == _plain(source):
             return name, build(root, download)
     path = Path(source).expanduser()
     separators = {os.sep, os.altsep or os.sep, "/"}
@@ -100,17 +103,18 @@ def _resolve(source: str, root: Path | None, download: bool) -> tuple[str, Datas
     return path.resolve().name, _source_at(path)
 
 
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
 def _source_at(path: Path) -> DatasetSource:
     files = [path] if path.is_file() else [entry for entry in path.glob("[!.]*") if entry.is_file()]
     if path.is_dir() and any((path / split).is_dir() for split in SPLITS):
         return ImageFolder(path)
     if path.is_dir() and parquet_files(path):
         return ParquetFolder(path)
-    if files and all(file.suffix.lower() in _PICKLE_SUFFIXES for file in files):
-        raise DataError(
-            f"{files[0]}: pickled archives are not read, because pickles can execute code; "
-            "convert the data to an image folder (`train/<class>/*.png`, `test/<class>/*.png`)."
-        )
+    if files and all(file.suffix.lower() in PICKLE_SUFFIXES for file in files):
+        refuse_archives(files, CLASS_FOLDERS)
     found = "a file" if path.is_file() else f"{len(files)} other files" if path.is_dir() else "nothing there"
     raise DataError(
         f"{path}: a data set must be a folder with `train/<class>/` and `test/<class>/`, or with "

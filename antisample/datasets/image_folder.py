@@ -1,17 +1,21 @@
 """Folders of images, one folder a class."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from antisample.datasets.archives import CLASS_FOLDERS, refuse_archives
 from antisample.datasets.pixels import EncodedImage, PixelArray, decode_images, stack_splits
 from antisample.datasets.source import DecodedData, file_identity
 from antisample.errors import DataError
 from antisample.types import ImageSet, IndexArray
 
 SPLITS = ("train", "test")
+
+FilesByClass = Mapping[str, Sequence[Path]]
 
 
 @dataclass(frozen=True)
@@ -36,53 +40,105 @@ class ImageFolder:
         Raises:
             DataError: If the layout is another one, or the splits differ in their classes.
         """
-        classes = self._classes()
-        files = (path for split in SPLITS for name in classes for path in self._files(split, name))
-        return ["image folder", *file_identity(self.root, files)]
+        return ["image folder", *file_identity(self.root, all_files(self.splits()))]
 
     def decode(self, image_size: int | None) -> DecodedData:
         """Decodes all images in parallel; see `DatasetSource.decode`."""
-        classes = self._classes()
-        (train, train_labels), (test, test_labels) = (self._decode(split, classes, image_size) for split in SPLITS)
-        train_images, test_images = stack_splits(train, test, str(self.root))
-        return DecodedData(ImageSet(train_images, train_labels), ImageSet(test_images, test_labels), classes)
+        return decode_splits(self.splits(), image_size, str(self.root))
 
-    def _decode(
-        self, split: str, classes: tuple[str, ...], image_size: int | None
-    ) -> tuple[list[PixelArray], IndexArray]:
-        files = [(path, label) for label, name in enumerate(classes) for path in self._files(split, name)]
-        arrays = decode_images([EncodedImage(str(path), path) for path, _ in files], image_size)
-        return arrays, np.array([label for _, label in files], np.int64)
+    def splits(self, advice: str = CLASS_FOLDERS) -> tuple[FilesByClass, FilesByClass]:
+        """Lists the image files of both splits by class.
 
-    def _classes(self) -> tuple[str, ...]:
-        train, test = (self._class_folders(split) for split in SPLITS)
-        if train != test:
-            name = min(train ^ test)
+        Args:
+            advice: What to do about a pickled archive among the images.
+
+        Raises:
+            DataError: As `identity` does.
+        """
+        for split in SPLITS:
+            if not (self.root / split).is_dir():
+                raise DataError(
+                    f"{self.root}: an image folder must hold `train` and `test`, but `{split}` is missing."
+                )
+        train, test = (files_by_class(self.root / split, advice) for split in SPLITS)
+        if train.keys() != test.keys():
+            name = min(train.keys() ^ test.keys())
             present, absent = ("train", "test") if name in train else ("test", "train")
             raise DataError(
                 f"{self.root}: `train` and `test` must have the same class folders, "
                 f"but {name!r} is in {present} and not in {absent}."
             )
-        return tuple(sorted(train))
+        for split, by_class in zip(SPLITS, (train, test), strict=True):
+            for name, files in by_class.items():
+                if not files:
+                    raise DataError(
+                        f"{self.root / split / name}: every class must have at least 1 {split} image, but got 0."
+                    )
+        return train, test
 
-    def _class_folders(self, split: str) -> set[str]:
-        folder = self.root / split
-        if not folder.is_dir():
-            raise DataError(f"{self.root}: an image folder must hold `train` and `test`, but `{split}` is missing.")
-        entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
-        for entry in entries:
-            if not entry.is_dir():
-                raise DataError(f"{entry}: `{split}` must hold one folder a class, but got a file.")
-        if not entries:
-            raise DataError(f"{folder}: must hold one folder a class, but is empty.")
-        return {entry.name for entry in entries}
 
-    def _files(self, split: str, name: str) -> list[Path]:
-        folder = self.root / split / name
-        files = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
-        for entry in files:
-            if not entry.is_file():
-                raise DataError(f"{entry}: a class folder must hold images alone, but got a folder.")
-        if not files:
-            raise DataError(f"{folder}: every class must have at least 1 {split} image, but got 0.")
-        return files
+def files_by_class(folder: Path, advice: str) -> dict[str, list[Path]]:
+    """Lists a folder of class folders; hidden entries are ignored.
+
+    Args:
+        folder: Holds one folder a class, and they hold files.
+        advice: What to do about a pickled archive.
+
+    Returns:
+        The files of each class, both sorted by name; a class may have none.
+
+    Raises:
+        DataError: If there are no classes, or other entries than promised.
+    """
+    classes = _visible(folder)
+    refuse_archives((Path(entry) for entry in classes), advice)
+    for entry in classes:
+        if not entry.is_dir():
+            raise DataError(f"{entry.path}: `{folder.name}` must hold one folder a class, but got a file.")
+    if not classes:
+        raise DataError(f"{folder}: must hold one folder a class, but is empty.")
+    found = {}
+    for entry in classes:
+        files = _visible(entry)
+        for file in files:
+            if not file.is_file():
+                raise DataError(f"{file.path}: a class folder must hold images alone, but got a folder.")
+        found[entry.name] = [Path(file) for file in files]
+        refuse_archives(found[entry.name], advice)
+    return found
+
+
+def all_files(splits: Iterable[FilesByClass]) -> list[Path]:
+    """The files of all splits and classes."""
+    return [file for by_class in splits for files in by_class.values() for file in files]
+
+
+def decode_splits(splits: tuple[FilesByClass, FilesByClass], image_size: int | None, origin: str) -> DecodedData:
+    """Decodes both splits in parallel.
+
+    Args:
+        splits: Training and test files of the same classes, in the order of their labels.
+        image_size: As for `DatasetSource.decode`.
+        origin: The folder, for messages.
+
+    Returns:
+        Images and labels, class after class.
+
+    Raises:
+        DataError: If an image is damaged, or sizes differ.
+    """
+    (train, train_labels), (test, test_labels) = (_decode(by_class, image_size) for by_class in splits)
+    train_images, test_images = stack_splits(train, test, origin)
+    return DecodedData(ImageSet(train_images, train_labels), ImageSet(test_images, test_labels), tuple(splits[0]))
+
+
+def _decode(by_class: FilesByClass, image_size: int | None) -> tuple[list[PixelArray], IndexArray]:
+    arrays = decode_images([EncodedImage(str(path), path) for path in all_files([by_class])], image_size)
+    counts = [len(files) for files in by_class.values()]
+    return arrays, np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+
+
+def _visible(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
+    # Entries know what they are without a look at each file: half a million would take a network drive minutes.
+    with os.scandir(folder) as entries:
+        return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from antisample.loader import Normaliser
 from antisample.models import build_model, use_patch_convolutions
+from antisample.models.initial_weights import RANDOM_WEIGHTS, InitialWeights
 from antisample.types import Dataset, Preprocessing, Splits
 
 
@@ -29,12 +30,14 @@ class OriginalModel:
         state_dict: Weights on the CPU; never changed.
         preprocessing: What the model expects of its input.
         fingerprint: Hexadecimal digest of the weights.
+        initial: What a retraining starts from, as its own training did; that of a given checkpoint is not known.
     """
 
     name: str
     state_dict: dict[str, Tensor]
     preprocessing: Preprocessing
     fingerprint: str
+    initial: InitialWeights = RANDOM_WEIGHTS
 
     def build(self, dataset: Dataset, device: torch.device) -> nn.Module:
         """A fresh copy with the original weights on `device`."""

@@ -2,12 +2,9 @@
 
 from typing import ClassVar, Literal
 
-import torch
-
 from antisample.loader import TrainingData, to_device
 from antisample.methods.base import MethodConfig, UnlearnContext
-from antisample.models import build_model, use_patch_convolutions
-from antisample.seeds import derive
+from antisample.models import use_patch_convolutions
 from antisample.train import Trainer, TrainingRecipe, train_from_scratch
 
 
@@ -18,15 +15,17 @@ class RetrainConfig(TrainingRecipe, MethodConfig):
 
 
 class Retrain:
-    """Trains fresh weights on all retain images. Exact by construction, and the slowest."""
+    """Trains on all retain images from the original's initial weights. Exact by construction, and the slowest.
+
+    Initial weights that are random are drawn anew, from the run's seed.
+    """
 
     config_type: ClassVar[type[MethodConfig]] = RetrainConfig
 
     def prepare(self, context: UnlearnContext, config: RetrainConfig) -> Trainer:
         """See `UnlearningMethod.prepare`."""
         images, labels = to_device(context.dataset.train, context.splits.retain, context.device)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(context.seed, "initial weights"))
-            model = build_model(context.original.name, context.dataset.n_classes, context.dataset.channels)
+        original, dataset = context.original, context.dataset
+        model = original.initial.fresh_model(original.name, dataset.n_classes, dataset.channels, context.seed)
         model = use_patch_convolutions(model.to(context.device), context.device)
         return train_from_scratch(model, TrainingData(images, labels, context.normaliser()), config, context.seed)

@@ -17,6 +17,7 @@ import torchvision.datasets
 from PIL import Image
 
 from antisample.datasets import dataset_names, load_dataset
+from antisample.datasets.casia_webface import CasiaWebFace
 from antisample.errors import ConfigError, DataError
 from antisample.types import Dataset
 
@@ -249,6 +250,111 @@ class TestParquet(FileDatasetConformance):
         np.testing.assert_array_equal(data.test.labels, labels("test"))
 
 
+def write_identities(root: Path, counts: dict[str, int], *, changed: bool = False) -> Path:
+    """Writes `root/<identity>/<number>.jpg`, 20 x 16 pixels each, in the layout of CASIA-WebFace."""
+    random = np.random.default_rng(5)
+    for name, count in counts.items():
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            image = random.integers(0, 256, (20, 16, 3), dtype=np.uint8)
+            write(root / name / f"{number:03}.jpg", encoded(255 - image if changed else image, "JPEG"))
+    return root
+
+
+class TestCasiaWebFace(FileDatasetConformance):
+    size = 64
+    names = tuple(f"{number:07}" for number in range(45, 55))
+
+    def source(self, tmp_path: Path, changed: bool) -> tuple[str, Path | None]:
+        return "casia-webface", write_identities(tmp_path / "faces", dict.fromkeys(self.names, 5), changed=changed)
+
+    def test_a_fifth_of_each_identity_is_for_testing(self, load: Any) -> None:
+        data = load()
+        assert np.bincount(data.train.labels).tolist() == [4] * 10
+        assert np.bincount(data.test.labels).tolist() == [1] * 10
+
+    def test_the_default_is_64_pixels_and_another_size_is_honoured(self, load: Any) -> None:
+        np.testing.assert_array_equal(load().train.images, load(image_size=64).train.images)
+
+    def test_train_and_test_folders_are_the_splits(self, tmp_path: Path) -> None:
+        for name, count in (("train", 3), ("test", 2)):
+            write_identities(tmp_path / "faces" / name, {"b": count, "a": count})
+        data = load_dataset("casia-webface", root=tmp_path / "faces", cache_dir=tmp_path / "cache")
+        assert (data.class_names, data.image_size) == (("a", "b"), 64)
+        assert data.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
+        assert data.test.labels.tolist() == [0, 0, 1, 1]
+
+
+def listed(root: Path, **options: Any) -> dict[str, set[str]]:
+    """Which files of an image folder or of CASIA-WebFace are in which split."""
+    return {
+        split: {path.relative_to(root).as_posix() for files in by_class.values() for path in files}
+        for split, by_class in zip(COUNTS, CasiaWebFace(root, **options).splits(), strict=True)
+    }
+
+
+class TestCasiaWebFaceSplit:
+    @pytest.mark.parametrize(("count", "tests"), [(2, 1), (3, 1), (7, 1), (8, 2), (10, 2), (23, 5)])
+    def test_both_sides_have_images_of_every_identity(self, tmp_path: Path, count: int, tests: int) -> None:
+        parts = listed(write_identities(tmp_path, {"a": count, "b": count}))
+        assert not parts["train"] & parts["test"]
+        for identity in ("a", "b"):
+            found = {split: sum(name.startswith(identity) for name in names) for split, names in parts.items()}
+            assert found == {"train": count - tests, "test": tests}
+
+    def test_it_depends_on_names_alone(self, tmp_path: Path) -> None:
+        counts = {"0000045": 6, "0000099": 9}
+        first = listed(write_identities(tmp_path / "one", counts))
+        assert listed(write_identities(tmp_path / "two", dict(reversed(counts.items())), changed=True)) == first
+        # Written down, so that another version of any library that moves an image between the splits is noticed.
+        assert first["test"] == {"0000045/000.jpg", "0000099/001.jpg", "0000099/007.jpg"}
+
+    def test_identities_with_the_most_images_are_taken_and_of_equals_the_first(self, tmp_path: Path) -> None:
+        root = write_identities(tmp_path, {"a": 2, "b": 4, "c": 3, "d": 3, "e": 5})
+        parts = listed(root, max_identities=3)
+        assert {name[0] for names in parts.values() for name in names} == {"b", "c", "e"}
+        assert CasiaWebFace(root, max_identities=3).decode(8).class_names == ("b", "c", "e")
+        assert CasiaWebFace(root, max_identities=3).identity() != CasiaWebFace(root, max_identities=4).identity()
+        assert CasiaWebFace(root).max_identities == 300
+
+    def test_given_splits_are_limited_alike(self, tmp_path: Path) -> None:
+        for split in COUNTS:
+            write_identities(tmp_path / split, {"a": 1, "b": 3, "c": 2})
+        assert {name.split("/")[1] for name in listed(tmp_path, max_identities=2)["test"]} == {"b", "c"}
+
+
+class TestCasiaWebFaceRefusals:
+    def test_a_root_is_needed_and_must_be_a_folder(self, tmp_path: Path, cache: Path) -> None:
+        assert "`root` must be the folder that holds one folder of images" in refused("casia-webface", cache)
+        assert "must be a folder" in refused("casia-webface", cache, root=tmp_path / "absent")
+
+    @pytest.mark.parametrize("name", ["faces.pkl", "faces.pickle", "faces.pt", "faces.npy", "train.rec", "train.idx"])
+    def test_archives_are_refused_with_the_reason_and_the_way_out(
+        self, tmp_path: Path, cache: Path, name: str
+    ) -> None:
+        reason = "MXNet is retired" if name.startswith("train") else "pickles can execute code"
+        root = write_identities(tmp_path / "faces", {"a": 3, "b": 3})
+        places = [root / name, tmp_path / name] + ([root / "b" / name] if name == "faces.npy" else [])
+        for place in places:
+            write(place, b"anything")
+            message = refused("casia-webface", cache, root=place if place.parent == tmp_path else root)
+            assert f"{place}: " in message
+            assert reason in message
+            assert "in a sandbox you trust, and save each image as `<root>/<identity>/<number>.png`" in message
+            place.unlink()
+
+    def test_an_identity_with_one_image(self, tmp_path: Path, cache: Path) -> None:
+        root = write_identities(tmp_path / "faces", {"a": 3, "b": 1})
+        message = refused("casia-webface", cache, root=root)
+        assert f"{root / 'b'}: every identity must have at least 2 images" in message
+        assert message.endswith("but got 1.")
+
+    def test_a_loose_file(self, tmp_path: Path, cache: Path) -> None:
+        root = write_identities(tmp_path / "faces", {"a": 3, "b": 3})
+        write(root / "list.txt", b"a 0")
+        assert "list.txt: `faces` must hold one folder a class" in refused("casia-webface", cache, root=root)
+
+
 def write(path: Path, content: bytes) -> str:
     """Writes a file and returns its MD5 sum; content that is there already keeps its time of change."""
     if not path.is_file() or path.read_bytes() != content:
@@ -313,7 +419,11 @@ def cache(tmp_path: Path) -> Path:
 
 class TestNames:
     def test_all_are_listed(self) -> None:
-        assert dataset_names() == ("digits", "cifar10", "svhn", "mnist", "fashionMNIST")
+        assert dataset_names() == ("digits", "cifar10", "svhn", "mnist", "fashionMNIST", "casia-webface")
+
+    @pytest.mark.parametrize("name", ["casia-webface", "CASIA_WebFace", "casiawebface", "fashion-mnist", "CIFAR-10"])
+    def test_case_hyphens_and_underscores_do_not_matter(self, cache: Path, name: str) -> None:
+        assert "`root` must be the folder" in refused(name, cache)
 
     def test_an_unknown_name_lists_the_valid_ones(self, cache: Path) -> None:
         with pytest.raises(ConfigError, match=r"digits, cifar10, svhn, .* the path of a folder, but got 'cifar'"):
@@ -339,6 +449,13 @@ class TestNames:
             assert name in message
             assert "pickles can execute code" in message
             assert "image folder" in message
+
+    def test_a_pickle_among_the_images_is_refused_alike(self, tmp_path: Path, cache: Path) -> None:
+        root = write_folder(tmp_path / "set")
+        write(root / "train" / "3" / "faces.npy", b"anything")
+        message = refused(root, cache)
+        assert f"{root / 'train' / '3' / 'faces.npy'}: pickled archives are not read" in message
+        assert "convert the data to an image folder" in message
 
 
 class TestTorchvisionRefusals:

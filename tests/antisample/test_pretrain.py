@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from antisample.checkpoint import Checkpoint, save_checkpoint
+from antisample.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from antisample.config import ModelConfig
 from antisample.errors import ConfigError, DataError
 from antisample.models import build_model
-from antisample.pretrain import original_model, pixel_statistics, pretrained_path
+from antisample.pretrain import original_model, pixel_statistics, pretrained_path, weights_fingerprint
 from antisample.types import ImageSet
 
 CPU = torch.device("cpu")
@@ -78,3 +78,68 @@ def test_pixel_statistics_equal_numpy():
     found = pixel_statistics(ImageSet(images, np.zeros(50, np.int64)))
     np.testing.assert_allclose(found.mean, (images / 255).mean((0, 2, 3)), rtol=1e-12)
     np.testing.assert_allclose(found.std, (images / 255).std((0, 2, 3)), rtol=1e-12)
+
+
+@pytest.fixture
+def own_start(tmp_path):
+    """A configuration that starts from a weights file."""
+    torch.manual_seed(3)
+    torch.save(build_model("SmallCNN", 10, 1).state_dict(), tmp_path / "start.pth")
+    return MODEL.model_copy(update={"initial_weights": str(tmp_path / "start.pth")})
+
+
+def test_training_starts_from_the_initial_weights_and_records_them(digits_inputs, tmp_path, own_start):
+    still = MODEL.recipe.model_copy(update={"max_learning_rate": 1e-12, "weight_decay": 0.0})
+    config = own_start.model_copy(update={"recipe": still})
+    first = original_model(config, digits_inputs.dataset, digits_inputs.splits, tmp_path, CPU)
+    start = torch.load(tmp_path / "start.pth", weights_only=True)
+    for name, _ in build_model("SmallCNN", 10, 1).named_parameters():
+        torch.testing.assert_close(first.state_dict[name], start[name], rtol=0, atol=1e-6)
+    assert first.initial.origin == "weights of start.pth"
+    path = pretrained_path(config, digits_inputs.dataset, digits_inputs.splits, tmp_path)
+    assert load_checkpoint(path).metadata["initial_weights"] == "weights of start.pth"
+
+
+def test_the_cache_key_holds_the_initial_weights_and_not_their_name(digits_inputs, tmp_path, own_start):
+    dataset, splits = digits_inputs.dataset, digits_inputs.splits
+    path = pretrained_path(own_start, dataset, splits, tmp_path)
+    assert path != pretrained_path(MODEL, dataset, splits, tmp_path)
+    original_model(own_start, dataset, splits, tmp_path, CPU)
+    renamed = own_start.model_copy(
+        update={"initial_weights": str((tmp_path / "start.pth").rename(tmp_path / "renamed.pth"))}
+    )
+    assert pretrained_path(renamed, dataset, splits, tmp_path) == path
+    found = original_model(renamed, dataset, splits, tmp_path, CPU, lambda *_: pytest.fail("trained again"))
+    assert found.initial.origin == "weights of start.pth"
+    torch.save(build_model("SmallCNN", 10, 1).state_dict(), tmp_path / "renamed.pth")
+    assert pretrained_path(renamed, dataset, splits, tmp_path) != path
+
+
+def test_models_that_older_versions_cached_are_still_found(digits_inputs, tmp_path):
+    dataset = dataclasses.replace(digits_inputs.dataset, fingerprint="data")
+    splits = dataclasses.replace(digits_inputs.splits, forget=np.arange(3), retain=np.arange(3, 9))
+    path = pretrained_path(MODEL, dataset, splits, tmp_path)
+    assert path.name == "smallcnn-8e549618b3913a6e6da11401.safetensors"  # version 0.1.0
+
+
+def test_weights_that_cannot_be_downloaded_are_said_on_every_load(digits_inputs, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    nobody = "http://127.0.0.1:9/mobilenet_v2-00000000.pth"
+    monkeypatch.setattr("antisample.models.initial_weights.imagenet_url", lambda _: nobody)
+    config = ModelConfig(name="MobileNet_v2", initial_weights="imagenet")
+    plain = ModelConfig(name="MobileNet_v2")
+    dataset, splits = digits_inputs.dataset, digits_inputs.splits
+    path = pretrained_path(config, dataset, splits, tmp_path)
+    assert path == pretrained_path(plain, dataset, splits, tmp_path)
+    save_checkpoint(path, Checkpoint(dict(build_model("MobileNet_v2", 10, 1).state_dict())))
+    for asked, said in ((config, "random weights, since the ImageNet weights"), (plain, "random weights")):
+        assert original_model(asked, dataset, splits, tmp_path, CPU).initial.origin.startswith(said)
+
+
+def test_a_checkpoint_keeps_initial_weights_for_retraining(digits_inputs, tmp_path, own_start):
+    path = tmp_path / "own.safetensors"
+    save_checkpoint(path, Checkpoint(dict(build_model("SmallCNN", 10, 1).state_dict())))
+    config = own_start.model_copy(update={"checkpoint": path})
+    found = original_model(config, digits_inputs.dataset, digits_inputs.splits, tmp_path, CPU)
+    assert found.initial.origin == "weights of start.pth"
+    assert found.fingerprint != weights_fingerprint(found.initial.state_dict)

@@ -75,13 +75,14 @@ def test_a_space_is_shown_with_its_reasons(call):
     [
         (
             {"method": "amnesia"},
-            "`method` must be one of antisample, finetune, gradient_ascent, neggrad_plus, random_labels, retrain, unsir, "
-            "but got 'amnesia'.",
+            "`method` must be one of antisample, finetune, gradient_ascent, neggrad_plus, random_labels, retrain, "
+            "unsir, but got 'amnesia'.",
         ),
         ({"model": {"name": "ResNet10"}}, "`model.name` must be one of SmallCNN"),
         (
             {"space": "wide"},
-            "`space` must be one of antisample, finetune, gradient_ascent, neggrad_plus, random_labels, retrain, unsir or the path",
+            "`space` must be one of antisample, finetune, gradient_ascent, neggrad_plus, random_labels, retrain, "
+            "unsir or the path",
         ),
         ({"forget": {"classes": [77]}}, "`forget.classes` must be labels from 0 to 9"),
         ({"forget": {"classes": list(range(10))}}, "must leave at least one class, but got all 10."),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,14 +24,22 @@ NETWORK_NAMES: dict[ToyNetwork, str] = {
 }
 
 _PIXELS = 600
-_ANTI_SAMPLE = {"marker": "X", "color": INK, "markeredgecolor": "white", "markeredgewidth": 0.4, "markersize": 5.5}
-_NOISE = {"marker": "^", "color": YELLOW, "markeredgecolor": INK, "markeredgewidth": 0.5, "markersize": 7.0}
-_CLOUDS: dict[ToyNetwork, tuple[bool, bool]] = {  # whether anti-samples and noise are drawn
-    "original": (True, True),
-    "retrained": (False, False),
-    "antisample": (True, False),
-    "unsir": (False, True),
+_ANTI_SAMPLE: dict[str, Any] = {
+    "marker": "X",
+    "color": INK,
+    "markeredgecolor": "white",
+    "markeredgewidth": 0.4,
+    "markersize": 5.5,
 }
+_NOISE: dict[str, Any] = {
+    "marker": "^",
+    "color": YELLOW,
+    "markeredgecolor": INK,
+    "markeredgewidth": 0.5,
+    "markersize": 7.0,
+}
+_WITH_ANTI_SAMPLES: tuple[ToyNetwork, ...] = ("original", "antisample")
+_WITH_NOISE: tuple[ToyNetwork, ...] = ("original", "unsir")
 
 Limits = tuple[float, float]
 
@@ -86,8 +95,8 @@ def draw_toy(result: ToyResult, rows: Sequence[ToyRow], path: Path) -> None:
     panels[1, 0].set_ylabel("with all of the noise", fontsize=10, color=INK)
     figure.legend(
         handles=_legend(result),
-        title=f"Seed {result.seed}; accuracy on {len(result.test.labels)} fresh test points. A coloured area is what the "
-        f"network answers there. Under each column: mean ± standard deviation over {rows[0].seeds} seeds.",
+        title=f"Seed {result.seed}; accuracy on {len(result.test.labels)} fresh test points. A coloured area is what "
+        f"the network answers there. Under each column: mean ± standard deviation over {rows[0].seeds} seeds.",
         title_fontsize=10,
         loc="outside lower center",
         ncols=len(result.config.centres) + 2,
@@ -101,7 +110,7 @@ def _panel(axes: Axes, result: ToyResult, network: ToyNetwork, limits: Limits, s
     n_classes = len(result.config.centres)
     colours = ListedColormap([tint(class_colour(label), 0.3) for label in range(n_classes)])
     axes.imshow(
-        _regions(result, network, limits),
+        _regions(result, network, limits).numpy(),
         extent=(*limits, *limits),
         origin="lower",
         cmap=colours,
@@ -112,24 +121,22 @@ def _panel(axes: Axes, result: ToyResult, network: ToyNetwork, limits: Limits, s
     for label in range(n_classes):
         x, y = result.test.points[result.test.labels == label].T.numpy()
         axes.scatter(x, y, s=size, color=class_colour(label), edgecolors="white", linewidths=size / 40)
-    clouds = ((result.noise, _NOISE), (result.anti_samples, _ANTI_SAMPLE))
-    for (cloud, look), shown in zip(clouds, reversed(_CLOUDS[network]), strict=True):
-        if shown:
-            axes.plot(*cloud.T.numpy(), ls="", **look)
+    if network in _WITH_NOISE:
+        axes.plot(*result.noise.T.numpy(), ls="", **_NOISE)
+    if network in _WITH_ANTI_SAMPLES:
+        axes.plot(*result.anti_samples.T.numpy(), ls="", **_ANTI_SAMPLE)
     axes.set(xlim=limits, ylim=limits, aspect="equal")
     axes.tick_params(labelsize=9, colors=QUIET)
 
 
-def _regions(
-    result: ToyResult, network: ToyNetwork, limits: Limits
-) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """What a network answers on a grid of pixel centres."""
+def _regions(result: ToyResult, network: ToyNetwork, limits: Limits) -> Tensor:
+    """What a network answers at pixel centres, int64 [pixels, pixels], lowest row first."""
     edges = torch.linspace(*limits, _PIXELS + 1)
     centres = (edges[1:] + edges[:-1]) / 2
     y, x = torch.meshgrid(centres, centres, indexing="ij")
     with torch.inference_mode():
-        answers = result.outcomes[network].model(torch.stack([x, y], dim=-1).flatten(0, 1)).argmax(dim=1)
-    return answers.view(_PIXELS, _PIXELS).numpy()
+        logits: Tensor = result.outcomes[network].model(torch.stack([x, y], dim=-1).flatten(0, 1))
+    return logits.argmax(dim=1).view(_PIXELS, _PIXELS)
 
 
 def _square(clouds: list[Tensor], margin: float) -> Limits:

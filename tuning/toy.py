@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -46,7 +47,12 @@ def run_toy_seeds(out: Path, seeds: int, seed: int, console: Console) -> list[To
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror}).") from error
     wanted = range(seed, seed + seeds)
-    results = [run_toy(s) for s in track(wanted, "Toy problem", console=console, transient=True)]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # networks this small lose many times over by waiting for a second thread
+    try:
+        results = [run_toy(s) for s in track(wanted, "Toy problem", console=console, transient=True)]
+    finally:
+        torch.set_num_threads(threads)
     rows = summarise_toy(results)
     _write_csv(results, out / "toy.csv")
     draw_toy(results[0], rows, out / "toy.png")

@@ -181,6 +181,17 @@ def reproduce(
     )
 
 
+@app.command(epilog="Example: antisample toy --out runs/toy --seeds 20")
+def toy(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where toy.png and toy.csv go.")] = Path("runs/toy"),
+    seeds: Annotated[int, typer.Option(help="How many seeds to run.")] = 20,
+    seed: Annotated[int, typer.Option(help="The first of them; the picture shows it.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """The method explained in two dimensions: anti-sample against UNSIR on four Gaussians, over many seeds."""
+    _commands().toy(out, seeds, seed, as_json)
+
+
 def _commands() -> ModuleType:
     """Torch, Ray and MLflow take seconds to import; help and misspelt flags do not wait for them."""
     return import_module("tuning.commands")

@@ -28,6 +28,7 @@ from tuning.reproduction.run import reproduce as run_reproduction
 from tuning.reproduction.tables import cells
 from tuning.run import InterruptedStudyError, run_study
 from tuning.study_file import load_study
+from tuning.toy import run_toy_seeds, toy_json, toy_table
 
 _REPRODUCTION_COLUMNS = (
     "method",
@@ -161,6 +162,18 @@ def reproduce(options: dict[str, Any], as_json: bool, quiet: bool) -> None:
         table.add_row(*(texts[index] for index in shown))
     console.print(table)
     console.print(f"Table, results and pictures: {shown_path(config.out)}", soft_wrap=True)
+
+
+def toy(out: Path, seeds: int, seed: int, as_json: bool) -> None:
+    """Runs the toy problem over several seeds and prints its summary beside the published figures."""
+    console = output(stderr=as_json)
+    rows = run_toy_seeds(out, seeds, seed, console)
+    if as_json:
+        _print_json({**toy_json(rows), "picture": str(out / "toy.png"), "table": str(out / "toy.csv")})
+        return
+    console.print(toy_table(rows))
+    console.print(f"Picture: {shown_path(out / 'toy.png')} (seed {seed})", soft_wrap=True)
+    console.print(f"Table:   {shown_path(out / 'toy.csv')} (a line for each seed and network)", soft_wrap=True)
 
 
 def _search(config: StudyConfig, as_json: bool, quiet: bool) -> None:

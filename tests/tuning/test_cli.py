@@ -40,7 +40,7 @@ def study_file(values, tmp_path):
     return write
 
 
-@pytest.mark.parametrize("command", ["run", "resume", "report", "spaces", "pretrain", "unlearn", "reproduce"])
+@pytest.mark.parametrize("command", ["run", "resume", "report", "spaces", "pretrain", "unlearn", "reproduce", "toy"])
 def test_help_shows_a_working_example(call, command):
     code, out, _ = call(command, "--help")
     assert code == 0
@@ -222,3 +222,41 @@ def test_all_problems_of_a_study_are_listed_at_once(call, study_file):
     assert code == 2
     for key in ("n_trials", "colour", "method", "split.validation"):
         assert f"`{key}`" in err
+
+
+def test_toy_prints_its_summary_and_refuses_no_seeds(call, tmp_path):
+    code, out, _ = call("toy", "--out", tmp_path / "toy", "--seeds", "2", "--json")
+    assert code == 0
+    assert json.loads(out)["picture"] == str(tmp_path / "toy" / "toy.png")
+    assert {path.name for path in (tmp_path / "toy").iterdir()} == {"toy.png", "toy.csv"}
+    code, _, err = call("toy", "--out", tmp_path / "none", "--seeds", "0")
+    assert code == 2
+    assert "`seeds` must be at least 1, but got 0" in err
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["unlearn", "--out", "x"], "`--forget` is required without `--study`"),
+        (["unlearn", "--out", "x", "--study", "runs/x", "--forget", "3"], "`--forget` cannot be given beside it"),
+        (["unlearn", "--out", "x", "--published", "ResNet9/mnist/30", "--method", "unsir"], "leave `--method` out"),
+        (["unlearn", "--out", "x", "--published", "LeNet/mnist/30", "--forget", "3"], "must be one of"),
+        (
+            ["unlearn", "--out", "x", "--dataset", "digits", "--model", "SmallCNN", "--forget", "77"],
+            "`forget.classes` must be labels from 0 to 9",
+        ),
+        (["reproduce", "--model", "SmallCNN", "--dataset", "digits", "--methods", "amnesia"], "but got 'amnesia'"),
+        (["reproduce", "--model", "SmallCNN", "--dataset", "digits", "--sizes", "two"], "`--sizes` must be whole"),
+        (["reproduce", "--model", "LeNet", "--dataset", "digits"], "`model.name` must be one of"),
+        (["reproduce", "--model", "SmallCNN", "--dataset", "digits", "--classes", "3,77"], "but got '77'"),
+    ],
+)
+def test_mistakes_without_a_study_are_refused_and_leave_nothing(call, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(*arguments)
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in out + err
+    assert not (tmp_path / "x").exists()
+    assert not list((tmp_path / "runs").glob("reproduce*")) if (tmp_path / "runs").exists() else True

@@ -13,6 +13,7 @@ from antisample.config import DataConfig, ModelConfig, UnlearnConfig, validation
 from antisample.errors import ConfigError
 from antisample.methods import find_method, method_names
 from antisample.metrics import EvaluationConfig
+from antisample.models import find_builder
 from antisample.seeds import derive, numpy_stream
 from antisample.splits import ForgetRequest, SplitConfig, forget_classes
 from search_spaces import SpaceError, published_set
@@ -81,7 +82,11 @@ class ReproductionConfig(BaseModel):
             config = cls.model_validate(values)
         except ValidationError as error:
             raise ConfigError(validation_problems(error)) from error
-        problems = []
+        problems: list[str] = []
+        try:
+            find_builder(config.model.name)
+        except ConfigError as error:
+            problems += error.problems
         if len(config.sizes) != len(config.draws):
             problems.append(f"`draws` must have {len(config.sizes)} values, one a size, but got {config.draws}.")
         if unknown := [name for name in config.values if name not in method_names()]:

@@ -13,9 +13,10 @@ from typing import Any
 import ray
 import torch
 
-from antisample.config import UnlearnConfig
+from antisample.datasets import load_dataset
 from antisample.device import choose_device, describe_device
 from antisample.errors import DataError
+from antisample.metrics import EvaluationConfig
 from antisample.unlearning import UnlearnInputs, load_inputs
 from tuning.progress import Progress
 from tuning.reproduction.job import do_job, load_reference
@@ -44,15 +45,21 @@ def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) ->
         AntisampleError: If the configuration does not fit the data, or the folder cannot be written.
         InterruptedReproductionError: If the user stopped it.
     """
+    device = choose_device(config.device)
+    progress.say(f"Device: {describe_device(device)}")
+    data = config.data
+    dataset = load_dataset(
+        data.source, root=data.root, download=data.download, image_size=data.image_size, cache_dir=data.cache_dir
+    )
+    jobs = plan_jobs(config, dataset.name, dataset.class_names)
+    inputs = load_inputs(
+        jobs[0].config.model_copy(update={"evaluation": _without_reference(config)}), progress.training_epoch
+    )
     folder = config.out / "results"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{folder}: cannot be made ({error.strerror}).") from error
-    device = choose_device(config.device)
-    progress.say(f"Device: {describe_device(device)}")
-    inputs = load_inputs(_first_config(config), progress.training_epoch)
-    jobs = plan_jobs(config, inputs.dataset.name, inputs.dataset.class_names)
     results = {job: known for job in jobs if (known := _read(folder / job.file_name())) is not None}
     left = [job for job in jobs if job not in results]
     progress.say(f"{len(jobs)} jobs, {len(results)} of them finished before")
@@ -65,19 +72,10 @@ def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) ->
     return [results[job] for job in jobs if job in results], inputs
 
 
-def _first_config(config: ReproductionConfig) -> UnlearnConfig:
-    """What data and original model are loaded from; the forget request plays no part in either."""
+def _without_reference(config: ReproductionConfig) -> EvaluationConfig:
+    """References are trained by jobs of their own."""
     final = tuple(name for name in config.evaluation.final if name != "retrained")
-    return UnlearnConfig.parse(
-        {
-            "data": config.data,
-            "split": config.split,
-            "model": config.model,
-            "forget": {"classes": config.classes[:1] if config.classes else (0,)},
-            "device": config.device,
-            "evaluation": config.evaluation.model_copy(update={"final": final}),
-        }
-    )
+    return config.evaluation.model_copy(update={"final": final})
 
 
 def _run(

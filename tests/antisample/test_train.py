@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from antisample import train
 from antisample.errors import DivergedError
 from antisample.loader import Normaliser, TrainingData
 from antisample.models import build_model
-from antisample.train import Trainer, TrainingRecipe, train_from_scratch
+from antisample.train import Trainer, TrainingRecipe, train_from_scratch, train_resumably
 from antisample.types import Preprocessing
 
 CPU = torch.device("cpu")
@@ -122,3 +123,33 @@ def test_training_from_scratch_learns():
     run = train_from_scratch(model, data(200), recipe, seed=0)
     losses = [run.run_epoch() for _ in range(run.epochs)]
     assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize("damage", [False, True])
+def test_an_interrupted_training_ends_with_the_weights_of_one_that_was_not(tmp_path, monkeypatch, damage):
+    def fresh():
+        torch.manual_seed(1)
+        return train_from_scratch(build_model("SmallCNN", 2, 1), data(), TrainingRecipe(epochs=4, batch_size=16), 3)
+
+    class Interruption(Exception):
+        pass
+
+    def interrupt(epoch, epochs, loss):
+        told.append(epoch)
+        if len(told) == 3:
+            raise Interruption
+
+    monkeypatch.setattr(train, "_SAVE_EVERY_S", 0.0)
+    partial, told = tmp_path / "cache" / "model.partial", []
+    whole, first, second = fresh(), fresh(), fresh()
+    train_resumably(whole, tmp_path / "other.partial")
+    with pytest.raises(Interruption):
+        train_resumably(first, partial, interrupt)
+    assert partial.is_file()
+    if damage:
+        partial.write_bytes(partial.read_bytes()[:50])
+    elapsed_s = train_resumably(second, partial, interrupt)
+    assert told == ([1, 2, 3, 1, 2, 3, 4] if damage else [1, 2, 3, 3, 4])
+    assert torch.equal(weights(second.model), weights(whole.model))
+    assert elapsed_s > 0
+    assert list(tmp_path.rglob("*")) == [partial.parent]

@@ -131,19 +131,19 @@ def test_an_interrupted_training_ends_with_the_weights_of_one_that_was_not(tmp_p
         torch.manual_seed(1)
         return train_from_scratch(build_model("SmallCNN", 2, 1), data(), TrainingRecipe(epochs=4, batch_size=16), 3)
 
-    class Interruption(Exception):
+    class StoppedError(Exception):
         pass
 
     def interrupt(epoch, epochs, loss):
         told.append(epoch)
         if len(told) == 3:
-            raise Interruption
+            raise StoppedError
 
     monkeypatch.setattr(train, "_SAVE_EVERY_S", 0.0)
     partial, told = tmp_path / "cache" / "model.partial", []
     whole, first, second = fresh(), fresh(), fresh()
     train_resumably(whole, tmp_path / "other.partial")
-    with pytest.raises(Interruption):
+    with pytest.raises(StoppedError):
         train_resumably(first, partial, interrupt)
     assert partial.is_file()
     if damage:

@@ -12,7 +12,9 @@ from PIL import Image
 
 pytestmark = pytest.mark.integration
 
-COMMAND = [sys.executable, "-c", "from tuning.cli import main; main()"]
+# A process started in the background ignores SIGINT, and so do its children, unless they say otherwise.
+MAIN = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from tuning.cli import main; main()"
+COMMAND = [sys.executable, "-c", MAIN]
 
 
 def reproduce(tmp_path, *arguments):

@@ -1,5 +1,6 @@
 """The one training loop: pretraining, fine-tuning, unlearning and retraining all run through `Trainer`."""
 
+import copy
 import math
 import os
 import pickle
@@ -178,12 +179,14 @@ def train_resumably(trainer: Trainer, partial: Path, on_epoch: EpochListener | N
     """
     elapsed_s = 0.0
     if partial.is_file():
+        fresh = copy.deepcopy(trainer.state_dict())
         try:
             state = torch.load(partial, map_location=trainer.data.labels.device, weights_only=True)
             trainer.load_state_dict(state["trainer"])
             elapsed_s = state["elapsed_s"]
-        except (RuntimeError, OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError):
-            partial.unlink()  # damaged: the training begins anew
+        except (RuntimeError, OSError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError):
+            partial.unlink(missing_ok=True)  # damaged, or of another model: the training begins anew
+            trainer.load_state_dict(fresh)
     saved = time.perf_counter()
     while trainer.epochs_done < trainer.epochs:
         started = time.perf_counter()

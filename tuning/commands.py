@@ -128,7 +128,7 @@ def unlearn(out: Path, *, study: Path | None, trial: str, direct: dict[str, Any]
     """Unlearns once, with a trial of a study or without a study; see `apply_config`."""
     progress = Progress(output(stderr=as_json))
     if study is not None:
-        given = [f"`--{name}`" for name, value in direct.items() if value and name not in ("seed", "overrides")]
+        given = [f"`--{'set' if name == 'overrides' else name}`" for name, value in direct.items() if value]
         if given:
             raise ConfigError(f"`--study` says everything itself, so {given[0]} cannot be given beside it.")
         opened = open_study(study)

@@ -7,7 +7,7 @@ import numpy as np
 from antisample.errors import ConfigError
 from antisample.metrics.base import Subject
 from antisample.metrics.classification import summarise
-from antisample.metrics.membership import membership_inference
+from antisample.metrics.membership import Membership, membership_inference
 from antisample.metrics.zrf import js_divergence
 from antisample.types import Dataset, PartName, Splits
 
@@ -35,9 +35,8 @@ class Retrained:
     parts: ClassVar[tuple[PartName, ...]] = ("validation", "test")
 
     def problems(self, dataset: Dataset, splits: Splits) -> list[str]:
-        """See `MetricFamily.problems`."""
-        del dataset, splits
-        return []
+        """See `MetricFamily.problems`; the gap includes membership inference."""
+        return [text.replace("`membership`", "`retrained`") for text in Membership().problems(dataset, splits)]
 
     def compute(self, subject: Subject, part: PartName) -> dict[str, float]:
         """See `MetricFamily.compute`.

@@ -35,6 +35,7 @@ def parse(tmp_path):
 def test_single_class_takes_every_class_in_turn(parse):
     assert parse().requests(NAMES) == [(label,) for label in range(10)]
     assert parse(classes=["c", 0]).requests(NAMES) == [(2,), (0,)]
+    assert parse(classes=["c", 2, 0]).requests(NAMES) == [(2,), (0,)]
 
 
 def test_of_many_identities_ten_random_ones_are_taken(parse):
@@ -76,6 +77,9 @@ def test_published_values_are_taken_where_there_are_some(parse):
         ({"values": {"amnesia": {}}}, "`values` must name methods"),
         ({"values": {"unsir": {"impair_lr": -1}}}, "unsir: .*impair_lr"),
         ({"protocol": "other"}, "`protocol`"),
+        ({"classes": []}, "`classes`"),
+        ({"draws": [0, 0, 0]}, "`draws.0` must be greater than or equal to 1, but got 0"),
+        ({"cpus_per_job": 10_000}, "`cpus_per_job` must be at most"),
     ],
 )
 def test_mistakes_are_refused_with_rule_and_value(parse, changes, message):
@@ -135,7 +139,7 @@ def test_the_table_is_the_mean_over_requests_of_the_mean_over_repetitions():
     assert single.std["test/retain_accuracy"] == pytest.approx(np.std([75, 85], ddof=1))
     assert single.mean["elapsed_s"] == pytest.approx((3 + 2) / 2)
     assert single.mean["retrain_ratio"] == pytest.approx(100 * (3 + 2) / 2 / 8)
-    assert single.published == "77.46 / 0.14"
+    assert single.published == ""
     assert rows[2].published == ""
     assert rows[2].std["test/retain_accuracy"] is None
     assert "elapsed_s" not in rows[0].mean
@@ -143,6 +147,9 @@ def test_the_table_is_the_mean_over_requests_of_the_mean_over_repetitions():
 
 def test_published_figures_stand_beside_like_alone():
     assert published_text("antisample@ResNet18/cifar10/100/notebook", "resnet18", "cifar10", 100) == "79.44 / 0.00"
+    assert published_text("antisample", "ResNet18", "cifar10", 30) == ""
+    assert published_text("antisample@ResNet18/cifar10/100/notebook", "ResNet18", "cifar10", 30) == ""
+    assert published_text("antisample@ResNet18/cifar10/30/notebook", "ResNet18", "cifar10", 30) == "77.46 / 0.14"
     assert published_text("retrain", "ResNet18", "cifar10", 30) == "82.55 / 0.00"
     assert published_text("original", "ResNet18", "cifar10", 100) == "81.61 / -"
     assert published_text("antisample", "ResNet9", "cifar10", 30) == ""

@@ -3,9 +3,10 @@
 import hashlib
 import json
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -58,10 +59,10 @@ class ReproductionConfig(BaseModel):
     model: ModelConfig
     retain: float = Field(default=100, gt=0, le=100)
     methods: tuple[str, ...] = Field(default=("antisample", "unsir", "finetune", RETRAIN), min_length=1)
-    classes: tuple[int | str, ...] | None = None
+    classes: tuple[int | str, ...] | None = Field(default=None, min_length=1)
     all_classes: bool = False
-    sizes: tuple[int, ...] = (2, 4, 7)
-    draws: tuple[int, ...] = (10, 5, 3)
+    sizes: tuple[int, ...] = Field(default=(2, 4, 7), min_length=1)
+    draws: tuple[Annotated[int, Field(ge=1)], ...] = (10, 5, 3)
     seeds: int = Field(default=1, ge=1)
     reference_seeds: int = Field(default=1, ge=1)
     values: dict[str, dict[str, Any]] = {}
@@ -87,6 +88,12 @@ class ReproductionConfig(BaseModel):
             find_builder(config.model.name)
         except ConfigError as error:
             problems += error.problems
+        cores = len(os.sched_getaffinity(0))
+        if config.cpus_per_job > cores:
+            problems.append(
+                f"`cpus_per_job` must be at most {cores}, the number of cores of this machine, "
+                f"but got {config.cpus_per_job}."
+            )
         if len(config.sizes) != len(config.draws):
             problems.append(f"`draws` must have {len(config.sizes)} values, one a size, but got {config.draws}.")
         if unknown := [name for name in config.values if name not in method_names()]:
@@ -136,7 +143,8 @@ class ReproductionConfig(BaseModel):
         """
         if self.protocol == "single-class":
             if self.classes is not None:
-                return [forget_classes(ForgetRequest(classes=(c,)), class_names) for c in self.classes]
+                chosen = [forget_classes(ForgetRequest(classes=(c,)), class_names) for c in self.classes]
+                return list(dict.fromkeys(chosen))
             if self.all_classes or len(class_names) <= _ALL_UP_TO:
                 return [(label,) for label in range(len(class_names))]
             drawn = numpy_stream(self.seed, "random classes").permutation(len(class_names))[:_RANDOM_CLASSES]
@@ -197,7 +205,7 @@ def plan_jobs(config: ReproductionConfig, dataset_name: str, class_names: tuple[
     evaluation = config.evaluation.model_copy(update={"final": EvaluationConfig(final=tuple(final)).final})
     jobs = []
     for classes in config.requests(class_names):
-        for label in (ORIGINAL, *sorted(config.methods, key=lambda name: name != RETRAIN)):
+        for label in (ORIGINAL, *sorted(dict.fromkeys(config.methods), key=lambda name: name != RETRAIN)):
             method = {"name": RETRAIN} if label == ORIGINAL else config.method_values(label, dataset_name)
             seeds = {ORIGINAL: 1, RETRAIN: config.reference_seeds}.get(label, config.seeds)
             for index in range(seeds):

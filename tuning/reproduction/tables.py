@@ -87,7 +87,9 @@ def summarise_results(results: Sequence[dict[str, Any]], model: str, dataset: st
 
 def published_text(label: str, model: str, dataset: str, retain: float) -> str:
     """Published retain and forget test accuracy for a method, `77.46 / 0.14`; empty if there is none."""
-    method, _, _ = label.partition("@")
+    method, _, set_name = label.partition("@")
+    if method == "antisample" and set_name.lower() != f"{model}/{dataset}/{retain:g}/notebook".lower():
+        return ""  # only the notebooks' sets have published results
     text = files("tuning.reproduction").joinpath("published_results.csv").read_text()
     for row in csv.DictReader(io.StringIO(text)):
         percent = {str(row["retain_percent"])} | ({f"{retain:g}"} if method in (ORIGINAL, "retrain") else set())

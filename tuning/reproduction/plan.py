@@ -181,13 +181,17 @@ class Job:
     config: UnlearnConfig
     reference_seed: int
 
-    def file_name(self) -> str:
-        """Name of its result file; holds a digest of everything that the result depends on."""
+    def file_name(self, inputs: str) -> str:
+        """Name of its result file; holds a digest of everything that the result depends on.
+
+        Args:
+            inputs: Fingerprints of what the configuration merely points to: data, original model, initial weights.
+        """
         content = self.config.model_dump(mode="json", exclude={"data": {"cache_dir", "root", "download"}})
-        text = json.dumps([self.label, content, self.reference_seed], sort_keys=True)
+        text = json.dumps([self.label, content, self.reference_seed, inputs], sort_keys=True)
         digest = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
         label = self.label.replace("/", "-")
-        return f"{'-'.join(map(str, self.classes))}_{label}_{self.seed_index}_{digest}.json"
+        return f"{'-'.join(map(str, self.classes))[:80]}_{label}_{self.seed_index}_{digest}.json"
 
 
 def plan_jobs(config: ReproductionConfig, dataset_name: str, class_names: tuple[str, ...]) -> list[Job]:

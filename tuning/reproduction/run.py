@@ -60,13 +60,16 @@ def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) ->
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{folder}: cannot be made ({error.strerror}).") from error
-    results = {job: known for job in jobs if (known := _read(folder / job.file_name())) is not None}
+    original = inputs.original
+    fingerprint = f"{dataset.fingerprint} {original.fingerprint} {original.initial.origin}"
+    paths = {job: (folder / job.file_name(fingerprint)).resolve() for job in jobs}
+    results = {job: known for job in jobs if (known := _read(paths[job])) is not None}
     left = [job for job in jobs if job not in results]
     progress.say(f"{len(jobs)} jobs, {len(results)} of them finished before")
     if left:
         with launch():
             try:
-                _run(config, left, folder, results, progress)
+                _run(config, left, paths, results, progress)
             except KeyboardInterrupt:
                 raise InterruptedReproductionError from None
     return [results[job] for job in jobs if job in results], inputs
@@ -79,7 +82,11 @@ def _without_reference(config: ReproductionConfig) -> EvaluationConfig:
 
 
 def _run(
-    config: ReproductionConfig, left: list[Job], folder: Path, results: dict[Job, Result], progress: Progress
+    config: ReproductionConfig,
+    left: list[Job],
+    paths: dict[Job, Path],
+    results: dict[Job, Result],
+    progress: Progress,
 ) -> None:
     gpus = config.gpus_per_job if choose_device(config.device).type == "cuda" else 0
     options = {"num_cpus": config.cpus_per_job, "num_gpus": gpus, "max_retries": 2}
@@ -96,8 +103,7 @@ def _run(
             if key not in references:
                 references[key] = train.remote(_absolute(job), config.cpus_per_job)
             reference = references[key]
-        path = (folder / job.file_name()).resolve()
-        running[work.remote(_absolute(job), path, config.cpus_per_job, reference)] = job
+        running[work.remote(_absolute(job), paths[job], config.cpus_per_job, reference)] = job
     started, total = time.monotonic(), len(left)
     while running:
         (done,), _ = ray.wait(list(running), num_returns=1)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,118 +22,97 @@ from antisample.types import Dataset, Splits
 _CACHE_VERSION = 1
 
 
-def retrained_reference(
-    recipe: TrainingRecipe,
-    dataset: Dataset,
-    splits: Splits,
-    original: OriginalModel,
-    cache_dir: Path,
-    device: torch.device,
-    settings: EvaluationSettings,
-    *,
-    seed: int | None = None,
-    on_epoch: EpochListener | None = None,
-) -> RetrainedReference:
-    """Trains the original's architecture on the retain set alone, or finds the result of an earlier training.
+@dataclass(frozen=True)
+class ReferenceTraining:
+    """Training the original's architecture on the retain set alone; done once, then found in the cache.
 
-    An interrupted training continues after its last saved epoch.
-
-    Args:
+    Attributes:
         recipe: How the original was trained; the reference is trained the same way.
         dataset: The data.
         splits: The retain images of the forget request.
         original: Tells architecture, preprocessing and initial weights.
         cache_dir: Trained references go to `models/` in it.
-        device: Where to train and predict.
-        settings: On how many images, and in which batches, to predict.
-        seed: Seed of the training; by default the recipe's.
-        on_epoch: Called after each epoch with the epoch, their number and the mean loss.
-
-    Returns:
-        Its predictions for each part, and what it took.
-
-    Raises:
-        DivergedError: If training diverged.
+        seed: Seed of the training.
     """
-    seed = recipe.seed if seed is None else seed
-    checkpoint = _trained(recipe, dataset, splits, original, cache_dir, device, seed, on_epoch)
-    subject = Subject(_built(checkpoint, original, dataset, device), dataset, splits, original, settings)
-    return RetrainedReference(
-        {part: subject.predictions(part) for part in PARTS}, float(checkpoint.metadata["elapsed_s"]), seed
-    )
 
+    recipe: TrainingRecipe
+    dataset: Dataset
+    splits: Splits
+    original: OriginalModel
+    cache_dir: Path
+    seed: int
 
-def reference_model(
-    recipe: TrainingRecipe,
-    dataset: Dataset,
-    splits: Splits,
-    original: OriginalModel,
-    cache_dir: Path,
-    device: torch.device,
-    seed: int,
-) -> nn.Module:
-    """The network behind `retrained_reference`, with the same arguments."""
-    checkpoint = _trained(recipe, dataset, splits, original, cache_dir, device, seed, None)
-    return _built(checkpoint, original, dataset, device)
+    def reference(
+        self, device: torch.device, settings: EvaluationSettings, on_epoch: EpochListener | None = None
+    ) -> RetrainedReference:
+        """Trains or finds the reference; an interrupted training continues after its last saved epoch.
 
+        Args:
+            device: Where to train and predict.
+            settings: On how many images, and in which batches, to predict.
+            on_epoch: Called after each epoch with the epoch, their number and the mean loss.
 
-def reference_path(
-    recipe: TrainingRecipe, dataset: Dataset, splits: Splits, original: OriginalModel, cache_dir: Path, seed: int
-) -> Path:
-    """Where the reference is cached; the name is a digest of everything its weights depend on."""
-    key: dict[str, Any] = {
-        "version": _CACHE_VERSION,
-        "data": dataset.fingerprint,
-        "retain": hashlib.blake2b(splits.retain.tobytes(), digest_size=16).hexdigest(),
-        "model": original.name.lower(),
-        "preprocessing": [original.preprocessing.mean, original.preprocessing.std],
-        "recipe": recipe.model_dump(exclude={"seed"}),
-        "seed": seed,
-    }
-    if original.initial.state_dict is not None:
-        key["initial_weights"] = weights_fingerprint(original.initial.state_dict)
-    digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=12).hexdigest()
-    return cache_dir / "models" / f"retrained-{original.name.replace(':', '.').lower()}-{digest}.safetensors"
+        Returns:
+            Its predictions for each part, and what it took.
 
+        Raises:
+            DivergedError: If training diverged.
+        """
+        checkpoint = self._checkpoint(device, on_epoch)
+        subject = Subject(self._built(checkpoint, device), self.dataset, self.splits, self.original, settings)
+        elapsed_s = float(checkpoint.metadata["elapsed_s"])
+        return RetrainedReference({part: subject.predictions(part) for part in PARTS}, elapsed_s, self.seed)
 
-def _trained(
-    recipe: TrainingRecipe,
-    dataset: Dataset,
-    splits: Splits,
-    original: OriginalModel,
-    cache_dir: Path,
-    device: torch.device,
-    seed: int,
-    on_epoch: EpochListener | None,
-) -> Checkpoint:
-    path = reference_path(recipe, dataset, splits, original, cache_dir, seed)
-    cached = _cached(path, original, dataset)
-    if cached is not None:
-        return cached
-    trainer: Trainer = find_method("retrain").prepare(  # type: ignore[assignment]
-        UnlearnContext(dataset, splits, original, device, seed), RetrainConfig(**recipe.model_dump())
-    )
-    elapsed_s = train_resumably(trainer, path.with_suffix(".partial"), on_epoch)
-    metadata = {
-        "model": original.name,
-        "mean": json.dumps(original.preprocessing.mean),
-        "std": json.dumps(original.preprocessing.std),
-        "forget_classes": json.dumps(splits.forget_classes),
-        "elapsed_s": repr(elapsed_s),
-        "trained_on": f"{describe_device(device)}, {torch.get_num_threads()} threads",
-        "recipe": recipe.model_dump_json(),
-        "initial_weights": original.initial.origin,
-        "seed": str(seed),
-    }
-    checkpoint = Checkpoint(dict(trainer.model.state_dict()), metadata)
-    save_checkpoint(path, checkpoint)
-    return checkpoint
+    def model(self, device: torch.device) -> nn.Module:
+        """The network behind `reference`."""
+        return self._built(self._checkpoint(device, None), device)
 
+    def path(self) -> Path:
+        """Where the reference is cached; the name is a digest of everything its weights depend on."""
+        key: dict[str, Any] = {
+            "version": _CACHE_VERSION,
+            "data": self.dataset.fingerprint,
+            "retain": hashlib.blake2b(self.splits.retain.tobytes(), digest_size=16).hexdigest(),
+            "model": self.original.name.lower(),
+            "preprocessing": [self.original.preprocessing.mean, self.original.preprocessing.std],
+            "recipe": self.recipe.model_dump(exclude={"seed"}),
+            "seed": self.seed,
+        }
+        if self.original.initial.state_dict is not None:
+            key["initial_weights"] = weights_fingerprint(self.original.initial.state_dict)
+        digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=12).hexdigest()
+        name = self.original.name.replace(":", ".").lower()
+        return self.cache_dir / "models" / f"retrained-{name}-{digest}.safetensors"
 
-def _built(checkpoint: Checkpoint, original: OriginalModel, dataset: Dataset, device: torch.device) -> nn.Module:
-    model = build_model(original.name, dataset.n_classes, dataset.channels)
-    model.load_state_dict(checkpoint.state_dict)
-    return use_patch_convolutions(model.to(device), device)
+    def _checkpoint(self, device: torch.device, on_epoch: EpochListener | None) -> Checkpoint:
+        path, original = self.path(), self.original
+        cached = _cached(path, original, self.dataset)
+        if cached is not None:
+            return cached
+        context = UnlearnContext(self.dataset, self.splits, original, device, self.seed)
+        trainer: Trainer = find_method("retrain").prepare(  # type: ignore[assignment]
+            context, RetrainConfig(**self.recipe.model_dump())
+        )
+        elapsed_s = train_resumably(trainer, path.with_suffix(".partial"), on_epoch)
+        metadata = {
+            "model": original.name,
+            "mean": json.dumps(original.preprocessing.mean),
+            "std": json.dumps(original.preprocessing.std),
+            "forget_classes": json.dumps(self.splits.forget_classes),
+            "elapsed_s": repr(elapsed_s),
+            "trained_on": f"{describe_device(device)}, {torch.get_num_threads()} threads",
+            "recipe": self.recipe.model_dump_json(),
+            "initial_weights": original.initial.origin,
+            "seed": str(self.seed),
+        }
+        checkpoint = Checkpoint(dict(trainer.model.state_dict()), metadata)
+        save_checkpoint(path, checkpoint)
+        return checkpoint
+
+    def _built(self, checkpoint: Checkpoint, device: torch.device) -> nn.Module:
+        model = build_model(self.original.name, self.dataset.n_classes, self.dataset.channels)
+        model.load_state_dict(checkpoint.state_dict)
+        return use_patch_convolutions(model.to(device), device)
 
 
 def _cached(path: Path, original: OriginalModel, dataset: Dataset) -> Checkpoint | None:

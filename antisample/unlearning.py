@@ -13,7 +13,7 @@ from antisample.device import choose_device
 from antisample.methods import OriginalModel, UnlearnContext, find_method
 from antisample.metrics import PARTS, RetrainedReference, Subject, check_families, evaluate
 from antisample.pretrain import original_model
-from antisample.reference import retrained_reference
+from antisample.reference import ReferenceTraining
 from antisample.splits import make_splits
 from antisample.train import EpochListener
 from antisample.types import Dataset, Splits, StepReport, UnlearnMetrics
@@ -65,16 +65,9 @@ def load_inputs(config: UnlearnConfig, on_epoch: EpochListener | None = None) ->
     original = original_model(config.model, dataset, splits, data.cache_dir, device, on_epoch)
     reference = None
     if "retrained" in config.evaluation.final:
-        reference = retrained_reference(
-            config.model.recipe,
-            dataset,
-            splits,
-            original,
-            data.cache_dir,
-            device,
-            config.evaluation,
-            on_epoch=on_epoch,
-        )
+        recipe = config.model.recipe
+        training = ReferenceTraining(recipe, dataset, splits, original, data.cache_dir, recipe.seed)
+        reference = training.reference(device, config.evaluation, on_epoch)
     return UnlearnInputs(dataset, splits, original, reference)
 
 

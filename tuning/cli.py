@@ -186,10 +186,14 @@ def toy(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where toy.png and toy.csv go.")] = Path("runs/toy"),
     seeds: Annotated[int, typer.Option(help="How many seeds to run.")] = 20,
     seed: Annotated[int, typer.Option(help="The first of them; the picture shows it.")] = 0,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Sets another value, such as batch_size=32; repeatable."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """The method explained in two dimensions: anti-sample against UNSIR on four Gaussians, over many seeds."""
-    _commands().toy(out, seeds, seed, as_json)
+    _commands().toy(out, seeds, seed, overrides, as_json)
 
 
 def _commands() -> ModuleType:

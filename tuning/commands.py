@@ -164,10 +164,10 @@ def reproduce(options: dict[str, Any], as_json: bool, quiet: bool) -> None:
     console.print(f"Table, results and pictures: {shown_path(config.out)}", soft_wrap=True)
 
 
-def toy(out: Path, seeds: int, seed: int, as_json: bool) -> None:
+def toy(out: Path, seeds: int, seed: int, overrides: list[str] | None, as_json: bool) -> None:
     """Runs the toy problem over several seeds and prints its summary beside the published figures."""
     console = output(stderr=as_json)
-    rows = run_toy_seeds(out, seeds, seed, console)
+    rows = run_toy_seeds(out, seeds, seed, console, overrides or ())
     if as_json:
         _print_json({**toy_json(rows), "picture": str(out / "toy.png"), "table": str(out / "toy.csv")})
         return

@@ -2,24 +2,28 @@
 
 import csv
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from antisample.config import validation_problems
 from antisample.errors import ConfigError, DataError
-from antisample.toy import ToyNetwork, ToyResult, ToyRow, run_toy, summarise_toy
+from antisample.toy import ToyConfig, ToyNetwork, ToyResult, ToyRow, run_toy, summarise_toy
 from tuning.pictures.toy import NETWORK_NAMES, draw_toy
+from tuning.study_file import override_value
 
 # Retain and forget accuracy from the notebook of Mondal & Samanta (PReMI 2025), one seed.
 PUBLISHED: dict[ToyNetwork, tuple[float, float]] = {"antisample": (0.95, 0.0), "unsir": (0.6667, 0.0)}
 
 
-def run_toy_seeds(out: Path, seeds: int, seed: int, console: Console) -> list[ToyRow]:
+def run_toy_seeds(out: Path, seeds: int, seed: int, console: Console, overrides: Sequence[str] = ()) -> list[ToyRow]:
     """Runs the toy problem and writes `toy.csv`, a line for each seed and network, and `toy.png`, the first seed.
 
     Args:
@@ -27,12 +31,13 @@ def run_toy_seeds(out: Path, seeds: int, seed: int, console: Console) -> list[To
         seeds: How many seeds, at least 1.
         seed: The first; the others follow it, one by one. At least 0.
         console: Where progress is shown.
+        overrides: `key=value` for values of `ToyConfig` that differ from the published ones.
 
     Returns:
         The summary over all seeds.
 
     Raises:
-        ConfigError: If `seeds` or `seed` is out of its range.
+        ConfigError: If `seeds`, `seed` or an override is out of its range or unknown.
         DataError: If the folder cannot be written.
     """
     problems = [
@@ -40,6 +45,13 @@ def run_toy_seeds(out: Path, seeds: int, seed: int, console: Console) -> list[To
         for name, value, least in (("seeds", seeds, 1), ("seed", seed, 0))
         if value < least
     ]
+    values: dict[str, Any] = {}
+    for override in overrides:
+        override_value(values, override)
+    try:
+        config = ToyConfig.model_validate(values)
+    except ValidationError as error:
+        problems += validation_problems(error)
     if problems:
         raise ConfigError(problems)
     try:
@@ -50,7 +62,7 @@ def run_toy_seeds(out: Path, seeds: int, seed: int, console: Console) -> list[To
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # networks this small lose many times over by waiting for a second thread
     try:
-        results = [run_toy(s) for s in track(wanted, "Toy problem", console=console, transient=True)]
+        results = [run_toy(s, config) for s in track(wanted, "Toy problem", console=console, transient=True)]
     finally:
         torch.set_num_threads(threads)
     rows = summarise_toy(results)

@@ -85,6 +85,11 @@ class Subject:
             self._known[part] = self.predictions_of(self.model, part)
         return self._known[part]
 
+    def forget_positions(self, part: PartName) -> tuple[ImageSet, IndexArray]:
+        """The images of a part, and the positions of those to forget."""
+        images, positions = part_positions(self.dataset, self.splits, part, self.settings.max_train_images)
+        return images, positions[np.isin(images.labels[positions], self.splits.forget_classes)]
+
     def predictions_of(self, model: nn.Module, part: PartName) -> Predictions:
         """Another model's predictions on the same images."""
         images, positions = part_positions(self.dataset, self.splits, part, self.settings.max_train_images)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from antisample.loader import TrainingData, to_device
-from antisample.metrics.base import Subject, part_positions
+from antisample.metrics.base import Subject
 from antisample.metrics.predictions import predict
 from antisample.seeds import derive, numpy_stream
 from antisample.splits import stratified_subset
@@ -40,8 +40,7 @@ class Relearn:
     def compute(self, subject: Subject, part: PartName) -> dict[str, float]:
         """See `MetricFamily.compute`."""
         dataset, splits, settings = subject.dataset, subject.splits, subject.settings
-        images, positions = part_positions(dataset, splits, part, settings.max_train_images)
-        forget = positions[np.isin(images.labels[positions], splits.forget_classes)]
+        images, forget = subject.forget_positions(part)
 
         def forget_accuracy(model: torch.nn.Module) -> float:
             answers = predict(model, images, forget, subject.normaliser(), subject.device, settings.batch_size)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from antisample.metrics.base import Subject, part_positions
+from antisample.metrics.base import Subject
 from antisample.metrics.predictions import predict
 from antisample.models import build_model
 from antisample.seeds import derive
@@ -30,8 +30,7 @@ class Zrf:
     def compute(self, subject: Subject, part: PartName) -> dict[str, float]:
         """See `MetricFamily.compute`."""
         dataset, splits, settings = subject.dataset, subject.splits, subject.settings
-        images, positions = part_positions(dataset, splits, part, settings.max_train_images)
-        forget = positions[np.isin(images.labels[positions], splits.forget_classes)]
+        images, forget = subject.forget_positions(part)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(settings.seed, "incompetent teacher"))
             teacher = build_model(subject.original.name, dataset.n_classes, dataset.channels).to(subject.device)

@@ -25,7 +25,7 @@ from antisample.metrics.relearn import Relearn
 from antisample.metrics.retrained import Retrained
 from antisample.metrics.zrf import Zrf, js_divergence
 from antisample.models import build_model
-from antisample.reference import retrained_reference
+from antisample.reference import ReferenceTraining
 from antisample.seeds import derive
 from antisample.splits import SplitConfig
 from antisample.types import Dataset, ImageSet, Preprocessing, Splits
@@ -124,9 +124,10 @@ def with_reference(config, inputs, cache_dir):
     """The original model of the digits as the subject, with a retrained reference."""
     model = inputs.original.build(inputs.dataset, CPU)
     settings = EvaluationConfig(relearn_max_epochs=2)
-    reference = retrained_reference(
-        config.model.recipe, inputs.dataset, inputs.splits, inputs.original, cache_dir, CPU, settings
+    training = ReferenceTraining(
+        config.model.recipe, inputs.dataset, inputs.splits, inputs.original, cache_dir, seed=0
     )
+    reference = training.reference(CPU, settings)
     return Subject(model, inputs.dataset, inputs.splits, inputs.original, settings, reference)
 
 
@@ -234,22 +235,20 @@ def test_the_reference_is_trained_once_knows_nothing_of_the_class_and_survives_d
     digits_config, digits_inputs, tmp_path
 ):
     told = []
-    arguments = (
+    training = ReferenceTraining(
         digits_config.model.recipe,
         digits_inputs.dataset,
         digits_inputs.splits,
         digits_inputs.original,
         tmp_path,
-        CPU,
-        EvaluationConfig(),
+        seed=0,
     )
-    first = retrained_reference(*arguments, on_epoch=lambda *epoch: told.append(epoch))
-    again = retrained_reference(*arguments, on_epoch=lambda *epoch: told.append(epoch))
+    first, again = (training.reference(CPU, EvaluationConfig(), lambda *epoch: told.append(epoch)) for _ in range(2))
     assert len(told) == digits_config.model.recipe.epochs
     assert summarise(first.predictions["test"], (3,))["forget_accuracy"] == 0
     assert summarise(first.predictions["test"], (3,))["retain_accuracy"] > 0.9
     assert again.elapsed_s == first.elapsed_s > 0
     (path,) = (tmp_path / "models").glob("retrained-*")
     path.write_bytes(path.read_bytes()[:100])
-    third = retrained_reference(*arguments)
+    third = training.reference(CPU, EvaluationConfig())
     np.testing.assert_array_equal(third.predictions["test"].losses, first.predictions["test"].losses)

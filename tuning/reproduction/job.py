@@ -13,7 +13,7 @@ import antisample
 from antisample.device import choose_device, describe_device
 from antisample.errors import AntisampleError
 from antisample.metrics import RetrainedReference, Subject
-from antisample.reference import reference_model, retrained_reference
+from antisample.reference import ReferenceTraining
 from antisample.unlearning import UnlearnInputs, evaluate_finished, load_inputs, subject_of, unlearn
 from tuning.reproduction.plan import ORIGINAL, RETRAIN, Job
 
@@ -21,18 +21,7 @@ from tuning.reproduction.plan import ORIGINAL, RETRAIN, Job
 def load_reference(job: Job, threads: int) -> RetrainedReference:
     """Trains or finds the retrained reference that the jobs of a request are compared with."""
     torch.set_num_threads(threads)
-    inputs = _inputs(job)
-    config = job.config
-    return retrained_reference(
-        config.model.recipe,
-        inputs.dataset,
-        inputs.splits,
-        inputs.original,
-        config.data.cache_dir,
-        choose_device(config.device),
-        config.evaluation,
-        seed=job.reference_seed,
-    )
+    return _training(job, _inputs(job)).reference(choose_device(job.config.device), job.config.evaluation)
 
 
 def do_job(job: Job, path: Path, threads: int, reference: RetrainedReference | None) -> dict[str, Any]:
@@ -72,6 +61,18 @@ def _inputs(job: Job) -> UnlearnInputs:
     return load_inputs(job.config.model_copy(update={"evaluation": evaluation}))
 
 
+def _training(job: Job, inputs: UnlearnInputs) -> ReferenceTraining:
+    config = job.config
+    return ReferenceTraining(
+        config.model.recipe,
+        inputs.dataset,
+        inputs.splits,
+        inputs.original,
+        config.data.cache_dir,
+        job.reference_seed,
+    )
+
+
 def _measure(job: Job, reference: RetrainedReference | None) -> dict[str, Any]:
     config = job.config
     inputs = replace(_inputs(job), reference=reference)
@@ -82,15 +83,7 @@ def _measure(job: Job, reference: RetrainedReference | None) -> dict[str, Any]:
         if job.label == ORIGINAL:
             model = inputs.original.build(inputs.dataset, device)
         else:
-            model = reference_model(
-                config.model.recipe,
-                inputs.dataset,
-                inputs.splits,
-                inputs.original,
-                config.data.cache_dir,
-                device,
-                job.reference_seed,
-            )
+            model = _training(job, inputs).model(device)
             elapsed_s = reference.elapsed_s if reference is not None else 0.0
         subject = subject_of(model, inputs, config)
         metrics = evaluate_finished(model, inputs, config)

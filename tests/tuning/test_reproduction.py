@@ -9,7 +9,7 @@ from PIL import Image
 
 from antisample.errors import ConfigError
 from tuning.reproduction.pictures import draw_class_accuracy, draw_confusion, draw_losses
-from tuning.reproduction.plan import ReproductionConfig, plan_jobs
+from tuning.reproduction.plan import RETRAIN, ReproductionConfig, plan_jobs
 from tuning.reproduction.tables import (
     cells,
     published_text,
@@ -94,7 +94,7 @@ def test_jobs_are_named_by_what_they_depend_on(parse):
     assert labels == ["original", "retrain", "retrain", "finetune", "finetune"]
     assert len({job.file_name("x") for job in jobs}) == 5
     assert jobs[1].reference_seed == jobs[3].reference_seed != jobs[4].reference_seed
-    assert all("retrained" in job.config.evaluation.final for job in jobs)
+    assert all(("retrained" in job.config.evaluation.final) == (job.label != RETRAIN) for job in jobs)
     longer = plan_jobs(parse(classes=[3], methods=["finetune"], values={"finetune": {"epochs": 9}}), "digits", NAMES)
     assert longer[1].file_name("x") not in {job.file_name("x") for job in jobs}
     assert jobs[0].file_name("x") != jobs[0].file_name("other data")

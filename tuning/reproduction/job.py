@@ -15,7 +15,7 @@ from antisample.errors import AntisampleError
 from antisample.metrics import RetrainedReference, Subject
 from antisample.reference import ReferenceTraining
 from antisample.unlearning import UnlearnInputs, evaluate_finished, load_inputs, subject_of, unlearn
-from tuning.reproduction.plan import ORIGINAL, RETRAIN, Job
+from tuning.reproduction.plan import ORIGINAL, RETRAIN, Job, without_reference
 
 
 def load_reference(job: Job, threads: int) -> RetrainedReference:
@@ -56,9 +56,7 @@ def do_job(job: Job, path: Path, threads: int, reference: RetrainedReference | N
 
 def _inputs(job: Job) -> UnlearnInputs:
     """Data and original model; the reference comes separately, with its own seed."""
-    final = tuple(name for name in job.config.evaluation.final if name != "retrained")
-    evaluation = job.config.evaluation.model_copy(update={"final": final})
-    return load_inputs(job.config.model_copy(update={"evaluation": evaluation}))
+    return load_inputs(job.config.model_copy(update={"evaluation": without_reference(job.config.evaluation)}))
 
 
 def _training(job: Job, inputs: UnlearnInputs) -> ReferenceTraining:

@@ -194,6 +194,12 @@ class Job:
         return f"{'-'.join(map(str, self.classes))[:80]}_{label}_{self.seed_index}_{digest}.json"
 
 
+def without_reference(evaluation: EvaluationConfig) -> EvaluationConfig:
+    """The same evaluation without the metrics that need a retrained reference."""
+    final = tuple(name for name in evaluation.final if name != "retrained")
+    return evaluation.model_copy(update={"final": final})
+
+
 def plan_jobs(config: ReproductionConfig, dataset_name: str, class_names: tuple[str, ...]) -> list[Job]:
     """All jobs, request by request: the original, references, then the methods.
 
@@ -205,8 +211,10 @@ def plan_jobs(config: ReproductionConfig, dataset_name: str, class_names: tuple[
     Returns:
         Jobs; those of one request stand together, so that a partial table has whole rows.
     """
-    final = set(config.evaluation.final) - {"retrained"} | ({"retrained"} if RETRAIN in config.methods else set())
-    evaluation = config.evaluation.model_copy(update={"final": EvaluationConfig(final=tuple(final)).final})
+    plain = without_reference(config.evaluation)
+    compared = plain
+    if RETRAIN in config.methods:
+        compared = plain.model_copy(update={"final": EvaluationConfig(final=(*plain.final, "retrained")).final})
     jobs = []
     for classes in config.requests(class_names):
         for label in (ORIGINAL, *sorted(dict.fromkeys(config.methods), key=lambda name: name != RETRAIN)):
@@ -223,7 +231,8 @@ def plan_jobs(config: ReproductionConfig, dataset_name: str, class_names: tuple[
                         "method": method,
                         "seed": derive(config.seed, "repetition", index) % 2**31,
                         "device": config.device,
-                        "evaluation": evaluation,
+                        # A reference compared with itself is always perfect, which tells nothing.
+                        "evaluation": plain if label == RETRAIN else compared,
                     }
                 )
                 jobs.append(Job(label, classes, index, unlearn_config, reference_seed))

@@ -16,11 +16,10 @@ import torch
 from antisample.datasets import load_dataset
 from antisample.device import choose_device, describe_device
 from antisample.errors import DataError
-from antisample.metrics import EvaluationConfig
 from antisample.unlearning import UnlearnInputs, load_inputs
 from tuning.progress import Progress
 from tuning.reproduction.job import do_job, load_reference
-from tuning.reproduction.plan import RETRAIN, Job, ReproductionConfig, plan_jobs
+from tuning.reproduction.plan import RETRAIN, Job, ReproductionConfig, plan_jobs, without_reference
 
 Result = dict[str, Any]
 Launch = Callable[[], AbstractContextManager[None]]
@@ -52,9 +51,8 @@ def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) ->
         data.source, root=data.root, download=data.download, image_size=data.image_size, cache_dir=data.cache_dir
     )
     jobs = plan_jobs(config, dataset.name, dataset.class_names)
-    inputs = load_inputs(
-        jobs[0].config.model_copy(update={"evaluation": _without_reference(config)}), progress.training_epoch
-    )
+    plain = without_reference(config.evaluation)
+    inputs = load_inputs(jobs[0].config.model_copy(update={"evaluation": plain}), progress.training_epoch)
     folder = config.out / "results"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,12 +71,6 @@ def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) ->
             except KeyboardInterrupt:
                 raise InterruptedReproductionError from None
     return [results[job] for job in jobs if job in results], inputs
-
-
-def _without_reference(config: ReproductionConfig) -> EvaluationConfig:
-    """References are trained by jobs of their own."""
-    final = tuple(name for name in config.evaluation.final if name != "retrained")
-    return config.evaluation.model_copy(update={"final": final})
 
 
 def _run(

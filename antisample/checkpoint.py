@@ -1,7 +1,6 @@
 """Weights of a model on disk: safetensors, or a torch file read without executing anything in it."""
 
 import json
-import os
 import pickle
 import re
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from numpy.dtypes import Float32DType, Float64DType, Int64DType
 from torch import Tensor, nn
 
 from antisample.errors import DataError
+from antisample.files import whole_file
 from antisample.types import Preprocessing
 
 # The published checkpoints keep their learning curves as NumPy arrays beside the weights; nothing else is let in.
@@ -99,15 +99,16 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Args:
         path: Where to; the folder is made.
         checkpoint: Weights and metadata.
+
+    Raises:
+        DataError: If it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state_dict.items()}
-    try:
-        safetensors.torch.save_file(tensors, partial, checkpoint.metadata)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as unfinished:
+        try:
+            safetensors.torch.save_file(tensors, unfinished, checkpoint.metadata)
+        except safetensors.SafetensorError as error:
+            raise DataError(f"{path}: cannot be written ({error}).") from error
 
 
 def load_weights(model: nn.Module, state_dict: dict[str, Tensor], source: str) -> None:

@@ -123,7 +123,7 @@ def validation_problems(error: ValidationError) -> list[str]:
         elif item["type"] == "missing":
             problems.append(f"`{key}` is required.")
         elif item["type"] == "value_error":
-            problems.append(f"`{key}`: {rule}.")
+            problems.append(f"`{key}` {rule}." if rule.startswith("must ") else f"`{key}`: {rule}.")
         else:
             rule = rule.removeprefix("Input should be ").removeprefix("a ").removeprefix("valid ")
             problems.append(f"`{key}` must be {rule}, but got {item['input']!r}.")

@@ -2,7 +2,6 @@
 
 import copy
 import math
-import os
 import pickle
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from antisample.errors import DivergedError
+from antisample.files import whole_file
 from antisample.loader import TrainingData
 from antisample.seeds import derive, torch_stream
 
@@ -195,10 +195,8 @@ def train_resumably(trainer: Trainer, partial: Path, on_epoch: EpochListener | N
         if on_epoch is not None:
             on_epoch(trainer.epochs_done, trainer.epochs, loss)
         if time.perf_counter() - saved >= _SAVE_EVERY_S and trainer.epochs_done < trainer.epochs:
-            partial.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = partial.with_name(f".{partial.name}.{os.getpid()}")
-            torch.save({"trainer": trainer.state_dict(), "elapsed_s": elapsed_s}, unfinished)
-            unfinished.replace(partial)
+            with whole_file(partial) as unfinished:
+                torch.save({"trainer": trainer.state_dict(), "elapsed_s": elapsed_s}, unfinished)
             saved = time.perf_counter()
     partial.unlink(missing_ok=True)
     return elapsed_s

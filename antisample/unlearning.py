@@ -36,14 +36,17 @@ class UnlearnInputs:
     reference: RetrainedReference | None = None
 
 
-def load_inputs(config: UnlearnConfig, on_epoch: EpochListener | None = None) -> UnlearnInputs:
+def load_inputs(
+    config: UnlearnConfig, on_epoch: EpochListener | None = None, on_reference_epoch: EpochListener | None = None
+) -> UnlearnInputs:
     """Loads data and original model; trains the latter where there is neither checkpoint nor cache.
 
     The retrained reference is trained likewise if `evaluation.final` names `retrained`.
 
     Args:
         config: Its data, split, model, forget, evaluation and device are read.
-        on_epoch: Told about each epoch where the model has to be trained.
+        on_epoch: Told about each epoch where the original model has to be trained.
+        on_reference_epoch: Told about each epoch where the retrained reference has to be trained.
 
     Returns:
         The inputs.
@@ -67,7 +70,7 @@ def load_inputs(config: UnlearnConfig, on_epoch: EpochListener | None = None) ->
     if "retrained" in config.evaluation.final:
         recipe = config.model.recipe
         training = ReferenceTraining(recipe, dataset, splits, original, data.cache_dir, recipe.seed)
-        reference = training.reference(device, config.evaluation, on_epoch)
+        reference = training.reference(device, config.evaluation, on_reference_epoch)
     return UnlearnInputs(dataset, splits, original, reference)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from antisample.checkpoint import Checkpoint, save_checkpoint
 from antisample.config import UnlearnConfig
 from antisample.device import choose_device, describe_device
-from antisample.errors import ConfigError, DataError
+from antisample.errors import ConfigError
+from antisample.files import check_writable, whole_file
 from antisample.unlearning import evaluate_finished, load_inputs, unlearn
 from tuning.display import shown_path
 from tuning.outcome import find_outcome
@@ -77,11 +78,8 @@ def apply_config(config: UnlearnConfig, out: Path, progress: Progress, origin: d
         AntisampleError: If the configuration does not fit the data, or the folder cannot be written.
     """
     device = choose_device(config.device)
-    inputs = load_inputs(config, progress.training_epoch)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{out}: cannot be written ({error.strerror}).") from error
+    check_writable(out)
+    inputs = load_inputs(config, progress.training_epoch, progress.reference_epoch)
     progress.say(f"Unlearning with {config.method.name} on {describe_device(device)}")
     original = evaluate_finished(inputs.original.build(inputs.dataset, device), inputs, config)
     running = unlearn(config, inputs)
@@ -108,11 +106,9 @@ def apply_config(config: UnlearnConfig, out: Path, progress: Progress, origin: d
         "std": json.dumps(preprocessing.std),
         "unlearning": json.dumps(content["config"]),
     }
-    try:
-        save_checkpoint(path, Checkpoint(dict(running.model.state_dict()), metadata))
-        (out / "unlearning.json").write_text(json.dumps(content, indent=2))
-    except OSError as error:
-        raise DataError(f"{out}: cannot be written ({error}).") from error
+    save_checkpoint(path, Checkpoint(dict(running.model.state_dict()), metadata))
+    with whole_file(out / "unlearning.json") as unfinished:
+        unfinished.write_text(json.dumps(content, indent=2))
     counts = step.metrics.counts
     progress.say(
         f"Test: forget {values['test/forget_accuracy']:.2%} of {counts['test/forget']} images, "

@@ -92,7 +92,9 @@ def pretrain(study: StudyFile, overrides: Overrides = None, as_json: AsJson = Fa
 def unlearn_command(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where model.safetensors and unlearning.json go.")],
     study: Annotated[Path | None, typer.Option(metavar="DIR", help="A study's directory.")] = None,
-    trial: Annotated[str, typer.Option(metavar="best|N", help="The chosen trial, or one by number.")] = "best",
+    trial: Annotated[
+        str | None, typer.Option(metavar="best|N", help="The chosen trial, the default, or one by number.")
+    ] = None,
     published: Annotated[
         str | None, typer.Option(metavar="NAME", help="A published set; see `antisample spaces`.")
     ] = None,

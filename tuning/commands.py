@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from antisample.device import choose_device, describe_device
@@ -23,9 +24,10 @@ from tuning.display import apply_command, print_outcome, program, shown_path
 from tuning.options import direct_config, reproduction_config
 from tuning.progress import Progress, output
 from tuning.reproduction.output import write_outputs
-from tuning.reproduction.run import InterruptedReproductionError
+from tuning.reproduction.plan import ReproductionConfig
+from tuning.reproduction.run import InterruptedReproductionError, ReproductionOutcome
 from tuning.reproduction.run import reproduce as run_reproduction
-from tuning.reproduction.tables import cells
+from tuning.reproduction.tables import Row, cells
 from tuning.run import InterruptedStudyError, run_study
 from tuning.study_file import load_study
 from tuning.toy import run_toy_seeds, toy_json, toy_table
@@ -102,7 +104,8 @@ def pretrain(study: Path, overrides: list[str] | None, as_json: bool) -> None:
     unlearn_config = config.starting_config()
     device = choose_device(config.device)
     console.print(f"Device: {describe_device(device)}")
-    inputs = load_inputs(unlearn_config, Progress(console).training_epoch)
+    progress = Progress(console)
+    inputs = load_inputs(unlearn_config, progress.training_epoch, progress.reference_epoch)
     path = config.model.checkpoint or pretrained_path(
         config.model, inputs.dataset, inputs.splits, config.data.cache_dir, inputs.original.initial
     )
@@ -124,7 +127,7 @@ def pretrain(study: Path, overrides: list[str] | None, as_json: bool) -> None:
         )
 
 
-def unlearn(out: Path, *, study: Path | None, trial: str, direct: dict[str, Any], as_json: bool) -> None:
+def unlearn(out: Path, *, study: Path | None, trial: str | None, direct: dict[str, Any], as_json: bool) -> None:
     """Unlearns once, with a trial of a study or without a study; see `apply_config`."""
     progress = Progress(output(stderr=as_json))
     if study is not None:
@@ -132,8 +135,10 @@ def unlearn(out: Path, *, study: Path | None, trial: str, direct: dict[str, Any]
         if given:
             raise ConfigError(f"`--study` says everything itself, so {given[0]} cannot be given beside it.")
         opened = open_study(study)
-        applied = apply_trial(opened, find_trial(opened, trial), out, progress)
+        applied = apply_trial(opened, find_trial(opened, trial or "best"), out, progress)
     else:
+        if trial is not None:
+            raise ConfigError("`--trial` belongs to a study, so it cannot be given without `--study`.")
         config, origin = direct_config(direct)
         applied = apply_config(config, out, progress, origin)
     if as_json:
@@ -145,23 +150,35 @@ def reproduce(options: dict[str, Any], as_json: bool, quiet: bool) -> None:
     config = reproduction_config(options)
     console = output(stderr=as_json)
     try:
-        results, inputs = run_reproduction(config, Progress(console, quiet=quiet), local_ray)
+        outcome = run_reproduction(config, Progress(console, quiet=quiet), local_ray)
     except InterruptedReproductionError:
         console.print("Stopped. The same command continues; finished jobs are kept.")
         raise typer.Exit(130) from None
-    rows = write_outputs(config, results, inputs)
+    rows = write_outputs(config, outcome)
     if as_json:
-        _print_json({"out": str(config.out), "rows": [asdict(row) for row in rows]})
-        return
+        content = {"out": str(config.out), "rows": [asdict(row) for row in rows], "failed": outcome.failures}
+        _print_json(content)
+    else:
+        _print_reproduction(config, outcome, rows, console)
+    if outcome.failures:
+        raise typer.Exit(1)
+
+
+def _print_reproduction(
+    config: ReproductionConfig, outcome: ReproductionOutcome, rows: list[Row], console: Console
+) -> None:
     heading, body = cells(rows)
     shown = [index for index, name in enumerate(heading) if name in _REPRODUCTION_COLUMNS]
-    table = Table(title=f"{config.model.name}, {inputs.dataset.name}, {config.retain:g} % retain data", box=None)
+    title = f"{config.model.name}, {outcome.inputs.dataset.name}, {config.retain:g} % retain data"
+    table = Table(title=title, box=None)
     for index in shown:
         table.add_column(heading[index], overflow="fold")
     for texts in body:
         table.add_row(*(texts[index] for index in shown))
     console.print(table)
     console.print(f"Table, results and pictures: {shown_path(config.out)}", soft_wrap=True)
+    if outcome.failures:
+        console.print(f"{len(outcome.failures)} jobs failed; the same command tries them again.")
 
 
 def toy(out: Path, seeds: int, seed: int, overrides: list[str] | None, as_json: bool) -> None:

@@ -1,7 +1,5 @@
 """Configuration of a study: what to make forget, what to search, how long, and on what."""
 
-import math
-import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +12,7 @@ from antisample.seeds import derive
 from antisample.splits import ForgetRequest, SplitConfig
 from search_spaces import SearchSpace, Value
 from tuning.names import find_space, find_starting_points, name_problems
+from tuning.resources import GpuShare
 
 
 class Objective(BaseModel):
@@ -64,23 +63,15 @@ class ResourceConfig(BaseModel):
 
     Attributes:
         cpus_per_trial: Cores, also the number of threads of torch.
-        gpus_per_trial: GPUs, fractions allowed: 0.25 packs four trials on one GPU, which share its memory.
-            `auto` is 1 where there is a GPU, else 0.
+        gpus_per_trial: See `GpuShare`.
         max_concurrent: Trials at once; by default as many as the machine holds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cpus_per_trial: int = Field(default=1, ge=1)
-    gpus_per_trial: float | Literal["auto"] = "auto"
+    gpus_per_trial: GpuShare = "auto"
     max_concurrent: int | None = Field(default=None, ge=1)
-
-    @field_validator("gpus_per_trial")
-    @classmethod
-    def _fraction_or_whole(cls, gpus: float | str) -> float | str:
-        if isinstance(gpus, float) and (gpus < 0 or (gpus > 1 and not gpus.is_integer())):
-            raise ValueError(f"`gpus_per_trial` must be in [0, 1] or a whole number, but got {gpus}")
-        return gpus
 
 
 class StudyConfig(BaseModel):
@@ -210,7 +201,3 @@ class StudyConfig(BaseModel):
     def confirmation_seeds(self) -> list[int]:
         """Seeds that no trial has used."""
         return [derive(self.seed, "confirmation", index) % 2**31 for index in range(self.confirm_seeds)]
-
-    def cpu_slots(self) -> int:
-        """Trials that the cores of this machine hold at once, at least 1."""
-        return max(1, math.floor(len(os.sched_getaffinity(0)) / self.resources.cpus_per_trial))

@@ -10,6 +10,7 @@ from antisample.errors import AntisampleError
 from antisample.unlearning import UnlearnInputs, unlearn
 from tuning.config import StudyConfig
 from tuning.outcome import find_outcome
+from tuning.resources import WorkerShare
 from tuning.study import Study
 
 _NOTE = "confirmations"
@@ -28,17 +29,17 @@ def missing_confirmations(study: Study) -> list[tuple[int, dict[str, Any], int]]
     ]
 
 
-def confirm(study: Study, inputs: Any, gpus: float, on_done: Callable[[int, int], None]) -> None:
+def confirm(study: Study, inputs: Any, share: WorkerShare, on_done: Callable[[int, int], None]) -> None:
     """Runs what is missing on the Ray cluster and keeps each result in the study as it arrives.
 
     Args:
         study: Holds the results afterwards.
         inputs: Ray reference of the `UnlearnInputs`.
-        gpus: GPUs a run.
+        share: What a run takes.
         on_done: Called with the runs done and their number.
     """
     missing = missing_confirmations(study)
-    task = ray.remote(num_cpus=study.config.resources.cpus_per_trial, num_gpus=gpus, max_retries=2)(_run)
+    task = ray.remote(num_cpus=share.cpus, num_gpus=share.gpus, max_retries=2)(_run)
     waiting = {task.remote(inputs, study.config, params, seed): (number, seed) for number, params, seed in missing}
     while waiting:
         (ready,), _ = ray.wait(list(waiting), num_returns=1)

@@ -34,11 +34,8 @@ def write_projections(study: Study) -> Outcome:
     Raises:
         DataError: If the directory cannot be written.
     """
-    try:
-        write_table([r for r in study.records() if r.state != "RUNNING"], study.config.directory / "trials.parquet")
-        write_report(study, study.config.directory / "report.html")
-    except OSError as error:
-        raise DataError(f"{study.config.directory}: cannot be written ({error}).") from error
+    write_table([r for r in study.records() if r.state != "RUNNING"], study.config.directory / "trials.parquet")
+    write_report(study, study.config.directory / "report.html")
     return find_outcome(study)
 
 
@@ -65,7 +62,9 @@ def prepared_directory(config: StudyConfig) -> Iterator[None]:
     """
     path = config.directory / "study.yaml"
     if path.is_file():
-        before, now = yaml.safe_load(path.read_text()), yaml.safe_load(resolved_yaml(config))
+        # Read through the configuration, so that a study from before a key existed has its default.
+        stored = parse_study(yaml.safe_load(path.read_text()), str(path))
+        before, now = (yaml.safe_load(resolved_yaml(study)) for study in (stored, config))
         other = [key for key in now if key not in _MAY_CHANGE and before.get(key) != now[key]]
         if other:
             raise ConfigError(

@@ -48,8 +48,16 @@ class Progress:
 
     def training_epoch(self, epoch: int, epochs: int, loss: float) -> None:
         """Tells about an epoch of training the original model."""
+        self.training("the original model", epoch, epochs, loss)
+
+    def reference_epoch(self, epoch: int, epochs: int, loss: float) -> None:
+        """Tells about an epoch of training the retrained reference."""
+        self.training("the retrained reference", epoch, epochs, loss)
+
+    def training(self, what: str, epoch: int, epochs: int, loss: float) -> None:
+        """Tells about an epoch of a training; of many epochs, about every fifth part."""
         if epoch in (1, epochs) or epoch % max(1, epochs // 5) == 0:
-            self.say(f"  training the original model: epoch {epoch} of {epochs}, loss {loss:.3f}")
+            self.say(f"  training {what}: epoch {epoch} of {epochs}, loss {loss:.3f}")
 
     def start(self, study: Study) -> None:
         """The search begins."""

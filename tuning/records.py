@@ -1,6 +1,5 @@
 """What the study says of a trial, as plain values, and the table of all trials as Parquet."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from optuna.trial import FrozenTrial
+
+from antisample.files import whole_file
 
 _STEP_PREFIX = "report."
 
@@ -141,9 +142,5 @@ def write_table(records: list[TrialRecord], path: Path) -> None:
         if any(r.spread for r in records)
     }
     columns |= {f"metrics.{name}": pa.array([r.metrics.get(name) for r in records], pa.float64()) for name in metrics}
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        pq.write_table(pa.table(columns), partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as unfinished:
+        pq.write_table(pa.table(columns), unfinished)

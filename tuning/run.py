@@ -1,18 +1,15 @@
 """One study from its configuration to its outcome: `run_study`."""
 
 import logging
-import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import ray
-import torch
 from ray import tune
 
 from antisample.device import choose_device, describe_device
-from antisample.errors import ConfigError
 from antisample.unlearning import load_inputs
 from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
@@ -21,6 +18,7 @@ from tuning.facts import note_facts
 from tuning.outcome import Outcome, find_outcome
 from tuning.progress import Progress
 from tuning.records import TrialRecord
+from tuning.resources import WorkerShare
 from tuning.searcher import StudySearcher
 from tuning.study import Study
 from tuning.tracking import MlflowView, Tracker
@@ -50,12 +48,13 @@ def run_study(config: StudyConfig, progress: Progress | None = None, launch: Lau
     """
     started = time.monotonic()
     progress = progress or Progress(quiet=True)
-    check_resources(config)
+    share = worker_share(config)
+    at_once = min(share.at_once, config.resources.max_concurrent or share.at_once)
     with prepared_directory(config):
         device = choose_device(config.device)
-        progress.say(f"Device: {describe_device(device)}; trials at once: {concurrency(config)}")
+        progress.say(f"Device: {describe_device(device)}; trials at once: {at_once}")
         progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
-        inputs = load_inputs(config.starting_config(), progress.training_epoch)
+        inputs = load_inputs(config.starting_config(), progress.training_epoch, progress.reference_epoch)
     study = Study(config)
     note_facts(study, inputs)
     progress.start(study)
@@ -68,9 +67,9 @@ def run_study(config: StudyConfig, progress: Progress | None = None, launch: Lau
         with (launch or _plain_ray)():
             shared = ray.put(inputs)
             if not study.is_over():
-                _search(study, shared, started)
+                _search(study, shared, started, share, at_once)
             progress.searched()
-            confirm(study, shared, gpus_per_trial(config), progress.confirmed)
+            confirm(study, shared, share, progress.confirmed)
     outcome = write_projections(study)
     problem = None
     if tracker is not None:
@@ -80,43 +79,23 @@ def run_study(config: StudyConfig, progress: Progress | None = None, launch: Lau
     return outcome
 
 
-def concurrency(config: StudyConfig) -> int:
-    """How many trials run at once on this machine."""
-    gpus = gpus_per_trial(config)
-    slots = config.cpu_slots()
-    if gpus > 0:
-        slots = min(slots, max(1, int(torch.cuda.device_count() / gpus)))
-    return min(slots, config.resources.max_concurrent or slots)
-
-
-def check_resources(config: StudyConfig) -> None:
-    """Checks that one trial fits on this machine; Ray would wait for ever for what is not there.
+def worker_share(config: StudyConfig) -> WorkerShare:
+    """What one trial takes.
 
     Raises:
-        ConfigError: If it does not.
+        ConfigError: If this machine has not got it.
     """
-    needs = [
-        ("cpus_per_trial", config.resources.cpus_per_trial, len(os.sched_getaffinity(0)), "cores"),
-        ("gpus_per_trial", gpus_per_trial(config), torch.cuda.device_count(), "GPUs"),
-    ]
-    problems = [
-        f"`resources.{name}` must be at most {there}, the number of {what} of this machine, but got {wanted:g}."
-        for name, wanted, there, what in needs
-        if wanted > there
-    ]
-    if problems:
-        raise ConfigError(problems)
+    wanted = config.resources
+    return WorkerShare.of_this_machine(
+        wanted.cpus_per_trial,
+        wanted.gpus_per_trial,
+        config.device,
+        "resources.cpus_per_trial",
+        "resources.gpus_per_trial",
+    )
 
 
-def gpus_per_trial(config: StudyConfig) -> float:
-    """GPUs a trial gets: what the study says, or one where there is one and it may be used."""
-    wanted = config.resources.gpus_per_trial
-    if wanted != "auto":
-        return float(wanted)
-    return 1.0 if choose_device(config.device).type == "cuda" else 0.0
-
-
-def _search(study: Study, inputs: Any, started: float) -> None:
+def _search(study: Study, inputs: Any, started: float, share: WorkerShare, at_once: int) -> None:
     config = study.config
     budget_s = 60 * config.time_budget_min - (time.monotonic() - started) if config.time_budget_min else None
     deadline = time.monotonic() + budget_s if budget_s is not None else None
@@ -124,7 +103,7 @@ def _search(study: Study, inputs: Any, started: float) -> None:
     remote = config.model_copy(update={"runs_dir": config.runs_dir.resolve()})
     trainable = tune.with_resources(
         tune.with_parameters(UnlearnTrainable, inputs=inputs, study=remote),
-        {"CPU": config.resources.cpus_per_trial, "GPU": gpus_per_trial(config)},
+        {"CPU": share.cpus, "GPU": share.gpus},
     )
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     tuner = tune.Tuner(
@@ -132,7 +111,7 @@ def _search(study: Study, inputs: Any, started: float) -> None:
         tune_config=tune.TuneConfig(
             search_alg=StudySearcher(study, deadline),
             num_samples=-1,
-            max_concurrent_trials=concurrency(config),
+            max_concurrent_trials=at_once,
             reuse_actors=True,
             time_budget_s=max(1.0, budget_s) if budget_s is not None else None,
             trial_dirname_creator=lambda trial: f"trial_{trial.trial_id}",

@@ -1,7 +1,6 @@
 """The toy problem over several seeds, with its table and picture: what `antisample toy` does."""
 
 import csv
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,8 @@ from rich.progress import track
 from rich.table import Table
 
 from antisample.config import validation_problems
-from antisample.errors import ConfigError, DataError
+from antisample.errors import ConfigError
+from antisample.files import check_writable, whole_file
 from antisample.toy import ToyConfig, ToyNetwork, ToyResult, ToyRow, run_toy, summarise_toy
 from tuning.pictures.toy import NETWORK_NAMES, draw_toy
 from tuning.study_file import override_value
@@ -54,10 +54,7 @@ def run_toy_seeds(out: Path, seeds: int, seed: int, console: Console, overrides:
         problems += validation_problems(error)
     if problems:
         raise ConfigError(problems)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{out}: cannot be written ({error.strerror}).") from error
+    check_writable(out)
     wanted = range(seed, seed + seeds)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # networks this small lose many times over by waiting for a second thread
@@ -111,15 +108,10 @@ def _shown(row: ToyRow) -> str:
 
 
 def _write_csv(results: list[ToyResult], path: Path) -> None:
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with unfinished.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["seed", "network", "retain_test_accuracy", "forget_test_accuracy"])
-            for result in results:
-                for network, outcome in result.outcomes.items():
-                    accuracies = (outcome.retain_accuracy, outcome.forget_accuracy)
-                    writer.writerow([result.seed, network, *(f"{value:.6f}" for value in accuracies)])
-        unfinished.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror}).") from error
+    with whole_file(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["seed", "network", "retain_test_accuracy", "forget_test_accuracy"])
+        for result in results:
+            for network, outcome in result.outcomes.items():
+                accuracies = (outcome.retain_accuracy, outcome.forget_accuracy)
+                writer.writerow([result.seed, network, *(f"{value:.6f}" for value in accuracies)])

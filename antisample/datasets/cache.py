@@ -7,13 +7,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
 
 from antisample.datasets.source import DecodedData
-from antisample.errors import DataError
+from antisample.files import whole_file
 from antisample.types import ImageSet
 
 _logger = logging.getLogger(__name__)
@@ -68,12 +67,8 @@ def write_cache(cache_dir: Path, key: str, data: DecodedData) -> None:
         DataError: If the folder cannot be written to.
     """
     digest = fingerprint(data)
-    try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        for split, images in (("train", data.train), ("test", data.test)):
-            _write_split(cache_dir / f"{key}-{split}.arrow", images, data.class_names, digest)
-    except OSError as error:
-        raise DataError(f"{cache_dir}: the decoded data set cannot be stored ({error}).") from error
+    for split, images in (("train", data.train), ("test", data.test)):
+        _write_split(cache_dir / f"{key}-{split}.arrow", images, data.class_names, digest)
 
 
 def read_cache(cache_dir: Path, key: str) -> tuple[DecodedData, str] | None:
@@ -124,16 +119,11 @@ def _write_split(path: Path, images: ImageSet, class_names: tuple[str, ...], dig
         pa.Array.from_buffers(kind, len(pixels), [None, pa.py_buffer(pixels)]),
         pa.Array.from_buffers(pa.int64(), len(labels), [None, pa.py_buffer(labels)]),
     ]
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            with pa.ipc.new_file(file, schema) as writer:
-                writer.write_batch(pa.record_batch(columns, schema=schema))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as unfinished, unfinished.open("xb") as file:
+        with pa.ipc.new_file(file, schema) as writer:
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _read_split(path: Path) -> tuple[dict[str, Any], ImageSet]:

@@ -1,7 +1,6 @@
 """Torchvision's ImageNet weights: found in torch hub's cache or downloaded into it, and compared with their sum."""
 
 import hashlib
-import os
 from importlib import import_module
 from pathlib import Path
 from urllib.request import urlopen
@@ -9,6 +8,7 @@ from urllib.request import urlopen
 import torch
 
 from antisample.errors import DataError
+from antisample.files import whole_file
 
 IMAGENET_MODELS = ("ResNet18", "MobileNet_v2")
 """Models whose layout is that of torchvision's published weights."""
@@ -41,9 +41,9 @@ def fetch_weights(url: str) -> Path:
         Where the file lies; it has the sum that its name tells.
 
     Raises:
-        OSError: If it cannot be downloaded or stored, or something else was received.
+        OSError: If it cannot be downloaded, or something else was received.
         http.client.HTTPException: If the connection ended early.
-        DataError: If the file in the cache has another sum.
+        DataError: If the file in the cache has another sum, or cannot be written.
     """
     path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
     expected = path.stem.rpartition("-")[2]
@@ -60,11 +60,6 @@ def fetch_weights(url: str) -> Path:
     found = hashlib.sha256(content).hexdigest()[: len(expected)]
     if found != expected:
         raise OSError(f"the SHA-256 sum of what was received begins with {found}, not with {expected}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(content)
     return path

@@ -143,7 +143,7 @@ def test_a_touched_file_is_decoded_again(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(DataError, match="file: the decoded data set cannot be stored"):
+    with pytest.raises(DataError, match=r"file.*: cannot be written"):
         load_dataset("digits", cache_dir=tmp_path / "file")
 
 

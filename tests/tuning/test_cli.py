@@ -264,3 +264,11 @@ def test_mistakes_without_a_study_are_refused_and_leave_nothing(call, tmp_path, 
     assert "Traceback" not in out + err
     assert not (tmp_path / "x").exists()
     assert not list((tmp_path / "runs").glob("reproduce*")) if (tmp_path / "runs").exists() else True
+
+
+def test_a_trial_without_its_study_is_refused(call, tmp_path):
+    code, _, err = call(
+        "unlearn", "--trial", "3", "--published", "ResNet9/mnist/30", "--forget", "3", "--out", tmp_path
+    )
+    assert code == 2
+    assert "`--trial` belongs to a study" in err

@@ -12,7 +12,7 @@ from tuning.reproduction.pictures import draw_class_accuracy, draw_confusion, dr
 from tuning.reproduction.plan import RETRAIN, ReproductionConfig, plan_jobs
 from tuning.reproduction.tables import (
     cells,
-    published_text,
+    published_result,
     summarise_results,
     to_csv,
     to_latex,
@@ -80,6 +80,12 @@ def test_published_values_are_taken_where_there_are_some(parse):
         ({"classes": []}, "`classes`"),
         ({"draws": [0, 0, 0]}, "`draws.0` must be greater than or equal to 1, but got 0"),
         ({"cpus_per_job": 10_000}, "`cpus_per_job` must be at most"),
+        ({"gpus_per_job": 10_000}, "`gpus_per_job` must be at most"),
+        ({"gpus_per_job": 1.5}, r"`gpus_per_job` must be in \[0, 1\] or a whole number"),
+        ({"device": "cuda:1"}, "`device` must not be numbered"),
+        ({"values": {"retrain": {"epochs": 2}}}, "but got 'retrain'; `model.recipe` tells"),
+        ({"methods": ["unsir@ResNet18/cifar10/30"]}, "for antisample alone, but got 'unsir@ResNet18/cifar10/30'"),
+        ({"protocol": "multi-class", "classes": [1]}, "`classes` must be left out"),
     ],
 )
 def test_mistakes_are_refused_with_rule_and_value(parse, changes, message):
@@ -140,21 +146,34 @@ def test_the_table_is_the_mean_over_requests_of_the_mean_over_repetitions():
     assert single.std["test/retain_accuracy"] == pytest.approx(np.std([75, 85], ddof=1))
     assert single.mean["elapsed_s"] == pytest.approx((3 + 2) / 2)
     assert single.mean["retrain_ratio"] == pytest.approx(100 * (3 + 2) / 2 / 8)
-    assert single.published == ""
-    assert rows[2].published == ""
+    assert single.published is None
+    assert rows[2].published is None
     assert rows[2].std["test/retain_accuracy"] is None
     assert "elapsed_s" not in rows[0].mean
 
 
 def test_published_figures_stand_beside_like_alone():
-    assert published_text("antisample@ResNet18/cifar10/100/notebook", "resnet18", "cifar10", 100) == "79.44 / 0.00"
-    assert published_text("antisample", "ResNet18", "cifar10", 30) == ""
-    assert published_text("antisample@ResNet18/cifar10/100/notebook", "ResNet18", "cifar10", 30) == ""
-    assert published_text("antisample@ResNet18/cifar10/30/notebook", "ResNet18", "cifar10", 30) == "77.46 / 0.14"
-    assert published_text("retrain", "ResNet18", "cifar10", 30) == "82.55 / 0.00"
-    assert published_text("original", "ResNet18", "cifar10", 100) == "81.61 / -"
-    assert published_text("antisample", "ResNet9", "cifar10", 30) == ""
-    assert published_text("finetune", "ResNet18", "cifar10", 30) == ""
+    def accuracies(*arguments):
+        found = published_result(*arguments)
+        return found.accuracies if found is not None else None
+
+    assert accuracies("antisample@ResNet18/cifar10/100/notebook", "resnet18", "cifar10", 100) == "79.44 / 0.00"
+    assert accuracies("antisample", "ResNet18", "cifar10", 30) is None
+    assert accuracies("antisample@ResNet18/cifar10/100/notebook", "ResNet18", "cifar10", 30) is None
+    assert accuracies("antisample@ResNet18/cifar10/30/notebook", "ResNet18", "cifar10", 30) == "77.46 / 0.14"
+    assert accuracies("retrain", "ResNet18", "cifar10", 30) == "82.55 / 0.00"
+    assert accuracies("original", "ResNet18", "cifar10", 100) == "81.61 / -"
+    assert accuracies("unsir", "ResNet18", "casia-webface", 100) == "69.03 / 0.00"
+    assert accuracies("antisample", "ResNet9", "cifar10", 30) is None
+    assert accuracies("finetune", "ResNet18", "cifar10", 30) is None
+
+
+def test_the_table_says_how_published_figures_were_measured_and_what_failed():
+    rows = summarise_results([result("retrain", (0,), 0, 0.8, 0.0)], "ResNet18", "cifar10", 30)
+    failure = {"label": "unsir", "classes": (1, 2), "seed_index": 3, "error": "DivergedError: loss."}
+    text = to_markdown(rows, [failure])
+    assert "- Published for retrain: cifar10, each of 10 classes, 100 % retain data; 30 epochs Adam" in text
+    assert "- Failed and missing above: unsir, classes 1, 2, repetition 3. DivergedError: loss." in text
 
 
 def test_the_three_formats_say_the_same():
@@ -182,3 +201,21 @@ def test_pictures_are_whole_images(tmp_path):
         with Image.open(file) as image:
             image.verify()
             assert min(image.size) > 200
+
+
+def test_a_picture_shows_a_missing_job_as_a_gap_and_compares_one_request(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr("tuning.reproduction.pictures.save_figure", lambda figure, path: figures.append(figure))
+    runs = [
+        result("original", (0,), 0, 0.8, 0.9),
+        result("original", (1,), 0, 0.8, 0.9),
+        result("unsir", (1,), 0, 1, 0),
+    ]
+    draw_class_accuracy(runs, NAMES, tmp_path / "class_accuracy.png")
+    draw_confusion(runs, NAMES, tmp_path / "confusion.png")
+    accuracy, confusion = figures
+    shown = accuracy.axes[1].images[0].get_array()
+    assert shown.shape == (2, 10)
+    assert np.ma.getmaskarray(shown)[0].all()
+    assert not np.ma.getmaskarray(shown)[1].any()
+    assert confusion.get_supxlabel().endswith("forgotten: b")

@@ -1,13 +1,12 @@
 """What all pictures share: colours that colour-blind readers can tell apart, an empty figure, and saving it whole."""
 
-import os
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from antisample.errors import DataError
+from antisample.files import whole_file
 
 # Okabe and Ito (2008), Color Universal Design.
 CLASS_COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
@@ -54,13 +53,5 @@ def save_figure(figure: Figure, path: Path) -> None:
     Raises:
         DataError: If it cannot be written.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as unfinished:
         figure.savefig(unfinished, format="png")
-        unfinished.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror}).") from error
-    finally:
-        if unfinished.is_file():
-            unfinished.unlink()

@@ -1,8 +1,8 @@
 """The HTML report of a study: one file that opens offline, with figures, tables and everything behind them."""
 
-import os
 from pathlib import Path
 
+from antisample.files import whole_file
 from tuning.report.page import render_report
 from tuning.study import Study
 
@@ -16,9 +16,5 @@ def write_report(study: Study, path: Path) -> None:
         study: May still be under way.
         path: Where to.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(render_report(study), encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as unfinished:
+        unfinished.write_text(render_report(study), encoding="utf-8")

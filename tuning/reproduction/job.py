@@ -1,27 +1,36 @@
 """One job of a reproduction, in a Ray worker: it writes its own result, so nothing finished is ever lost."""
 
 import json
-import os
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from ray.util.queue import Queue
 
 import antisample
 from antisample.device import choose_device, describe_device
 from antisample.errors import AntisampleError
+from antisample.files import whole_file
 from antisample.metrics import RetrainedReference, Subject
 from antisample.reference import ReferenceTraining
 from antisample.unlearning import UnlearnInputs, evaluate_finished, load_inputs, subject_of, unlearn
 from tuning.reproduction.plan import ORIGINAL, RETRAIN, Job, without_reference
 
 
-def load_reference(job: Job, threads: int) -> RetrainedReference:
-    """Trains or finds the retrained reference that the jobs of a request are compared with."""
+def load_reference(job: Job, threads: int, told: Queue) -> RetrainedReference:
+    """Trains or finds the retrained reference that the jobs of a request are compared with.
+
+    Args:
+        job: One of these jobs.
+        threads: Threads of torch.
+        told: Gets the classes, the epoch, the number of epochs and the loss after each epoch of training.
+    """
     torch.set_num_threads(threads)
-    return _training(job, _inputs(job)).reference(choose_device(job.config.device), job.config.evaluation)
+    return _training(job, _inputs(job)).reference(
+        choose_device(job.config.device), job.config.evaluation, lambda *epoch: told.put((job.classes, *epoch))
+    )
 
 
 def do_job(job: Job, path: Path, threads: int, reference: RetrainedReference | None) -> dict[str, Any]:
@@ -48,9 +57,8 @@ def do_job(job: Job, path: Path, threads: int, reference: RetrainedReference | N
         "threads": threads,
         "versions": {"antisample": antisample.__version__, "torch": torch.__version__},
     }
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps(content))
-    partial.replace(path)
+    with whole_file(path) as unfinished:
+        unfinished.write_text(json.dumps(content))
     return content
 
 

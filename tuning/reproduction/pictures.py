@@ -1,5 +1,6 @@
 """The pictures of a reproduction: accuracy by class, confusion before and after, loss curves, anti-samples."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from antisample.methods.base import UnlearnContext
 from antisample.splits import make_splits
 from antisample.types import Preprocessing
 from antisample.unlearning import UnlearnInputs
-from tuning.pictures.style import CLASS_COLOURS, INK, QUIET, new_figure, save_figure
+from tuning.pictures.style import CLASS_COLOURS, INK, QUIET, class_colour, new_figure, save_figure
 from tuning.reproduction.plan import ORIGINAL
 
 _SHOWN_NAMES = 30
@@ -32,20 +33,20 @@ def draw_class_accuracy(results: Sequence[Result], class_names: Sequence[str], p
         path: The PNG to write.
     """
     by_label = _by_label(results)
-    rows = max(len(runs) for runs in by_label.values())
-    figure = new_figure(3.2 * len(by_label) + 1, min(12, 1.6 + 0.3 * rows))
+    requests = sorted({classes for runs in by_label.values() for classes in runs}, key=lambda c: (len(c), c))
+    figure = new_figure(3.2 * len(by_label) + 1, min(12, 1.6 + 0.3 * len(requests)))
     panels = figure.subplots(1, len(by_label), squeeze=False, sharey=True)[0]
     for panel, (label, runs) in zip(panels, by_label.items(), strict=True):
-        confusion = np.array([run["confusion"] for run in runs], np.float64)
-        accuracy = confusion.diagonal(axis1=1, axis2=2) / confusion.sum(axis=2).clip(min=1)
+        accuracy = np.full((len(requests), len(class_names)), np.nan)  # a job that failed leaves its row empty
+        for row, classes in enumerate(requests):
+            if classes in runs:
+                confusion = np.array(runs[classes]["confusion"], np.float64)
+                accuracy[row] = confusion.diagonal() / confusion.sum(axis=1).clip(min=1)
+            panel.scatter(classes, [row] * len(classes), marker="s", s=46, fc="none", ec=CLASS_COLOURS[0])
         image = panel.imshow(accuracy, vmin=0, vmax=1, cmap="cividis", aspect="auto")
-        for row, run in enumerate(runs):
-            panel.scatter(
-                run["classes"], [row] * len(run["classes"]), marker="s", s=46, fc="none", ec=CLASS_COLOURS[0]
-            )
         panel.set_title(label, fontsize=9, color=INK)
         _name_ticks(panel, class_names)
-        panel.set_yticks(range(len(runs)), [_request(run, class_names) for run in runs], fontsize=7)
+        panel.set_yticks(range(len(requests)), [_request(classes, class_names) for classes in requests], fontsize=7)
     panels[0].set_ylabel("forgotten", color=INK)
     figure.colorbar(image, ax=panels, label="test accuracy", fraction=0.03)
     figure.supxlabel("class (forgotten ones outlined)", fontsize=9, color=QUIET)
@@ -53,12 +54,18 @@ def draw_class_accuracy(results: Sequence[Result], class_names: Sequence[str], p
 
 
 def draw_confusion(results: Sequence[Result], class_names: Sequence[str], path: Path) -> None:
-    """Test confusion of the first request, before and after every method; rows are true classes, each sums to 1."""
+    """Test confusion of one request, before and after every method; rows are true classes, each sums to 1.
+
+    It is the first of the requests that most methods have finished; the others have no panel.
+    """
     by_label = _by_label(results)
+    counts = Counter(classes for runs in by_label.values() for classes in runs)
+    shown = max(counts, key=lambda classes: counts[classes])
+    by_label = {label: runs for label, runs in by_label.items() if shown in runs}
     figure = new_figure(3.2 * len(by_label) + 1, 3.9)
     panels = figure.subplots(1, len(by_label), squeeze=False, sharey=True)[0]
     for panel, (label, runs) in zip(panels, by_label.items(), strict=True):
-        confusion = np.array(runs[0]["confusion"], np.float64)
+        confusion = np.array(runs[shown]["confusion"], np.float64)
         image = panel.imshow(
             confusion / confusion.sum(axis=1, keepdims=True).clip(min=1), vmin=0, vmax=1, cmap="cividis"
         )
@@ -69,17 +76,16 @@ def draw_confusion(results: Sequence[Result], class_names: Sequence[str], path: 
         panels[0].set_yticks(range(len(class_names)), class_names, fontsize=7)
     panels[0].set_ylabel("true class", color=INK)
     figure.colorbar(image, ax=panels, label="share of the true class", fraction=0.03)
-    first = next(iter(by_label.values()))[0]
-    figure.supxlabel(f"predicted class; forgotten: {_request(first, class_names)}", fontsize=9, color=QUIET)
+    figure.supxlabel(f"predicted class; forgotten: {_request(shown, class_names)}", fontsize=9, color=QUIET)
     save_figure(figure, path)
 
 
 def draw_losses(results: Sequence[Result], path: Path) -> None:
     """Training loss and validation accuracy after every epoch: a thin line a run, a thick one for their mean."""
-    by_label = {
-        label: [run for run in runs if run["epochs"]] for label, runs in _by_label(results, every=True).items()
-    }
-    by_label = {label: runs for label, runs in by_label.items() if runs}
+    by_label: dict[str, list[Result]] = {}
+    for result in results:
+        if result["epochs"]:
+            by_label.setdefault(result["label"], []).append(result)
     if not by_label:
         return
     titles = {
@@ -90,13 +96,21 @@ def draw_losses(results: Sequence[Result], path: Path) -> None:
     figure = new_figure(11, 3.6)
     panels = figure.subplots(1, 3)
     for panel, (key, title) in zip(panels, titles.items(), strict=True):
-        for (label, runs), colour in zip(by_label.items(), CLASS_COLOURS, strict=False):
+        for number, (label, runs) in enumerate(by_label.items()):
+            colour = class_colour(number)
             curves = [[epoch[key] for epoch in run["epochs"]] for run in runs]
             steps = range(1, len(curves[0]) + 1)
             for curve in curves:
                 panel.plot(range(1, len(curve) + 1), curve, color=colour, alpha=0.25, linewidth=0.8)
             panel.plot(
-                steps, np.mean(curves, axis=0), color=colour, linewidth=2, marker="o", markersize=3, label=label
+                steps,
+                np.mean(curves, axis=0),
+                color=colour,
+                linewidth=2,
+                linestyle="-" if number < len(CLASS_COLOURS) else "--",
+                marker="o",
+                markersize=3,
+                label=label,
             )
         panel.set_title(title, fontsize=10, color=INK)
         panel.set_xlabel("epoch")
@@ -139,16 +153,17 @@ def draw_anti_samples(config: UnlearnConfig, inputs: UnlearnInputs, path: Path) 
     save_figure(figure, path)
 
 
-def _by_label(results: Sequence[Result], *, every: bool = False) -> dict[str, list[Result]]:
-    found: dict[str, list[Result]] = {}
+def _by_label(results: Sequence[Result]) -> dict[str, dict[tuple[int, ...], Result]]:
+    """First repetitions by method and request."""
+    found: dict[str, dict[tuple[int, ...], Result]] = {}
     for result in results:
-        if every or result["seed_index"] == 0:
-            found.setdefault(result["label"], []).append(result)
+        if result["seed_index"] == 0:
+            found.setdefault(result["label"], {})[tuple(result["classes"])] = result
     return found
 
 
-def _request(result: Result, class_names: Sequence[str]) -> str:
-    return ", ".join(class_names[label] for label in result["classes"])
+def _request(classes: tuple[int, ...], class_names: Sequence[str]) -> str:
+    return ", ".join(class_names[label] for label in classes)
 
 
 def _name_ticks(panel: Axes, class_names: Sequence[str]) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +17,7 @@ from antisample.models import find_builder
 from antisample.seeds import derive, numpy_stream
 from antisample.splits import ForgetRequest, SplitConfig, forget_classes
 from search_spaces import SpaceError, published_set
+from tuning.resources import GpuShare, WorkerShare
 
 ORIGINAL, RETRAIN = "original", "retrain"
 _ALL_UP_TO = 100
@@ -46,7 +46,7 @@ class ReproductionConfig(BaseModel):
         seed: Seed of everything drawn.
         device: See `UnlearnConfig.device`.
         cpus_per_job: Cores, also torch threads, of one job.
-        gpus_per_job: GPUs of one job, where there are any.
+        gpus_per_job: See `GpuShare`.
         evaluation: How metrics are computed.
     """
 
@@ -69,7 +69,7 @@ class ReproductionConfig(BaseModel):
     seed: int = Field(default=0, ge=0)
     device: str = "auto"
     cpus_per_job: int = Field(default=1, ge=1)
-    gpus_per_job: float = Field(default=1, ge=0)
+    gpus_per_job: GpuShare = "auto"
     evaluation: EvaluationConfig = EvaluationConfig()
 
     @classmethod
@@ -88,16 +88,18 @@ class ReproductionConfig(BaseModel):
             find_builder(config.model.name)
         except ConfigError as error:
             problems += error.problems
-        cores = len(os.sched_getaffinity(0))
-        if config.cpus_per_job > cores:
-            problems.append(
-                f"`cpus_per_job` must be at most {cores}, the number of cores of this machine, "
-                f"but got {config.cpus_per_job}."
-            )
         if len(config.sizes) != len(config.draws):
             problems.append(f"`draws` must have {len(config.sizes)} values, one a size, but got {config.draws}.")
-        if unknown := [name for name in config.values if name not in method_names()]:
-            problems.append(f"`values` must name methods ({', '.join(method_names())}), but got {unknown[0]!r}.")
+        tunable = [name for name in method_names() if name != RETRAIN]
+        if unknown := [name for name in config.values if name not in tunable]:
+            hint = "; `model.recipe` tells how references are trained" if unknown[0] == RETRAIN else ""
+            problems.append(f"`values` must name methods ({', '.join(tunable)}), but got {unknown[0]!r}{hint}.")
+        if config.protocol == "multi-class" and (config.classes is not None or config.all_classes):
+            problems.append("`classes` must be left out with the protocol multi-class, which draws its own.")
+        try:
+            config.worker_share()
+        except ConfigError as error:
+            problems += error.problems
         for label in config.methods:
             try:
                 config.method_values(label, Path(config.data.source).name)
@@ -106,6 +108,16 @@ class ReproductionConfig(BaseModel):
         if problems:
             raise ConfigError(problems)
         return config
+
+    def worker_share(self) -> WorkerShare:
+        """What one job takes.
+
+        Raises:
+            ConfigError: If this machine has not got it.
+        """
+        return WorkerShare.of_this_machine(
+            self.cpus_per_job, self.gpus_per_job, self.device, "cpus_per_job", "gpus_per_job"
+        )
 
     def method_values(self, label: str, dataset_name: str) -> dict[str, Any]:
         """The method's configuration that a label of `methods` stands for.
@@ -117,6 +129,8 @@ class ReproductionConfig(BaseModel):
         name, _, set_name = label.partition("@")
         fields = find_method(name).config_type.model_fields
         values: dict[str, Any] = {}
+        if set_name and name != "antisample":
+            raise ConfigError([f"`methods` must take published sets for antisample alone, but got {label!r}."])
         if set_name:
             values = dict(published_set(set_name).parameters)
         elif name == "antisample":

@@ -1,26 +1,30 @@
 """Runs the jobs of a reproduction on Ray; what is finished already is read, not done again."""
 
 import json
-import math
-import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import ray
-import torch
+from ray.util.queue import Queue
 
 from antisample.datasets import load_dataset
 from antisample.device import choose_device, describe_device
-from antisample.errors import DataError
+from antisample.errors import ConfigError
+from antisample.files import check_writable
+from antisample.metrics import check_families
+from antisample.splits import make_splits
+from antisample.types import Dataset
 from antisample.unlearning import UnlearnInputs, load_inputs
 from tuning.progress import Progress
 from tuning.reproduction.job import do_job, load_reference
 from tuning.reproduction.plan import RETRAIN, Job, ReproductionConfig, plan_jobs, without_reference
 
+_POLL_S = 5.0
 Result = dict[str, Any]
 Launch = Callable[[], AbstractContextManager[None]]
 
@@ -29,7 +33,22 @@ class InterruptedReproductionError(Exception):
     """The user stopped the run; finished jobs are kept."""
 
 
-def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) -> tuple[list[Result], UnlearnInputs]:
+@dataclass(frozen=True)
+class ReproductionOutcome:
+    """What became of the jobs.
+
+    Attributes:
+        results: Of finished jobs, in the order of the plan.
+        failures: Of each job that failed: its label, classes, seed_index, and error. Run again, they are tried again.
+        inputs: Data and original model.
+    """
+
+    results: list[Result]
+    failures: list[Result]
+    inputs: UnlearnInputs
+
+
+def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) -> ReproductionOutcome:
     """Runs or continues a reproduction.
 
     Args:
@@ -38,12 +57,13 @@ def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) ->
         launch: Starts Ray for the length of a `with` block.
 
     Returns:
-        The results of all jobs, and data and original model.
+        What became of every job.
 
     Raises:
         AntisampleError: If the configuration does not fit the data, or the folder cannot be written.
         InterruptedReproductionError: If the user stopped it.
     """
+    check_writable(config.out)
     device = choose_device(config.device)
     progress.say(f"Device: {describe_device(device)}")
     data = config.data
@@ -51,26 +71,39 @@ def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) ->
         data.source, root=data.root, download=data.download, image_size=data.image_size, cache_dir=data.cache_dir
     )
     jobs = plan_jobs(config, dataset.name, dataset.class_names)
+    _check(jobs, dataset)
     plain = without_reference(config.evaluation)
     inputs = load_inputs(jobs[0].config.model_copy(update={"evaluation": plain}), progress.training_epoch)
     folder = config.out / "results"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be made ({error.strerror}).") from error
     original = inputs.original
     fingerprint = f"{dataset.fingerprint} {original.fingerprint} {original.initial.origin}"
     paths = {job: (folder / job.file_name(fingerprint)).resolve() for job in jobs}
     results = {job: known for job in jobs if (known := _read(paths[job])) is not None}
     left = [job for job in jobs if job not in results]
+    failures: list[Result] = []
     progress.say(f"{len(jobs)} jobs, {len(results)} of them finished before")
     if left:
         with launch():
             try:
-                _run(config, left, paths, results, progress)
+                failures = _run(config, left, paths, results, progress)
             except KeyboardInterrupt:
                 raise InterruptedReproductionError from None
-    return [results[job] for job in jobs if job in results], inputs
+    return ReproductionOutcome([results[job] for job in jobs if job in results], failures, inputs)
+
+
+def _check(jobs: list[Job], dataset: Dataset) -> None:
+    """Finds out before hours of training whether every request can be split and measured."""
+    problems: dict[str, None] = {}
+    for config in {(job.classes, job.config.evaluation.final): job.config for job in jobs}.values():
+        try:
+            splits = make_splits(
+                dataset, config.forget, config.split, has_checkpoint=config.model.checkpoint is not None
+            )
+            check_families(config.evaluation.final, dataset, splits)
+        except ConfigError as error:
+            problems |= dict.fromkeys(error.problems)
+    if problems:
+        raise ConfigError(list(problems))
 
 
 def _run(
@@ -79,13 +112,11 @@ def _run(
     paths: dict[Job, Path],
     results: dict[Job, Result],
     progress: Progress,
-) -> None:
-    gpus = config.gpus_per_job if choose_device(config.device).type == "cuda" else 0
-    options = {"num_cpus": config.cpus_per_job, "num_gpus": gpus, "max_retries": 2}
-    slots = max(1, len(os.sched_getaffinity(0)) // config.cpus_per_job)
-    if gpus:
-        slots = min(slots, max(1, math.floor(torch.cuda.device_count() / gpus)))
+) -> list[Result]:
+    share = config.worker_share()
+    options = {"num_cpus": share.cpus, "num_gpus": share.gpus, "max_retries": 2}
     train, work = ray.remote(load_reference).options(**options), ray.remote(do_job).options(**options)
+    told = Queue(actor_options={"num_cpus": 0})
     references: dict[tuple[tuple[int, ...], int], Any] = {}
     running: dict[Any, Job] = {}
     for job in left:
@@ -93,32 +124,52 @@ def _run(
         if RETRAIN in config.methods:
             key = (job.classes, job.reference_seed)
             if key not in references:
-                references[key] = train.remote(_absolute(job), config.cpus_per_job)
+                references[key] = train.remote(_absolute(job), share.cpus, told)
             reference = references[key]
-        running[work.remote(_absolute(job), paths[job], config.cpus_per_job, reference)] = job
+        running[work.remote(_absolute(job), paths[job], share.cpus, reference)] = job
+    references.clear()  # each is freed with the last job that needs it
+    failures: list[Result] = []
     started, total = time.monotonic(), len(left)
     while running:
-        (done,), _ = ray.wait(list(running), num_returns=1)
+        finished_now, _ = ray.wait(list(running), num_returns=1, timeout=_POLL_S)
+        while not told.empty():
+            classes, *epoch = told.get()
+            progress.training(f"the retrained reference without {_labels(classes)}", *epoch)
+        if not finished_now:
+            continue
+        (done,) = finished_now
         job = running.pop(done)
+        finished = total - len(running)
         try:
             result = ray.get(done)
         except ray.exceptions.RayError as error:
             result = {"error": str(error).strip().splitlines()[-1]}
         if "error" in result:
-            progress.say(f"  {job.label} of {job.classes} failed: {result['error']}")
+            failures.append(
+                {"label": job.label, "classes": job.classes, "seed_index": job.seed_index, "error": result["error"]}
+            )
+            progress.say(
+                f"  {finished}/{total} {job.label}, classes {_labels(job.classes)}: failed. {result['error']}"
+            )
             continue
         results[job] = result
-        finished = total - len(running)
         seconds = (time.monotonic() - started) / finished * len(running)
         values = result["values"]
         progress.say(
-            f"  {finished}/{total} {job.label}, classes {', '.join(map(str, job.classes))}: test forget "
+            f"  {finished}/{total} {job.label}, classes {_labels(job.classes)}: test forget "
             f"{values['test/forget_accuracy']:.1%}, retain {values['test/retain_accuracy']:.1%}; "
             f"about {_shown(seconds)} left"
         )
-    failed = total - sum(job in results for job in left)
     mean_s = fmean(result["duration_s"] for result in results.values()) if results else 0.0
-    progress.say(f"{len(results)} jobs finished, {failed} failed; {mean_s:.1f} s a job on average, {slots} at once")
+    progress.say(
+        f"{len(results)} jobs finished, {len(failures)} failed; {mean_s:.1f} s a job on average, "
+        f"{share.at_once} at once"
+    )
+    return failures
+
+
+def _labels(classes: tuple[int, ...]) -> str:
+    return ", ".join(map(str, classes))
 
 
 def _absolute(job: Job) -> Job:
@@ -132,8 +183,13 @@ def _absolute(job: Job) -> Job:
             "cache_dir": data.cache_dir.resolve(),
         }
     )
-    checkpoint = model.checkpoint.resolve() if model.checkpoint is not None else None
-    new_model = model.model_copy(update={"checkpoint": checkpoint})
+    weights = Path(model.initial_weights).expanduser()
+    new_model = model.model_copy(
+        update={
+            "checkpoint": model.checkpoint.resolve() if model.checkpoint is not None else None,
+            "initial_weights": str(weights.resolve()) if weights.is_file() else model.initial_weights,
+        }
+    )
     config = job.config.model_copy(update={"data": new_data, "model": new_model})
     return Job(job.label, job.classes, job.seed_index, config, job.reference_seed)
 

@@ -44,7 +44,7 @@ class Row:
         seeds: The fewest repetitions that any of them had.
         mean: By column: mean over requests of the mean over repetitions; accuracies in percent.
         std: By column: sample standard deviation over requests; of repetitions where there is one request.
-        published: Published retain and forget test accuracy in percent, as text; empty if there is none.
+        published: The published result of the same method, if there is one.
     """
 
     label: str
@@ -53,7 +53,20 @@ class Row:
     seeds: int
     mean: dict[str, float]
     std: dict[str, float | None]
-    published: str
+    published: "PublishedResult | None"
+
+
+@dataclass(frozen=True)
+class PublishedResult:
+    """What the authors report.
+
+    Attributes:
+        accuracies: Retain and forget test accuracy in percent, `77.46 / 0.14`.
+        conditions: What it was measured on, and how.
+    """
+
+    accuracies: str
+    conditions: str
 
 
 def summarise_results(results: Sequence[dict[str, Any]], model: str, dataset: str, retain: float) -> list[Row]:
@@ -80,27 +93,29 @@ def summarise_results(results: Sequence[dict[str, Any]], model: str, dataset: st
                 means = [fmean(runs) for runs in known]
                 spread = means if len(means) > 1 else known[0]
                 mean[column], std[column] = fmean(means), stdev(spread) if len(spread) > 1 else None
-        published = published_text(label, model, dataset, retain) if size == 1 else ""
+        published = published_result(label, model, dataset, retain) if size == 1 else None
         rows.append(Row(label, size, len(requests), min(map(len, requests.values())), mean, std, published))
     return sorted(rows, key=lambda row: row.size)
 
 
-def published_text(label: str, model: str, dataset: str, retain: float) -> str:
-    """Published retain and forget test accuracy for a method, `77.46 / 0.14`; empty if there is none."""
+def published_result(label: str, model: str, dataset: str, retain: float) -> PublishedResult | None:
+    """The published result of a method on single classes, if there is one."""
     method, _, set_name = label.partition("@")
     if method == "antisample" and set_name.lower() != f"{model}/{dataset}/{retain:g}/notebook".lower():
-        return ""  # only the notebooks' sets have published results
+        return None  # only the notebooks' sets have published results
     text = files("tuning.reproduction").joinpath("published_results.csv").read_text()
     for row in csv.DictReader(io.StringIO(text)):
         percent = {str(row["retain_percent"])} | ({f"{retain:g}"} if method in (ORIGINAL, "retrain") else set())
         if (
             row["method"] == _PUBLISHED_METHODS.get(method)
             and row["model"].lower() == model.lower()
-            and row["dataset"].lower() == dataset.lower()
+            and row["dataset"].partition(" (")[0].lower() == dataset.lower()
             and f"{retain:g}" in percent
         ):
-            return f"{row['retain_test_accuracy'] or '-'} / {row['forget_test_accuracy'] or '-'}"
-    return ""
+            accuracies = f"{row['retain_test_accuracy'] or '-'} / {row['forget_test_accuracy'] or '-'}"
+            conditions = f"{row['dataset']}, {row['classes']} classes, {row['retain_percent']} % retain data"
+            return PublishedResult(accuracies, f"{conditions}; {row['configuration'] or row['source']}")
+    return None
 
 
 def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
@@ -122,15 +137,21 @@ def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
                 continue
             spread = row.std[column]
             texts.append(f"{row.mean[column]:.2f}" + (f" ± {spread:.2f}" if spread is not None else ""))
-        body.append([*texts, row.published])
+        body.append([*texts, row.published.accuracies if row.published is not None else ""])
     return heading, body
 
 
-def to_markdown(rows: Sequence[Row]) -> str:
-    """A table in Markdown."""
+def to_markdown(rows: Sequence[Row], failures: Sequence[dict[str, Any]] = ()) -> str:
+    """A table in Markdown; under it, how the published figures were measured, and which jobs failed."""
     heading, body = cells(rows)
-    lines = [heading, ["---"] * len(heading), *body]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    lines = [f"| {' | '.join(line)} |" for line in (heading, ["---"] * len(heading), *body)]
+    notes = [f"- Published for {row.label}: {row.published.conditions}." for row in rows if row.published is not None]
+    notes += [
+        f"- Failed and missing above: {failure['label']}, classes {', '.join(map(str, failure['classes']))}, "
+        f"repetition {failure['seed_index']}. {failure['error']}"
+        for failure in failures
+    ]
+    return "\n".join([*lines, *([""] if notes else []), *notes, ""])
 
 
 def to_csv(rows: Sequence[Row]) -> str:
@@ -142,7 +163,8 @@ def to_csv(rows: Sequence[Row]) -> str:
     writer.writerow(["method", "classes", "requests", "seeds", *names, "published"])
     for row in rows:
         figures = [value for column in used for value in (row.mean.get(column), row.std.get(column))]
-        writer.writerow([row.label, row.size, row.requests, row.seeds, *figures, row.published])
+        published = row.published.accuracies if row.published is not None else ""
+        writer.writerow([row.label, row.size, row.requests, row.seeds, *figures, published])
     return stream.getvalue()
 
 

@@ -1,0 +1,39 @@
+"""Files appear whole or not at all."""
+
+import os
+
+import pytest
+
+from antisample.errors import DataError
+from antisample.files import check_writable, whole_file
+
+
+def test_a_reader_sees_the_old_file_until_the_block_succeeds(tmp_path):
+    path = tmp_path / "made" / "file.txt"
+    with whole_file(path) as unfinished:
+        unfinished.write_text("first")
+        assert not path.exists()
+    with pytest.raises(ZeroDivisionError), whole_file(path) as unfinished:
+        unfinished.write_text(f"half {1 / 0}")
+    assert path.read_text() == "first"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"file/below/x: cannot be written"), whole_file(tmp_path / "file/below/x"):
+        pass
+    with pytest.raises(DataError, match=r"below: cannot be written \(.*file is a file\)"):
+        check_writable(tmp_path / "file" / "below")
+
+
+def test_a_folder_is_checked_without_being_made(tmp_path):
+    check_writable(tmp_path / "a" / "b")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_refused(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(DataError, match="read-only"):
+        check_writable(tmp_path / "a")

@@ -1,0 +1,75 @@
+"""What one worker takes of this machine: cores, GPUs, and how many workers therefore run at once."""
+
+import os
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from pydantic import AfterValidator
+
+from antisample.device import choose_device
+from antisample.errors import ConfigError
+
+
+def _fraction_or_whole(gpus: float | Literal["auto"]) -> float | Literal["auto"]:
+    if gpus != "auto" and (gpus < 0 or (gpus > 1 and not float(gpus).is_integer())):
+        raise ValueError(f"must be in [0, 1] or a whole number, but got {gpus}")
+    return gpus
+
+
+GpuShare = Annotated[float | Literal["auto"], AfterValidator(_fraction_or_whole)]
+"""GPUs of a worker: 0.25 packs four on one GPU, which share its memory; `auto` is 1 where there is a GPU, else 0."""
+
+
+@dataclass(frozen=True)
+class WorkerShare:
+    """What Ray sets apart for one trial or job.
+
+    Attributes:
+        cpus: Cores, also threads of torch.
+        gpus: GPUs or a fraction of one.
+    """
+
+    cpus: int
+    gpus: float
+
+    @classmethod
+    def of_this_machine(cls, cpus: int, gpus: GpuShare, device: str, cpus_key: str, gpus_key: str) -> "WorkerShare":
+        """Checks that a worker fits on this machine; Ray would wait for ever for what is not there.
+
+        Args:
+            cpus: Cores of one worker.
+            gpus: GPUs of one worker.
+            device: See `UnlearnConfig.device`.
+            cpus_key: Where the user sets `cpus`.
+            gpus_key: Where the user sets `gpus`.
+
+        Raises:
+            ConfigError: With every problem found.
+        """
+        if device.startswith("cuda:") and device != "cuda:0":
+            raise ConfigError([f"`device` must not be numbered, since Ray hands out the GPUs, but got {device!r}."])
+        on_gpu = choose_device(device).type == "cuda"
+        share = cls(cpus, float(on_gpu) if gpus == "auto" else float(gpus))
+        limits = [
+            (cpus_key, share.cpus, len(os.sched_getaffinity(0)), "cores"),
+            (gpus_key, share.gpus, torch.cuda.device_count(), "GPUs"),
+        ]
+        problems = [
+            f"`{key}` must be at most {there}, the number of {what} of this machine, but got {wanted:g}."
+            for key, wanted, there, what in limits
+            if wanted > there
+        ]
+        if on_gpu and share.gpus == 0:
+            problems.append(f"`{gpus_key}` must be above 0 where `device` is a GPU, but got 0.")
+        if problems:
+            raise ConfigError(problems)
+        return share
+
+    @property
+    def at_once(self) -> int:
+        """How many workers this machine holds, at least 1."""
+        slots = len(os.sched_getaffinity(0)) // self.cpus
+        if self.gpus:
+            slots = min(slots, int(torch.cuda.device_count() / self.gpus))
+        return max(1, slots)

@@ -205,7 +205,7 @@ def test_pictures_are_whole_images(tmp_path):
 
 def test_a_picture_shows_a_missing_job_as_a_gap_and_compares_one_request(tmp_path, monkeypatch):
     figures = []
-    monkeypatch.setattr("tuning.reproduction.pictures.save_figure", lambda figure, path: figures.append(figure))
+    monkeypatch.setattr("tuning.reproduction.pictures.save_figure", lambda figure, _: figures.append(figure))
     runs = [
         result("original", (0,), 0, 0.8, 0.9),
         result("original", (1,), 0, 0.8, 0.9),

@@ -98,7 +98,7 @@ def unlearn_command(
     published: Annotated[
         str | None, typer.Option(metavar="NAME", help="A published set; see `antisample spaces`.")
     ] = None,
-    method: Annotated[str | None, typer.Option(help="A method with its published defaults.")] = None,
+    method: Annotated[str | None, typer.Option(help="A method, with its defaults.")] = None,
     forget: ForgetClasses = None,
     dataset: Annotated[
         str | None, typer.Option(metavar="NAME|PATH", help="By default the published set's data set.")

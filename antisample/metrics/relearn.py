@@ -21,7 +21,7 @@ IMAGES = 10_000
 
 
 class Relearn:
-    """Epochs of training, on a copy, until the forget accuracy is back within 5 % of the original's.
+    """Epochs of training, on a copy, until the forget accuracy is back within 5 points of the original's.
 
     After Tarun et al. (IEEE TNNLS 2023) and the anamnesis index of Chundawat et al. (IEEE TIFS 2023). An epoch passes
     over the same share of every class, forgotten or not, at most 10,000 images in all, with Adam at 1e-3: trained on

@@ -24,7 +24,8 @@ def choose(
         The trial, None for an empty front, and the rule in words.
     """
     if not front:
-        return None, "No trial has finished."
+        limits = " and ".join(map(str, config.constraints))
+        return None, f"No finished trial keeps {limits}." if limits else "No trial has finished."
     limit = config.selection.max_forget_accuracy
     forget, retain, confidence = (
         f"validation/{name}" for name in ("forget_accuracy", "retain_accuracy", "forget_confidence")

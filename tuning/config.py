@@ -1,49 +1,21 @@
 """Configuration of a study: what to make forget, what to search, how long, and on what."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from antisample.config import DataConfig, ModelConfig, UnlearnConfig
 from antisample.errors import ConfigError
+from antisample.methods import find_method
 from antisample.metrics import EvaluationConfig, metric_names
 from antisample.seeds import derive
 from antisample.splits import ForgetRequest, SplitConfig
 from search_spaces import SearchSpace, Value
+from tuning.fidelity import FidelityConfig
 from tuning.names import find_space, find_starting_points, name_problems
+from tuning.objectives import ELAPSED, Constraint, Objective
 from tuning.resources import GpuShare
-
-
-class Objective(BaseModel):
-    """One thing to optimise.
-
-    Attributes:
-        metric: Name of a validation metric.
-        direction: Whether smaller or larger is better.
-        reference: Where the hypervolume starts to count; by default 0.10 for forget accuracy and confidence, the
-            original model's value minus 0.10 for retain accuracy, and the original model's value otherwise.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    metric: str
-    direction: Literal["minimize", "maximize"]
-    reference: float | None = None
-
-    @field_validator("metric")
-    @classmethod
-    def _known_and_honest(cls, metric: str) -> str:
-        allowed = [name for name in metric_names() if name.startswith("validation/")]
-        if metric in metric_names() and metric not in allowed:
-            raise ValueError(f"an objective must be a validation metric, but got {metric!r}")
-        if metric not in allowed:
-            raise ValueError(f"a metric must be one of {', '.join(allowed)}, but got {metric!r}")
-        return metric
-
-    def sign(self) -> int:
-        """1 where smaller is better, -1 where larger is."""
-        return 1 if self.direction == "minimize" else -1
 
 
 class SelectionConfig(BaseModel):
@@ -89,6 +61,8 @@ class StudyConfig(BaseModel):
         fixed: Values of the method's configuration that are not searched.
         published: Names of published sets to try first. The method's defaults are tried first if there are none.
         objectives: What to optimise; at least one.
+        constraints: Limits that a trial must keep to enter the front.
+        fidelity: How losers are stopped early; by default every trial runs to its end.
         selection: How one trial of the front is chosen.
         n_trials: Trials to finish.
         time_budget_min: End after this many minutes even if trials are missing.
@@ -123,6 +97,8 @@ class StudyConfig(BaseModel):
         ),
         min_length=1,
     )
+    constraints: tuple[Constraint, ...] = ()
+    fidelity: FidelityConfig | None = None
     selection: SelectionConfig = SelectionConfig()
     n_trials: int = Field(default=50, ge=1)
     time_budget_min: float | None = Field(default=None, gt=0)
@@ -146,6 +122,14 @@ class StudyConfig(BaseModel):
             for metric in metrics
             if metric not in computed
         ]
+        problems += [
+            f"The constraint on {constraint.metric!r} cannot be judged; add its family to `evaluation.final`."
+            for constraint in self.constraints
+            if constraint.metric not in (*computed, ELAPSED)
+        ]
+        if self.fidelity is not None and not problems:
+            needed = [*metrics, *(constraint.metric for constraint in self.constraints)]
+            problems += self.fidelity.problems(self.full_fidelity(), self.replicates, needed)
         if len(set(metrics)) < len(metrics):
             problems.append(f"`objectives` must name each metric once, but got {metrics}.")
         if problems:
@@ -164,8 +148,18 @@ class StudyConfig(BaseModel):
         return self.tracking_uri or f"sqlite:///{(self.runs_dir / 'mlflow.db').resolve()}"
 
     def search_space(self) -> SearchSpace:
-        """The parameters that are searched."""
-        return find_space(self.method, self.space, self.fixed)
+        """The parameters that are searched; `epochs` is not where it is the fidelity."""
+        return find_space(self.method, self.space, [*self.fixed, *self._fidelity_parameters()])
+
+    def full_fidelity(self) -> int:
+        """Replicates or epochs of a trial that is not stopped; 0 for epochs of a method that has none."""
+        if not self._fidelity_parameters():
+            return self.replicates
+        fields = find_method(self.method).config_type.model_fields
+        return int(self.fixed.get("epochs", fields["epochs"].default if "epochs" in fields else 0))
+
+    def _fidelity_parameters(self) -> list[str]:
+        return ["epochs"] if self.fidelity is not None and self.fidelity.attribute == "epochs" else []
 
     def starting_points(self) -> list[tuple[str, dict[str, Value]]]:
         """What is tried first: published sets, or the method's defaults. Pairs of origin and searched parameters."""

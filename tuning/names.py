@@ -1,6 +1,6 @@
 """What a study refers to by name: method, model, search space and published sets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import ValidationError
 
@@ -11,13 +11,13 @@ from antisample.models import find_builder
 from search_spaces import SearchSpace, SpaceError, Value, load_space, published_set
 
 
-def find_space(method: str, space: str | None, fixed: Mapping[str, Value]) -> SearchSpace:
+def find_space(method: str, space: str | None, fixed: Iterable[str]) -> SearchSpace:
     """Loads a space and takes out what is fixed.
 
     Args:
         method: The unlearning method to tune.
         space: A packaged space or a path; the method's own if None.
-        fixed: What is not searched.
+        fixed: Names of what is not searched.
 
     Returns:
         The space.

@@ -5,7 +5,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from tuning.choice import choose
-from tuning.config import Objective
+from tuning.objectives import ELAPSED, Constraint, Objective, minimised_point
 from tuning.pareto import Point, hypervolume, non_dominated
 from tuning.records import TrialRecord
 from tuning.study import Study
@@ -113,7 +113,7 @@ def find_outcome(study: Study) -> Outcome:
     """Computes the outcome from what the study holds now; works at any time."""
     config, records = study.config, study.records()
     original = study.noted("original", {})
-    front = front_of(records, config.objectives)
+    front = front_of(records, config.objectives, config.constraints)
     reference = reference_point(config.objectives, original)
     chosen, reason = choose(front, config, original)
     published = next(
@@ -141,9 +141,17 @@ def find_outcome(study: Study) -> Outcome:
     )
 
 
-def front_of(records: list[TrialRecord], objectives: tuple[Objective, ...]) -> list[TrialRecord]:
-    """The completed trials that no other dominates, ordered by the first objective, best first."""
-    complete = [record for record in records if record.state == "COMPLETE" and record.values is not None]
+def front_of(
+    records: list[TrialRecord], objectives: tuple[Objective, ...], constraints: tuple[Constraint, ...] = ()
+) -> list[TrialRecord]:
+    """The completed trials that keep the constraints and that no other such trial dominates, best first."""
+    complete = [
+        record
+        for record in records
+        if record.state == "COMPLETE"
+        and record.values is not None
+        and all(c.violation({**record.metrics, ELAPSED: record.unlearning_s}) <= 0 for c in constraints)
+    ]
     points = [minimised(record, objectives) for record in complete]
     return sorted(
         (complete[position] for position in non_dominated(points)),
@@ -154,11 +162,6 @@ def front_of(records: list[TrialRecord], objectives: tuple[Objective, ...]) -> l
 def minimised(record: TrialRecord, objectives: tuple[Objective, ...]) -> Point:
     """A completed trial's values, signed so that smaller is better."""
     return minimised_point(record.values or (), objectives)
-
-
-def minimised_point(values: tuple[float, ...], objectives: tuple[Objective, ...]) -> Point:
-    """Values signed so that smaller is better."""
-    return tuple(objective.sign() * value for objective, value in zip(objectives, values, strict=True))
 
 
 def reference_point(objectives: tuple[Objective, ...], original: dict[str, float]) -> tuple[float, ...]:

@@ -1,5 +1,6 @@
 """Trade-offs: which points are not dominated, how much they cover, and which one to choose."""
 
+import math
 from collections.abc import Sequence
 
 Point = tuple[float, ...]
@@ -45,3 +46,46 @@ def hypervolume(points: Sequence[Point], reference: Point) -> float:
         slab = [point[:-1] for point in inside if point[-1] <= level]
         volume += hypervolume([slab[i] for i in non_dominated(slab)], reference[:-1]) * (above - level)
     return volume
+
+
+def sorted_fronts(points: Sequence[Point]) -> list[list[int]]:
+    """Non-dominated sorting (Deb et al., 2002): the front, what is the front without it, and so on.
+
+    Args:
+        points: Minimised coordinates, finite.
+
+    Returns:
+        Positions of every point, front by front, ascending in each.
+    """
+    left, fronts = list(range(len(points))), []
+    while left:
+        front = [left[i] for i in non_dominated([points[position] for position in left])]
+        fronts.append(front)
+        left = [position for position in left if position not in set(front)]
+    return fronts
+
+
+def epsilon_net_order(points: Sequence[Point]) -> list[int]:
+    """Orders points so that the first of them cover all: each is the one farthest from those before it.
+
+    Coordinates are scaled to their range. The point that is best in the first coordinate comes first. See Schmucker
+    et al., "Multi-objective Asynchronous Successive Halving" (2021).
+
+    Args:
+        points: Minimised coordinates, finite.
+
+    Returns:
+        Positions of every point.
+    """
+    if not points:
+        return []
+    lows = [min(column) for column in zip(*points, strict=True)]
+    spans = [max(column) - low or 1.0 for column, low in zip(zip(*points, strict=True), lows, strict=True)]
+    scaled = [tuple((x - low) / span for x, low, span in zip(p, lows, spans, strict=True)) for p in points]
+    order = [min(range(len(points)), key=lambda i: (points[i], i))]
+    distances = [math.inf] * len(points)
+    while len(order) < len(points):
+        distances = [min(d, math.dist(p, scaled[order[-1]])) for d, p in zip(distances, scaled, strict=True)]
+        taken = set(order)
+        order.append(max((i for i in range(len(points)) if i not in taken), key=lambda i: (distances[i], -i)))
+    return order

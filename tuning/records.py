@@ -25,6 +25,7 @@ class StepRecord:
         evaluation_s: Seconds of evaluation so far.
         train_loss: Mean training loss of the epoch.
         metrics: By public name.
+        last: Whether it ends its replicate.
     """
 
     step: int
@@ -34,6 +35,7 @@ class StepRecord:
     evaluation_s: float
     train_loss: float
     metrics: dict[str, float]
+    last: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class TrialRecord:
         worker: Host and process that ran it.
         versions: Of the program, torch and Python.
         error: Why it failed.
+        partial: Means as far as it came, by metric name; empty unless PRUNED.
+        partial_error: Standard errors of these means; empty for a single replicate.
     """
 
     number: int
@@ -75,11 +79,23 @@ class TrialRecord:
     worker: str | None
     versions: dict[str, str]
     error: str | None
+    partial: dict[str, float]
+    partial_error: dict[str, float]
 
     @property
     def fidelity(self) -> int:
         """Epochs done, over all replicates."""
         return self.steps[-1].step if self.steps else 0
+
+    @property
+    def unlearning_s(self) -> float:
+        """Seconds of one unlearning, the mean over the replicates; 0 before the first report."""
+        return self.steps[-1].elapsed_s / (self.steps[-1].replicate + 1) if self.steps else 0.0
+
+    @property
+    def is_starting_point(self) -> bool:
+        """Whether it was given, not suggested by a sampler."""
+        return self.origin.startswith(("published", "defaults"))
 
 
 def step_attribute(step: int) -> str:
@@ -110,6 +126,8 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         worker=attributes.get("worker"),
         versions=attributes.get("versions", {}),
         error=attributes.get("error"),
+        partial=attributes.get("partial", {}).get("metrics", {}),
+        partial_error=attributes.get("partial", {}).get("standard_error", {}),
     )
 
 

@@ -19,6 +19,7 @@ from tuning.outcome import Outcome, find_outcome
 from tuning.progress import Progress
 from tuning.records import TrialRecord
 from tuning.resources import WorkerShare
+from tuning.scheduler import StudyScheduler
 from tuning.searcher import StudySearcher
 from tuning.study import Study
 from tuning.tracking import MlflowView, Tracker
@@ -110,6 +111,7 @@ def _search(study: Study, inputs: Any, started: float, share: WorkerShare, at_on
         trainable,
         tune_config=tune.TuneConfig(
             search_alg=StudySearcher(study, deadline),
+            scheduler=StudyScheduler(study),
             num_samples=-1,
             max_concurrent_trials=at_once,
             reuse_actors=True,

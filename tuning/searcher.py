@@ -32,15 +32,11 @@ class StudySearcher(Searcher):
         return {"number": record.number, "params": record.params, "seeds": list(record.seeds)}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Records an epoch."""
-        report = _report(result)
-        if report:
-            report.pop("final", None)
-            self._study.report(trial_id, report)
+        """Ray's hook; `StudyScheduler` has recorded the epoch already."""
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Ends a trial; called again by Ray with `error` if it raised, which does no harm."""
-        report = _report(result)
+        report = report_of(result)
         reason = (result or {}).get(ERROR_KEY)
         if reason or error:
             self._study.fail(trial_id, reason or "The worker process died or raised; Ray's log tells more.")
@@ -62,7 +58,7 @@ class StudySearcher(Searcher):
         """Ray's hook; the study is already on disk."""
 
 
-def _report(result: dict[str, Any] | None) -> dict[str, Any] | None:
+def report_of(result: dict[str, Any] | None) -> dict[str, Any] | None:
     """The report of a step. It travels as text, since Ray flattens dictionaries at the slashes of metric names."""
     text = (result or {}).get(REPORT_KEY)
     return json.loads(text) if text else None

@@ -1,8 +1,10 @@
 """The study: an Optuna study in a journal, the only truth about what was tried and what came of it."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from statistics import median
 from typing import Any
 
 import optuna
@@ -13,8 +15,11 @@ from antisample.errors import ConfigError
 from search_spaces import SearchSpace
 from tuning.config import StudyConfig
 from tuning.journal import open_journal
+from tuning.objectives import ELAPSED
 from tuning.records import StepRecord, TrialRecord, step_attribute, to_record
-from tuning.samplers import distributions, make_sampler
+from tuning.sampler_view import PARTIAL
+from tuning.stopping import StoppingRule
+from tuning.suggestions import Suggestions
 
 Listener = Callable[[TrialRecord], None]
 
@@ -38,7 +43,6 @@ class Study:
     def __init__(self, config: StudyConfig) -> None:
         self.config = config
         self.space: SearchSpace = config.search_space()
-        self._distributions = distributions(self.space)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         storage = open_journal(config.directory / "journal.log")
         directions = [objective.direction for objective in config.objectives]
@@ -49,7 +53,8 @@ class Study:
         )
         self._check_same(directions)
         existing = self._study.get_trials(deepcopy=False)
-        self._study.sampler = make_sampler(config.sampler, self.space, config.n_trials, config.seed, len(existing))
+        self._suggestions = Suggestions(self._study, config)
+        self._stopping = StoppingRule(config, self.records())
         self._running: dict[str, optuna.Trial] = {}
         self._orphans = [trial.number for trial in existing if trial.state == TrialState.RUNNING]
         self._listeners: list[Listener] = []
@@ -79,25 +84,37 @@ class Study:
         elif self.is_over() or self.n_finished() + len(self._running) >= self.config.n_trials:
             return None
         else:
-            trial = self._study.ask(self._distributions)
+            trial = self._suggestions.ask(self._typical_s())
         trial.set_user_attr("key", key)
         trial.set_user_attr("seeds", self.config.trial_seeds())
         self._running[key] = trial
         return self._announce(trial)
 
-    def report(self, key: str, content: dict[str, Any]) -> None:
+    def report(self, key: str, content: dict[str, Any]) -> bool:
         """Records one epoch of a running trial; reporting a step again overwrites it.
+
+        A trial that is not worth the rest of its fidelity is PRUNED before this returns.
 
         Args:
             key: See `ask`.
             content: The fields of `StepRecord` but for the timestamp.
+
+        Returns:
+            Whether the trial goes on.
         """
         trial = self._running.get(key)
         if trial is None:
-            return
+            return False
         record = StepRecord(timestamp_ms=time.time_ns() // 1_000_000, **content)
         trial.set_user_attr(step_attribute(record.step), asdict(record))
-        self._announce(trial)
+        so_far = self._announce(trial)
+        now = self._stopping.stops(so_far)
+        if now is None:
+            return True
+        trial.set_user_attr(PARTIAL, asdict(now))
+        self._constrain(trial, now.metrics)
+        self._finish(key, TrialState.PRUNED)
+        return False
 
     def complete(self, key: str, metrics: dict[str, float], counts: dict[str, int], **about: Any) -> None:
         """Finishes a trial. A missing objective, or one that is not finite, fails it instead.
@@ -111,18 +128,20 @@ class Study:
         trial = self._running.get(key)
         if trial is None:
             return
-        values = [metrics.get(objective.metric) for objective in self.config.objectives]
+        known = {**metrics, ELAPSED: self._record(trial).unlearning_s}
+        needed = [o.metric for o in self.config.objectives] + [c.metric for c in self.config.constraints]
         bad = [
-            f"{objective.metric} is {'missing' if value is None else value}"
-            for objective, value in zip(self.config.objectives, values, strict=True)
-            if value is None or not -float("inf") < value < float("inf")
+            f"{name} is {known.get(name, 'missing')}"
+            for name in dict.fromkeys(needed)
+            if not math.isfinite(known.get(name, math.nan))
         ]
         if bad:
             self.fail(key, f"No usable result: {', '.join(bad)}.")
             return
         for name, value in (("metrics", metrics), ("counts", counts), *about.items()):
             trial.set_user_attr(name, value)
-        self._finish(key, TrialState.COMPLETE, [float(value) for value in values if value is not None])
+        self._constrain(trial, known)
+        self._finish(key, TrialState.COMPLETE, [float(known[o.metric]) for o in self.config.objectives])
 
     def fail(self, key: str, reason: str) -> None:
         """Ends a trial as failed; unknown and ended trials are left alone."""
@@ -180,6 +199,15 @@ class Study:
     def optuna_study(self) -> optuna.Study:
         """The Optuna study, for reading."""
         return self._study
+
+    def _typical_s(self) -> float | None:
+        """Median seconds of the finished trials."""
+        seconds = [record.duration_s for record in self.records() if record.state in ("COMPLETE", "PRUNED")]
+        return median(seconds) if seconds else None
+
+    def _constrain(self, trial: optuna.Trial, metrics: dict[str, float]) -> None:
+        for constraint in self.config.constraints:
+            trial.set_constraint(str(constraint), constraint.violation(metrics))
 
     def _adopt(self, number: int) -> optuna.Trial:
         frozen: FrozenTrial = self._study.get_trials(deepcopy=False)[number]

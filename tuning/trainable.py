@@ -89,6 +89,7 @@ class UnlearnTrainable(tune.Trainable):
             "evaluation_s": report.evaluation_s + sum(final.evaluation_s for final in self._finals),
             "train_loss": report.train_loss,
             "metrics": report.metrics.values,
+            "last": report.last,
         }
 
     def _final(self) -> dict[str, Any]:

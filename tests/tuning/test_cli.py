@@ -92,7 +92,10 @@ def test_a_space_is_shown_with_its_reasons(call):
         ({"resources": {"cpus_per_trial": 5000}}, "`resources.cpus_per_trial` must be at most"),
         ({"device": "tpu"}, "`device` must be auto, cpu, cuda or cuda:N, but got 'tpu'."),
         ({"model": {"name": "SmallCNN", "checkpoint": "gone.pt"}}, "gone.pt: the checkpoint does not exist."),
-        ({"objectives": [{"metric": "speed", "direction": "minimize"}]}, "a metric must be one of validation/"),
+        (
+            {"objectives": [{"metric": "speed", "direction": "minimize"}]},
+            "`objectives.0.metric` must be one of validation/",
+        ),
     ],
 )
 def test_mistakes_in_a_study_exit_with_2_and_write_no_results(call, study_file, tmp_path, changes, message):

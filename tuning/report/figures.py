@@ -4,8 +4,8 @@ import html
 from collections.abc import Iterable
 from typing import Any
 
-from tuning.config import Objective
-from tuning.outcome import Outcome, minimised, minimised_point
+from tuning.objectives import Objective, minimised_point
+from tuning.outcome import Outcome, minimised
 from tuning.pareto import Point, dominates, hypervolume
 from tuning.records import TrialRecord
 from tuning.report.drawing import (

@@ -1,0 +1,96 @@
+"""How far a trial has come, and what its figures are worth there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import fmean, stdev
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from antisample.metrics import metric_names
+from tuning.objectives import ELAPSED
+from tuning.records import StepRecord
+
+
+class FidelityConfig(BaseModel):
+    """Stops losers early: trials are compared at rungs, and most do not get the rest of their replicates or epochs.
+
+    Attributes:
+        attribute: `replicates`: a trial may end after some of its replicates, judged by their mean so far. `epochs`:
+            it may end after some of its epochs.
+        min: The first rung, at least 1.
+        reduction_factor: Each rung is this many times as high as the one before, and one of this many trials goes on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    attribute: Literal["replicates", "epochs"] = "replicates"
+    min: int = Field(default=1, ge=1)
+    reduction_factor: int = Field(default=3, ge=2)
+
+    def problems(self, full: int, replicates: int, metrics: Sequence[str]) -> list[str]:
+        """Why trials cannot be stopped early, one sentence each.
+
+        Args:
+            full: Replicates or epochs of a whole trial.
+            replicates: Of the study.
+            metrics: Of objectives and constraints.
+        """
+        if self.attribute == "replicates":
+            if self.min < full:
+                return []
+            return [f"`fidelity.min` must be below `replicates`, which is {full}, but got {self.min}."]
+        if full == 0:
+            return ["`fidelity.attribute` cannot be epochs for a method that has no `epochs`."]
+        problems = [
+            f"With fidelity epochs, {metric!r} cannot be judged, since it is not computed after every epoch."
+            for metric in metrics
+            if metric not in (*metric_names(("classification",)), ELAPSED)
+        ]
+        if self.min >= full:
+            problems.append(
+                f"`fidelity.min` must be below the method's epochs, which are {full}, but got {self.min}."
+            )
+        if replicates > 1:
+            problems.append(f"`replicates` must be 1 with fidelity epochs, but got {replicates}.")
+        return problems
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A trial's figures as far as it has come.
+
+    Attributes:
+        fidelity: Replicates or epochs done.
+        metrics: By name, means over the replicates; `elapsed_s` is that of one unlearning.
+        standard_error: Of these means, by name; empty where there is a single value.
+        n: Replicates behind the means.
+    """
+
+    fidelity: int
+    metrics: dict[str, float]
+    standard_error: dict[str, float]
+    n: int
+
+
+def reached(steps: Sequence[StepRecord], attribute: str) -> Reached | None:
+    """Figures at the last step, or None between rungs: in the middle of a replicate, say.
+
+    Args:
+        steps: All so far.
+        attribute: `replicates` or `epochs`.
+    """
+    if not steps:
+        return None
+    if attribute == "epochs":
+        return Reached(steps[-1].step, {**steps[-1].metrics, ELAPSED: steps[-1].elapsed_s}, {}, 1)
+    ends = [step for step in steps if step.last]
+    if not steps[-1].last:
+        return None
+    names = [name for name in ends[0].metrics if name.startswith("validation/")]
+    columns = {name: [step.metrics[name] for step in ends] for name in names}
+    n = len(ends)
+    metrics = {name: fmean(values) for name, values in columns.items()} | {ELAPSED: steps[-1].elapsed_s / n}
+    errors = {name: stdev(values) / sqrt(n) for name, values in columns.items()} if n > 1 else {}
+    return Reached(n, metrics, errors, n)

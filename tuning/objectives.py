@@ -1,0 +1,93 @@
+"""What a study optimises, and what a trial must keep to be worth anything."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+
+from antisample.metrics import metric_names
+
+ELAPSED = "elapsed_s"
+
+
+def _validation_metric(metric: str) -> str:
+    allowed = [name for name in metric_names() if name.startswith("validation/")]
+    if metric in metric_names() and metric not in allowed:
+        raise ValueError(f"must be a validation metric, but got {metric!r}")
+    if metric not in allowed:
+        raise ValueError(f"must be one of {', '.join(allowed)}, but got {metric!r}")
+    return metric
+
+
+class Objective(BaseModel):
+    """One thing to optimise.
+
+    Attributes:
+        metric: Name of a validation metric.
+        direction: Whether smaller or larger is better.
+        reference: Where the hypervolume starts to count; by default 0.10 for forget accuracy and confidence, the
+            original model's value minus 0.10 for retain accuracy, and the original model's value otherwise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: str
+    direction: Literal["minimize", "maximize"]
+    reference: float | None = None
+
+    @field_validator("metric")
+    @classmethod
+    def _known_and_honest(cls, metric: str) -> str:
+        return _validation_metric(metric)
+
+    def sign(self) -> int:
+        """1 where smaller is better, -1 where larger is."""
+        return 1 if self.direction == "minimize" else -1
+
+
+class Constraint(BaseModel):
+    """A limit that trials of the front keep, such as "retain accuracy at least 0.78" or "at most 60 s".
+
+    Attributes:
+        metric: Name of a validation metric, or `elapsed_s`: seconds of one unlearning.
+        at_least: The lowest value allowed.
+        at_most: The highest value allowed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @field_validator("metric")
+    @classmethod
+    def _known_and_honest(cls, metric: str) -> str:
+        return metric if metric == ELAPSED else _validation_metric(metric)
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> "Constraint":
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("must have `at_least` or `at_most`, and not both")
+        return self
+
+    def __str__(self) -> str:
+        """The limit in words."""
+        return f"{self.metric} {'>=' if self.at_least is not None else '<='} {self._limit():g}"
+
+    def violation(self, metrics: Mapping[str, float]) -> float:
+        """By how much figures break the limit, in the metric's unit; at most 0 if they keep it.
+
+        Raises:
+            KeyError: If the metric is missing.
+        """
+        excess = metrics[self.metric] - self._limit()
+        return -excess if self.at_least is not None else excess
+
+    def _limit(self) -> float:
+        return self.at_least if self.at_least is not None else self.at_most or 0.0
+
+
+def minimised_point(values: Sequence[float], objectives: Sequence[Objective]) -> tuple[float, ...]:
+    """Values signed so that smaller is better."""
+    return tuple(objective.sign() * value for objective, value in zip(objectives, values, strict=True))

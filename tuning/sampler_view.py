@@ -1,0 +1,124 @@
+"""What samplers see of a study: stopped trials appear as finished ones.
+
+GP and NSGA-II ignore Optuna's PRUNED trials, and would suggest again and again what was stopped; TPE can rank them
+with a single objective only.
+"""
+
+import copy
+from collections.abc import Callable, Container
+from typing import Any, cast
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
+
+PARTIAL = "partial"
+
+
+def stopped_values(
+    trial: FrozenTrial, metrics: list[str], worst: list[float] | None, signs: list[int]
+) -> list[float]:
+    """Objective values that a stopped trial is shown with.
+
+    Args:
+        trial: PRUNED, with the attribute `partial`.
+        metrics: One an objective.
+        worst: Per objective the worst value of any finished trial, where a stopped trial's own values come too early
+            to be taken as they are (fidelity epochs); None to take them as they are (replicates: they are means).
+        signs: 1 where smaller is better, -1 where larger is.
+    """
+    own = [trial.user_attrs[PARTIAL]["metrics"][name] for name in metrics]
+    if worst is None:
+        return own
+    return [sign * max(sign * a, sign * b) for a, b, sign in zip(own, worst, signs, strict=True)]
+
+
+class StudyView:
+    """A study that shows other trials than it holds; everything else is the study's own."""
+
+    def __init__(self, study: optuna.Study, shown: Callable[[list[FrozenTrial]], list[FrozenTrial]]) -> None:
+        self._study, self._shown = study, shown
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever a sampler needs besides trials."""
+        return getattr(self._study, name)
+
+    def _get_trials(
+        self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
+    ) -> list[FrozenTrial]:
+        trials = self._shown(self._study._get_trials(deepcopy=False, use_cache=use_cache))
+        chosen = [trial for trial in trials if states is None or trial.state in states]
+        return copy.deepcopy(chosen) if deepcopy else chosen
+
+    def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
+        """See `optuna.Study.get_trials`."""
+        return self._get_trials(deepcopy, states)
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        """See `optuna.Study.trials`."""
+        return self._get_trials()
+
+
+class ViewSampler(BaseSampler):
+    """A sampler that looks at a study through `StudyView`.
+
+    Args:
+        sampler: Suggests.
+        metrics: One an objective.
+        signs: 1 where smaller is better, -1 where larger is.
+        pessimistic: See `stopped_values`.
+    """
+
+    def __init__(self, sampler: BaseSampler, metrics: list[str], signs: list[int], *, pessimistic: bool) -> None:
+        self.sampler = sampler
+        self._metrics, self._signs, self._pessimistic = metrics, signs, pessimistic
+
+    def shown(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
+        """The trials with stopped ones as finished ones."""
+        finished = [trial.values for trial in trials if trial.state == TrialState.COMPLETE]
+        worst = None
+        if self._pessimistic and finished:
+            columns = zip(*finished, strict=True)
+            worst = [sign * max(sign * v for v in column) for sign, column in zip(self._signs, columns, strict=True)]
+        return [self._finished(trial, worst) for trial in trials]
+
+    def _finished(self, trial: FrozenTrial, worst: list[float] | None) -> FrozenTrial:
+        if trial.state != TrialState.PRUNED or PARTIAL not in trial.user_attrs:
+            return trial
+        known = copy.copy(trial)
+        known.state = TrialState.COMPLETE
+        known.values = stopped_values(trial, self._metrics, worst, self._signs)
+        return known
+
+    def _view(self, study: optuna.Study) -> optuna.Study:
+        return cast(optuna.Study, StudyView(study, self.shown))
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """See `BaseSampler`."""
+        return self.sampler.infer_relative_search_space(self._view(study), trial)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """See `BaseSampler`."""
+        return self.sampler.sample_relative(self._view(study), trial, search_space)
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """See `BaseSampler`."""
+        return self.sampler.sample_independent(self._view(study), trial, param_name, param_distribution)
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """See `BaseSampler`."""
+        self.sampler.before_trial(self._view(study), trial)
+
+    def after_trial(self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Any) -> None:
+        """See `BaseSampler`."""
+        self.sampler.after_trial(self._view(study), trial, state, values)
+
+    def reseed_rng(self) -> None:
+        """See `BaseSampler`."""
+        self.sampler.reseed_rng()

@@ -1,0 +1,33 @@
+"""The bridge from Ray Tune's scheduling to the study: reports go in, and whether the trial goes on comes out."""
+
+from typing import Any
+
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from tuning.searcher import report_of
+from tuning.study import Study
+
+
+class StudyScheduler(FIFOScheduler):
+    """A Ray scheduler over a `Study`, which decides, and has recorded a stop before Ray hears of it.
+
+    Args:
+        study: Takes reports and decides.
+    """
+
+    def __init__(self, study: Study) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._study = study
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:  # noqa: ARG002
+        """Records an epoch; STOP if the study has stopped the trial."""
+        report = report_of(result)
+        if report is None:
+            return TrialScheduler.CONTINUE
+        report.pop("final", None)
+        return TrialScheduler.CONTINUE if self._study.report(trial.trial_id, report) else TrialScheduler.STOP
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Ray pickles its tuner for a restore that is never used here: resuming goes through the study."""
+        return {}

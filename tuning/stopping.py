@@ -1,0 +1,57 @@
+"""When a trial is stopped before its full fidelity."""
+
+import math
+from collections.abc import Iterable
+
+from tuning.config import StudyConfig
+from tuning.fidelity import Reached, reached
+from tuning.halving import ParetoHalving, rungs
+from tuning.objectives import minimised_point
+from tuning.records import TrialRecord
+
+
+class StoppingRule:
+    """Compares trials at rungs; without a fidelity nothing is ever stopped.
+
+    Starting points are compared too, but run to their end: what a search found is measured by them.
+
+    Args:
+        config: Names fidelity, objectives and constraints.
+        records: Trials so far; they stand on the rungs from the start.
+    """
+
+    def __init__(self, config: StudyConfig, records: Iterable[TrialRecord]) -> None:
+        self._config = config
+        self._halving: ParetoHalving | None = None
+        if config.fidelity is not None:
+            factor = config.fidelity.reduction_factor
+            self._halving = ParetoHalving(rungs(config.fidelity.min, config.full_fidelity(), factor), factor)
+            for record in records:
+                for end in range(1, len(record.steps) + 1):
+                    now = reached(record.steps[:end], config.fidelity.attribute)
+                    if now is not None:
+                        self._goes_on(record.number, now)
+
+    def stops(self, record: TrialRecord) -> Reached | None:
+        """Figures of a trial that has just come to its end early, or None if it goes on.
+
+        Args:
+            record: Its newest step has not been judged yet.
+        """
+        if self._config.fidelity is None:
+            return None
+        now = reached(record.steps, self._config.fidelity.attribute)
+        if now is None or self._goes_on(record.number, now) or record.is_starting_point:
+            return None
+        return now
+
+    def _goes_on(self, number: int, now: Reached) -> bool:
+        values = tuple(now.metrics.get(objective.metric, math.nan) for objective in self._config.objectives)
+        limits = [
+            constraint.violation(now.metrics) if constraint.metric in now.metrics else math.nan
+            for constraint in self._config.constraints
+        ]
+        if self._halving is None or not all(map(math.isfinite, (*values, *limits))):
+            return True  # it fails by itself when it is told
+        point = minimised_point(values, self._config.objectives)
+        return self._halving.goes_on(number, now.fidelity, point, sum(max(0.0, limit) for limit in limits))

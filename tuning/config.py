@@ -37,6 +37,8 @@ class ResourceConfig(BaseModel):
         cpus_per_trial: Cores, also the number of threads of torch.
         gpus_per_trial: See `GpuShare`.
         max_concurrent: Trials at once; by default as many as the machine holds.
+        checkpoint_every_s: A trial saves its state after an epoch if this many seconds have passed since it did last.
+            Whole replicates need no saving: their reports are in the study.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +46,7 @@ class ResourceConfig(BaseModel):
     cpus_per_trial: int = Field(default=1, ge=1)
     gpus_per_trial: GpuShare = "auto"
     max_concurrent: int | None = Field(default=None, ge=1)
+    checkpoint_every_s: float = Field(default=30, ge=0)
 
 
 class StudyConfig(BaseModel):
@@ -67,6 +70,7 @@ class StudyConfig(BaseModel):
         n_trials: Trials to finish.
         time_budget_min: End after this many minutes even if trials are missing.
         max_failures: Failed trials are replaced up to this number; then the study ends.
+        max_retries: How often a trial whose worker died is continued, under its number; then it fails.
         sampler: `auto`, `tpe`, `gp`, `nsga2`, `qmc`, `random`, or `package.module:Class`.
         seed: Seed of suggestions and of every trial.
         replicates: How often a trial unlearns, each time with another seed; its figures are the means. Replicate i
@@ -103,6 +107,7 @@ class StudyConfig(BaseModel):
     n_trials: int = Field(default=50, ge=1)
     time_budget_min: float | None = Field(default=None, gt=0)
     max_failures: int = Field(default=10, ge=0)
+    max_retries: int = Field(default=2, ge=0)
     sampler: str = "auto"
     seed: int = Field(default=0, ge=0)
     replicates: int = Field(default=1, ge=1)

@@ -1,5 +1,6 @@
 """A study's directory: made once, checked when it is continued, and the views that live in it."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ _MAY_CHANGE = {
     "n_trials",
     "time_budget_min",
     "max_failures",
+    "max_retries",
     "confirm_seeds",
     "resources",
     "tracking_uri",
@@ -84,6 +86,6 @@ def prepared_directory(config: StudyConfig) -> Iterator[None]:
     except BaseException:
         partial.unlink()
         if is_new:
-            config.directory.rmdir()
+            shutil.rmtree(config.directory)
         raise
     partial.replace(path)

@@ -49,8 +49,13 @@ def open_journal(path: Path) -> JournalStorage:
         DataError: If a line other than the last is damaged, so that trials would be missing.
     """
     path = path.resolve()
-    mend_journal(path)
-    return JournalStorage(JournalFileBackend(str(path), lock_obj=cast(Any, KernelLock(path.with_suffix(".lock")))))
+    lock = KernelLock(path.with_suffix(".lock"))
+    lock.acquire()  # a driver may be in the middle of a line
+    try:
+        mend_journal(path)
+    finally:
+        lock.release()
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=cast(Any, lock)))
 
 
 def mend_journal(path: Path) -> None:

@@ -106,7 +106,7 @@ class Progress:
     def _line(self, record: TrialRecord) -> str:
         if record.state == "FAIL":
             return f"  trial {record.number} failed: {record.error}"
-        forget, retain = (record.metrics.get(name, float("nan")) for name in _SHOWN[:2])
+        forget, retain = (record.figures.get(name, float("nan")) for name in _SHOWN[:2])
         return (
             f"  trial {record.number:>3} {record.state.lower()}: forget {forget:6.1%}, retain {retain:6.1%}, "
             f"{record.duration_s:5.1f} s ({record.origin})   {self._counts()}"

@@ -88,6 +88,11 @@ class TrialRecord:
         return self.steps[-1].step if self.steps else 0
 
     @property
+    def figures(self) -> dict[str, float]:
+        """Final metrics, or those of a stopped trial as far as it came, for showing; never for choosing."""
+        return self.metrics or self.partial
+
+    @property
     def unlearning_s(self) -> float:
         """Seconds of one unlearning, the mean over the replicates; 0 before the first report."""
         return self.steps[-1].elapsed_s / (self.steps[-1].replicate + 1) if self.steps else 0.0
@@ -135,7 +140,7 @@ def write_table(records: list[TrialRecord], path: Path) -> None:
     """Writes trials.parquet: a row a trial, in one step.
 
     Columns: number, state, origin, seeds, fidelity, duration_s, error, `params.NAME`, `metrics.NAME`, and
-    `spread.NAME` where trials have several replicates. Where a trial
+    `spread.NAME` where trials have several replicates, `partial.NAME` where trials were stopped early. Where a trial
     lacks a metric the cell is null, never a number.
 
     Args:
@@ -159,6 +164,8 @@ def write_table(records: list[TrialRecord], path: Path) -> None:
         for name in metrics
         if any(r.spread for r in records)
     }
+    partial = sorted({name for record in records for name in record.partial})
+    columns |= {f"partial.{name}": pa.array([r.partial.get(name) for r in records], pa.float64()) for name in partial}
     columns |= {f"metrics.{name}": pa.array([r.metrics.get(name) for r in records], pa.float64()) for name in metrics}
     with whole_file(path) as unfinished:
         pq.write_table(pa.table(columns), unfinished)

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 import ray
@@ -15,6 +15,7 @@ from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
 from tuning.directory import prepared_directory, write_projections
 from tuning.facts import note_facts
+from tuning.lease import held_lease
 from tuning.outcome import Outcome, find_outcome
 from tuning.progress import Progress
 from tuning.records import TrialRecord
@@ -51,33 +52,42 @@ def run_study(config: StudyConfig, progress: Progress | None = None, launch: Lau
     progress = progress or Progress(quiet=True)
     share = worker_share(config)
     at_once = min(share.at_once, config.resources.max_concurrent or share.at_once)
-    with prepared_directory(config):
-        device = choose_device(config.device)
-        progress.say(f"Device: {describe_device(device)}; trials at once: {at_once}")
-        progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
-        inputs = load_inputs(config.starting_config(), progress.training_epoch, progress.reference_epoch)
-    study = Study(config)
-    note_facts(study, inputs)
-    progress.start(study)
-    tracker, view = _tracker(study)
-    if tracker is not None:
-        study.listen(tracker.submit)
-    study.listen(lambda record: _keep_front_models(study, record))
-    study.listen(progress.trial)
-    if not study.is_over() or missing_confirmations(study):
-        with (launch or _plain_ray)():
-            shared = ray.put(inputs)
-            if not study.is_over():
-                _search(study, shared, started, share, at_once)
-            progress.searched()
-            confirm(study, shared, share, progress.confirmed)
-    outcome = write_projections(study)
-    problem = None
-    if tracker is not None:
-        files = [config.directory / name for name in ("trials.parquet", "report.html", "study.yaml")]
-        problem = tracker.close(outcome, study.records(), files, timeout_s=60)
-    progress.finish(view.link() if view is not None else None, problem)
-    return outcome
+    with ExitStack() as stack:
+        with prepared_directory(config):
+            lease = stack.enter_context(held_lease(config.directory))
+            device = choose_device(config.device)
+            progress.say(f"Device: {describe_device(device)}; trials at once: {at_once}")
+            progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
+            inputs = load_inputs(config.starting_config(), progress.training_epoch, progress.reference_epoch)
+        study = Study(config, lease)
+        note_facts(study, inputs)
+        progress.start(study)
+        tracker, view = _tracker(study)
+        if tracker is not None:
+            study.listen(tracker.submit)
+        study.listen(lambda record: _keep_front_models(study, record))
+        study.listen(progress.trial)
+        if not study.is_over() or missing_confirmations(study):
+            with (launch or _plain_ray)():
+                lease.note_ray(ray_session())
+                shared = ray.put(inputs)
+                if not study.is_over():
+                    _search(study, shared, started, share, at_once)
+                progress.searched()
+                confirm(study, shared, share, progress.confirmed)
+        outcome = write_projections(study)
+        problem = None
+        if tracker is not None:
+            files = [config.directory / name for name in ("trials.parquet", "report.html", "study.yaml")]
+            problem = tracker.close(outcome, study.records(), files, timeout_s=60)
+        progress.finish(view.link() if view is not None else None, problem)
+        return outcome
+
+
+def ray_session() -> str:
+    """Folder of the Ray session that this process has started; empty where it joined another's."""
+    node = ray._private.worker._global_node
+    return str(node.get_session_dir_path()) if node is not None and node.is_head() else ""
 
 
 def worker_share(config: StudyConfig) -> WorkerShare:
@@ -129,8 +139,10 @@ def _search(study: Study, inputs: Any, started: float, share: WorkerShare, at_on
     try:
         tuner.fit()
     finally:
+        # What an interruption leaves RUNNING goes on when the study does.
         out_of_time = deadline is not None and time.monotonic() >= deadline
-        study.settle("Interrupted: the time budget is used up." if out_of_time else "Interrupted.")
+        if out_of_time:
+            study.settle("Interrupted: the time budget is used up.")
     if not study.is_over() and not out_of_time:
         raise InterruptedStudyError
 

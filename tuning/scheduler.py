@@ -22,7 +22,7 @@ class StudyScheduler(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:  # noqa: ARG002
         """Records an epoch; STOP if the study has stopped the trial."""
-        report = report_of(result)
+        report = report_of(result, self._study.token)
         if report is None:
             return TrialScheduler.CONTINUE
         report.pop("final", None)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import asdict
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -29,17 +30,25 @@ class StudySearcher(Searcher):
         record = self._study.ask(trial_id)
         if record is None:
             return Searcher.FINISHED if self._study.is_over() else None
-        return {"number": record.number, "params": record.params, "seeds": list(record.seeds)}
+        return {
+            "number": record.number,
+            "params": record.params,
+            "seeds": list(record.seeds),
+            "finished": [asdict(step) for step in record.steps if step.last],
+            "token": self._study.token,
+        }
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Ray's hook; `StudyScheduler` has recorded the epoch already."""
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Ends a trial; called again by Ray with `error` if it raised, which does no harm."""
-        report = report_of(result)
+        report = report_of(result, self._study.token)
         reason = (result or {}).get(ERROR_KEY)
-        if reason or error:
-            self._study.fail(trial_id, reason or "The worker process died or raised; Ray's log tells more.")
+        if error:
+            self._study.lose(trial_id, "The worker process died or raised; Ray's log tells more.")
+        elif reason:
+            self._study.fail(trial_id, reason)
         elif report and "final" in report:
             final = report.pop("final")
             self._study.report(trial_id, report)  # Ray passes the last result to this hook alone
@@ -58,7 +67,13 @@ class StudySearcher(Searcher):
         """Ray's hook; the study is already on disk."""
 
 
-def report_of(result: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The report of a step. It travels as text, since Ray flattens dictionaries at the slashes of metric names."""
+def report_of(result: dict[str, Any] | None, token: str) -> dict[str, Any] | None:
+    """The report of a step. It travels as text, since Ray flattens dictionaries at the slashes of metric names.
+
+    Args:
+        result: From Ray.
+        token: Fencing token of the driver; a report to another one is dropped.
+    """
     text = (result or {}).get(REPORT_KEY)
-    return json.loads(text) if text else None
+    report: dict[str, Any] | None = json.loads(text) if text else None
+    return report if report is not None and report.pop("token") == token else None

@@ -15,6 +15,7 @@ from antisample.errors import ConfigError
 from search_spaces import SearchSpace
 from tuning.config import StudyConfig
 from tuning.journal import open_journal
+from tuning.lease import Lease
 from tuning.objectives import ELAPSED
 from tuning.records import StepRecord, TrialRecord, step_attribute, to_record
 from tuning.sampler_view import PARTIAL
@@ -34,14 +35,16 @@ class Study:
 
     Args:
         config: The study; its directory exists.
+        lease: The driver's; None for a study that is only read. Nothing is written without it once it is lost.
 
     Raises:
         ConfigError: If the directory holds a study with other objectives or another space.
         DataError: If the journal is damaged.
     """
 
-    def __init__(self, config: StudyConfig) -> None:
+    def __init__(self, config: StudyConfig, lease: Lease | None = None) -> None:
         self.config = config
+        self._lease = lease
         self.space: SearchSpace = config.search_space()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         storage = open_journal(config.directory / "journal.log")
@@ -79,6 +82,7 @@ class Study:
         """
         if key in self._running:
             return self._record(self._running[key])
+        self._check_lease()
         if self._orphans:
             trial = self._adopt(self._orphans.pop(0))
         elif self.is_over() or self.n_finished() + len(self._running) >= self.config.n_trials:
@@ -91,7 +95,7 @@ class Study:
         return self._announce(trial)
 
     def report(self, key: str, content: dict[str, Any]) -> bool:
-        """Records one epoch of a running trial; reporting a step again overwrites it.
+        """Records one epoch of a running trial; a step that is known already, from before a crash, stays as it was.
 
         A trial that is not worth the rest of its fidelity is PRUNED before this returns.
 
@@ -105,8 +109,10 @@ class Study:
         trial = self._running.get(key)
         if trial is None:
             return False
+        self._check_lease()
         record = StepRecord(timestamp_ms=time.time_ns() // 1_000_000, **content)
-        trial.set_user_attr(step_attribute(record.step), asdict(record))
+        if all(known.step != record.step for known in self._record(trial).steps):
+            trial.set_user_attr(step_attribute(record.step), asdict(record))
         so_far = self._announce(trial)
         now = self._stopping.stops(so_far)
         if now is None:
@@ -142,6 +148,19 @@ class Study:
             trial.set_user_attr(name, value)
         self._constrain(trial, known)
         self._finish(key, TrialState.COMPLETE, [float(known[o.metric]) for o in self.config.objectives])
+
+    def lose(self, key: str, reason: str) -> None:
+        """The worker of a trial died: the next one asked for is this trial again, until its retries are used up."""
+        trial = self._running.get(key)
+        if trial is None:
+            return
+        retries = trial.user_attrs.get("retries", 0)
+        if retries >= self.config.max_retries:
+            self.fail(key, f"{reason} It was the trial's worker number {retries + 1}.")
+            return
+        self._check_lease()
+        trial.set_user_attr("retries", retries + 1)
+        self._orphans.append(self._running.pop(key).number)
 
     def fail(self, key: str, reason: str) -> None:
         """Ends a trial as failed; unknown and ended trials are left alone."""
@@ -190,11 +209,17 @@ class Study:
 
     def note(self, name: str, value: Any) -> None:
         """Keeps a fact about the whole study: numbers, strings, lists and dictionaries."""
+        self._check_lease()
         self._study.set_user_attr(name, value)
 
     def noted(self, name: str, default: Any = None) -> Any:
         """Reads what `note` kept."""
         return self._study.user_attrs.get(name, default)
+
+    @property
+    def token(self) -> str:
+        """The driver's fencing token; empty for a study that is only read."""
+        return self._lease.token if self._lease is not None else ""
 
     def optuna_study(self) -> optuna.Study:
         """The Optuna study, for reading."""
@@ -213,7 +238,12 @@ class Study:
         frozen: FrozenTrial = self._study.get_trials(deepcopy=False)[number]
         return optuna.Trial(self._study, frozen._trial_id)
 
+    def _check_lease(self) -> None:
+        if self._lease is not None:
+            self._lease.check()
+
     def _finish(self, key: str, state: TrialState, values: list[float] | None = None) -> None:
+        self._check_lease()
         trial = self._running.pop(key)
         self._study.tell(trial.number, values=values, state=state, skip_if_finished=True)
         self._announce(trial)

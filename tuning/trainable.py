@@ -2,8 +2,12 @@
 
 import json
 import os
+import pickle
 import platform
 import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
@@ -13,12 +17,22 @@ from ray import tune
 import antisample
 from antisample.checkpoint import Checkpoint, save_checkpoint
 from antisample.errors import AntisampleError
+from antisample.files import whole_file
 from antisample.types import StepReport
 from antisample.unlearning import UnlearnInputs, unlearn
 from tuning.config import StudyConfig
 
 REPORT_KEY = "antisample_report"
 ERROR_KEY = "antisample_error"
+
+
+@dataclass(frozen=True)
+class _Final:
+    """A finished replicate: its metrics, and the seconds of the trial up to its end."""
+
+    metrics: dict[str, float]
+    elapsed_s: float
+    evaluation_s: float
 
 
 class UnlearnTrainable(tune.Trainable):
@@ -28,13 +42,18 @@ class UnlearnTrainable(tune.Trainable):
     in its result and keeps the worker, since a new one costs seconds.
     """
 
+    _saved: float
+    _checkpoint: Path
+    _steps_before: int
+
     def setup(  # type: ignore[override]
         self, config: dict[str, Any], inputs: UnlearnInputs, study: StudyConfig
     ) -> None:
         """Called once a worker by Ray.
 
         Args:
-            config: `number`, `params` and `seeds` of the first trial.
+            config: `number`, `params` and `seeds` of the first trial, `finished` (reports that ended a replicate) and
+                the driver's `token`.
             inputs: Data and original model, from the object store.
             study: The study, with an absolute `runs_dir`.
         """
@@ -43,10 +62,12 @@ class UnlearnTrainable(tune.Trainable):
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Called by Ray to start the next trial in this worker."""
+        """Called by Ray to start the next trial in this worker, or to continue one whose worker died."""
         self._trial = new_config
-        self._finals: list[StepReport] = []
-        self._step = 0
+        # The last replicate is run again even if all are known: only its end tells the counts.
+        known = new_config["finished"][: len(new_config["seeds"]) - 1]
+        self._finals = [_Final(step["metrics"], step["elapsed_s"], step["evaluation_s"]) for step in known]
+        self._steps_before = known[-1]["step"] if known else 0
         self._start_replicate()
         return True
 
@@ -58,15 +79,23 @@ class UnlearnTrainable(tune.Trainable):
         """
         try:
             report = next(self._run)
-            self._step += 1
             content = self._content(report)
             if report.last:
-                self._finals.append(report)
+                self._checkpoint.unlink(missing_ok=True)
+                self._steps_before = content["step"]
+                self._finals.append(_Final(report.metrics.values, content["elapsed_s"], content["evaluation_s"]))
                 if len(self._finals) == 1:
                     self._save_model()
                 if len(self._finals) == len(self._trial["seeds"]):
-                    return {REPORT_KEY: json.dumps({**content, "final": self._final()}), "done": True}
+                    return {
+                        REPORT_KEY: json.dumps({**content, "final": self._final(report.metrics.counts)}),
+                        "done": True,
+                    }
                 self._start_replicate()
+            elif time.monotonic() - self._saved >= self._study.resources.checkpoint_every_s:
+                with whole_file(self._checkpoint) as unfinished:
+                    torch.save(self._run.state_dict(), unfinished)
+                self._saved = time.monotonic()
             return {REPORT_KEY: json.dumps(content), "done": False}
         except AntisampleError as error:
             return {ERROR_KEY: f"{type(error).__name__}: {error}", "done": True}
@@ -78,30 +107,39 @@ class UnlearnTrainable(tune.Trainable):
             }
 
     def _start_replicate(self) -> None:
-        seed = self._trial["seeds"][len(self._finals)]
-        self._run = unlearn(self._study.unlearn_config(self._trial["params"], seed), self._inputs)
+        number, replicate = self._trial["number"], len(self._finals)
+        config = self._study.unlearn_config(self._trial["params"], self._trial["seeds"][replicate])
+        self._run = unlearn(config, self._inputs)
+        self._saved = time.monotonic()
+        self._checkpoint = self._study.directory / "checkpoints" / f"trial-{number:05d}-replicate-{replicate}.pt"
+        if self._checkpoint.is_file():
+            try:
+                self._run.load_state_dict(torch.load(self._checkpoint, weights_only=True))
+            except (RuntimeError, OSError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError):
+                self._checkpoint.unlink(missing_ok=True)  # damaged: the replicate begins anew
+                self._run = unlearn(config, self._inputs)
 
     def _content(self, report: StepReport) -> dict[str, Any]:
+        before = self._finals[-1] if self._finals else _Final({}, 0.0, 0.0)
         return {
-            "step": self._step,
+            "token": self._trial["token"],
+            "step": self._steps_before + report.step,
             "replicate": len(self._finals),
-            "elapsed_s": report.elapsed_s + sum(final.elapsed_s for final in self._finals),
-            "evaluation_s": report.evaluation_s + sum(final.evaluation_s for final in self._finals),
+            "elapsed_s": report.elapsed_s + before.elapsed_s,
+            "evaluation_s": report.evaluation_s + before.evaluation_s,
             "train_loss": report.train_loss,
             "metrics": report.metrics.values,
             "last": report.last,
         }
 
-    def _final(self) -> dict[str, Any]:
+    def _final(self, counts: dict[str, int]) -> dict[str, Any]:
         """Mean and standard deviation over the replicates, and where they were computed."""
-        columns = {
-            name: [final.metrics.values[name] for final in self._finals] for name in self._finals[0].metrics.values
-        }
+        columns = {name: [final.metrics[name] for final in self._finals] for name in self._finals[0].metrics}
         several = len(self._finals) > 1
         return {
             "metrics": {name: fmean(values) for name, values in columns.items()},
             "spread": {name: stdev(values) for name, values in columns.items()} if several else {},
-            "counts": self._finals[0].metrics.counts,
+            "counts": counts,
             "worker": f"{socket.gethostname()}/{os.getpid()}",
             "versions": {
                 "antisample": antisample.__version__,

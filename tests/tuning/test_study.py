@@ -65,13 +65,13 @@ def test_a_metric_that_is_no_number_fails_the_trial(config, make_study, metrics,
     assert "validation/retain_accuracy is" in record.error
 
 
-def test_reporting_a_step_again_overwrites_it(config, make_study):
+def test_a_step_that_is_reported_again_after_a_crash_stays_as_it_was(config, make_study):
     study = make_study(config)
     study.ask("a")
     for forget in (0.5, 0.4):
         study.report("a", step(1, forget=forget))
     (record,) = study.records()
-    assert [s.metrics["validation/forget_accuracy"] for s in record.steps] == [0.4]
+    assert [s.metrics["validation/forget_accuracy"] for s in record.steps] == [0.5]
 
 
 def test_finishing_twice_or_an_unknown_trial_does_no_harm(config, make_study, metrics):
@@ -196,3 +196,19 @@ def test_the_study_opens_with_plain_optuna(config, make_study, metrics):
     study.complete("a", metrics(0.1, 0.8), {})
     assert study.optuna_study().best_trials[0].values == [0.1, 0.8]
     assert study.optuna_study().trials[0].state == TrialState.COMPLETE
+
+
+def test_a_trial_whose_worker_died_comes_again_under_its_number_until_its_retries_are_used_up(config, make_study):
+    study = make_study(config)
+    study.ask("a")
+    study.ask("b")
+    study.report("a", {**step(1), "last": True})
+    study.lose("a", "The worker died.")
+    again = study.ask("c")
+    assert (again.number, [s.step for s in again.steps]) == (0, [1])
+    study.lose("c", "The worker died.")
+    assert study.ask("d").number == 0
+    study.lose("d", "The worker died.")
+    assert study.records()[0].error == "The worker died. It was the trial's worker number 3."
+    assert states(study) == ["FAIL", "RUNNING"]
+    study.lose("unknown", "nothing happens")

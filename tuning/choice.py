@@ -5,6 +5,9 @@ import math
 from tuning.config import StudyConfig
 from tuning.records import TrialRecord
 
+GAP = "validation/retrained_gap"
+MIA = "validation/mia_loss"
+
 
 def choose(
     front: list[TrialRecord], config: StudyConfig, original: dict[str, float]
@@ -13,7 +16,8 @@ def choose(
 
     Among trials that forget well enough, those within one standard error of the highest retain accuracy are taken as
     equals, and the one that forgets most of them is chosen: taking the highest figure would pick the luckiest trial
-    nearest to the limit. If none forgets well enough, the one that forgets most.
+    nearest to the limit. Where several forget the same number of images, the lowest confidence counts, to a percent,
+    and then the membership inference nearest to chance. If none forgets well enough, the one that forgets most.
 
     Args:
         front: Trials that no other dominates.
@@ -35,7 +39,16 @@ def choose(
         best = max(enough, key=lambda r: r.metrics[retain])
         error = _standard_error(best, retain)
         equals = [record for record in enough if record.metrics[retain] >= best.metrics[retain] - error]
-        chosen = min(equals, key=lambda r: (r.metrics[forget], r.metrics[confidence], -r.metrics[retain], r.number))
+        chosen = min(
+            equals,
+            key=lambda r: (
+                r.metrics[forget],
+                round(r.metrics[confidence], 2),
+                abs(r.metrics.get(MIA, 0.5) - 0.5),
+                -r.metrics[retain],
+                r.number,
+            ),
+        )
         drop = 100 * (original.get(retain, 0.0) - chosen.metrics[retain])
         within = f"a validation forget accuracy of at most {limit:.1%}"
         if len(enough) == 1:
@@ -53,6 +66,16 @@ def choose(
         chosen,
         f"no front trial has a validation forget accuracy of at most {limit:.1%}; this one forgets most",
     )
+
+
+def choose_oracle(front: list[TrialRecord]) -> TrialRecord | None:
+    """The trial of the front nearest to the retrained reference, which a user who needs unlearning does not have.
+
+    Returns:
+        The trial; None where the gap was not computed.
+    """
+    known = [record for record in front if GAP in record.metrics]
+    return min(known, key=lambda record: (record.metrics[GAP], record.number), default=None)
 
 
 def _standard_error(record: TrialRecord, metric: str) -> float:

@@ -39,6 +39,12 @@ ValueOverrides = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output, nothing else.")]
+Select = Annotated[
+    str | None,
+    typer.Option(
+        metavar="rule|oracle", help="How the trial is chosen: oracle takes the gap to the retrained reference."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the outcome only, no progress.")]
 
 
@@ -49,11 +55,15 @@ def run(
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow store or server; `none` switches tracking off.")
     ] = None,
+    warm_start: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="An earlier study over the same space, to start from.")
+    ] = None,
+    select: Select = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Search: run a study, or continue it if its directory exists."""
-    _commands().run(study, overrides, tracking_uri, as_json, quiet)
+    _commands().run(study, overrides, tracking_uri, warm_start, select, as_json, quiet)
 
 
 @app.command(epilog="Example: antisample resume runs/demo")
@@ -63,9 +73,9 @@ def resume(directory: StudyDirectory, as_json: AsJson = False, quiet: Quiet = Fa
 
 
 @app.command(epilog="Example: antisample report runs/demo --json")
-def report(directory: StudyDirectory, as_json: AsJson = False) -> None:
+def report(directory: StudyDirectory, select: Select = None, as_json: AsJson = False) -> None:
     """Write report.html and trials.parquet anew and print the front."""
-    _commands().report(directory, as_json)
+    _commands().report(directory, select, as_json)
 
 
 @app.command(epilog="Example: antisample spaces antisample")

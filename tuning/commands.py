@@ -45,12 +45,20 @@ _REPRODUCTION_COLUMNS = (
 )
 
 
-def run(study: Path, overrides: list[str] | None, tracking_uri: str | None, as_json: bool, quiet: bool) -> None:
+def run(
+    study: Path,
+    overrides: list[str] | None,
+    tracking_uri: str | None,
+    warm_start: Path | None,
+    select: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Runs or continues the study of a YAML file and prints its outcome."""
-    config = load_study(study, overrides)
+    config = load_study(study, [*(overrides or []), *_selected(select)])
     if tracking_uri is not None:
         config = config.model_copy(update={"tracking_uri": tracking_uri})
-    _search(config, as_json, quiet)
+    _search(config, as_json, quiet, warm_start)
 
 
 def resume(directory: Path, as_json: bool, quiet: bool) -> None:
@@ -58,9 +66,9 @@ def resume(directory: Path, as_json: bool, quiet: bool) -> None:
     _search(open_study(directory).config, as_json, quiet)
 
 
-def report(directory: Path, as_json: bool) -> None:
+def report(directory: Path, select: str | None, as_json: bool) -> None:
     """Writes the views of a study anew and prints its outcome."""
-    study = open_study(directory)
+    study = open_study(directory, _selected(select))
     outcome = write_projections(study)
     if as_json:
         _print_json(outcome.to_json())
@@ -193,11 +201,15 @@ def toy(out: Path, seeds: int, seed: int, overrides: list[str] | None, as_json: 
     console.print(f"Table:   {shown_path(out / 'toy.csv')} (a line for each seed and network)", soft_wrap=True)
 
 
-def _search(config: StudyConfig, as_json: bool, quiet: bool) -> None:
+def _selected(select: str | None) -> list[str]:
+    return [] if select is None else [f"selection.by={select}"]
+
+
+def _search(config: StudyConfig, as_json: bool, quiet: bool, warm_start: Path | None = None) -> None:
     console = output(stderr=as_json)
     progress = Progress(console, quiet=quiet)
     try:
-        outcome = run_study(config, progress, local_ray)
+        outcome = run_study(config, progress, local_ray, warm_start)
     except InterruptedStudyError:
         progress.close()
         console.print(

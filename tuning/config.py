@@ -1,7 +1,7 @@
 """Configuration of a study: what to make forget, what to search, how long, and on what."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -23,11 +23,13 @@ class SelectionConfig(BaseModel):
 
     Attributes:
         max_forget_accuracy: Validation forget accuracy that counts as forgotten, in [0, 1].
+        by: `rule`, which needs no retrained reference, or `oracle`, the smallest gap to it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_forget_accuracy: float = Field(default=0.01, ge=0, le=1)
+    by: Literal["rule", "oracle"] = "rule"
 
 
 class ResourceConfig(BaseModel):
@@ -132,6 +134,8 @@ class StudyConfig(BaseModel):
             for constraint in self.constraints
             if constraint.metric not in (*computed, ELAPSED)
         ]
+        if self.selection.by == "oracle" and "retrained" not in self.evaluation.final:
+            problems.append("`selection.by` can be oracle only where `evaluation.final` names retrained.")
         if self.fidelity is not None and not problems:
             needed = [*metrics, *(constraint.metric for constraint in self.constraints)]
             problems += self.fidelity.problems(self.full_fidelity(), self.replicates, needed)

@@ -1,7 +1,7 @@
 """A study's directory: made once, checked when it is continued, and the views that live in it."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tuning.outcome import Outcome, find_outcome
 from tuning.records import write_table
 from tuning.report import write_report
 from tuning.study import Study, resolved_yaml
-from tuning.study_file import parse_study
+from tuning.study_file import override_value, parse_study
 
 # What may change when a study goes on: how long, on what and where to, never what is searched.
 _MAY_CHANGE = {
@@ -41,16 +41,24 @@ def write_projections(study: Study) -> Outcome:
     return find_outcome(study)
 
 
-def open_study(directory: Path) -> Study:
+def open_study(directory: Path, overrides: Sequence[str] = ()) -> Study:
     """Opens the study in a directory that `run_study` made.
+
+    Args:
+        directory: Of the study.
+        overrides: `key=value` for what is looked at in another way, such as `selection.by=oracle`.
 
     Raises:
         DataError: If there is none.
+        ConfigError: If an override is refused.
     """
     path = directory / "study.yaml"
     if not path.is_file():
         raise DataError(f"{directory}: holds no study; expected study.yaml and journal.log.")
-    config = parse_study(yaml.safe_load(path.read_text()), str(path))
+    values = yaml.safe_load(path.read_text())
+    for override in overrides:
+        override_value(values, override)
+    config = parse_study(values, str(path))
     return Study(config.model_copy(update={"name": directory.resolve().name, "runs_dir": directory.resolve().parent}))
 
 

@@ -28,6 +28,8 @@ def print_outcome(console: Console, outcome: Outcome, config: StudyConfig, mlflo
     else:
         console.print(f"Chosen (*): trial {outcome.chosen.number}, {outcome.reason}.", soft_wrap=True)
         console.print(f"  {_parameters(outcome)}", soft_wrap=True)
+        if outcome.comparison is not None:
+            console.print(f"  {outcome.comparison}", soft_wrap=True)
     reference = ", ".join(f"{value:.3f}" for value in outcome.reference)
     console.print(f"Hypervolume: {outcome.hypervolume:.5f} from the reference point ({reference})")
     if outcome.confirmations:

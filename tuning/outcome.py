@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from statistics import mean, stdev
 from typing import Any
 
-from tuning.choice import choose
+from tuning.choice import GAP, choose, choose_oracle
 from tuning.objectives import ELAPSED, Constraint, Objective, minimised_point
 from tuning.pareto import Point, hypervolume, non_dominated
 from tuning.records import TrialRecord
@@ -61,6 +61,8 @@ class Outcome:
         front: Trials that no other dominates, best first objective first.
         chosen: The trial of the front that the selection rule takes; None while the front is empty.
         reason: The rule in words, with its figures.
+        by_rule: What the rule takes, whether it decides or not.
+        oracle: What is nearest to the retrained reference; None where that was not computed.
         hypervolume: Covered by the front, from the reference point.
         reference: The reference point, a value an objective.
         confirmations: Runs with fresh seeds.
@@ -73,10 +75,30 @@ class Outcome:
     front: tuple[TrialRecord, ...]
     chosen: TrialRecord | None
     reason: str
+    by_rule: TrialRecord | None
+    oracle: TrialRecord | None
     hypervolume: float
     reference: tuple[float, ...]
     confirmations: tuple[Confirmation, ...]
     paired: dict[str, Spread]
+
+    @property
+    def regret(self) -> float | None:
+        """How much farther from the retrained reference the rule's choice is than the oracle's; None if unknown."""
+        if self.by_rule is None or self.oracle is None or GAP not in self.by_rule.metrics:
+            return None
+        return self.by_rule.metrics[GAP] - self.oracle.metrics[GAP]
+
+    @property
+    def comparison(self) -> str | None:
+        """The rule's choice beside the oracle's, in words; None where the gap was not computed."""
+        if self.by_rule is None or self.oracle is None or self.regret is None:
+            return None
+        return (
+            f"Without the retrained reference: trial {self.by_rule.number}, gap to it "
+            f"{100 * self.by_rule.metrics[GAP]:.1f} points; by the gap (oracle): trial {self.oracle.number}, "
+            f"{100 * self.oracle.metrics[GAP]:.1f} points. Regret: {100 * self.regret:.1f} points."
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `--json`: original, published, front, chosen, hypervolume and the rest."""
@@ -102,6 +124,9 @@ class Outcome:
             "front": [short(record) for record in self.front],
             "chosen": short(self.chosen),
             "reason": self.reason,
+            "by_rule": short(self.by_rule),
+            "oracle": short(self.oracle),
+            "regret": self.regret,
             "hypervolume": self.hypervolume,
             "reference": list(self.reference),
             "confirmations": [asdict(confirmation) for confirmation in self.confirmations],
@@ -115,7 +140,12 @@ def find_outcome(study: Study) -> Outcome:
     original = study.noted("original", {})
     front = front_of(records, config.objectives, config.constraints)
     reference = reference_point(config.objectives, original)
-    chosen, reason = choose(front, config, original)
+    by_rule, reason = choose(front, config, original)
+    oracle = choose_oracle(front)
+    chosen = by_rule
+    if config.selection.by == "oracle" and oracle is not None:
+        chosen = oracle
+        reason = f"the smallest gap to the retrained reference, {100 * oracle.metrics[GAP]:.1f} points (oracle)"
     published = next(
         (r for r in records if r.origin.startswith(("published", "defaults")) and r.state == "COMPLETE"), None
     )
@@ -132,6 +162,8 @@ def find_outcome(study: Study) -> Outcome:
         front=tuple(front),
         chosen=chosen,
         reason=reason,
+        by_rule=by_rule,
+        oracle=oracle,
         hypervolume=hypervolume(
             [minimised(r, config.objectives) for r in front], minimised_point(reference, config.objectives)
         ),

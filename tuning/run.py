@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -24,7 +25,8 @@ from tuning.scheduler import StudyScheduler
 from tuning.searcher import StudySearcher
 from tuning.study import Study
 from tuning.tracking import MlflowView, Tracker
-from tuning.trainable import UnlearnTrainable, model_file
+from tuning.trainable import UnlearnTrainable, checkpoint_file, model_file
+from tuning.warm_start import take_over
 
 Launch = Callable[[], AbstractContextManager[None]]
 
@@ -33,13 +35,19 @@ class InterruptedStudyError(Exception):
     """The search was stopped by the user; the study can be resumed."""
 
 
-def run_study(config: StudyConfig, progress: Progress | None = None, launch: Launch | None = None) -> Outcome:
+def run_study(
+    config: StudyConfig,
+    progress: Progress | None = None,
+    launch: Launch | None = None,
+    warm_start: Path | None = None,
+) -> Outcome:
     """Runs or continues a study until its trials are finished or its time is over.
 
     Args:
         config: The study. Its directory is created, or continued if it holds the same study.
         progress: Shows what happens; silent by default.
         launch: Starts Ray for the length of a `with` block; by default Ray is used if running, else started plainly.
+        warm_start: Directory of an earlier study to take over from; see `take_over`.
 
     Returns:
         The outcome, also in `trials.parquet` and `report.html` in the study's directory.
@@ -61,11 +69,13 @@ def run_study(config: StudyConfig, progress: Progress | None = None, launch: Lau
             inputs = load_inputs(config.starting_config(), progress.training_epoch, progress.reference_epoch)
         study = Study(config, lease)
         note_facts(study, inputs)
+        if warm_start is not None:
+            progress.say(take_over(study, warm_start).in_words())
         progress.start(study)
         tracker, view = _tracker(study)
         if tracker is not None:
             study.listen(tracker.submit)
-        study.listen(lambda record: _keep_front_models(study, record))
+        study.listen(lambda record: _keep_what_is_needed(study, record))
         study.listen(progress.trial)
         if not study.is_over() or missing_confirmations(study):
             with (launch or _plain_ray)():
@@ -161,11 +171,14 @@ def _tracker(study: Study) -> tuple[Tracker | None, MlflowView | None]:
     return Tracker(view), view
 
 
-def _keep_front_models(study: Study, record: TrialRecord) -> None:
-    """Deletes the saved models of trials that have left the front."""
-    if record.state == "COMPLETE":
-        keep = {model_file(trial.number) for trial in find_outcome(study).front}
-        keep |= {model_file(trial.number) for trial in study.records() if trial.state == "RUNNING"}
-        for path in (study.config.directory / "models").glob("trial-*.safetensors"):
+def _keep_what_is_needed(study: Study, record: TrialRecord) -> None:
+    """Deletes the models of trials that have left the front, and the checkpoints of trials that have ended."""
+    if record.state == "RUNNING":
+        return
+    running = {trial.number for trial in study.records() if trial.state == "RUNNING"}
+    front = {trial.number for trial in find_outcome(study).front}
+    for folder, name, numbers in (("models", model_file, front | running), ("checkpoints", checkpoint_file, running)):
+        keep = {name(number) for number in numbers}
+        for path in (study.config.directory / folder).glob("trial-*"):
             if path.name not in keep:
                 path.unlink(missing_ok=True)

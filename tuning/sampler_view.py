@@ -69,20 +69,24 @@ class ViewSampler(BaseSampler):
         metrics: One an objective.
         signs: 1 where smaller is better, -1 where larger is.
         pessimistic: See `stopped_values`.
+
+    Attributes:
+        learned: Finished trials of elsewhere, shown before the study's own.
     """
 
     def __init__(self, sampler: BaseSampler, metrics: list[str], signs: list[int], *, pessimistic: bool) -> None:
         self.sampler = sampler
         self._metrics, self._signs, self._pessimistic = metrics, signs, pessimistic
+        self.learned: list[FrozenTrial] = []
 
     def shown(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
-        """The trials with stopped ones as finished ones."""
+        """The trials, stopped ones as finished ones, after those of elsewhere."""
         finished = [trial.values for trial in trials if trial.state == TrialState.COMPLETE]
         worst = None
         if self._pessimistic and finished:
             columns = zip(*finished, strict=True)
             worst = [sign * max(sign * v for v in column) for sign, column in zip(self._signs, columns, strict=True)]
-        return [self._finished(trial, worst) for trial in trials]
+        return [*self.learned, *(self._finished(trial, worst) for trial in trials)]
 
     def _finished(self, trial: FrozenTrial, worst: list[float] | None) -> FrozenTrial:
         if trial.state != TrialState.PRUNED or PARTIAL not in trial.user_attrs:

@@ -34,6 +34,7 @@ class StudySearcher(Searcher):
             "number": record.number,
             "params": record.params,
             "seeds": list(record.seeds),
+            "step": record.fidelity,
             "finished": [asdict(step) for step in record.steps if step.last],
             "token": self._study.token,
         }

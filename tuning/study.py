@@ -24,6 +24,7 @@ from tuning.suggestions import Suggestions
 
 Listener = Callable[[TrialRecord], None]
 
+LEARNED = "learned"
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -57,13 +58,13 @@ class Study:
         self._check_same(directions)
         existing = self._study.get_trials(deepcopy=False)
         self._suggestions = Suggestions(self._study, config)
+        self._suggestions.learn(self.noted(LEARNED, []))
         self._stopping = StoppingRule(config, self.records())
         self._running: dict[str, optuna.Trial] = {}
         self._orphans = [trial.number for trial in existing if trial.state == TrialState.RUNNING]
         self._listeners: list[Listener] = []
-        if not existing:
-            for origin, params in config.starting_points():
-                self._study.enqueue_trial(params, user_attrs={"origin": origin})
+        begun = {trial.user_attrs.get("origin") for trial in existing}
+        self._starting_points = [point for point in config.starting_points() if point[0] not in begun]
 
     def listen(self, listener: Listener) -> None:
         """Calls `listener` with the record of a trial whenever it starts, reports or ends."""
@@ -83,6 +84,9 @@ class Study:
         if key in self._running:
             return self._record(self._running[key])
         self._check_lease()
+        while self._starting_points:
+            origin, params = self._starting_points.pop(0)
+            self.enqueue(params, origin)
         if self._orphans:
             trial = self._adopt(self._orphans.pop(0))
         elif self.is_over() or self.n_finished() + len(self._running) >= self.config.n_trials:
@@ -206,6 +210,16 @@ class Study:
         return [
             to_record(trial) for trial in self._study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING
         ]
+
+    def enqueue(self, params: dict[str, Any], origin: str) -> None:
+        """Has these parameters tried before the sampler suggests again, after whatever waits already."""
+        self._check_lease()
+        self._study.enqueue_trial(params, user_attrs={"origin": origin})
+
+    def learn(self, trials: list[dict[str, Any]]) -> None:
+        """Shows finished trials of elsewhere, each with `params` and `values`, to the sampler and to nothing else."""
+        self.note(LEARNED, trials)
+        self._suggestions.learn(trials)
 
     def note(self, name: str, value: Any) -> None:
         """Keeps a fact about the whole study: numbers, strings, lists and dictionaries."""

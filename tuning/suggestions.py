@@ -4,6 +4,7 @@ import logging
 import time
 from collections import deque
 from statistics import median
+from typing import Any
 
 import optuna
 
@@ -32,6 +33,7 @@ class Suggestions:
         self._space = config.search_space()
         self._distributions = distributions(self._space)
         self._asked_s: deque[float] = deque(maxlen=_ASKED)
+        self._learned: list[optuna.trial.FrozenTrial] = []
         self.notice: str | None = None
         self._use(config.sampler)
 
@@ -55,14 +57,24 @@ class Suggestions:
             self._use("tpe")
         return trial
 
+    def learn(self, trials: list[dict[str, Any]]) -> None:
+        """Shows finished trials of another study, each with `params` and `values`, to the sampler."""
+        self._learned = [
+            optuna.trial.create_trial(params=t["params"], values=t["values"], distributions=self._distributions)
+            for t in trials
+        ]
+        self._sampler.learned = self._learned
+
     def _use(self, name: str) -> None:
         config = self._config
         n_existing = len(self._study.get_trials(deepcopy=False))
         self._name = resolve_sampler(name, self._space, config.n_trials)
         sampler = make_sampler(name, self._space, config.n_trials, config.seed, n_existing)
-        self._study.sampler = ViewSampler(
+        self._sampler = ViewSampler(
             sampler,
             [objective.metric for objective in config.objectives],
             [objective.sign() for objective in config.objectives],
             pessimistic=config.fidelity is not None and config.fidelity.attribute == "epochs",
         )
+        self._sampler.learned = self._learned
+        self._study.sampler = self._sampler

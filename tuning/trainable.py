@@ -43,8 +43,8 @@ class UnlearnTrainable(tune.Trainable):
     """
 
     _saved: float
-    _checkpoint: Path
     _steps_before: int
+    _unheard: dict[str, Any] | None
 
     def setup(  # type: ignore[override]
         self, config: dict[str, Any], inputs: UnlearnInputs, study: StudyConfig
@@ -52,8 +52,8 @@ class UnlearnTrainable(tune.Trainable):
         """Called once a worker by Ray.
 
         Args:
-            config: `number`, `params` and `seeds` of the first trial, `finished` (reports that ended a replicate) and
-                the driver's `token`.
+            config: `number`, `params` and `seeds` of the first trial; how far it has come: its last `step` and
+                `finished`, the reports that ended a replicate; and the driver's `token`.
             inputs: Data and original model, from the object store.
             study: The study, with an absolute `runs_dir`.
         """
@@ -78,10 +78,12 @@ class UnlearnTrainable(tune.Trainable):
             The report as text under REPORT_KEY and whether the trial is over; or the reason why it failed.
         """
         try:
+            if self._unheard is not None:
+                content, self._unheard = self._unheard, None
+                return {REPORT_KEY: json.dumps(content), "done": False}
             report = next(self._run)
             content = self._content(report)
             if report.last:
-                self._checkpoint.unlink(missing_ok=True)
                 self._steps_before = content["step"]
                 self._finals.append(_Final(report.metrics.values, content["elapsed_s"], content["evaluation_s"]))
                 if len(self._finals) == 1:
@@ -93,9 +95,7 @@ class UnlearnTrainable(tune.Trainable):
                     }
                 self._start_replicate()
             elif time.monotonic() - self._saved >= self._study.resources.checkpoint_every_s:
-                with whole_file(self._checkpoint) as unfinished:
-                    torch.save(self._run.state_dict(), unfinished)
-                self._saved = time.monotonic()
+                self._save_checkpoint(content)
             return {REPORT_KEY: json.dumps(content), "done": False}
         except AntisampleError as error:
             return {ERROR_KEY: f"{type(error).__name__}: {error}", "done": True}
@@ -107,17 +107,26 @@ class UnlearnTrainable(tune.Trainable):
             }
 
     def _start_replicate(self) -> None:
-        number, replicate = self._trial["number"], len(self._finals)
+        """Begins the next replicate, or goes on with it where a worker that died has saved its state."""
+        replicate = len(self._finals)
         config = self._study.unlearn_config(self._trial["params"], self._trial["seeds"][replicate])
-        self._run = unlearn(config, self._inputs)
+        self._run, self._saved, self._unheard = unlearn(config, self._inputs), time.monotonic(), None
+        try:
+            state = torch.load(self._checkpoint(), weights_only=True)
+            if state["content"]["replicate"] == replicate:
+                self._run.load_state_dict(state["run"])
+                if state["content"]["step"] > self._trial["step"]:  # the driver died before it heard of this
+                    self._unheard = {**state["content"], "token": self._trial["token"]}
+        except (RuntimeError, OSError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError):
+            self._run = unlearn(config, self._inputs)  # none, or a damaged one: the replicate begins anew
+
+    def _save_checkpoint(self, content: dict[str, Any]) -> None:
+        with whole_file(self._checkpoint()) as unfinished:
+            torch.save({"run": self._run.state_dict(), "content": content}, unfinished)
         self._saved = time.monotonic()
-        self._checkpoint = self._study.directory / "checkpoints" / f"trial-{number:05d}-replicate-{replicate}.pt"
-        if self._checkpoint.is_file():
-            try:
-                self._run.load_state_dict(torch.load(self._checkpoint, weights_only=True))
-            except (RuntimeError, OSError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError):
-                self._checkpoint.unlink(missing_ok=True)  # damaged: the replicate begins anew
-                self._run = unlearn(config, self._inputs)
+
+    def _checkpoint(self) -> Path:
+        return self._study.directory / "checkpoints" / checkpoint_file(self._trial["number"])
 
     def _content(self, report: StepReport) -> dict[str, Any]:
         before = self._finals[-1] if self._finals else _Final({}, 0.0, 0.0)
@@ -161,3 +170,8 @@ class UnlearnTrainable(tune.Trainable):
 def model_file(number: int) -> str:
     """Name of the file in `models/` that holds the unlearned model of a trial."""
     return f"trial-{number:05d}.safetensors"
+
+
+def checkpoint_file(number: int) -> str:
+    """Name of the file in `checkpoints/` from which a trial that was cut short goes on."""
+    return f"trial-{number:05d}.pt"

@@ -62,13 +62,14 @@ def test_ctrl_c_ends_in_order_says_how_to_resume_and_resume_works(long):
     assert process.returncode == 130
     assert "antisample resume runs/small" in out
     assert "Traceback" not in out + err
-    states = [record.state for record in open_study(long.directory).records()]
-    assert "RUNNING" not in states
+    before = {r.number: r for r in open_study(long.directory).records()}
     done = long.run("resume", "runs/small")
     assert done.code == 0, done.err
     records = open_study(long.directory).records()
-    assert sum(record.state == "COMPLETE" for record in records) == 4
-    assert all(record.error.startswith("Interrupted") for record in records if record.state == "FAIL")
+    assert [(r.number, r.state) for r in records] == [(number, "COMPLETE") for number in range(4)]
+    for number, record in before.items():
+        assert records[number].params == record.params
+        assert all(step in records[number].steps for step in record.steps), "what was reported is not done again"
 
 
 def test_a_study_ends_with_its_time_budget(make_workplace):

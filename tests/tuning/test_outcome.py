@@ -3,9 +3,12 @@ import math
 import pyarrow.parquet as pq
 import pytest
 
+from antisample.errors import ConfigError
 from tuning.confirm import missing_confirmations
+from tuning.directory import open_study
 from tuning.outcome import Spread, find_outcome
 from tuning.records import write_table
+from tuning.study import resolved_yaml
 from tuning.study_file import parse_study
 
 
@@ -124,3 +127,30 @@ def test_the_table_has_a_row_a_trial_and_nulls_for_what_is_missing(filled, value
     assert table[0]["params.unlearn_scale_lr"] == 1.6
     assert {"fidelity", "duration_s", "params.batchnorm_mode"} <= set(table[0])
     assert not any(isinstance(value, float) and math.isnan(value) for row in table for value in row.values())
+
+
+def test_the_oracle_takes_the_smallest_gap_and_the_rule_is_measured_by_it(values, make_study, metrics):
+    final = {"final": ["membership", "zrf", "retrained"]}
+    config = parse_study({**values, "published": [], "evaluation": final})
+    study = make_study(config)
+    for key, forget, retain, gap in (("a", 0.0, 0.8, 0.05), ("b", 0.1, 0.9, 0.02), ("c", 0.5, 0.1, 0.01)):
+        study.ask(key)
+        study.complete(key, {**metrics(forget, retain), "validation/retrained_gap": gap}, {})
+    outcome = find_outcome(study)
+    assert (outcome.chosen.number, outcome.by_rule.number, outcome.oracle.number) == (0, 0, 1)
+    assert outcome.regret == pytest.approx(0.03)
+    assert "Regret: 3.0 points." in outcome.comparison
+    (config.directory / "study.yaml").write_text(resolved_yaml(config))
+    by_oracle = find_outcome(open_study(config.directory, ["selection.by=oracle"]))
+    assert by_oracle.chosen.number == 1
+    assert "(oracle)" in by_oracle.reason
+    with pytest.raises(ConfigError, match="oracle only where"):
+        parse_study({**values, "selection": {"by": "oracle"}})
+
+
+def test_without_a_reference_there_is_no_oracle(values, make_study, metrics):
+    study = make_study(parse_study(values))
+    study.ask("a")
+    study.complete("a", metrics(0.0, 0.8), {})
+    outcome = find_outcome(study)
+    assert (outcome.oracle, outcome.regret, outcome.comparison) == (None, None, None)

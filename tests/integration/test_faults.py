@@ -1,0 +1,217 @@
+"""Searches whose processes die, and what must hold afterwards: nothing lost, nothing doubled, nothing left over."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+from mlflow import MlflowClient
+
+from tuning.directory import open_study
+from tuning.lease import read_holder
+
+pytestmark = pytest.mark.integration
+
+
+def records(place):
+    return open_study(place.directory).records() if (place.directory / "study.yaml").exists() else []
+
+
+def wait_for_steps(place, process, n, *, timeout_s=120):
+    """Waits until n epochs are reported and a trial runs."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        found = records(place)
+        if sum(record.fidelity for record in found) >= n and any(record.state == "RUNNING" for record in found):
+            return
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.2)
+    raise TimeoutError(f"fewer than {n} epochs")
+
+
+def assert_nothing_is_lost(place, n_trials):
+    """The study, the table and MLflow agree, and hold exactly the trials that were asked for."""
+    found = records(place)
+    assert [record.number for record in found] == list(range(len(found)))
+    assert sum(record.state in ("COMPLETE", "PRUNED") for record in found) == n_trials
+    assert not [record for record in found if record.state == "RUNNING"]
+    assert read_holder(place.directory) is None
+    for record in found:
+        steps = [step.step for step in record.steps]
+        assert steps == sorted(set(steps))
+        if record.state == "COMPLETE":
+            assert steps == list(range(1, steps[-1] + 1))
+            assert sum(step.last for step in record.steps) == len(record.seeds)
+    rows = pq.read_table(place.directory / "trials.parquet").to_pylist()
+    assert [(row["number"], row["state"], row["fidelity"]) for row in rows] == [
+        (record.number, record.state, record.fidelity) for record in found
+    ]
+    for row, record in zip(rows, found, strict=True):
+        assert {name: row[f"metrics.{name}"] for name in record.metrics} == record.metrics
+    client = MlflowClient(f"sqlite:///{(place.folder / 'runs' / 'mlflow.db').resolve()}")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    runs = [run for run in client.search_runs(experiments) if "antisample.trial" in run.data.tags]
+    assert sorted(int(run.data.tags["antisample.trial"]) for run in runs) == [record.number for record in found]
+    for run in runs:
+        record = found[int(run.data.tags["antisample.trial"])]
+        assert run.data.tags["antisample.state"] == record.state
+        losses = client.get_metric_history(run.info.run_id, "train_loss")
+        assert sorted((m.step, m.value) for m in losses) == [(s.step, s.train_loss) for s in record.steps]
+
+
+def workers(place):
+    """The processes that run trials, found by the driver's Ray session."""
+    driver = psutil.Process(read_holder(place.directory).pid)
+    return [
+        p for p in driver.children(recursive=True) if (p.cmdline() or [""])[0].startswith("ray::UnlearnTrainable")
+    ]
+
+
+def kill_the_driver_again_and_again(place, n_kills, seed):
+    rng = random.Random(seed)
+    for _ in range(n_kills):
+        done_before = sum(record.fidelity for record in records(place))
+        command = ("resume", "runs/small") if (place.directory / "study.yaml").exists() else ("run", "study.yaml")
+        with place.start(*command) as process:
+            if done_before or rng.random() < 0.7:
+                wait_for_steps(place, process, done_before + 1)
+                time.sleep(rng.uniform(0, 2))
+            else:
+                time.sleep(rng.uniform(1, 10))
+            os.killpg(process.pid, signal.SIGKILL)
+        finished = {record.number: record for record in records(place) if record.state in ("COMPLETE", "PRUNED")}
+        yield finished
+
+
+@pytest.mark.parametrize("n_kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_the_driver_is_killed_at_random_moments(make_workplace, n_kills):
+    place = make_workplace(
+        n_trials=3 + n_kills,
+        replicates=4,
+        fidelity={"reduction_factor": 2},
+        confirm_seeds=0,
+        resources={"checkpoint_every_s": 0},
+    )
+    kept = {}
+    for finished in kill_the_driver_again_and_again(place, n_kills, seed=0):
+        assert all(finished[number] == record for number, record in kept.items()), "a finished trial never changes"
+        kept = finished
+    done = place.run("resume", "runs/small")
+    assert done.code == 0, done.err
+    assert_nothing_is_lost(place, 3 + n_kills)
+    assert all(records(place)[number] == record for number, record in kept.items())
+    assert not [record for record in records(place) if record.state == "FAIL"]
+
+
+def test_a_killed_worker_costs_no_trial_and_no_finished_replicate(make_workplace):
+    place = make_workplace(n_trials=4, replicates=4, confirm_seeds=0)
+    with place.start("run", "study.yaml") as process:
+        wait_for_steps(place, process, 6)
+        victim = workers(place)[0]
+        before = records(place)
+        victim.kill()
+        _, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert_nothing_is_lost(place, 4)
+    after = records(place)
+    assert len(after) == 4, "the trial went on under its number"
+    for record in before:
+        known = {step.step: step for step in record.steps}
+        assert known == {step.step: step for step in after[record.number].steps if step.step in known}
+
+
+def test_a_worker_that_dies_every_time_fails_its_trial_with_the_reason(make_workplace):
+    place = make_workplace(n_trials=2, max_retries=0, max_failures=3, confirm_seeds=0, replicates=4)
+    with place.start("run", "study.yaml") as process:
+        wait_for_steps(place, process, 2)
+        workers(place)[0].kill()
+        process.communicate(timeout=240)
+    assert process.returncode == 0
+    assert_nothing_is_lost(place, 2)
+    (failed,) = (record for record in records(place) if record.state == "FAIL")
+    assert "The worker process died" in failed.error
+
+
+def test_a_killed_raylet_ends_the_search_in_order_and_resume_completes_it(make_workplace):
+    place = make_workplace(n_trials=4, replicates=3, confirm_seeds=0)
+    with place.start("run", "study.yaml") as process:
+        wait_for_steps(place, process, 4)
+        session = read_holder(place.directory).ray_session
+        raylets = [p for p in psutil.process_iter(["name", "cmdline"]) if p.info["name"] == "raylet"]
+        (raylet,) = (p for p in raylets if any(session in argument for argument in p.info["cmdline"]))
+        raylet.kill()
+        try:
+            process.communicate(timeout=120)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            pytest.fail("the driver hangs")
+    done = place.run("resume", "runs/small")
+    assert done.code == 0, done.err
+    assert_nothing_is_lost(place, 4)
+
+
+def test_a_second_driver_is_refused_and_the_first_goes_on(make_workplace):
+    place = make_workplace(n_trials=4, replicates=3, confirm_seeds=0)
+    with place.start("run", "study.yaml") as process:
+        wait_for_steps(place, process, 1)
+        second = place.run("resume", "runs/small")
+        assert second.code == 2
+        assert f"is being searched by process {process.pid} on " in second.err
+        assert "Traceback" not in second.err
+        _, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert_nothing_is_lost(place, 4)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 24 MB; needs the right to mount one."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", tmp_path], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no right to mount a file system ({mounted.stderr.strip()})")
+    yield tmp_path
+    subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
+def test_a_full_disk_ends_with_a_clear_error_and_the_study_goes_on_when_there_is_room(make_workplace, small_disk):
+    place = make_workplace(n_trials=4, replicates=3, confirm_seeds=0, runs_dir=str(small_disk), tracking_uri="none")
+    directory = small_disk / "small"
+    filler = small_disk / "filler"
+    with place.start("run", "study.yaml") as process:
+        deadline = time.monotonic() + 120
+        while not (directory / "journal.log").exists() or not any(
+            r.fidelity for r in open_study(directory).records()
+        ):
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        _fill(filler)
+        _, err = process.communicate(timeout=240)
+    assert process.returncode != 0
+    assert "No space left on device" in err
+    assert "Traceback" not in err
+    filler.unlink()
+    known = open_study(directory).records()
+    done = place.run("resume", str(directory))
+    assert done.code == 0, done.err
+    after = open_study(directory).records()
+    assert sum(record.state == "COMPLETE" for record in after) == 4
+    for record in known:
+        for step in record.steps:
+            assert step in after[record.number].steps
+
+
+def _fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"0" * 4096)
+        except OSError:
+            return

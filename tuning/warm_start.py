@@ -1,0 +1,83 @@
+"""What a study takes over from an earlier one: finished trials as knowledge, or a front as first suggestions."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from antisample.errors import ConfigError
+from tuning.directory import open_study
+from tuning.outcome import find_outcome
+from tuning.study import Study
+
+_NOTE = "warm_start"
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """What was taken over.
+
+    Attributes:
+        source: Name of the earlier study.
+        same_problem: Whether it was the same task: then its trials are knowledge. Otherwise its front is tried first.
+        n: Trials that became knowledge, or suggestions.
+    """
+
+    source: str
+    same_problem: bool
+    n: int
+
+    def in_words(self) -> str:
+        """For people."""
+        if self.same_problem:
+            return f"Warm start: the sampler knows {self.n} trials of {self.source}"
+        return f"Warm start: the front of {self.source}, {self.n} trials, is tried first"
+
+
+def take_over(study: Study, directory: Path) -> WarmStart:
+    """Seeds a study with an earlier one; done once, however often the study is resumed.
+
+    Trials of the same task (data, split, model, request, method, objectives and seeds) are shown to the sampler as if
+    they were this study's own; they are neither counted nor run again. The front of any other task is tried first.
+
+    Args:
+        study: Has its facts; nothing of it has been asked yet.
+        directory: Of the earlier study.
+
+    Returns:
+        What was taken over.
+
+    Raises:
+        ConfigError: If the earlier study searched another space, or nothing in it is finished.
+    """
+    known = study.noted(_NOTE)
+    if known is not None:
+        return WarmStart(known["source"], known["same_problem"], known["n"])
+    other = open_study(directory)
+    if other.space.fingerprint() != study.space.fingerprint():
+        raise ConfigError([f"`--warm-start` {directory}: the study must have searched the same space, but did not."])
+    finished = [record for record in other.records() if record.state == "COMPLETE"]
+    if not finished:
+        raise ConfigError([f"`--warm-start` {directory}: the study has no finished trial."])
+    same_problem = _task(other) == _task(study)
+    trials = finished if same_problem else list(find_outcome(other).front)
+    if same_problem:
+        study.learn([{"params": record.params, "values": list(record.values or ())} for record in trials])
+    else:
+        for record in trials:
+            study.enqueue(record.params, f"warm start {other.config.name}/{record.number}")
+    found = WarmStart(other.config.name, same_problem, len(trials))
+    study.note(_NOTE, {"source": found.source, "same_problem": found.same_problem, "n": found.n})
+    return found
+
+
+def _task(study: Study) -> dict[str, Any]:
+    config = study.config
+    return {
+        "fingerprints": study.noted("fingerprints"),
+        "method": config.method,
+        "fixed": config.fixed,
+        "objectives": [objective.metric for objective in config.objectives],
+        "seeds": config.trial_seeds(),
+        "constraints": list(map(str, config.constraints)),
+        "fidelity": config.fidelity,
+    }

@@ -55,7 +55,23 @@ def open_journal(path: Path) -> JournalStorage:
         mend_journal(path)
     finally:
         lock.release()
-    return JournalStorage(JournalFileBackend(str(path), lock_obj=cast(Any, lock)))
+    return JournalStorage(WholeLines(str(path), lock_obj=cast(Any, lock)))
+
+
+class WholeLines(JournalFileBackend):
+    """Optuna's journal file, which is never left with half a line when the disk is full."""
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Appends lines.
+
+        Raises:
+            DataError: If they cannot be written; what was there before is kept.
+        """
+        try:
+            super().append_logs(logs)
+        except OSError as error:
+            mend_journal(Path(self._file_path))
+            raise DataError(f"{self._file_path}: cannot be written ({error.strerror}).") from error
 
 
 def mend_journal(path: Path) -> None:

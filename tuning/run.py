@@ -9,8 +9,10 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.error import TuneError
 
 from antisample.device import choose_device, describe_device
+from antisample.errors import AntisampleError
 from antisample.unlearning import load_inputs
 from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
@@ -127,6 +129,7 @@ def _search(study: Study, inputs: Any, started: float, share: WorkerShare, at_on
         {"CPU": share.cpus, "GPU": share.gpus},
     )
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    logging.getLogger("ray.tune.execution.tune_controller").addFilter(_is_not_ours)
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
@@ -148,6 +151,10 @@ def _search(study: Study, inputs: Any, started: float, share: WorkerShare, at_on
     out_of_time = False
     try:
         tuner.fit()
+    except TuneError:
+        if study.problem is None:
+            raise
+        raise study.problem from None
     finally:
         # What an interruption leaves RUNNING goes on when the study does.
         out_of_time = deadline is not None and time.monotonic() >= deadline
@@ -155,6 +162,11 @@ def _search(study: Study, inputs: Any, started: float, share: WorkerShare, at_on
             study.settle("Interrupted: the time budget is used up.")
     if not study.is_over() and not out_of_time:
         raise InterruptedStudyError
+
+
+def _is_not_ours(record: logging.LogRecord) -> bool:
+    """Leaves out of Ray's log what the command line says at the end, without the traceback."""
+    return not (record.exc_info and isinstance(record.exc_info[1], AntisampleError))
 
 
 def _plain_ray() -> AbstractContextManager[None]:

@@ -26,7 +26,8 @@ class StudyScheduler(FIFOScheduler):
         if report is None:
             return TrialScheduler.CONTINUE
         report.pop("final", None)
-        return TrialScheduler.CONTINUE if self._study.report(trial.trial_id, report) else TrialScheduler.STOP
+        with self._study.remembered():
+            return TrialScheduler.CONTINUE if self._study.report(trial.trial_id, report) else TrialScheduler.STOP
 
     def __getstate__(self) -> dict[str, Any]:
         """Ray pickles its tuner for a restore that is never used here: resuming goes through the study."""

@@ -27,7 +27,8 @@ class StudySearcher(Searcher):
         """Gives Ray the configuration of the next trial, None to wait, or FINISHED."""
         if self._deadline is not None and time.monotonic() >= self._deadline:
             return Searcher.FINISHED
-        record = self._study.ask(trial_id)
+        with self._study.remembered():
+            record = self._study.ask(trial_id)
         if record is None:
             return Searcher.FINISHED if self._study.is_over() else None
         return {
@@ -46,6 +47,10 @@ class StudySearcher(Searcher):
         """Ends a trial; called again by Ray with `error` if it raised, which does no harm."""
         report = report_of(result, self._study.token)
         reason = (result or {}).get(ERROR_KEY)
+        with self._study.remembered():
+            self._complete(trial_id, report, reason, error)
+
+    def _complete(self, trial_id: str, report: dict[str, Any] | None, reason: str | None, error: bool) -> None:
         if error:
             self._study.lose(trial_id, "The worker process died or raised; Ray's log tells more.")
         elif reason:

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from statistics import median
 from typing import Any
@@ -11,7 +12,7 @@ import optuna
 import yaml
 from optuna.trial import FrozenTrial, TrialState
 
-from antisample.errors import ConfigError
+from antisample.errors import AntisampleError, ConfigError
 from search_spaces import SearchSpace
 from tuning.config import StudyConfig
 from tuning.journal import open_journal
@@ -38,6 +39,9 @@ class Study:
         config: The study; its directory exists.
         lease: The driver's; None for a study that is only read. Nothing is written without it once it is lost.
 
+    Attributes:
+        problem: What `remembered` saw: why the search cannot go on.
+
     Raises:
         ConfigError: If the directory holds a study with other objectives or another space.
         DataError: If the journal is damaged.
@@ -45,6 +49,7 @@ class Study:
 
     def __init__(self, config: StudyConfig, lease: Lease | None = None) -> None:
         self.config = config
+        self.problem: AntisampleError | None = None
         self._lease = lease
         self.space: SearchSpace = config.search_space()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -65,6 +70,15 @@ class Study:
         self._listeners: list[Listener] = []
         begun = {trial.user_attrs.get("origin") for trial in existing}
         self._starting_points = [point for point in config.starting_points() if point[0] not in begun]
+
+    @contextmanager
+    def remembered(self) -> Iterator[None]:
+        """Keeps an error that passes through, since Ray turns it into the text of its traceback."""
+        try:
+            yield
+        except AntisampleError as error:
+            self.problem = error
+            raise
 
     def listen(self, listener: Listener) -> None:
         """Calls `listener` with the record of a trial whenever it starts, reports or ends."""

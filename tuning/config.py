@@ -1,5 +1,6 @@
 """Configuration of a study: what to make forget, what to search, how long, and on what."""
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,15 @@ from antisample.splits import ForgetRequest, SplitConfig
 from search_spaces import SearchSpace, Value
 from tuning.names import find_space, find_starting_points, name_problems
 from tuning.resources import GpuShare
+
+_STORE = re.compile(r"(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://|databricks(://|$)")
+
+
+def tracking_problem(uri: str) -> str | None:
+    """What is wrong with the address of an MLflow store or server; None if it has the form of one."""
+    if _STORE.match(uri):
+        return None
+    return f"must be a server such as http://HOST:5000 or a database such as sqlite:///mlflow.db, but got {uri!r}."
 
 
 class Objective(BaseModel):
@@ -151,6 +161,14 @@ class StudyConfig(BaseModel):
         if problems:
             raise ConfigError(problems)
         return self
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _store_or_server(cls, uri: str | None) -> str | None:
+        problem = tracking_problem(uri) if uri not in (None, "none") else None
+        if problem is not None:
+            raise ValueError(problem)
+        return uri
 
     @property
     def directory(self) -> Path:

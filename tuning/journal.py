@@ -23,6 +23,12 @@ class KernelLock:
         self._path = path
         self._file: IO[str] | None = None
 
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
     def acquire(self) -> bool:
         """Waits for the lock."""
         self._file = self._path.open("w")
@@ -49,8 +55,10 @@ def open_journal(path: Path) -> JournalStorage:
         DataError: If a line other than the last is damaged, so that trials would be missing.
     """
     path = path.resolve()
-    mend_journal(path)
-    return JournalStorage(JournalFileBackend(str(path), lock_obj=cast(Any, KernelLock(path.with_suffix(".lock")))))
+    lock = KernelLock(path.with_suffix(".lock"))
+    with lock:  # a line that another process is writing is not a damaged one
+        mend_journal(path)
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=cast(Any, lock)))
 
 
 def mend_journal(path: Path) -> None:

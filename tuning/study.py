@@ -80,13 +80,17 @@ class Study:
             return None
         else:
             trial = self._study.ask(self._distributions)
+            # Optuna's own times are local ones without a time zone: read elsewhere they are others.
+            trial.set_user_attr("started_ms", _now_ms())
         trial.set_user_attr("key", key)
         trial.set_user_attr("seeds", self.config.trial_seeds())
         self._running[key] = trial
         return self._announce(trial)
 
     def report(self, key: str, content: dict[str, Any]) -> None:
-        """Records one epoch of a running trial; reporting a step again overwrites it.
+        """Records one epoch of a running trial. A step that is already there keeps its first record.
+
+        A restarted worker reports its first steps again; views that have them must not be told another figure.
 
         Args:
             key: See `ask`.
@@ -95,7 +99,9 @@ class Study:
         trial = self._running.get(key)
         if trial is None:
             return
-        record = StepRecord(timestamp_ms=time.time_ns() // 1_000_000, **content)
+        record = StepRecord(timestamp_ms=_now_ms(), **content)
+        if any(known.step == record.step for known in self._record(trial).steps):
+            return
         trial.set_user_attr(step_attribute(record.step), asdict(record))
         self._announce(trial)
 
@@ -187,6 +193,7 @@ class Study:
 
     def _finish(self, key: str, state: TrialState, values: list[float] | None = None) -> None:
         trial = self._running.pop(key)
+        trial.set_user_attr("finished_ms", _now_ms())
         self._study.tell(trial.number, values=values, state=state, skip_if_finished=True)
         self._announce(trial)
 
@@ -214,6 +221,10 @@ class Study:
                     f"{self.config.directory} holds a study with other {name} ({kept} instead of {value}); "
                     "choose another name."
                 )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def resolved_yaml(config: StudyConfig) -> str:

@@ -35,6 +35,8 @@ def make_study():
         study = Study(config)
         if study.noted("original") is None:
             study.note("original", {"validation/forget_accuracy": 0.9, "validation/retain_accuracy": 0.9})
+            study.note("id", "an id")
+            study.note("created_ms", 1_700_000_000_123)
         return study
 
     return make

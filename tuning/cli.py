@@ -19,6 +19,13 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+mlflow_app = typer.Typer(
+    help="Deliver a study to MLflow: what it lacks, or everything to an empty store.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+app.add_typer(mlflow_app, name="mlflow")
+
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study.")]
 StudyDirectory = Annotated[Path, typer.Argument(metavar="DIR", help="A study's directory, such as runs/demo.")]
 Overrides = Annotated[
@@ -76,6 +83,28 @@ def resume(directory: StudyDirectory, as_json: AsJson = False, quiet: Quiet = Fa
 def report(directory: StudyDirectory, select: Select = None, as_json: AsJson = False) -> None:
     """Write report.html and trials.parquet anew and print the front."""
     _commands().report(directory, select, as_json)
+
+
+@mlflow_app.command("sync", epilog="Example: antisample mlflow sync runs/demo")
+def mlflow_sync(
+    directory: StudyDirectory,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow store or server; by default the study's own.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Deliver what MLflow lacks of a study, such as after the server was down."""
+    _commands().mlflow_sync(directory, tracking_uri, as_json)
+
+
+@mlflow_app.command("rebuild", epilog="Example: antisample mlflow rebuild runs/demo --tracking-uri http://HOST:5000")
+def mlflow_rebuild(
+    directory: StudyDirectory,
+    tracking_uri: Annotated[str, typer.Option(help="MLflow store or server without runs of this study.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make all runs of a study anew, equal to the first ones, in a store that has none of them."""
+    _commands().mlflow_rebuild(directory, tracking_uri, as_json)
 
 
 @app.command(epilog="Example: antisample spaces antisample")

@@ -2,12 +2,14 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from antisample.device import choose_device, describe_device
@@ -18,9 +20,9 @@ from antisample.unlearning import load_inputs, subject_of
 from cluster import local_ray
 from search_spaces import ChoiceParameter, load_space, published_sets, space_names
 from tuning.apply import apply_config, apply_trial, find_trial
-from tuning.config import StudyConfig
+from tuning.config import StudyConfig, tracking_problem
 from tuning.directory import open_study, write_projections
-from tuning.display import apply_command, print_outcome, program, shown_path
+from tuning.display import apply_command, print_mlflow, print_outcome, program, shown_path
 from tuning.options import direct_config, reproduction_config
 from tuning.progress import Progress, output
 from tuning.reproduction.output import write_outputs
@@ -29,8 +31,10 @@ from tuning.reproduction.run import InterruptedReproductionError, ReproductionOu
 from tuning.reproduction.run import reproduce as run_reproduction
 from tuning.reproduction.tables import Row, cells
 from tuning.run import InterruptedStudyError, run_study
+from tuning.study import Study
 from tuning.study_file import load_study
 from tuning.toy import run_toy_seeds, toy_json, toy_table
+from tuning.tracking import Delivery, DeliveryError, rebuild, sync
 
 _REPRODUCTION_COLUMNS = (
     "method",
@@ -57,6 +61,8 @@ def run(
     """Runs or continues the study of a YAML file and prints its outcome."""
     config = load_study(study, [*(overrides or []), *_selected(select)])
     if tracking_uri is not None:
+        if tracking_uri != "none":
+            _check_uri(tracking_uri)
         config = config.model_copy(update={"tracking_uri": tracking_uri})
     _search(config, as_json, quiet, warm_start)
 
@@ -74,6 +80,22 @@ def report(directory: Path, select: str | None, as_json: bool) -> None:
         _print_json(outcome.to_json())
     else:
         print_outcome(output(), outcome, study.config)
+
+
+def mlflow_sync(directory: Path, tracking_uri: str | None, as_json: bool) -> None:
+    """Delivers what MLflow lacks of a study."""
+    study = open_study(directory)
+    uri = tracking_uri or study.config.mlflow_uri()
+    if uri is None:
+        raise ConfigError(
+            f"{directory}: the study's `tracking_uri` is none, so `--tracking-uri` must say where to deliver it."
+        )
+    _deliver(sync, study, uri, as_json)
+
+
+def mlflow_rebuild(directory: Path, tracking_uri: str, as_json: bool) -> None:
+    """Makes the runs of a study anew in a store that has none of them."""
+    _deliver(rebuild, open_study(directory), tracking_uri, as_json)
 
 
 def spaces(name: str | None, as_json: bool) -> None:
@@ -223,6 +245,38 @@ def _search(config: StudyConfig, as_json: bool, quiet: bool, warm_start: Path | 
         _print_json({**outcome.to_json(), "directory": str(config.directory), "apply": apply_command(config)})
     else:
         print_outcome(console, outcome, config, progress.mlflow_link)
+    if progress.mlflow_problem is not None:
+        command = f"{program('antisample')} mlflow sync {shown_path(config.directory)}"
+        console.print(
+            f"MLflow lacks some of this study. {escape(progress.mlflow_problem)} Deliver it with: {command}",
+            soft_wrap=True,
+            style="yellow",
+        )
+
+
+def _deliver(deliver: Callable[[Study, str], Delivery], study: Study, uri: str, as_json: bool) -> None:
+    _check_uri(uri)
+    try:
+        done = deliver(study, uri)
+    except DeliveryError as error:
+        sys.stderr.write(f"MLflow lacks some of this study: {error}\n")
+        raise typer.Exit(1) from None
+    if as_json:
+        _print_json(asdict(done))
+        return
+    console = output()
+    console.print(
+        f"{done.store} has all {done.trials} trials of {study.config.directory}. Sent: {done.runs} new runs, "
+        f"{done.steps} steps, {done.ends} ends of trials, {done.files} files.",
+        soft_wrap=True,
+    )
+    print_mlflow(console, uri, done.link)
+
+
+def _check_uri(uri: str) -> None:
+    problem = tracking_problem(uri)
+    if problem is not None:
+        raise ConfigError(f"`--tracking-uri` {problem}")
 
 
 def _print_json(content: Any) -> None:

@@ -1,9 +1,10 @@
 """Configuration of a study: what to make forget, what to search, how long, and on what."""
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from antisample.config import DataConfig, ModelConfig, UnlearnConfig
 from antisample.errors import ConfigError
@@ -16,6 +17,15 @@ from tuning.fidelity import FidelityConfig
 from tuning.names import find_space, find_starting_points, name_problems
 from tuning.objectives import ELAPSED, Constraint, Objective
 from tuning.resources import GpuShare
+
+_STORE = re.compile(r"(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://|databricks(://|$)")
+
+
+def tracking_problem(uri: str) -> str | None:
+    """What is wrong with the address of an MLflow store or server; None if it has the form of one."""
+    if _STORE.match(uri):
+        return None
+    return f"must be a server such as http://HOST:5000 or a database such as sqlite:///mlflow.db, but got {uri!r}."
 
 
 class SelectionConfig(BaseModel):
@@ -144,6 +154,14 @@ class StudyConfig(BaseModel):
         if problems:
             raise ConfigError(problems)
         return self
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _store_or_server(cls, uri: str | None) -> str | None:
+        problem = tracking_problem(uri) if uri not in (None, "none") else None
+        if problem is not None:
+            raise ValueError(problem)
+        return uri
 
     @property
     def directory(self) -> Path:

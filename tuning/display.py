@@ -40,15 +40,26 @@ def print_outcome(console: Console, outcome: Outcome, config: StudyConfig, mlflo
     console.print(f"Report:        {shown_path(config.directory / 'report.html')}", soft_wrap=True)
     uri = config.mlflow_uri()
     if uri is not None:
-        server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
-        if not uri.startswith("http"):
-            store = uri.replace(f"{Path.cwd()}/", "")
-            command = f"{program('mlflow')} ui --backend-store-uri {shlex.quote(store)} --host 127.0.0.1 --port 5000"
-            console.print(f"MLflow UI:     {command}", soft_wrap=True)
-        if mlflow_link:
-            console.print(f"  this study:  {server}{mlflow_link}", soft_wrap=True)
+        print_mlflow(console, uri, mlflow_link)
     if outcome.chosen is not None:
         console.print(f"Apply it:      {apply_command(config)}", soft_wrap=True)
+
+
+def print_mlflow(console: Console, uri: str, link: str | None) -> None:
+    """Prints how to look at a study in MLflow.
+
+    Args:
+        console: Where to.
+        uri: MLflow store or server.
+        link: Path and query of the study in the MLflow UI, if it is there.
+    """
+    server = uri.rstrip("/") if uri.startswith("http") else "http://127.0.0.1:5000"
+    if not uri.startswith("http"):
+        store = uri.replace(f"{Path.cwd()}/", "")
+        command = f"{program('mlflow')} ui --backend-store-uri {shlex.quote(store)} --host 127.0.0.1 --port 5000"
+        console.print(f"MLflow UI:     {command}", soft_wrap=True)
+    if link:
+        console.print(f"  this study:  {server}{link}", soft_wrap=True)
 
 
 def apply_command(config: StudyConfig) -> str:

@@ -2,6 +2,7 @@
 
 import platform
 import sys
+import time
 import uuid
 
 import mlflow
@@ -19,6 +20,7 @@ def note_facts(study: Study, inputs: UnlearnInputs) -> None:
     """Keeps the facts in the study; those that cannot change are computed once."""
     if study.noted("id") is None:
         study.note("id", uuid.uuid4().hex)
+        study.note("created_ms", time.time_ns() // 1_000_000)
     if study.noted("original") is None:
         config = study.config.starting_config()
         model = inputs.original.build(inputs.dataset, choose_device(config.device))

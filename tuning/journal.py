@@ -23,6 +23,12 @@ class KernelLock:
         self._path = path
         self._file: IO[str] | None = None
 
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
     def acquire(self) -> bool:
         """Waits for the lock."""
         self._file = self._path.open("w")
@@ -50,11 +56,8 @@ def open_journal(path: Path) -> JournalStorage:
     """
     path = path.resolve()
     lock = KernelLock(path.with_suffix(".lock"))
-    lock.acquire()  # a driver may be in the middle of a line
-    try:
+    with lock:  # a driver may be in the middle of a line
         mend_journal(path)
-    finally:
-        lock.release()
     return JournalStorage(WholeLines(str(path), lock_obj=cast(Any, lock)))
 
 

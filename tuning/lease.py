@@ -129,12 +129,8 @@ class Lease:
     @contextmanager
     def _locked(self) -> Iterator[Holder | None]:
         """Keeps everyone else from changing the lease; yields who holds it."""
-        lock = KernelLock(self._path.with_suffix(".lock"))
-        lock.acquire()
-        try:
+        with KernelLock(self._path.with_suffix(".lock")):
             yield read_holder(self._path.parent)
-        finally:
-            lock.release()
 
     def _write(self) -> None:
         self._mine = Holder(**{**asdict(self._mine), "beat": time.time()})

@@ -40,6 +40,7 @@ class Progress:
         self._done_before = 0
         self._last_error: str | None = None
         self.mlflow_link: str | None = None
+        self.mlflow_problem: str | None = None
 
     def say(self, text: str) -> None:
         """Prints one line."""
@@ -99,9 +100,7 @@ class Progress:
     def finish(self, mlflow_link: str | None, mlflow_problem: str | None) -> None:
         """Everything is done; the command line prints the outcome."""
         self.searched()
-        self.mlflow_link = mlflow_link
-        if mlflow_problem:
-            self.say(f"[yellow]MLflow lacks some of this study:[/] {mlflow_problem}")
+        self.mlflow_link, self.mlflow_problem = mlflow_link, mlflow_problem
 
     def _line(self, record: TrialRecord) -> str:
         if record.state == "FAIL":

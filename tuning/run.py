@@ -17,6 +17,7 @@ from antisample.unlearning import load_inputs
 from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
 from tuning.directory import prepared_directory, write_projections
+from tuning.endings import note_end
 from tuning.facts import note_facts
 from tuning.lease import held_lease
 from tuning.outcome import Outcome, find_outcome
@@ -26,7 +27,7 @@ from tuning.resources import WorkerShare
 from tuning.scheduler import StudyScheduler
 from tuning.searcher import StudySearcher
 from tuning.study import Study
-from tuning.tracking import MlflowView, Tracker
+from tuning.tracking import Ending, MlflowView, StudyFacts, Tracker
 from tuning.trainable import UnlearnTrainable, checkpoint_file, model_file
 from tuning.warm_start import take_over
 
@@ -74,25 +75,28 @@ def run_study(
         if warm_start is not None:
             progress.say(take_over(study, warm_start).in_words())
         progress.start(study)
-        tracker, view = _tracker(study)
+        tracker = _tracker(study)
         if tracker is not None:
             study.listen(tracker.submit)
         study.listen(lambda record: _keep_what_is_needed(study, record))
         study.listen(progress.trial)
-        if not study.is_over() or missing_confirmations(study):
-            with (launch or _plain_ray)():
-                lease.note_ray(ray_session())
-                shared = ray.put(inputs)
-                if not study.is_over():
-                    _search(study, shared, started, share, at_once)
-                progress.searched()
-                confirm(study, shared, share, progress.confirmed)
+        try:
+            if not study.is_over() or missing_confirmations(study):
+                with (launch or _plain_ray)():
+                    lease.note_ray(ray_session())
+                    shared = ray.put(inputs)
+                    if not study.is_over():
+                        _search(study, shared, started, share, at_once)
+                    progress.searched()
+                    confirm(study, shared, share, progress.confirmed)
+        except BaseException:
+            if tracker is not None:
+                tracker.close(None, timeout_s=5)
+            raise
         outcome = write_projections(study)
-        problem = None
-        if tracker is not None:
-            files = [config.directory / name for name in ("trials.parquet", "report.html", "study.yaml")]
-            problem = tracker.close(outcome, study.records(), files, timeout_s=60)
-        progress.finish(view.link() if view is not None else None, problem)
+        note_end(study, outcome)
+        problem = tracker.close(Ending.of(study, outcome), timeout_s=60) if tracker is not None else None
+        progress.finish(tracker.link() if tracker is not None else None, problem)
         return outcome
 
 
@@ -175,12 +179,10 @@ def _plain_ray() -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def _tracker(study: Study) -> tuple[Tracker | None, MlflowView | None]:
+def _tracker(study: Study) -> Tracker | None:
+    """Starts to deliver to MLflow, beginning with what earlier drivers could not; None if tracking is off."""
     uri = study.config.mlflow_uri()
-    if uri is None:
-        return None, None
-    view = MlflowView(study.config, study.noted("id"), uri)
-    return Tracker(view), view
+    return None if uri is None else Tracker(MlflowView(StudyFacts.of(study), uri), study.records())
 
 
 def _keep_what_is_needed(study: Study, record: TrialRecord) -> None:

@@ -107,6 +107,8 @@ class Study:
             return None
         else:
             trial = self._suggestions.ask(self._typical_s())
+            # Optuna's own times are local ones without a time zone: read elsewhere they are others.
+            trial.set_user_attr("started_ms", _now_ms())
         trial.set_user_attr("key", key)
         trial.set_user_attr("seeds", self.config.trial_seeds())
         self._running[key] = trial
@@ -128,7 +130,7 @@ class Study:
         if trial is None:
             return False
         self._check_lease()
-        record = StepRecord(timestamp_ms=time.time_ns() // 1_000_000, **content)
+        record = StepRecord(timestamp_ms=_now_ms(), **content)
         if all(known.step != record.step for known in self._record(trial).steps):
             trial.set_user_attr(step_attribute(record.step), asdict(record))
         so_far = self._announce(trial)
@@ -273,6 +275,7 @@ class Study:
     def _finish(self, key: str, state: TrialState, values: list[float] | None = None) -> None:
         self._check_lease()
         trial = self._running.pop(key)
+        trial.set_user_attr("finished_ms", _now_ms())
         self._study.tell(trial.number, values=values, state=state, skip_if_finished=True)
         self._announce(trial)
 
@@ -300,6 +303,10 @@ class Study:
                     f"{self.config.directory} holds a study with other {name} ({kept} instead of {value}); "
                     "choose another name."
                 )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def resolved_yaml(config: StudyConfig) -> str:

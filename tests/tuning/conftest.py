@@ -1,8 +1,14 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from tuning.config import StudyConfig
-from tuning.study import Study
+from tuning.study import Study, resolved_yaml
 from tuning.study_file import parse_study
+from tuning.tracking import EXPERIMENT
 
 
 @pytest.fixture
@@ -35,6 +41,8 @@ def make_study():
         study = Study(config)
         if study.noted("original") is None:
             study.note("original", {"validation/forget_accuracy": 0.9, "validation/retain_accuracy": 0.9})
+            study.note("id", "an id")
+            study.note("created_ms", 1_700_000_000_123)
         return study
 
     return make
@@ -50,3 +58,79 @@ def metrics():
         }
 
     return make
+
+
+@pytest.fixture
+def report():
+    def make(number: int, forget: float = 0.2) -> dict[str, Any]:
+        return {
+            "step": number,
+            "replicate": 0,
+            "elapsed_s": float(number),
+            "evaluation_s": 0.1,
+            "train_loss": 0.3,
+            "metrics": {"validation/forget_accuracy": forget, "validation/retain_accuracy": 0.8},
+        }
+
+    return make
+
+
+@pytest.fixture
+def small_study(config, make_study, metrics, report):
+    """Two finished trials of two epochs, and one that failed; its study.yaml is there."""
+    study = make_study(config)
+    (config.directory / "study.yaml").write_text(resolved_yaml(config))
+    for key, (forget, retain) in enumerate([(0.0, 0.8), (0.1, 0.9)]):
+        study.ask(str(key))
+        study.report(str(key), report(1))
+        study.report(str(key), report(2, forget))
+        study.complete(str(key), metrics(forget, retain), {}, versions={"torch": "2"})
+    study.ask("x")
+    study.fail("x", "DivergedError: the loss is nan")
+    return study
+
+
+@pytest.fixture
+def runs_of():
+    """What a store holds: the client, the parent run, and the children by trial."""
+
+    def find(uri: str) -> tuple[MlflowClient, Run | None, dict[str, Run]]:
+        client = MlflowClient(uri)
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        runs = client.search_runs([experiment.experiment_id]) if experiment is not None else []
+        children = {run.data.tags["antisample.trial"]: run for run in runs if "antisample.trial" in run.data.tags}
+        parents = [run for run in runs if "antisample.trial" not in run.data.tags]
+        return client, parents[0] if parents else None, children
+
+    return find
+
+
+@pytest.fixture
+def everything(runs_of, tmp_path_factory):
+    """All that a store says of a study, by name of the run; what the server itself makes up only with `ids`."""
+
+    def read(uri: str, *, ids: bool = False) -> dict[str, dict[str, Any]]:
+        client, parent, children = runs_of(uri)
+        found: dict[str, dict[str, Any]] = {}
+        for run in [parent, *children.values()]:
+            tags = {name: value for name, value in run.data.tags.items() if ids or name != "mlflow.parentRunId"}
+            folder = tmp_path_factory.mktemp("artifacts")
+            files = client.list_artifacts(run.info.run_id)
+            contents = {
+                file.path: Path(client.download_artifacts(run.info.run_id, file.path, str(folder))).read_bytes()
+                for file in files
+            }
+            found[run.info.run_name] = {
+                "params": run.data.params,
+                "tags": tags,
+                "times": (run.info.start_time, run.info.end_time, run.info.status),
+                "histories": {
+                    name: [(m.step, m.timestamp, m.value) for m in client.get_metric_history(run.info.run_id, name)]
+                    for name in run.data.metrics
+                },
+                "files": contents,
+                "id": run.info.run_id if ids else None,
+            }
+        return found
+
+    return read

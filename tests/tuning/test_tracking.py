@@ -1,173 +1,384 @@
-"""The MLflow view against real SQLite stores and a real server."""
+"""The MLflow view against real SQLite stores: what is sent, when, and how often."""
 
-import contextlib
+import json
 import os
-import signal
-import socket
-import subprocess
-import sys
+import threading
 import time
-from pathlib import Path
-from urllib.request import urlopen
+from collections import Counter
 
 import pytest
 from mlflow import MlflowClient
 
+from antisample.errors import ConfigError, DataError
+from tuning.directory import write_projections
+from tuning.endings import ends, note_end
 from tuning.outcome import find_outcome
 from tuning.study_file import parse_study
-from tuning.tracking import EXPERIMENT, MlflowView, Tracker
+from tuning.tracking import EXPERIMENT, DeliveryError, Ending, MlflowView, StudyFacts, Tracker, rebuild, sync
+from tuning.tracking.batches import batches
+from tuning.tracking.content import params_of, step_metrics
 
-pytestmark = pytest.mark.integration
 
-
-def report(number, forget=0.2):
-    return {
-        "step": number,
-        "replicate": 0,
-        "elapsed_s": float(number),
-        "evaluation_s": 0.1,
-        "train_loss": 0.3,
-        "metrics": {"validation/forget_accuracy": forget, "validation/retain_accuracy": 0.8},
-    }
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory):
+    """MLflow takes seconds to make a store; tests copy this one."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
 
 
 @pytest.fixture
-def study(config, make_study, metrics):
-    study = make_study(config)
-    for key, (forget, retain) in enumerate([(0.0, 0.8), (0.1, 0.9)]):
-        study.ask(str(key))
-        study.report(str(key), report(1))
-        study.report(str(key), report(2, forget))
-        study.complete(str(key), metrics(forget, retain), {}, versions={"torch": "2"})
-    study.ask("x")
-    study.fail("x", "DivergedError: the loss is nan")
-    return study
+def make_store(empty_store, tmp_path):
+    def make(name="mlflow.db"):
+        (tmp_path / name).write_bytes(empty_store.read_bytes())
+        return f"sqlite:///{tmp_path / name}"
+
+    return make
 
 
-def runs_of(uri):
-    client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    runs = client.search_runs([experiment.experiment_id])
-    children = {run.data.tags["antisample.trial"]: run for run in runs if "antisample.trial" in run.data.tags}
-    (parent,) = (run for run in runs if "antisample.trial" not in run.data.tags)
-    return client, parent, children
+@pytest.fixture
+def uri(make_store):
+    return make_store()
 
 
-def write_all(study, uri):
-    view = MlflowView(study.config, "an id", uri)
-    for record in study.records():
-        view.write(record)
-    path = study.config.directory / "report.html"
-    path.write_text("<html></html>")
-    view.finish(find_outcome(study), study.records(), [path])
-    return view
+@pytest.fixture
+def calls(monkeypatch):
+    """Counts what is asked of MLflow, and lets it through."""
+    counted = Counter()
+    for name in ("create_run", "log_batch", "search_runs", "set_terminated", "log_artifact", "log_text"):
+        real = getattr(MlflowClient, name)
+
+        def counting(self, *args, _name=name, _real=real, **kwargs):
+            counted[_name] += 1
+            return _real(self, *args, **kwargs)
+
+        monkeypatch.setattr(MlflowClient, name, counting)
+    return counted
 
 
-def test_one_parent_and_one_child_a_trial_with_params_curves_and_state(study):
-    uri = study.config.mlflow_uri()
-    view = write_all(study, uri)
+def finish(study):
+    outcome = write_projections(study)
+    note_end(study, outcome)
+
+
+@pytest.fixture
+def finished(fill):
+    finish(fill)
+    return fill
+
+
+@pytest.fixture
+def fill(small_study):
+    return small_study
+
+
+def view_of(study, uri):
+    return MlflowView(StudyFacts.of(study), uri)
+
+
+def test_one_parent_and_one_child_a_trial_with_params_curves_and_state(finished, uri, runs_of):
+    done = sync(finished, uri)
     client, parent, children = runs_of(uri)
     assert sorted(children) == ["0", "1", "2"]
     assert all(run.data.tags["mlflow.parentRunId"] == parent.info.run_id for run in children.values())
     assert [children[n].info.status for n in "012"] == ["FINISHED", "FINISHED", "FAILED"]
     assert children["2"].data.tags["antisample.error"].startswith("DivergedError")
+    assert [children[n].data.tags["antisample.state"] for n in "012"] == ["COMPLETE", "COMPLETE", "FAIL"]
     assert children["0"].data.params["unlearn_scale_lr"] == "1.6"
     assert children["0"].data.tags["antisample.version.torch"] == "2"
     history = client.get_metric_history(children["1"].info.run_id, "validation/forget_accuracy")
     assert [(m.step, m.value) for m in history] == [(1, 0.2), (2, 0.1)]
-    assert {file.path for file in client.list_artifacts(parent.info.run_id)} == {"front.json", "report.html"}
+    names = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert names == {"front.json", "report.html", "study.yaml", "trials.parquet"}
     assert parent.info.status == "FINISHED"
-    assert f"/#/experiments/{parent.info.experiment_id}/runs?workflowType=machine_learning" in view.link()
+    assert parent.data.tags["antisample.chosen"] == str(find_outcome(finished).chosen.number)
+    assert parent.data.metrics["original/validation/retain_accuracy"] == 0.9
+    assert parent.info.start_time == finished.noted("created_ms")
+    assert (done.trials, done.runs, done.steps, done.ends, done.files) == (3, 4, 4, 3, 4)
+    assert f"/#/experiments/{parent.info.experiment_id}/runs?workflowType=machine_learning" in done.link
+    assert parent.info.artifact_uri.startswith((finished.config.runs_dir / "mlartifacts").resolve().as_uri())
 
 
-def test_writing_everything_again_adds_nothing(study):
-    uri = study.config.mlflow_uri()
-    write_all(study, uri)
-    write_all(study, uri)
+@pytest.mark.parametrize("cursor", ["kept", "lost", "damaged", "wrong"])
+def test_delivering_again_changes_nothing(finished, uri, everything, cursor):
+    sync(finished, uri)
+    before = everything(uri, ids=True)
+    path = finished.config.directory / "mlflow.json"
+    if cursor == "lost":
+        path.unlink()
+    elif cursor != "kept":
+        path.write_text('{"half' if cursor == "damaged" else '{"stores": 3}')
+    done = sync(finished, uri)
+    assert everything(uri, ids=True) == before
+    assert (done.runs, done.steps) == (0, 0 if cursor == "kept" else 4)
+    assert sync(finished, uri).steps == 0
+
+
+def test_a_rebuilt_store_equals_the_first(finished, uri, make_store, everything, monkeypatch):
+    sync(finished, uri)
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        rebuilt = make_store("rebuilt.db")
+        done = rebuild(finished, rebuilt)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert done.runs == 4
+    assert everything(rebuilt) == everything(uri)
+
+
+def test_a_study_that_went_on_and_was_rebuilt_equals_the_first(
+    finished, uri, make_store, make_study, everything, report, metrics
+):
+    sync(finished, uri)
+    more = make_study(finished.config.model_copy(update={"n_trials": 5}))
+    more.ask("y")
+    more.report("y", report(1, 0.0))
+    more.complete("y", metrics(0.0, 0.95), {})
+    finish(more)
+    sync(more, uri)
+    rebuilt = make_store("rebuilt.db")
+    rebuild(more, rebuilt)
+    found = everything(uri)
+    assert found == everything(rebuilt)
+    assert [point[:2] for point in found["made"]["histories"]["front_size"]] == [
+        (end.trials, end.timestamp_ms) for end in ends(more)
+    ]
+    assert [end.trials for end in ends(more)] == [3, 4]
+    assert found["made"]["tags"]["antisample.n_trials"] == "5"
+
+
+def test_an_end_that_is_the_same_is_kept_once(finished):
+    finish(finished)
+    assert len(ends(finished)) == 1
+
+
+def test_rebuild_refuses_a_store_that_holds_the_study(finished, uri):
+    sync(finished, uri)
+    with pytest.raises(ConfigError, match=r"without runs of this study, but .* holds 4; `antisample mlflow sync`"):
+        rebuild(finished, uri)
+
+
+def test_views_that_were_deleted_are_made_again_for_a_rebuild(finished, uri, runs_of):
+    for name in ("trials.parquet", "report.html"):
+        (finished.config.directory / name).unlink()
+    rebuild(finished, uri)
+    client, parent, _ = runs_of(uri)
+    assert len(client.list_artifacts(parent.info.run_id)) == 4
+
+
+def test_a_report_costs_one_request_and_sends_its_own_step_alone(config, make_study, uri, calls, report, metrics):
+    study = make_study(config)
+    view = view_of(study, uri)
+    costs = []
+    study.listen(lambda record: (calls.clear(), view.write(record), costs.append(dict(calls))))
+    study.ask("a")
+    study.report("a", report(1))
+    study.report("a", report(2))
+    study.complete("a", metrics(0.1, 0.8), {})
+    assert costs[1] == costs[2] == {"log_batch": 1}
+    assert costs[3] == {"log_batch": 1, "set_terminated": 1}
+    assert view.sent.steps == 2
+    calls.clear()
+    view.write(study.records()[0])
+    assert not calls
+
+
+def test_the_cursor_says_what_each_store_has_and_no_password(fill, uri, monkeypatch):
+    sync(fill, uri)
+    content = json.loads((fill.config.directory / "mlflow.json").read_text())
+    runs = {run.get("trial"): run for run in content[uri].values()}
+    assert runs[1] == {"trial": 1, "begun": True, "steps": 2, "last_step": 2, "ended": True}
+    assert runs[None] == {"begun": True}
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with pytest.raises(DeliveryError) as caught:
+        sync(fill, "http://me:secret@127.0.0.1:9")
+    assert str(caught.value) == "http://127.0.0.1:9: The server does not answer (Connection refused)."
+
+
+def test_a_run_deleted_in_mlflow_comes_back_whole(finished, uri, runs_of, everything):
+    sync(finished, uri)
+    before = everything(uri)
     client, _, children = runs_of(uri)
-    assert sorted(children) == ["0", "1", "2"]
-    assert len(client.get_metric_history(children["1"].info.run_id, "validation/retain_accuracy")) == 2
+    client.delete_run(children["1"].info.run_id)
+    assert sync(finished, uri).runs == 1
+    assert everything(uri) == before
 
 
-def test_with_replicates_the_newest_value_is_their_mean(values, make_study, metrics):
+def test_a_run_deleted_while_a_driver_writes_comes_back_whole(config, make_study, uri, runs_of, report):
+    study = make_study(config)
+    tracker = Tracker(view_of(study, uri))
+    study.listen(tracker.submit)
+    study.ask("a")
+    study.report("a", report(1))
+    wait_for(lambda: "0" in children_of(runs_of, uri))
+    client, _, children = runs_of(uri)
+    client.delete_run(children["0"].info.run_id)
+    study.report("a", report(2))
+    assert tracker.close(None, timeout_s=60) is None
+    client, _, children = runs_of(uri)
+    history = client.get_metric_history(children["0"].info.run_id, "train_loss")
+    assert [point.step for point in history] == [1, 2]
+
+
+def test_a_store_restored_from_a_copy_gets_what_it_lost(finished, make_study, tmp_path, uri, everything):
+    old = tmp_path / "mlflow.db"
+    sync(finished, uri)
+    complete, content = everything(uri), old.read_bytes()
+    client = MlflowClient(uri)
+    for run in client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id]):
+        client.update_run(run.info.run_id, status="RUNNING")
+    assert content
+    sync(finished, uri)
+    assert everything(uri) == complete
+
+
+def test_several_deliveries_at_once_make_every_run_once(finished, uri, everything, make_store):
+    problems = []
+
+    def deliver():
+        try:
+            sync(finished, uri)
+        except DeliveryError as error:
+            problems.append(str(error))
+
+    threads = [threading.Thread(target=deliver) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert sorted(everything(uri)) == ["made", "made/0", "made/1", "made/2"]
+    alone = make_store("alone.db")
+    rebuild(finished, alone)
+    assert everything(uri) == everything(alone)
+
+
+def test_a_run_that_a_slow_server_made_twice_is_removed(finished, uri, everything, runs_of):
+    sync(finished, uri)
+    before = everything(uri)
+    client, _, children = runs_of(uri)
+    first = children["0"]
+    client.create_run(first.info.experiment_id, first.info.start_time, dict(first.data.tags), first.info.run_name)
+    sync(finished, uri)
+    assert everything(uri) == before
+
+
+def test_a_trial_between_its_suggestion_and_its_seeds_is_left_for_later(config, make_study, uri, runs_of):
+    study = make_study(config)
+    study.optuna_study().ask()
+    assert sync(study, uri).trials == 1
+    assert children_of(runs_of, uri) == {}
+
+
+def test_a_refused_trial_holds_up_no_other(finished, uri, runs_of):
+    sync(finished, uri)
+    client, _, children = runs_of(uri)
+    run = client.create_run(
+        children["1"].info.experiment_id, tags={"antisample.study": "other", "antisample.trial": "1"}
+    )
+    client.log_param(run.info.run_id, "p", "another value")
+    for child in children.values():
+        client.delete_run(child.info.run_id)
+    client.set_tag(run.info.run_id, "antisample.study", finished.noted("id"))
+    with pytest.raises(DeliveryError, match=r"Trial 1: .*Changing param values is not allowed"):
+        sync(finished, uri)
+    assert sorted(children_of(runs_of, uri)) == ["0", "1", "2"]
+
+
+def test_with_replicates_the_newest_value_is_their_mean(values, make_study, metrics, uri, runs_of, report):
     study = make_study(parse_study({**values, "replicates": 2}))
     study.ask("a")
     for number, forget in ((1, 0.0), (2, 0.2)):
         study.report("a", report(number, forget))
     study.complete("a", metrics(0.1, 0.8), {})
-    uri = study.config.mlflow_uri()
-    write_all(study, uri)
-    write_all(study, uri)
+    sync(study, uri)
+    sync(study, uri)
     client, _, children = runs_of(uri)
     assert children["0"].data.metrics["validation/forget_accuracy"] == 0.1
     history = client.get_metric_history(children["0"].info.run_id, "validation/forget_accuracy")
     assert sorted((m.step, m.value) for m in history) == [(1, 0.0), (2, 0.1), (2, 0.2)]
 
 
-def test_curves_longer_than_one_batch_arrive_whole(config, make_study, metrics):
+def test_curves_longer_than_one_batch_arrive_whole(config, make_study, metrics, uri, runs_of, report):
     study = make_study(config)
     study.ask("a")
     for number in range(1, 301):
         study.report("a", report(number))
     study.complete("a", metrics(0.2, 0.8), {})
-    uri = study.config.mlflow_uri()
-    write_all(study, uri)
+    sync(study, uri)
     client, _, children = runs_of(uri)
     assert len(client.get_metric_history(children["0"].info.run_id, "train_loss")) == 300
 
 
-@pytest.fixture
-def server(tmp_path):
-    """A real MLflow server on loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [Path(sys.executable).with_name("mlflow"), "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{tmp_path / 'server.db'}", "--workers", "1"]
-    command += ["--artifacts-destination", str(tmp_path / "server-artifacts")]
-    with (tmp_path / "server.log").open("w") as log:
-        process = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
+def test_batches_keep_mlflows_limits_and_lose_nothing(fill):
+    steps = [step for record in fill.records() for step in record.steps] * 200
+    params = params_of({f"name {n}": "\u00e4" * 9000 for n in range(250)})
+    found = list(batches(step_metrics(steps), params))
+    assert sum(len(batch["metrics"]) for batch in found) == 5 * len(steps)
+    assert sum(len(batch["params"]) for batch in found) == 250
+    for batch in found:
+        assert len(batch["metrics"]) <= 1000
+        assert len(batch["params"]) <= 100
+        entries = [dict(entry) for kind in ("metrics", "params", "tags") for entry in batch[kind]]
+        assert len(entries) <= 1000
+        assert len(json.dumps(entries)) < 1_000_000
+    assert list(batches()) == []
+
+
+def test_a_study_that_never_began_cannot_be_delivered(config, uri):
+    config.directory.mkdir()
+    from tuning.study import Study  # noqa: PLC0415
+
+    with pytest.raises(DataError, match="the search has not begun"):
+        sync(Study(config), uri)
+
+
+def test_the_tracker_delivers_what_earlier_drivers_could_not(finished, uri, runs_of):
+    tracker = Tracker(view_of(finished, uri), finished.records())
+    assert tracker.close(Ending.of(finished), timeout_s=60) is None
+    assert tracker.link()
+    assert sorted(children_of(runs_of, uri)) == ["0", "1", "2"]
+
+
+def test_a_store_that_cannot_be_reached_is_a_notice_not_an_error(finished):
+    tracker = Tracker(view_of(finished, "http://127.0.0.1:9"))
+    for record in finished.records():
+        tracker.submit(record)
+    started = time.monotonic()
+    problem = tracker.close(Ending.of(finished), timeout_s=20)
+    assert problem == "The server does not answer (Connection refused)."
+    assert time.monotonic() - started < 10
+    assert tracker.link() is None
+
+
+def test_a_full_disk_costs_the_cursor_alone(finished, uri, runs_of, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.replace", full)
+    sync(finished, uri)
+    assert len(children_of(runs_of, uri)) == 3
+    assert not (finished.config.directory / "mlflow.json").exists()
+
+
+def test_mlflows_own_settings_are_respected(finished, uri, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
+    sync(finished, uri)
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
+    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
+
+
+def children_of(runs_of, uri):
     try:
-        for _ in range(240):
-            with contextlib.suppress(OSError), urlopen(f"http://127.0.0.1:{port}/health", timeout=1) as answer:
-                if answer.status == 200:
-                    break
-            time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
+        return runs_of(uri)[2]
+    except (AttributeError, ValueError):  # no experiment or no parent yet
+        return {}
 
 
-def test_a_server_gets_the_same_as_a_file(study, server):
-    write_all(study, server)
-    write_all(study, server)
-    client, parent, children = runs_of(server)
-    assert [children[n].info.status for n in sorted(children)] == ["FINISHED", "FINISHED", "FAILED"]
-    assert children["1"].data.metrics["validation/forget_accuracy"] == 0.1
-    assert {file.path for file in client.list_artifacts(parent.info.run_id)} == {"front.json", "report.html"}
-
-
-def test_artifacts_of_a_local_store_lie_beside_it(study):
-    uri = study.config.mlflow_uri()
-    write_all(study, uri)
-    _, parent, _ = runs_of(uri)
-    assert parent.info.artifact_uri.startswith((study.config.runs_dir / "mlartifacts").resolve().as_uri())
-
-
-def test_the_tracker_delivers_in_the_background(study):
-    uri = study.config.mlflow_uri()
-    tracker = Tracker(MlflowView(study.config, "an id", uri))
-    for record in study.records():
-        tracker.submit(record)
-    assert tracker.close(find_outcome(study), study.records(), [], timeout_s=60) is None
-    _, _, children = runs_of(uri)
-    assert sorted(children) == ["0", "1", "2"]
-
-
-def test_a_store_that_cannot_be_reached_is_a_notice_not_an_error(study, monkeypatch):
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    tracker = Tracker(MlflowView(study.config, "an id", "http://127.0.0.1:9"))
-    for record in study.records():
-        tracker.submit(record)
-    assert tracker.close(find_outcome(study), study.records(), [], timeout_s=20)
+def wait_for(condition, timeout_s=60):
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -1,0 +1,49 @@
+"""How a study ended, each time it was run: kept in the study, so that views of it can be made again."""
+
+import time
+from dataclasses import asdict, dataclass
+
+from tuning.outcome import Outcome
+from tuning.study import Study
+
+_NOTE = "endings"
+
+
+@dataclass(frozen=True)
+class EndRecord:
+    """The outcome in figures at the end of one run of the search.
+
+    Attributes:
+        timestamp_ms: When it was found, milliseconds since 1970.
+        trials: How many there were.
+        chosen: Number of the chosen trial; None if there was none.
+        values: Hypervolume, size of the front, and `chosen/METRIC` of the chosen trial.
+    """
+
+    timestamp_ms: int
+    trials: int
+    chosen: int | None
+    values: dict[str, float]
+
+
+def note_end(study: Study, outcome: Outcome) -> None:
+    """Keeps the outcome in the study, unless it is the one that was kept last."""
+    values = {"hypervolume": outcome.hypervolume, "front_size": float(len(outcome.front))}
+    chosen = outcome.chosen
+    if chosen is not None:
+        values |= {f"chosen/{name}": value for name, value in chosen.metrics.items()}
+    before = ends(study)
+    end = EndRecord(
+        time.time_ns() // 1_000_000, len(study.records()), None if chosen is None else chosen.number, values
+    )
+    if not before or (end.trials, end.chosen, end.values) != (
+        before[-1].trials,
+        before[-1].chosen,
+        before[-1].values,
+    ):
+        study.note(_NOTE, [asdict(known) for known in (*before, end)])
+
+
+def ends(study: Study) -> tuple[EndRecord, ...]:
+    """All ends so far, the oldest first; none while the first run of the search is under way."""
+    return tuple(EndRecord(**end) for end in study.noted(_NOTE, []))

@@ -1,0 +1,154 @@
+"""What MLflow is told. All of it is a function of the study's directory, so that telling it again changes nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Metric, Param, RunTag
+
+from antisample.errors import DataError
+from tuning.endings import EndRecord, ends
+from tuning.outcome import Outcome, find_outcome
+from tuning.records import StepRecord, TrialRecord
+from tuning.study import Study
+
+EXPERIMENT = "antisample"
+STUDY_TAG, TRIAL_TAG = "antisample.study", "antisample.trial"
+STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
+FILES = ("trials.parquet", "report.html", "study.yaml")
+_LONGEST_PARAM, _LONGEST_TAG = 6000, 5000
+
+
+@dataclass(frozen=True)
+class StudyFacts:
+    """What is told about a study from its start.
+
+    Attributes:
+        study_id: Unique; the tag that its runs are found by.
+        name: The name that the study was made with, even if its folder is called otherwise now.
+        directory: The study's folder.
+        created_ms: When the study was made, milliseconds since 1970.
+        params: What was searched, on what; fixed for ever, as MLflow's parameters are.
+        fixed: Values of the method's configuration that are not searched.
+        original: Metrics of the original model.
+    """
+
+    study_id: str
+    name: str
+    directory: Path
+    created_ms: int
+    params: dict[str, Any]
+    fixed: dict[str, Any]
+    original: dict[str, float]
+
+    @classmethod
+    def of(cls, study: Study) -> "StudyFacts":
+        """Reads a study.
+
+        Raises:
+            DataError: If its search never began.
+        """
+        config, study_id = study.config, study.noted("id")
+        if study_id is None:
+            raise DataError(f"{config.directory}: the search has not begun, so MLflow has nothing to show.")
+        # Studies from before the note began with their first trial.
+        begun_ms = min((record.started_ms for record in study.records()), default=0)
+        return cls(
+            study_id=study_id,
+            name=study.optuna_study().study_name,
+            directory=config.directory.resolve(),
+            created_ms=study.noted("created_ms", begun_ms),
+            params={
+                "data": config.data.source,
+                "model": config.model.name,
+                "method": config.method,
+                "forget": ",".join(map(str, config.forget.classes)),
+                "space": config.space or config.method,
+                "sampler": config.sampler,
+                "seed": config.seed,
+            },
+            fixed=dict(config.fixed),
+            original=study.noted("original", {}),
+        )
+
+    def trial_params(self, record: TrialRecord) -> list[Param]:
+        """Parameters of a trial's run."""
+        return params_of({**self.fixed, **record.params, "seeds": list(record.seeds)})
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What is told about a study whose search has come to an end.
+
+    Attributes:
+        ends: Each time the search ended; at least one.
+        n_trials: How many trials were wanted.
+        front: Content of `front.json`.
+    """
+
+    ends: tuple[EndRecord, ...]
+    n_trials: int
+    front: dict[str, Any]
+
+    @classmethod
+    def of(cls, study: Study, outcome: Outcome | None = None) -> "Ending | None":
+        """Reads a study; None if its search has not come to an end."""
+        found = ends(study)
+        if not found:
+            return None
+        return cls(found, study.config.n_trials, (outcome or find_outcome(study)).to_json())
+
+    def metrics(self, told: int) -> list[Metric]:
+        """Figures of the ends that come after the first `told` ones."""
+        return [
+            Metric(name, value, end.timestamp_ms, end.trials)
+            for end in self.ends[told:]
+            for name, value in end.values.items()
+        ]
+
+    def tags(self) -> list[RunTag]:
+        """What may be another at every end."""
+        chosen = self.ends[-1].chosen
+        return [
+            RunTag("antisample.chosen", "none" if chosen is None else str(chosen)),
+            RunTag("antisample.n_trials", str(self.n_trials)),
+        ]
+
+
+def params_of(values: Mapping[str, Any]) -> list[Param]:
+    """Parameters as MLflow keeps them."""
+    return [Param(name, str(value)[:_LONGEST_PARAM]) for name, value in values.items()]
+
+
+def step_metrics(steps: Sequence[StepRecord]) -> list[Metric]:
+    """The points of a trial's curves at these steps."""
+    return [
+        Metric(name, value, step.timestamp_ms, step.step)
+        for step in steps
+        for name, value in {
+            **step.metrics,
+            "train_loss": step.train_loss,
+            "elapsed_s": step.elapsed_s,
+            "evaluation_s": step.evaluation_s,
+        }.items()
+    ]
+
+
+def final_metrics(record: TrialRecord) -> list[Metric]:
+    """Means over the replicates: MLflow shows the newest value of a metric, which would be the last replicate's."""
+    if record.state != "COMPLETE" or len(record.seeds) < 2 or not record.steps:
+        return []
+    end_ms = max(record.finished_ms or 0, record.steps[-1].timestamp_ms + 1)
+    return [Metric(name, value, end_ms, record.fidelity) for name, value in record.metrics.items()]
+
+
+def final_tags(record: TrialRecord) -> list[RunTag]:
+    """What is known of a trial at its end."""
+    facts: dict[str, Any] = {
+        "antisample.state": record.state,
+        "antisample.worker": record.worker,
+        "antisample.error": record.error,
+        **{f"antisample.version.{name}": version for name, version in record.versions.items()},
+    }
+    return [RunTag(name, str(value)[:_LONGEST_TAG]) for name, value in facts.items() if value is not None]

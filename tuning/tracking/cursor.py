@@ -1,0 +1,98 @@
+"""How much of a study which MLflow store has: `mlflow.json` in the study's directory.
+
+Losing it costs repeated deliveries only, which MLflow drops.
+"""
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mlflow.entities import Run
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from antisample.errors import DataError
+from antisample.files import whole_file
+from tuning.records import StepRecord
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What one run in MLflow has.
+
+    Attributes:
+        trial: The trial that the run shows; None for the parent.
+        begun: Whether it has its parameters.
+        steps: How many steps of the trial it has, or how many ends of the search.
+        last_step: The newest of these steps.
+        ended: Whether it has been told its end.
+        files: Fingerprints of the files that it has, by name.
+    """
+
+    trial: int | None = None
+    begun: bool = False
+    steps: int = 0
+    last_step: int = 0
+    ended: bool = False
+    files: dict[str, str] | None = None
+
+    def missing(self, steps: Sequence[StepRecord]) -> Sequence[StepRecord]:
+        """The steps that the run has not got; all of them if it is not certain which it has."""
+        known = self.steps == 0 or (len(steps) >= self.steps and steps[self.steps - 1].step == self.last_step)
+        return steps[self.steps :] if known else steps
+
+
+_STORES = TypeAdapter(dict[str, dict[str, Delivered]])
+
+
+class Cursor:
+    """Remembers what was delivered to one store.
+
+    Args:
+        path: `mlflow.json`; need not exist, and may be damaged.
+        uri: The store.
+    """
+
+    def __init__(self, path: Path, uri: str) -> None:
+        self._path = path
+        self._stores = _read(path)
+        self._runs = self._stores.setdefault(store_name(uri), {})
+
+    def compare(self, runs: Iterable[Run]) -> None:
+        """Forgets what cannot be: a run that was told its end and runs again is of a store restored from a copy."""
+        for run in runs:
+            if run.info.status == "RUNNING" and self.of(run.info.run_id).ended:
+                del self._runs[run.info.run_id]
+
+    def of(self, run_id: str) -> Delivered:
+        """What a run has."""
+        return self._runs.get(run_id, Delivered())
+
+    def note(self, run_id: str, delivered: Delivered) -> None:
+        """Remembers what a run has now."""
+        self._runs[run_id] = delivered
+        # Without the file the next driver delivers again what MLflow has, and MLflow drops it.
+        with contextlib.suppress(DataError), whole_file(self._path) as unfinished:
+            unfinished.write_bytes(_STORES.dump_json(self._stores, indent=1, exclude_defaults=True))
+
+    def note_file(self, run_id: str, name: str, fingerprint: str) -> None:
+        """Remembers that a run has a file."""
+        known = self.of(run_id)
+        self.note(run_id, replace(known, files={**(known.files or {}), name: fingerprint}))
+
+
+def store_name(uri: str) -> str:
+    """The address of a store without user name and password."""
+    parts = urlsplit(uri)
+    if "@" not in parts.netloc:
+        return uri
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _read(path: Path) -> dict[str, dict[str, Delivered]]:
+    try:
+        return _STORES.validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return {}

@@ -1,0 +1,88 @@
+"""Delivering a study to MLflow outside of a search: `antisample mlflow sync` and `rebuild`."""
+
+from dataclasses import dataclass
+
+from antisample.errors import ConfigError
+from tuning.directory import write_projections
+from tuning.study import Study
+from tuning.tracking.background import Tracker
+from tuning.tracking.content import FILES, Ending, StudyFacts
+from tuning.tracking.cursor import store_name
+from tuning.tracking.runs import StudyRuns
+from tuning.tracking.view import MlflowView
+
+
+class DeliveryError(Exception):
+    """The store could not be reached or refused something; the study is as it was, and can be delivered later."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What a delivery has done.
+
+    Attributes:
+        store: The store, without user name and password.
+        trials: Trials that the study has, and the store now, too.
+        runs: Runs that were created.
+        steps: Steps that were sent.
+        ends: Trials whose end was sent.
+        files: Files that were sent.
+        link: Path and query of the study's runs in the MLflow UI.
+    """
+
+    store: str
+    trials: int
+    runs: int
+    steps: int
+    ends: int
+    files: int
+    link: str | None
+
+
+def sync(study: Study, uri: str) -> Delivery:
+    """Delivers what a store lacks of a study. Changes nothing in the study; safe while its search runs.
+
+    Args:
+        study: The study.
+        uri: MLflow store or server.
+
+    Returns:
+        What was sent.
+
+    Raises:
+        DataError: If the search of the study never began.
+        DeliveryError: If the store does not answer or refuses something.
+    """
+    view = MlflowView(StudyFacts.of(study), uri)
+    ending = Ending.of(study)
+    if ending is not None and not all((study.config.directory / name).is_file() for name in FILES):
+        write_projections(study)
+    records = study.records()
+    problem = Tracker(view, records).close(ending, timeout_s=None)
+    if problem is not None:
+        raise DeliveryError(f"{store_name(uri)}: {problem}")
+    sent = view.sent
+    return Delivery(
+        store_name(uri), len(records), view.runs.created, sent.steps, sent.ends, sent.files, view.runs.link()
+    )
+
+
+def rebuild(study: Study, uri: str) -> Delivery:
+    """Makes the runs of a study anew in a store that has none of them; see `sync`.
+
+    Raises:
+        ConfigError: If the store holds runs of the study.
+        DataError: If the search of the study never began.
+        DeliveryError: If the store does not answer or refuses something.
+    """
+    runs = StudyRuns(StudyFacts.of(study), uri)
+    try:
+        runs.connect()
+    except Exception as error:
+        raise DeliveryError(f"{store_name(uri)}: {error}") from error
+    if runs.known():
+        raise ConfigError(
+            f"`--tracking-uri` must be a store without runs of this study, but {store_name(uri)} holds "
+            f"{len(runs.known())}; `antisample mlflow sync` delivers what they lack."
+        )
+    return sync(study, uri)

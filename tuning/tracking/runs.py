@@ -1,0 +1,170 @@
+"""The runs of one study in one MLflow store: found by tag before they are created, so that no trial has two."""
+
+import logging
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from tuning.journal import KernelLock
+from tuning.records import TrialRecord
+from tuning.tracking.content import EXPERIMENT, STUDY_TAG, TRIAL_TAG, StudyFacts
+
+_PAGE = 10_000
+
+
+def bound_requests() -> None:
+    """Sets how MLflow's client behaves, where the user has not: it reads these variables at every request.
+
+    It would wait 120 s for an answer and try 8 times. A request repeated inside the client creates a run twice where
+    the first answer was lost; here a repetition looks for the run first. The links it prints would break `--json`.
+    """
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+
+
+class StudyRuns:
+    """Finds and creates the runs of a study. Every method raises whatever MLflow raises.
+
+    Args:
+        facts: The study.
+        uri: MLflow store or server.
+    """
+
+    def __init__(self, facts: StudyFacts, uri: str) -> None:
+        bound_requests()
+        self._facts, self._uri = facts, uri
+        # One process at a time looks for a run and creates it, be it a search or a delivery afterwards.
+        self._lock = KernelLock(facts.directory / "mlflow.lock")
+        self._connection: tuple[MlflowClient, str] | None = None
+        self._runs: dict[int | None, Run] = {}
+        self.created = 0
+
+    def connect(self) -> MlflowClient:
+        """The client; the first call finds or creates the experiment and finds the runs."""
+        if self._connection is None:
+            client = MlflowClient(self._uri)
+            self._connection = (client, self._experiment(client))
+            try:
+                self.look()
+            except BaseException:
+                self._connection = None
+                raise
+        return self._connection[0]
+
+    def disconnect(self) -> None:
+        """Makes the next call look at the store anew: after an error nothing is certain."""
+        self._connection = None
+        self._runs = {}
+
+    def look(self) -> None:
+        """Finds the runs anew, and removes the second run of a trial.
+
+        There can be one if the store created a run after the client had given up waiting for it. Every process keeps
+        the same one of them.
+        """
+        with self._lock:
+            client, _ = self._connected()
+            found: dict[int | None, list[Run]] = {}
+            for run in self._search(f"tags.`{STUDY_TAG}` = '{self._facts.study_id}'"):
+                found.setdefault(_trial_of(run), []).append(run)
+            for runs in found.values():
+                runs.sort(key=lambda run: run.info.run_id)
+                for run in runs[1:]:
+                    client.delete_run(run.info.run_id)
+            self._runs = {trial: runs[0] for trial, runs in found.items()}
+
+    def known(self) -> list[Run]:
+        """The runs that were found or created, the parent among them."""
+        return list(self._runs.values())
+
+    def parent(self) -> Run:
+        """The run of the study."""
+        self.connect()
+        return self._runs.get(None) or self._create(None, self._facts.name, self._facts.created_ms, {})
+
+    def child(self, record: TrialRecord) -> Run:
+        """The run of a trial."""
+        self.connect()
+        return self._runs.get(record.number) or self._create(
+            record.number,
+            f"{self._facts.name}/{record.number}",
+            record.started_ms,
+            {
+                TRIAL_TAG: str(record.number),
+                MLFLOW_PARENT_RUN_ID: self.parent().info.run_id,
+                "antisample.state": "RUNNING",
+                "antisample.origin": record.origin,
+            },
+        )
+
+    def link(self) -> str | None:
+        """Path and query of the study's runs in the MLflow UI, behind the server's address."""
+        if self._connection is None:
+            return None
+        wanted = quote(f"tags.`{STUDY_TAG}` = '{self._facts.study_id}'", safe="")
+        return (
+            f"/#/experiments/{self._connection[1]}/runs?workflowType=machine_learning"
+            f"&searchFilter={wanted}&orderByKey=metrics.%60validation%2Fretain_accuracy%60&orderByAsc=false"
+        )
+
+    def _create(self, trial: int | None, name: str, start_ms: int, tags: dict[str, str]) -> Run:
+        client, experiment_id = self._connected()
+        mine = f"tags.`{STUDY_TAG}` = '{self._facts.study_id}'"
+        if trial is not None:
+            mine += f" and tags.`{TRIAL_TAG}` = '{trial}'"
+        with self._lock:
+            found = [run for run in self._search(mine) if _trial_of(run) == trial]
+            if found:
+                run = min(found, key=lambda run: run.info.run_id)
+            else:
+                tags = {STUDY_TAG: self._facts.study_id, **tags}
+                run = client.create_run(experiment_id, start_time=start_ms, run_name=name, tags=tags)
+                self.created += 1
+        self._runs[trial] = run
+        return run
+
+    def _search(self, wanted: str) -> list[Run]:
+        client, experiment_id = self._connected()
+        found: list[Run] = []
+        token = None
+        while True:
+            page = client.search_runs([experiment_id], wanted, max_results=_PAGE, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+    def _connected(self) -> tuple[MlflowClient, str]:
+        if self._connection is None:
+            raise RuntimeError("connect() comes first")
+        return self._connection
+
+    def _experiment(self, client: MlflowClient) -> str:
+        found = client.get_experiment_by_name(EXPERIMENT)
+        if found is None:
+            server = self._uri.startswith(("http", "databricks"))
+            try:
+                return str(client.create_experiment(EXPERIMENT, None if server else self._artifacts()))
+            except MlflowException:
+                found = client.get_experiment_by_name(EXPERIMENT)  # another study was faster
+                if found is None:
+                    raise
+        if found.lifecycle_stage != "active":
+            raise MlflowException(f"The experiment {EXPERIMENT!r} was deleted in MLflow; restore it there.")
+        return str(found.experiment_id)
+
+    def _artifacts(self) -> str:
+        folder: Path = self._facts.directory.parent / "mlartifacts"
+        return folder.as_uri()
+
+
+def _trial_of(run: Run) -> int | None:
+    trial = run.data.tags.get(TRIAL_TAG)
+    return None if trial is None else int(trial)

@@ -73,7 +73,7 @@ def test_ctrl_c_ends_in_order_says_how_to_resume_and_resume_works(long):
 
 
 def test_a_study_ends_with_its_time_budget(make_workplace):
-    place = make_workplace(n_trials=500, time_budget_min=0.5, confirm_seeds=0, tracking_uri="none")
+    place = make_workplace(n_trials=500, time_budget_min=0.8, confirm_seeds=0, tracking_uri="none")
     started = time.monotonic()
     result = place.results("run", "study.yaml")
     assert time.monotonic() - started < 120

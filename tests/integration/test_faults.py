@@ -124,6 +124,7 @@ def test_a_killed_worker_costs_no_trial_and_no_finished_replicate(make_workplace
         assert known == {step.step: step for step in after[record.number].steps if step.step in known}
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_every_time_fails_its_trial_with_the_reason(make_workplace):
     place = make_workplace(n_trials=2, max_retries=0, max_failures=3, confirm_seeds=0, replicates=4)
     with place.start("run", "study.yaml") as process:

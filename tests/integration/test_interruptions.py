@@ -36,6 +36,7 @@ def long(make_workplace):
     return make_workplace(n_trials=4, replicates=3, confirm_seeds=0)
 
 
+@pytest.mark.slow
 def test_a_killed_driver_loses_and_doubles_nothing(long):
     with long.start("run", "study.yaml") as process:
         wait_for_trials(long, process, 1)

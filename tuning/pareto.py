@@ -14,13 +14,20 @@ def dominates(a: Point, b: Point) -> bool:
 def non_dominated(points: Sequence[Point]) -> list[int]:
     """Positions of the points that no other dominates, in order; equal points are all kept.
 
+    In lexicographic order a point is dominated by earlier ones alone, and then by one of the front so far.
+
     Args:
         points: Minimised coordinates, finite.
 
     Returns:
         Ascending positions.
     """
-    return [i for i, point in enumerate(points) if not any(dominates(other, point) for other in points)]
+    front: list[int] = []
+    for i in sorted(range(len(points)), key=lambda i: points[i]):
+        # From the end: where two objectives conflict, the last point of the front is the one that dominates.
+        if not any(dominates(points[j], points[i]) for j in reversed(front)):
+            front.append(i)
+    return sorted(front)
 
 
 def hypervolume(points: Sequence[Point], reference: Point) -> float:

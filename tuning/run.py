@@ -1,6 +1,5 @@
 """One study from its configuration to its outcome: `run_study`."""
 
-import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -9,10 +8,8 @@ from typing import Any
 
 import ray
 from ray import tune
-from ray.tune.error import TuneError
 
 from antisample.device import choose_device, describe_device
-from antisample.errors import AntisampleError
 from antisample.unlearning import load_inputs
 from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
@@ -24,8 +21,7 @@ from tuning.outcome import Outcome, find_outcome
 from tuning.progress import Progress
 from tuning.records import TrialRecord
 from tuning.resources import WorkerShare
-from tuning.scheduler import StudyScheduler
-from tuning.searcher import StudySearcher
+from tuning.search import search
 from tuning.study import Study
 from tuning.tracking import Ending, MlflowView, StudyFacts, Tracker
 from tuning.trainable import UnlearnTrainable, checkpoint_file, model_file
@@ -125,52 +121,11 @@ def worker_share(config: StudyConfig) -> WorkerShare:
 def _search(study: Study, inputs: Any, started: float, share: WorkerShare, at_once: int) -> None:
     config = study.config
     budget_s = 60 * config.time_budget_min - (time.monotonic() - started) if config.time_budget_min else None
-    deadline = time.monotonic() + budget_s if budget_s is not None else None
     # Ray's workers stand in a folder of their own.
     remote = config.model_copy(update={"runs_dir": config.runs_dir.resolve()})
-    trainable = tune.with_resources(
-        tune.with_parameters(UnlearnTrainable, inputs=inputs, study=remote),
-        {"CPU": share.cpus, "GPU": share.gpus},
-    )
-    logging.getLogger("ray.tune").setLevel(logging.ERROR)
-    logging.getLogger("ray.tune.execution.tune_controller").addFilter(_is_not_ours)
-    tuner = tune.Tuner(
-        trainable,
-        tune_config=tune.TuneConfig(
-            search_alg=StudySearcher(study, deadline),
-            scheduler=StudyScheduler(study),
-            num_samples=-1,
-            max_concurrent_trials=at_once,
-            reuse_actors=True,
-            time_budget_s=max(1.0, budget_s) if budget_s is not None else None,
-            trial_dirname_creator=lambda trial: f"trial_{trial.trial_id}",
-        ),
-        run_config=tune.RunConfig(
-            name="ray",
-            storage_path=str(config.directory.resolve()),
-            verbose=0,
-            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-        ),
-    )
-    out_of_time = False
-    try:
-        tuner.fit()
-    except TuneError:
-        if study.problem is None:
-            raise
-        raise study.problem from None
-    finally:
-        # What an interruption leaves RUNNING goes on when the study does.
-        out_of_time = deadline is not None and time.monotonic() >= deadline
-        if out_of_time:
-            study.settle("Interrupted: the time budget is used up.")
-    if not study.is_over() and not out_of_time:
+    trainable = tune.with_parameters(UnlearnTrainable, inputs=inputs, study=remote)
+    if not search(study, trainable, share, at_once, budget_s):
         raise InterruptedStudyError
-
-
-def _is_not_ours(record: logging.LogRecord) -> bool:
-    """Leaves out of Ray's log what the command line says at the end, without the traceback."""
-    return not (record.exc_info and isinstance(record.exc_info[1], AntisampleError))
 
 
 def _plain_ray() -> AbstractContextManager[None]:

@@ -2,31 +2,30 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from statistics import median
 from typing import Any
 
 import optuna
 import yaml
 from optuna.trial import FrozenTrial, TrialState
 
-from antisample.errors import AntisampleError, ConfigError
+from antisample.errors import AntisampleError
 from search_spaces import SearchSpace
 from tuning.config import StudyConfig
-from tuning.journal import open_journal
 from tuning.lease import Lease
 from tuning.objectives import ELAPSED
-from tuning.records import StepRecord, TrialRecord, step_attribute, to_record
+from tuning.records import StepRecord, TrialRecord, step_attribute
 from tuning.sampler_view import PARTIAL
 from tuning.stopping import StoppingRule
+from tuning.storage import open_optuna_study
 from tuning.suggestions import Suggestions
+from tuning.trial_reader import TrialReader
 
 Listener = Callable[[TrialRecord], None]
 
 LEARNED = "learned"
-_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 class Study:
@@ -52,15 +51,8 @@ class Study:
         self.problem: AntisampleError | None = None
         self._lease = lease
         self.space: SearchSpace = config.search_space()
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        storage = open_journal(config.directory / "journal.log")
-        directions = [objective.direction for objective in config.objectives]
-        # A renamed folder keeps its study: the journal holds one, under the name it was made with.
-        name = next(iter(optuna.get_all_study_names(storage)), config.name)
-        self._study = optuna.create_study(
-            storage=storage, study_name=name, directions=directions, load_if_exists=True
-        )
-        self._check_same(directions)
+        self._study = open_optuna_study(config)
+        self._reader = TrialReader(self._study)
         existing = self._study.get_trials(deepcopy=False)
         self._suggestions = Suggestions(self._study, config)
         self._suggestions.learn(self.noted(LEARNED, []))
@@ -106,7 +98,7 @@ class Study:
         elif self.is_over() or self.n_finished() + len(self._running) >= self.config.n_trials:
             return None
         else:
-            trial = self._suggestions.ask(self._typical_s())
+            trial = self._suggestions.ask(self._reader.typical_s())
             # Optuna's own times are local ones without a time zone: read elsewhere they are others.
             trial.set_user_attr("started_ms", _now_ms())
         trial.set_user_attr("key", key)
@@ -214,18 +206,15 @@ class Study:
 
     def n_finished(self) -> int:
         """Trials that count towards `n_trials`."""
-        return sum(trial.state in _FINISHED for trial in self._study.get_trials(deepcopy=False))
+        return self._reader.n_finished()
 
     def failures_used_up(self) -> bool:
         """Whether more trials failed by themselves than may be replaced."""
-        failed = [r for r in self.records() if r.state == "FAIL" and not (r.error or "").startswith("Interrupted")]
-        return len(failed) > self.config.max_failures
+        return self._reader.n_failed() > self.config.max_failures
 
     def records(self) -> list[TrialRecord]:
         """All trials that were started, by number."""
-        return [
-            to_record(trial) for trial in self._study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING
-        ]
+        return self._reader.records()
 
     def enqueue(self, params: dict[str, Any], origin: str) -> None:
         """Has these parameters tried before the sampler suggests again, after whatever waits already."""
@@ -255,11 +244,6 @@ class Study:
         """The Optuna study, for reading."""
         return self._study
 
-    def _typical_s(self) -> float | None:
-        """Median seconds of the finished trials."""
-        seconds = [record.duration_s for record in self.records() if record.state in ("COMPLETE", "PRUNED")]
-        return median(seconds) if seconds else None
-
     def _constrain(self, trial: optuna.Trial, metrics: dict[str, float]) -> None:
         for constraint in self.config.constraints:
             trial.set_constraint(str(constraint), constraint.violation(metrics))
@@ -280,29 +264,13 @@ class Study:
         self._announce(trial)
 
     def _record(self, trial: optuna.Trial) -> TrialRecord:
-        return to_record(self._study.get_trials(deepcopy=False)[trial.number])
+        return self._reader.record(trial.number)
 
     def _announce(self, trial: optuna.Trial) -> TrialRecord:
         record = self._record(trial)
         for listener in self._listeners:
             listener(record)
         return record
-
-    def _check_same(self, directions: Sequence[str]) -> None:
-        mine = {
-            "objectives": [objective.metric for objective in self.config.objectives],
-            "directions": list(directions),
-            "space": self.space.fingerprint(),
-        }
-        for name, value in mine.items():
-            kept = self._study.user_attrs.get(name)
-            if kept is None:
-                self._study.set_user_attr(name, value)
-            elif kept != value:
-                raise ConfigError(
-                    f"{self.config.directory} holds a study with other {name} ({kept} instead of {value}); "
-                    "choose another name."
-                )
 
 
 def _now_ms() -> int:

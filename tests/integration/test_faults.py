@@ -31,7 +31,9 @@ def wait_for_steps(place, process, n, *, timeout_s=120):
             return
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.2)
-    raise TimeoutError(f"fewer than {n} epochs")
+    process.terminate()
+    out, err = process.communicate(timeout=60)
+    raise TimeoutError(f"fewer than {n} epochs in {timeout_s} s:\n{out}\n{err}")
 
 
 def assert_nothing_is_lost(place, n_trials):

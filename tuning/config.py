@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from antisample.config import DataConfig, ModelConfig, UnlearnConfig
@@ -173,6 +174,10 @@ class StudyConfig(BaseModel):
         if self.tracking_uri == "none":
             return None
         return self.tracking_uri or f"sqlite:///{(self.runs_dir / 'mlflow.db').resolve()}"
+
+    def to_yaml(self) -> str:
+        """The study with every default spelled out."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
     def search_space(self) -> SearchSpace:
         """The parameters that are searched; `epochs` is not where it is the fidelity."""

@@ -12,7 +12,7 @@ from tuning.config import StudyConfig
 from tuning.outcome import Outcome, find_outcome
 from tuning.records import write_table
 from tuning.report import write_report
-from tuning.study import Study, resolved_yaml
+from tuning.study import Study
 from tuning.study_file import override_value, parse_study
 
 # What may change when a study goes on: how long, on what and where to, never what is searched.
@@ -74,7 +74,7 @@ def prepared_directory(config: StudyConfig) -> Iterator[None]:
     if path.is_file():
         # Read through the configuration, so that a study from before a key existed has its default.
         stored = parse_study(yaml.safe_load(path.read_text()), str(path))
-        before, now = (yaml.safe_load(resolved_yaml(study)) for study in (stored, config))
+        before, now = (yaml.safe_load(study.to_yaml()) for study in (stored, config))
         other = [key for key in now if key not in _MAY_CHANGE and before.get(key) != now[key]]
         if other:
             raise ConfigError(
@@ -86,7 +86,7 @@ def prepared_directory(config: StudyConfig) -> Iterator[None]:
     partial = path.with_suffix(".partial")
     try:
         config.directory.mkdir(parents=True, exist_ok=True)
-        partial.write_text(resolved_yaml(config))
+        partial.write_text(config.to_yaml())
     except OSError as error:
         raise DataError(f"{config.directory}: cannot be written ({error.strerror}).") from error
     try:

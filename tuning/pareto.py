@@ -14,7 +14,8 @@ def dominates(a: Point, b: Point) -> bool:
 def non_dominated(points: Sequence[Point]) -> list[int]:
     """Positions of the points that no other dominates, in order; equal points are all kept.
 
-    In lexicographic order a point is dominated by earlier ones alone, and then by one of the front so far.
+    In lexicographic order a point is dominated by earlier ones alone, and then by one of the front so far; with two
+    objectives by the last one of the front, or by none.
 
     Args:
         points: Minimised coordinates, finite.
@@ -24,8 +25,8 @@ def non_dominated(points: Sequence[Point]) -> list[int]:
     """
     front: list[int] = []
     for i in sorted(range(len(points)), key=lambda i: points[i]):
-        # From the end: where two objectives conflict, the last point of the front is the one that dominates.
-        if not any(dominates(points[j], points[i]) for j in reversed(front)):
+        rivals = front[-1:] if len(points[i]) <= 2 else front
+        if not any(dominates(points[j], points[i]) for j in rivals):
             front.append(i)
     return sorted(front)
 

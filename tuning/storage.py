@@ -4,14 +4,17 @@ import optuna
 
 from antisample.errors import ConfigError
 from tuning.config import StudyConfig
-from tuning.journal import open_journal
+from tuning.journal import StudyJournal, open_journal
 
 
-def open_optuna_study(config: StudyConfig) -> optuna.Study:
+def open_optuna_study(config: StudyConfig) -> tuple[optuna.Study, StudyJournal]:
     """Opens or starts the Optuna study of a configuration.
 
     Args:
         config: Its directory exists.
+
+    Returns:
+        The study, and the journal that it is kept in.
 
     Raises:
         ConfigError: If the directory holds a study with other objectives or another space.
@@ -37,4 +40,4 @@ def open_optuna_study(config: StudyConfig) -> optuna.Study:
                 f"{config.directory} holds a study with other {fact} ({kept} instead of {value}); "
                 "choose another name."
             )
-    return study
+    return study, storage

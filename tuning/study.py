@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import optuna
-import yaml
 from optuna.trial import FrozenTrial, TrialState
 
 from antisample.errors import AntisampleError
@@ -25,7 +25,19 @@ from tuning.trial_reader import TrialReader
 
 Listener = Callable[[TrialRecord], None]
 
+F = TypeVar("F", bound=Callable[..., Any])
 LEARNED = "learned"
+
+
+def _together(method: F) -> F:
+    """Has all changes of one call on the disk at its end, instead of waiting for the disk after each."""
+
+    @wraps(method)
+    def whole(self: "Study", *args: Any, **kwargs: Any) -> Any:
+        with self._journal.together():
+            return method(self, *args, **kwargs)
+
+    return cast(F, whole)
 
 
 class Study:
@@ -51,7 +63,7 @@ class Study:
         self.problem: AntisampleError | None = None
         self._lease = lease
         self.space: SearchSpace = config.search_space()
-        self._study = open_optuna_study(config)
+        self._study, self._journal = open_optuna_study(config)
         self._reader = TrialReader(self._study)
         existing = self._study.get_trials(deepcopy=False)
         self._suggestions = Suggestions(self._study, config)
@@ -76,6 +88,7 @@ class Study:
         """Calls `listener` with the record of a trial whenever it starts, reports or ends."""
         self._listeners.append(listener)
 
+    @_together
     def ask(self, key: str) -> TrialRecord | None:
         """Suggests the next trial, or None if enough are finished or under way.
 
@@ -106,6 +119,7 @@ class Study:
         self._running[key] = trial
         return self._announce(trial)
 
+    @_together
     def report(self, key: str, content: dict[str, Any]) -> bool:
         """Records one epoch of a running trial; a step that is known already, from before a crash, stays as it was.
 
@@ -134,6 +148,7 @@ class Study:
         self._finish(key, TrialState.PRUNED)
         return False
 
+    @_together
     def complete(self, key: str, metrics: dict[str, float], counts: dict[str, int], **about: Any) -> None:
         """Finishes a trial. A missing objective, or one that is not finite, fails it instead.
 
@@ -161,6 +176,7 @@ class Study:
         self._constrain(trial, known)
         self._finish(key, TrialState.COMPLETE, [float(known[o.metric]) for o in self.config.objectives])
 
+    @_together
     def lose(self, key: str, reason: str) -> None:
         """The worker of a trial died: the next one asked for is this trial again, until its retries are used up."""
         trial = self._running.get(key)
@@ -174,6 +190,7 @@ class Study:
         trial.set_user_attr("retries", retries + 1)
         self._orphans.append(self._running.pop(key).number)
 
+    @_together
     def fail(self, key: str, reason: str) -> None:
         """Ends a trial as failed; unknown and ended trials are left alone."""
         trial = self._running.get(key)
@@ -181,6 +198,7 @@ class Study:
             trial.set_user_attr("error", reason)
             self._finish(key, TrialState.FAIL)
 
+    @_together
     def settle(self, reason: str) -> int:
         """Ends whatever still runs, and queues its parameters to be tried first by the next driver.
 
@@ -275,8 +293,3 @@ class Study:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def resolved_yaml(config: StudyConfig) -> str:
-    """The study as YAML with every default spelled out."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)

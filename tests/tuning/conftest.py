@@ -6,7 +6,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from tuning.config import StudyConfig
-from tuning.study import Study, resolved_yaml
+from tuning.study import Study
 from tuning.study_file import parse_study
 from tuning.tracking import EXPERIMENT
 
@@ -79,7 +79,7 @@ def report():
 def small_study(config, make_study, metrics, report):
     """Two finished trials of two epochs, and one that failed; its study.yaml is there."""
     study = make_study(config)
-    (config.directory / "study.yaml").write_text(resolved_yaml(config))
+    (config.directory / "study.yaml").write_text(config.to_yaml())
     for key, (forget, retain) in enumerate([(0.0, 0.8), (0.1, 0.9)]):
         study.ask(str(key))
         study.report(str(key), report(1))

@@ -15,7 +15,6 @@ from safetensors.torch import save_file
 
 from antisample.models import build_model
 from tuning import cli
-from tuning.study import resolved_yaml
 
 
 @pytest.fixture
@@ -108,7 +107,7 @@ def test_mistakes_in_a_study_exit_with_2_and_write_no_results(call, study_file, 
 
 def test_a_directory_with_another_study_is_refused_by_key(call, study_file, config, make_study):
     make_study(config)
-    (config.directory / "study.yaml").write_text(resolved_yaml(config))
+    (config.directory / "study.yaml").write_text(config.to_yaml())
     before = sorted(path.name for path in config.directory.iterdir())
     code, _, err = call("run", study_file(seed=1, n_trials=9, forget={"classes": [4]}))
     assert code == 2

@@ -69,3 +69,19 @@ def test_the_kernel_frees_the_lock_of_a_killed_process(tmp_path):
     lock = KernelLock(tmp_path / "lock")
     assert lock.acquire()
     lock.release()
+
+
+def test_changes_made_together_are_in_the_file_at_once_and_wait_for_the_disk_once(tmp_path, monkeypatch):
+    journal = open_journal(tmp_path / "journal.log")
+    study = optuna.create_study(storage=journal, study_name="s")
+    saved = []
+    monkeypatch.setattr("tuning.journal.os.fsync", saved.append)
+    with journal.together():
+        trial = study.ask()
+        trial.set_user_attr("name", "value")
+        elsewhere = optuna.load_study(storage=open_journal(tmp_path / "journal.log"), study_name="s")
+        assert elsewhere.trials[0].user_attrs == {"name": "value"}
+        assert not saved
+    assert len(saved) == 1
+    trial.set_user_attr("name", "other")
+    assert len(saved) == 2

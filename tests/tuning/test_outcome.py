@@ -8,7 +8,6 @@ from tuning.confirm import missing_confirmations
 from tuning.directory import open_study
 from tuning.outcome import Spread, find_outcome
 from tuning.records import write_table
-from tuning.study import resolved_yaml
 from tuning.study_file import parse_study
 
 
@@ -140,7 +139,7 @@ def test_the_oracle_takes_the_smallest_gap_and_the_rule_is_measured_by_it(values
     assert (outcome.chosen.number, outcome.by_rule.number, outcome.oracle.number) == (0, 0, 1)
     assert outcome.regret == pytest.approx(0.03)
     assert "Regret: 3.0 points." in outcome.comparison
-    (config.directory / "study.yaml").write_text(resolved_yaml(config))
+    (config.directory / "study.yaml").write_text(config.to_yaml())
     by_oracle = find_outcome(open_study(config.directory, ["selection.by=oracle"]))
     assert by_oracle.chosen.number == 1
     assert "(oracle)" in by_oracle.reason

@@ -13,6 +13,7 @@ import pytest
 from tuning.outcome import find_outcome
 from tuning.report import render_report, write_report
 from tuning.study import Study
+from tuning.trial_reader import TrialReader
 from tuning.study_file import parse_study
 
 HOSTILE = "</script><script>alert('x')</script><img src=http://evil.example/x>"
@@ -147,7 +148,7 @@ def repeated(study: Study, times: int) -> Study:
         if other.values is not None:
             other.values = [min(1.0, max(0.0, value + rng.gauss(0, 0.01))) for value in other.values]
         many.add_trial(other)
-    study._study = many
+    study._study, study._reader = many, TrialReader(many)
     return study
 
 

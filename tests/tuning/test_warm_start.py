@@ -4,7 +4,7 @@ import pytest
 
 from antisample.errors import ConfigError
 from tuning.outcome import find_outcome
-from tuning.study import Study, resolved_yaml
+from tuning.study import Study
 from tuning.study_file import parse_study
 from tuning.warm_start import take_over
 
@@ -14,7 +14,7 @@ def earlier(values, make_study, metrics):
     """A finished study, its file included, whose front is trials 1 and 2."""
     config = parse_study({**values, "name": "earlier"})
     study = make_study(config)
-    (config.directory / "study.yaml").write_text(resolved_yaml(config))
+    (config.directory / "study.yaml").write_text(config.to_yaml())
     study.note("fingerprints", {"data": "a"})
     for key, forget, retain in (("a", 0.2, 0.7), ("b", 0.0, 0.8), ("c", 0.1, 0.9)):
         study.ask(key)
@@ -72,6 +72,6 @@ def test_another_space_and_an_empty_study_are_refused(values, make_study, earlie
     with pytest.raises(ConfigError, match="must have searched the same space"):
         take_over(study, earlier.config.directory)
     empty = begin({**values, "name": "empty"}, make_study, "a")
-    (empty.config.directory / "study.yaml").write_text(resolved_yaml(empty.config))
+    (empty.config.directory / "study.yaml").write_text(empty.config.to_yaml())
     with pytest.raises(ConfigError, match="has no finished trial"):
         take_over(begin({**values, "name": "other"}, make_study, "a"), empty.config.directory)

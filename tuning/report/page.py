@@ -17,7 +17,7 @@ from tuning.report import figures
 from tuning.report.drawing import Figure, label
 from tuning.report.parallel import parallel
 from tuning.report.tables import KEY_METRICS, confirmation_rows, headings, key_rows, trial_row
-from tuning.study import Study, resolved_yaml
+from tuning.study import Study
 
 _ENOUGH_FOR_IMPORTANCE = 8
 
@@ -43,7 +43,7 @@ def render_report(study: Study) -> str:
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     return environment.get_template("report.html.jinja").render(
         config=study.config,
-        yaml=resolved_yaml(study.config),
+        yaml=study.config.to_yaml(),
         facts=_facts(study, records),
         outcome=outcome,
         key_metrics=[label(name) for name in KEY_METRICS],

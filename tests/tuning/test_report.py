@@ -13,8 +13,8 @@ import pytest
 from tuning.outcome import find_outcome
 from tuning.report import render_report, write_report
 from tuning.study import Study
-from tuning.trial_reader import TrialReader
 from tuning.study_file import parse_study
+from tuning.trial_reader import TrialReader
 
 HOSTILE = "</script><script>alert('x')</script><img src=http://evil.example/x>"
 SECTIONS = (

@@ -48,7 +48,11 @@ integration-quick: $(READY)
 
 .PHONY: integration
 integration: $(READY) ## All integration tests, the long ones too
-	$(BIN)/pytest -m "integration or slow"
+	$(BIN)/pytest -m "(integration or slow) and not soak"
+
+.PHONY: soak
+soak: $(READY) ## Kill the driver of one study 100 times: about an hour
+	$(BIN)/pytest -m soak
 
 .PHONY: gpu
 gpu: $(READY) ## Tests that need a CUDA device

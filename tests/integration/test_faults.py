@@ -89,7 +89,14 @@ def kill_the_driver_again_and_again(place, n_kills, seed):
         yield finished
 
 
-@pytest.mark.parametrize("n_kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "n_kills",
+    [
+        3,
+        pytest.param(20, marks=pytest.mark.slow),
+        pytest.param(100, marks=[pytest.mark.slow, pytest.mark.soak]),
+    ],
+)
 def test_the_driver_is_killed_at_random_moments(make_workplace, n_kills):
     place = make_workplace(
         n_trials=3 + n_kills,

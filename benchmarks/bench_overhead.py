@@ -111,7 +111,7 @@ def one_contestant(name: str, n_trials: int, uri: str) -> float:
 
 def asking(folder: Path, finished: int, pending: int, sampler: str) -> dict[str, float]:
     """Median and p95 of the seconds to ask and to tell, with trials finished and others under way."""
-    config = study_config(folder, 10_000, "none", sampler)
+    config = study_config(folder, finished + pending + 100, "none", sampler)
     config.directory.mkdir(parents=True)
     study = Study(config)
     for number in range(finished):

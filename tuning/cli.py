@@ -134,6 +134,7 @@ def unlearn_command(
     trial: Annotated[
         str | None, typer.Option(metavar="best|N", help="The chosen trial, the default, or one by number.")
     ] = None,
+    select: Select = None,
     published: Annotated[
         str | None, typer.Option(metavar="NAME", help="A published set; see `antisample spaces`.")
     ] = None,
@@ -154,6 +155,7 @@ def unlearn_command(
         out,
         study=study,
         trial=trial,
+        select=select,
         direct={
             "published": published,
             "method": method,

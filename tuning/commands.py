@@ -157,18 +157,23 @@ def pretrain(study: Path, overrides: list[str] | None, as_json: bool) -> None:
         )
 
 
-def unlearn(out: Path, *, study: Path | None, trial: str | None, direct: dict[str, Any], as_json: bool) -> None:
+def unlearn(
+    out: Path, *, study: Path | None, trial: str | None, select: str | None, direct: dict[str, Any], as_json: bool
+) -> None:
     """Unlearns once, with a trial of a study or without a study; see `apply_config`."""
     progress = Progress(output(stderr=as_json))
     if study is not None:
         given = [f"`--{'set' if name == 'overrides' else name}`" for name, value in direct.items() if value]
         if given:
             raise ConfigError(f"`--study` says everything itself, so {given[0]} cannot be given beside it.")
-        opened = open_study(study)
+        if select is not None and trial not in (None, "best"):
+            raise ConfigError(f"`--select` chooses the trial, so it cannot be given beside `--trial {trial}`.")
+        opened = open_study(study, _selected(select))
         applied = apply_trial(opened, find_trial(opened, trial or "best"), out, progress)
     else:
-        if trial is not None:
-            raise ConfigError("`--trial` belongs to a study, so it cannot be given without `--study`.")
+        for name, value in (("trial", trial), ("select", select)):
+            if value is not None:
+                raise ConfigError(f"`--{name}` belongs to a study, so it cannot be given without `--study`.")
         config, origin = direct_config(direct)
         applied = apply_config(config, out, progress, origin)
     if as_json:

@@ -274,3 +274,27 @@ def test_a_trial_without_its_study_is_refused(call, tmp_path):
     )
     assert code == 2
     assert "`--trial` belongs to a study" in err
+
+
+def test_choosing_a_trial_belongs_to_a_study_and_excludes_a_number(call, small_study, tmp_path):
+    code, _, err = call("unlearn", "--method", "antisample", "--select", "oracle", "--out", tmp_path / "out")
+    assert (code, "`--select` belongs to a study" in err) == (2, True)
+    directory = small_study.config.directory
+    code, _, err = call(
+        "unlearn", "--study", directory, "--trial", "1", "--select", "rule", "--out", tmp_path / "out"
+    )
+    assert (code, "cannot be given beside `--trial 1`" in err) == (2, True)
+    for command in (("unlearn", "--out", tmp_path / "out", "--study"), ("report",)):
+        code, _, err = call(*command, directory, "--select", "oracle")
+        assert code == 2
+        assert "`selection.by` can be oracle only where `evaluation.final` names retrained" in err
+    code, _, err = call("report", directory, "--select", "best")
+    assert (code, "selection.by" in err) == (2, True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_warm_start_from_a_folder_without_a_study_is_refused(call, study_file, tmp_path):
+    code, _, err = call("run", study_file(tracking_uri="none"), "--warm-start", tmp_path / "nothing")
+    assert code == 2
+    assert "nothing" in err
+    assert "Traceback" not in err

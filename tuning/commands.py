@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -25,28 +24,15 @@ from tuning.directory import open_study, write_projections
 from tuning.display import apply_command, print_mlflow, print_outcome, program, shown_path
 from tuning.options import direct_config, reproduction_config
 from tuning.progress import Progress, output
+from tuning.reproduction.display import print_reproduction
 from tuning.reproduction.output import write_outputs
-from tuning.reproduction.plan import ReproductionConfig
-from tuning.reproduction.run import InterruptedReproductionError, ReproductionOutcome
+from tuning.reproduction.run import InterruptedReproductionError
 from tuning.reproduction.run import reproduce as run_reproduction
-from tuning.reproduction.tables import Row, cells
 from tuning.run import InterruptedStudyError, run_study
 from tuning.study import Study
 from tuning.study_file import load_study
 from tuning.toy import run_toy_seeds, toy_json, toy_table
 from tuning.tracking import Delivery, DeliveryError, rebuild, sync
-
-_REPRODUCTION_COLUMNS = (
-    "method",
-    "classes",
-    "requests x seeds",
-    "retain test %",
-    "forget test %",
-    "MIA loss %",
-    "ToW %",
-    "seconds",
-    "published retain / forget test %",
-)
 
 
 def run(
@@ -194,26 +180,9 @@ def reproduce(options: dict[str, Any], as_json: bool, quiet: bool) -> None:
         content = {"out": str(config.out), "rows": [asdict(row) for row in rows], "failed": outcome.failures}
         _print_json(content)
     else:
-        _print_reproduction(config, outcome, rows, console)
+        print_reproduction(config, outcome, rows, console)
     if outcome.failures:
         raise typer.Exit(1)
-
-
-def _print_reproduction(
-    config: ReproductionConfig, outcome: ReproductionOutcome, rows: list[Row], console: Console
-) -> None:
-    heading, body = cells(rows)
-    shown = [index for index, name in enumerate(heading) if name in _REPRODUCTION_COLUMNS]
-    title = f"{config.model.name}, {outcome.inputs.dataset.name}, {config.retain:g} % retain data"
-    table = Table(title=title, box=None)
-    for index in shown:
-        table.add_column(heading[index], overflow="fold")
-    for texts in body:
-        table.add_row(*(texts[index] for index in shown))
-    console.print(table)
-    console.print(f"Table, results and pictures: {shown_path(config.out)}", soft_wrap=True)
-    if outcome.failures:
-        console.print(f"{len(outcome.failures)} jobs failed; the same command tries them again.")
 
 
 def toy(out: Path, seeds: int, seed: int, overrides: list[str] | None, as_json: bool) -> None:

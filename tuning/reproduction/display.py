@@ -1,0 +1,39 @@
+"""What the command line shows of a reproduction."""
+
+from rich.console import Console
+from rich.table import Table
+
+from tuning.display import shown_path
+from tuning.reproduction.plan import ReproductionConfig
+from tuning.reproduction.run import ReproductionOutcome
+from tuning.reproduction.tables import Row, cells
+
+_COLUMNS = (
+    "method",
+    "classes",
+    "requests x seeds",
+    "retain test %",
+    "forget test %",
+    "MIA loss %",
+    "ToW %",
+    "seconds",
+    "published retain / forget test %",
+)
+
+
+def print_reproduction(
+    config: ReproductionConfig, outcome: ReproductionOutcome, rows: list[Row], console: Console
+) -> None:
+    """Prints the table with its main columns, where everything lies, and what failed."""
+    heading, body = cells(rows)
+    shown = [index for index, name in enumerate(heading) if name in _COLUMNS]
+    title = f"{config.model.name}, {outcome.inputs.dataset.name}, {config.retain:g} % retain data"
+    table = Table(title=title, box=None)
+    for index in shown:
+        table.add_column(heading[index], overflow="fold")
+    for texts in body:
+        table.add_row(*(texts[index] for index in shown))
+    console.print(table)
+    console.print(f"Table, results and pictures: {shown_path(config.out)}", soft_wrap=True)
+    if outcome.failures:
+        console.print(f"{len(outcome.failures)} jobs failed; the same command tries them again.")

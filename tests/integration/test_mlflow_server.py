@@ -1,19 +1,14 @@
 """Searches beside a real MLflow server that is down, and beside servers that answer nonsense or nothing."""
 
 import contextlib
-import os
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 from mlflow import MlflowClient
+from mlflow_server import mlflow_server
 
 from tuning.directory import open_study
 
@@ -24,29 +19,6 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-@contextlib.contextmanager
-def mlflow_server(folder, port):
-    """A real MLflow server on loopback."""
-    command = [Path(sys.executable).with_name("mlflow"), "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--workers", "1"]
-    command += ["--artifacts-destination", str(folder / "server-artifacts")]
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            command, cwd=folder, stdout=log, stderr=log, start_new_session=True, env=environment
-        )
-    try:
-        for _ in range(240):
-            with contextlib.suppress(OSError), urlopen(f"http://127.0.0.1:{port}/health", timeout=1) as answer:
-                if answer.status == 200:
-                    break
-            time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
 
 
 class Failing(BaseHTTPRequestHandler):
@@ -118,3 +90,42 @@ def test_a_server_that_answers_nonsense_or_nothing_ends_no_search(make_workplace
     assert done.code == 0, done.err
     assert "mlflow sync runs/small" in done.out
     assert [record.state for record in open_study(place.directory).records()] == ["COMPLETE"] * 2
+
+
+def test_a_server_that_stops_and_starts_again_in_the_middle_gets_everything_once(make_workplace, tmp_path):
+    port = free_port()
+    uri = f"http://127.0.0.1:{port}"
+    place = make_workplace(n_trials=8, replicates=3, confirm_seeds=0, tracking_uri=uri)
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(contextlib.ExitStack())
+        first.enter_context(mlflow_server(tmp_path, port))
+        process = stack.enter_context(place.start("run", "study.yaml"))
+        wait_for_finished(place, process, 2)
+        first.close()
+        wait_for_finished(place, process, 4)
+        stack.enter_context(mlflow_server(tmp_path, port))
+        _, err = process.communicate(timeout=240)
+        assert process.returncode == 0, err
+        place.results("mlflow", "sync", "runs/small")
+        assert trials_of(uri) == list(range(8))
+        client = MlflowClient(uri)
+        (experiment,) = (e for e in client.search_experiments() if e.name == "antisample")
+        found = {record.number: record for record in open_study(place.directory).records()}
+        for run in client.search_runs([experiment.experiment_id]):
+            if "antisample.trial" in run.data.tags:
+                record = found[int(run.data.tags["antisample.trial"])]
+                assert run.data.tags["antisample.state"] == record.state
+                losses = client.get_metric_history(run.info.run_id, "train_loss")
+                assert sorted((m.step, m.value) for m in losses) == [(s.step, s.train_loss) for s in record.steps]
+
+
+def wait_for_finished(place, process, n):
+    """Waits until n trials are finished."""
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
+        ready = (place.directory / "journal.log").exists() and (place.directory / "study.yaml").exists()
+        if ready and sum(r.state == "COMPLETE" for r in open_study(place.directory).records()) >= n:
+            return
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.2)
+    raise TimeoutError(f"fewer than {n} trials")

@@ -20,6 +20,11 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps "uv==$(UV_VERSION)" --editable .
 	@touch $@
 
+.PHONY: system
+system: ## Install the servers that integration tests start (Debian, as root): without them these tests skip
+	apt-get update -qq
+	apt-get install -y -qq $$(cat tests/integration/debian-packages.txt)
+
 .PHONY: demo
 demo: $(READY) ## Search on real digits, ending with a Pareto front: about 3 minutes
 	@echo "==> Searching anti-sample hyperparameters for scikit-learn's digits (studies/demo.yaml)"

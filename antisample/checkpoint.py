@@ -1,5 +1,6 @@
 """Weights of a model on disk: safetensors, or a torch file read without executing anything in it."""
 
+import hashlib
 import json
 import pickle
 import re
@@ -27,6 +28,9 @@ _ALLOWED_TYPES = [
     Float64DType,
     Int64DType,
 ]
+
+
+_DIGEST = "digest"
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
         try:
             with safetensors.safe_open(path, framework="pt") as file:
                 names = list(file.keys())
-                return Checkpoint({name: file.get_tensor(name) for name in names}, file.metadata() or {})
+                weights, metadata = {name: file.get_tensor(name) for name in names}, file.metadata() or {}
         except (safetensors.SafetensorError, OSError) as error:
             raise DataError(f"{path}: not a readable safetensors file ({error}).") from error
+        if metadata.pop(_DIGEST, None) not in (None, weights_fingerprint(weights)):
+            raise DataError(f"{path}: damaged, the weights are not those that were written.")
+        return Checkpoint(weights, metadata)
     try:
         with torch.serialization.safe_globals(_ALLOWED_TYPES):
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -96,6 +103,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Writes safetensors in one step: a reader sees the old file or the new one, never a part.
 
+    A digest of the weights goes into the metadata, and is compared when our own files are read.
+
     Args:
         path: Where to; the folder is made.
         checkpoint: Weights and metadata.
@@ -106,7 +115,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state_dict.items()}
     with whole_file(path) as unfinished:
         try:
-            safetensors.torch.save_file(tensors, unfinished, checkpoint.metadata)
+            metadata = {**checkpoint.metadata, _DIGEST: weights_fingerprint(tensors)}
+            safetensors.torch.save_file(tensors, unfinished, metadata)
         except safetensors.SafetensorError as error:
             raise DataError(f"{path}: cannot be written ({error}).") from error
 
@@ -137,3 +147,13 @@ def load_weights(model: nn.Module, state_dict: dict[str, Tensor], source: str) -
             f"it {'; it '.join(problems[:3])}{more}."
         )
     model.load_state_dict(state_dict)
+
+
+def weights_fingerprint(state_dict: dict[str, Tensor]) -> str:
+    """Hexadecimal digest of names, shapes and values of a state dict."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(state_dict):
+        tensor = state_dict[name].detach().cpu().contiguous()
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint, weights_fingerprint
 from antisample.config import ModelConfig
 from antisample.errors import ConfigError, DataError
 from antisample.loader import Normaliser, TrainingData, to_device
@@ -162,13 +161,3 @@ def _check_channels(preprocessing: Preprocessing, dataset: Dataset, source: str)
             f"{source}: mean and std must have one value for each of the {dataset.channels} channels of "
             f"{dataset.name}, but got {len(preprocessing.mean)}."
         )
-
-
-def weights_fingerprint(state_dict: dict[str, Tensor]) -> str:
-    """Hexadecimal digest of names, shapes and values of a state dict."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name in sorted(state_dict):
-        tensor = state_dict[name].detach().cpu().contiguous()
-        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

@@ -9,13 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint, weights_fingerprint
 from antisample.device import describe_device
 from antisample.errors import DataError
 from antisample.methods import OriginalModel, RetrainConfig, UnlearnContext, find_method
 from antisample.metrics import PARTS, EvaluationSettings, RetrainedReference, Subject
 from antisample.models import build_model, use_patch_convolutions
-from antisample.pretrain import weights_fingerprint
 from antisample.train import EpochListener, Trainer, TrainingRecipe, train_resumably
 from antisample.types import Dataset, Splits
 

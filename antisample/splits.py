@@ -23,6 +23,10 @@ class ForgetRequest(BaseModel):
 
     classes: tuple[int | str, ...] = Field(min_length=1)
 
+    def in_words(self) -> str:
+        """The classes as they were named, with commas between."""
+        return ",".join(map(str, self.classes))
+
 
 class SplitConfig(BaseModel):
     """How validation images are set apart.

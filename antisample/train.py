@@ -2,7 +2,6 @@
 
 import copy
 import math
-import pickle
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from antisample.errors import DivergedError
-from antisample.files import whole_file
 from antisample.loader import TrainingData
+from antisample.saved_state import load_state, save_state
 from antisample.seeds import derive, torch_stream
 
 BatchNormMode = Literal["eval", "train"]
@@ -178,15 +177,14 @@ def train_resumably(trainer: Trainer, partial: Path, on_epoch: EpochListener | N
         DivergedError: If the loss is not finite.
     """
     elapsed_s = 0.0
-    if partial.is_file():
+    state = load_state(partial, trainer.data.labels.device)
+    if state is not None:
         fresh = copy.deepcopy(trainer.state_dict())
         try:
-            state = torch.load(partial, map_location=trainer.data.labels.device, weights_only=True)
             trainer.load_state_dict(state["trainer"])
             elapsed_s = state["elapsed_s"]
-        except (RuntimeError, OSError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError):
-            partial.unlink(missing_ok=True)  # damaged, or of another model: the training begins anew
-            trainer.load_state_dict(fresh)
+        except (RuntimeError, KeyError, TypeError, ValueError):
+            trainer.load_state_dict(fresh)  # of another model: the training begins anew
     saved = time.perf_counter()
     while trainer.epochs_done < trainer.epochs:
         started = time.perf_counter()
@@ -195,8 +193,7 @@ def train_resumably(trainer: Trainer, partial: Path, on_epoch: EpochListener | N
         if on_epoch is not None:
             on_epoch(trainer.epochs_done, trainer.epochs, loss)
         if time.perf_counter() - saved >= _SAVE_EVERY_S and trainer.epochs_done < trainer.epochs:
-            with whole_file(partial) as unfinished:
-                torch.save({"trainer": trainer.state_dict(), "elapsed_s": elapsed_s}, unfinished)
+            save_state(partial, {"trainer": trainer.state_dict(), "elapsed_s": elapsed_s})
             saved = time.perf_counter()
     partial.unlink(missing_ok=True)
     return elapsed_s

@@ -37,7 +37,10 @@ class UnlearnInputs:
 
 
 def load_inputs(
-    config: UnlearnConfig, on_epoch: EpochListener | None = None, on_reference_epoch: EpochListener | None = None
+    config: UnlearnConfig,
+    on_epoch: EpochListener | None = None,
+    on_reference_epoch: EpochListener | None = None,
+    shared: UnlearnInputs | None = None,
 ) -> UnlearnInputs:
     """Loads data and original model; trains the latter where there is neither checkpoint nor cache.
 
@@ -47,6 +50,7 @@ def load_inputs(
         config: Its data, split, model, forget, evaluation and device are read.
         on_epoch: Told about each epoch where the original model has to be trained.
         on_reference_epoch: Told about each epoch where the retrained reference has to be trained.
+        shared: The inputs of another forget request, whose data and original model are these, too.
 
     Returns:
         The inputs.
@@ -55,17 +59,23 @@ def load_inputs(
         AntisampleError: If the configuration does not fit the data, or a file cannot be used.
     """
     data = config.data
-    dataset = load_dataset(
-        data.source,
-        root=data.root,
-        download=data.download,
-        image_size=data.image_size,
-        cache_dir=data.cache_dir,
-    )
+    if shared is not None:
+        dataset = shared.dataset
+    else:
+        dataset = load_dataset(
+            data.source,
+            root=data.root,
+            download=data.download,
+            image_size=data.image_size,
+            cache_dir=data.cache_dir,
+        )
     splits = make_splits(dataset, config.forget, config.split, has_checkpoint=config.model.checkpoint is not None)
     check_families(config.evaluation.final, dataset, splits)
     device = choose_device(config.device)
-    original = original_model(config.model, dataset, splits, data.cache_dir, device, on_epoch)
+    if shared is not None:
+        original = shared.original
+    else:
+        original = original_model(config.model, dataset, splits, data.cache_dir, device, on_epoch)
     reference = None
     if "retrained" in config.evaluation.final:
         recipe = config.model.recipe

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean, median, quantiles, stdev
@@ -52,7 +53,7 @@ def ours(folder: Path, n_trials: int, uri: str) -> float:
     config.directory.mkdir(parents=True)
     with held_lease(config.directory) as lease, local_ray(AT_ONCE):
         study = Study(config, lease)
-        study.note("id", "overhead")
+        study.note("id", uuid.uuid4().hex)
         study.note("created_ms", time.time_ns() // 1_000_000)
         started = time.monotonic()
         tracker = Tracker(MlflowView(StudyFacts.of(study), uri))

@@ -10,6 +10,7 @@ from antisample.config import UnlearnConfig
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError
 from antisample.files import check_writable, whole_file
+from antisample.splits import ForgetRequest
 from antisample.unlearning import evaluate_finished, load_inputs, unlearn
 from tuning.display import shown_path
 from tuning.outcome import find_outcome
@@ -41,12 +42,18 @@ def find_trial(study: Study, which: str) -> TrialRecord:
     return finished[which]
 
 
-def apply_trial(study: Study, record: TrialRecord, out: Path, progress: Progress) -> dict[str, Any]:
-    """Unlearns with a trial's hyperparameters and first seed, and writes `model.safetensors` and `unlearning.json`.
+def apply_trial(
+    study: Study, record: TrialRecord, request: ForgetRequest, out: Path, progress: Progress
+) -> dict[str, Any]:
+    """Unlearns with a trial's hyperparameters, and writes `model.safetensors` and `unlearning.json`.
+
+    The seed is that of the trial's first replicate of the request, so the result is one that the study has seen; a
+    request that the study has not takes the trial's first seed.
 
     Args:
         study: The study of the trial.
         record: The trial.
+        request: What to forget.
         out: The folder to write to; made if missing.
         progress: Told about each epoch.
 
@@ -56,8 +63,11 @@ def apply_trial(study: Study, record: TrialRecord, out: Path, progress: Progress
     Raises:
         DataError: If the folder cannot be written.
     """
-    config = study.config.unlearn_config(record.params, record.seeds[0])
-    origin = {"study": study.config.name, "trial": record.number, "seed": record.seeds[0]}
+    known = study.config.forget
+    position = known.index(request) if request in known else 0
+    config = study.config.unlearn_config(record.params, record.seeds[position], position)
+    config = config.model_copy(update={"forget": request})
+    origin = {"study": study.config.name, "trial": record.number, "seed": config.seed}
     progress.say(f"Applying trial {record.number} ({record.origin})")
     return apply_config(config, out, progress, origin)
 

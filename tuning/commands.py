@@ -15,19 +15,20 @@ from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError
 from antisample.metrics import evaluate
 from antisample.pretrain import pretrained_path
-from antisample.unlearning import load_inputs, subject_of
+from antisample.unlearning import subject_of
 from cluster import local_ray
 from search_spaces import ChoiceParameter, load_space, published_sets, space_names
 from tuning.apply import apply_config, apply_trial, find_trial
 from tuning.config import StudyConfig, tracking_problem
 from tuning.directory import open_study, write_projections
 from tuning.display import apply_command, print_mlflow, print_outcome, program, shown_path
-from tuning.options import direct_config, reproduction_config
+from tuning.options import direct_config, forget_request, reproduction_config
 from tuning.progress import Progress, output
 from tuning.reproduction.display import print_reproduction
 from tuning.reproduction.output import write_outputs
 from tuning.reproduction.run import InterruptedReproductionError
 from tuning.reproduction.run import reproduce as run_reproduction
+from tuning.requests import load_requests, mean, summed
 from tuning.run import InterruptedStudyError, run_study
 from tuning.study import Study
 from tuning.study_file import load_study
@@ -121,25 +122,25 @@ def pretrain(study: Path, overrides: list[str] | None, as_json: bool) -> None:
     device = choose_device(config.device)
     console.print(f"Device: {describe_device(device)}")
     progress = Progress(console)
-    inputs = load_inputs(unlearn_config, progress.training_epoch, progress.reference_epoch)
+    inputs = load_requests(config, progress.training_epoch, progress.reference_epoch)
+    first = inputs[0]
     path = config.model.checkpoint or pretrained_path(
-        config.model, inputs.dataset, inputs.splits, config.data.cache_dir, inputs.original.initial
+        config.model, first.dataset, first.splits, config.data.cache_dir, first.original.initial
     )
-    initial = inputs.original.initial.origin
-    model = inputs.original.build(inputs.dataset, device)
-    metrics = evaluate(subject_of(model, inputs, unlearn_config), ("validation", "test"))
+    initial = first.original.initial.origin
+    model = first.original.build(first.dataset, device)
+    found = [evaluate(subject_of(model, each, unlearn_config), ("validation", "test")) for each in inputs]
+    metrics, counts = mean([each.values for each in found]), summed([each.counts for each in found])
     if as_json:
-        _print_json(
-            {"path": str(path), "initial_weights": initial, "metrics": metrics.values, "counts": metrics.counts}
-        )
+        _print_json({"path": str(path), "initial_weights": initial, "metrics": metrics, "counts": counts})
         return
     console.print(f"Original model: {path}", soft_wrap=True)
     if config.model.checkpoint is None:
         console.print(f"  started from {initial}", soft_wrap=True)
     for name in ("forget_accuracy", "retain_accuracy"):
         console.print(
-            f"  {name.replace('_', ' ')}: validation {metrics.values[f'validation/{name}']:.1%}, "
-            f"test {metrics.values[f'test/{name}']:.1%}"
+            f"  {name.replace('_', ' ')}: validation {metrics[f'validation/{name}']:.1%}, "
+            f"test {metrics[f'test/{name}']:.1%}"
         )
 
 
@@ -149,13 +150,18 @@ def unlearn(
     """Unlearns once, with a trial of a study or without a study; see `apply_config`."""
     progress = Progress(output(stderr=as_json))
     if study is not None:
-        given = [f"`--{'set' if name == 'overrides' else name}`" for name, value in direct.items() if value]
+        given = [
+            f"`--{'set' if name == 'overrides' else name}`"
+            for name, value in direct.items()
+            if value and name != "forget"
+        ]
         if given:
             raise ConfigError(f"`--study` says everything itself, so {given[0]} cannot be given beside it.")
         if select is not None and trial not in (None, "best"):
             raise ConfigError(f"`--select` chooses the trial, so it cannot be given beside `--trial {trial}`.")
         opened = open_study(study, _selected(select))
-        applied = apply_trial(opened, find_trial(opened, trial or "best"), out, progress)
+        request = forget_request(opened.config, direct["forget"])
+        applied = apply_trial(opened, find_trial(opened, trial or "best"), request, out, progress)
     else:
         for name, value in (("trial", trial), ("select", select)):
             if value is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
 
 from antisample.config import DataConfig, ModelConfig, UnlearnConfig
 from antisample.errors import ConfigError
@@ -17,7 +17,7 @@ from search_spaces import SearchSpace, Value
 from tuning.fidelity import FidelityConfig
 from tuning.names import find_space, find_starting_points, name_problems
 from tuning.objectives import ELAPSED, Constraint, Objective
-from tuning.resources import GpuShare
+from tuning.resources import ResourceConfig
 
 _STORE = re.compile(r"(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://|databricks(://|$)")
 
@@ -43,25 +43,6 @@ class SelectionConfig(BaseModel):
     by: Literal["rule", "oracle"] = "rule"
 
 
-class ResourceConfig(BaseModel):
-    """What one trial gets.
-
-    Attributes:
-        cpus_per_trial: Cores, also the number of threads of torch.
-        gpus_per_trial: See `GpuShare`.
-        max_concurrent: Trials at once; by default as many as the machine holds.
-        checkpoint_every_s: A trial saves its state after an epoch if this many seconds have passed since it did last.
-            Whole replicates need no saving: their reports are in the study.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    cpus_per_trial: int = Field(default=1, ge=1)
-    gpus_per_trial: GpuShare = "auto"
-    max_concurrent: int | None = Field(default=None, ge=1)
-    checkpoint_every_s: float = Field(default=30, ge=0)
-
-
 class StudyConfig(BaseModel):
     """A study, completely.
 
@@ -71,7 +52,8 @@ class StudyConfig(BaseModel):
         data: Which images.
         split: How validation is set apart.
         model: The original model.
-        forget: What to forget.
+        forget: What to forget. With several requests, each trial does all of them, each in replicates of its own, and
+            is judged by the means: hyperparameters that serve any of these requests.
         method: The unlearning method to tune.
         space: A packaged space or the path of a YAML file; by default the method's own.
         fixed: Values of the method's configuration that are not searched.
@@ -86,8 +68,9 @@ class StudyConfig(BaseModel):
         max_retries: How often a trial whose worker died is continued, under its number; then it fails.
         sampler: `auto`, `tpe`, `gp`, `nsga2`, `qmc`, `random`, or `package.module:Class`.
         seed: Seed of suggestions and of every trial.
-        replicates: How often a trial unlearns, each time with another seed; its figures are the means. Replicate i
-            has the same seed in every trial, so trials differ by their parameters alone.
+        replicates: How often a trial unlearns, each time with another seed and the next of the forget requests; its
+            figures are the means. Replicate i has the same request and seed in every trial, so trials differ by their
+            parameters alone. By default one for each request, and always a multiple of their number.
         confirm_seeds: Fresh seeds with which the chosen and the published set are run again at the end.
         resources: What one trial gets.
         evaluation: How metrics are computed.
@@ -102,7 +85,7 @@ class StudyConfig(BaseModel):
     data: DataConfig
     split: SplitConfig = SplitConfig()
     model: ModelConfig
-    forget: ForgetRequest
+    forget: tuple[ForgetRequest, ...] = Field(min_length=1)
     method: str = "antisample"
     space: str | None = None
     fixed: dict[str, Value] = {}
@@ -150,11 +133,35 @@ class StudyConfig(BaseModel):
         if self.fidelity is not None and not problems:
             needed = [*metrics, *(constraint.metric for constraint in self.constraints)]
             problems += self.fidelity.problems(self.full_fidelity(), self.replicates, needed)
+        if len(set(self.forget)) < len(self.forget):
+            problems.append("`forget` must name each request once.")
+        if self.replicates % len(self.forget):
+            problems.append(
+                f"`replicates` must be a multiple of the number of forget requests, {len(self.forget)}, "
+                f"but got {self.replicates}."
+            )
         if len(set(metrics)) < len(metrics):
             problems.append(f"`objectives` must name each metric once, but got {metrics}.")
         if problems:
             raise ConfigError(problems)
         return self
+
+    @field_validator("forget", mode="before")
+    @classmethod
+    def _one_or_several(cls, forget: Any) -> Any:
+        return forget if isinstance(forget, list | tuple) else (forget,)
+
+    @field_serializer("forget")
+    def _one_as_it_was_written(self, forget: tuple[ForgetRequest, ...]) -> Any:
+        plain = [request.model_dump(mode="json") for request in forget]
+        return plain if len(plain) > 1 else plain[0]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_replicate_for_each_request(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "replicates" not in values and isinstance(values.get("forget"), list | tuple):
+            return {**values, "replicates": max(1, len(values["forget"]))}
+        return values
 
     @field_validator("tracking_uri")
     @classmethod
@@ -197,8 +204,8 @@ class StudyConfig(BaseModel):
         """What is tried first: published sets, or the method's defaults. Pairs of origin and searched parameters."""
         return find_starting_points(self.method, self.search_space(), self.published)
 
-    def unlearn_config(self, params: dict[str, Any], seed: int) -> UnlearnConfig:
-        """The configuration of one unlearning with these searched parameters.
+    def unlearn_config(self, params: dict[str, Any], seed: int, request: int = 0) -> UnlearnConfig:
+        """The configuration of one unlearning with these searched parameters and one of the forget requests.
 
         Raises:
             ConfigError: If the method refuses the parameters.
@@ -208,7 +215,7 @@ class StudyConfig(BaseModel):
                 "data": self.data,
                 "split": self.split,
                 "model": self.model,
-                "forget": self.forget,
+                "forget": self.forget[request],
                 "method": {"name": self.method, **self.fixed, **params},
                 "seed": seed,
                 "device": self.device,
@@ -216,9 +223,13 @@ class StudyConfig(BaseModel):
             }
         )
 
-    def starting_config(self) -> UnlearnConfig:
-        """The first trial's unlearning: what shared inputs are loaded from."""
-        return self.unlearn_config(self.starting_points()[0][1], self.trial_seeds()[0])
+    def starting_config(self, request: int = 0) -> UnlearnConfig:
+        """The first trial's unlearning of a forget request: what shared inputs are loaded from."""
+        return self.unlearn_config(self.starting_points()[0][1], self.trial_seeds()[0], request)
+
+    def request_of(self, replicate: int) -> int:
+        """Which forget request a replicate does, by position: each in turn, so the first round knows all."""
+        return replicate % len(self.forget)
 
     def trial_seeds(self) -> list[int]:
         """The seeds of every trial, one a replicate."""

@@ -1,15 +1,17 @@
 """Running the chosen and the published trial again with fresh seeds, so that no one trusts a lucky one."""
 
 from collections.abc import Callable
+from statistics import fmean
 from typing import Any
 
 import ray
 import torch
 
 from antisample.errors import AntisampleError
-from antisample.unlearning import UnlearnInputs, unlearn
+from antisample.unlearning import unlearn
 from tuning.config import StudyConfig
 from tuning.outcome import find_outcome
+from tuning.requests import RequestInputs, counts_of, mean
 from tuning.resources import WorkerShare
 from tuning.study import Study
 
@@ -34,7 +36,7 @@ def confirm(study: Study, inputs: Any, share: WorkerShare, on_done: Callable[[in
 
     Args:
         study: Holds the results afterwards.
-        inputs: Ray reference of the `UnlearnInputs`.
+        inputs: Ray reference of the `RequestInputs`.
         share: What a run takes.
         on_done: Called with the runs done and their number.
     """
@@ -50,10 +52,18 @@ def confirm(study: Study, inputs: Any, share: WorkerShare, on_done: Callable[[in
         on_done(len(missing) - len(waiting), len(missing))
 
 
-def _run(inputs: UnlearnInputs, study: StudyConfig, params: dict[str, Any], seed: int) -> dict[str, Any] | None:
+def _run(inputs: RequestInputs, study: StudyConfig, params: dict[str, Any], seed: int) -> dict[str, Any] | None:
+    """Every forget request with one seed; None if one of them fails."""
     torch.set_num_threads(study.resources.cpus_per_trial)
     try:
-        report = list(unlearn(study.unlearn_config(params, seed), inputs))[-1]
+        ends = [
+            list(unlearn(study.unlearn_config(params, seed, request), each))[-1]
+            for request, each in enumerate(inputs)
+        ]
     except AntisampleError:
         return None
-    return {"metrics": report.metrics.values, "counts": report.metrics.counts, "elapsed_s": report.elapsed_s}
+    return {
+        "metrics": mean([end.metrics.values for end in ends]),
+        "counts": counts_of(study, inputs),
+        "elapsed_s": fmean(end.elapsed_s for end in ends),
+    }

@@ -65,7 +65,8 @@ def print_mlflow(console: Console, uri: str, link: str | None) -> None:
 def apply_command(config: StudyConfig) -> str:
     """The exact command that applies the chosen trial."""
     out = shown_path(config.directory / "unlearned")
-    return f"{program('antisample')} unlearn --study {shown_path(config.directory)} --trial best --out {out}"
+    which = f"--forget {shlex.quote(config.forget[0].in_words())} " if len(config.forget) > 1 else ""
+    return f"{program('antisample')} unlearn --study {shown_path(config.directory)} --trial best {which}--out {out}"
 
 
 def program(name: str) -> str:

@@ -12,30 +12,38 @@ import torch
 
 import antisample
 from antisample.device import choose_device, describe_device
-from antisample.unlearning import UnlearnInputs, evaluate_finished
+from antisample.errors import DataError
+from tuning.requests import RequestInputs, original_metrics
 from tuning.study import Study
 
 
-def note_facts(study: Study, inputs: UnlearnInputs) -> None:
-    """Keeps the facts in the study; those that cannot change are computed once."""
+def note_facts(study: Study, inputs: RequestInputs) -> None:
+    """Keeps the facts in the study; those that cannot change are computed once.
+
+    Raises:
+        DataError: If data, splits or original model are not those of the study's first run.
+    """
+    first = inputs[0]
+    fingerprints = {
+        "data": first.dataset.fingerprint,
+        "splits": ",".join(each.splits.fingerprint for each in inputs),
+        "model": first.original.fingerprint,
+    }
     if study.noted("id") is None:
         study.note("id", uuid.uuid4().hex)
         study.note("created_ms", time.time_ns() // 1_000_000)
     if study.noted("original") is None:
-        config = study.config.starting_config()
-        model = inputs.original.build(inputs.dataset, choose_device(config.device))
-        metrics = evaluate_finished(model, inputs, config)
+        metrics = original_metrics(study.config, inputs)
         study.note("original", metrics.values)
         study.note("original_counts", metrics.counts)
-        study.note("class_names", list(inputs.dataset.class_names))
-        study.note("forget_classes", list(inputs.splits.forget_classes))
-        study.note(
-            "fingerprints",
-            {
-                "data": inputs.dataset.fingerprint,
-                "splits": inputs.splits.fingerprint,
-                "model": inputs.original.fingerprint,
-            },
+        study.note("class_names", list(first.dataset.class_names))
+        study.note("forget_requests", [list(each.splits.forget_classes) for each in inputs])
+        study.note("fingerprints", fingerprints)
+    changed = [name for name, known in study.noted("fingerprints", {}).items() if known != fingerprints[name]]
+    if changed:
+        raise DataError(
+            f"{study.config.directory}: {' and '.join(changed)} are not those that the study began with, so new "
+            "trials could not be compared with its old ones. Restore them, or begin a study with another `name`."
         )
     study.note("command", " ".join(["antisample", *sys.argv[1:]]))
     study.note(
@@ -48,7 +56,7 @@ def note_facts(study: Study, inputs: UnlearnInputs) -> None:
             "optuna": optuna.__version__,
             "mlflow": mlflow.__version__,
             "device": describe_device(choose_device(study.config.device)),
-            "initial weights": inputs.original.initial.origin,
+            "initial weights": first.original.initial.origin,
             "machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} cores",
         },
     )

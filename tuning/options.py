@@ -5,7 +5,9 @@ from typing import Any
 
 from antisample.config import UnlearnConfig
 from antisample.errors import ConfigError
+from antisample.splits import ForgetRequest
 from search_spaces import published_set
+from tuning.config import StudyConfig
 from tuning.reproduction.plan import ReproductionConfig
 from tuning.study_file import override_value
 
@@ -48,13 +50,27 @@ def direct_config(options: dict[str, Any]) -> tuple[UnlearnConfig, dict[str, Any
     values: dict[str, Any] = {
         "data": {"source": dataset, "root": options["root"]},
         "model": {"name": model_name, "checkpoint": options["checkpoint"]},
-        "forget": {"classes": [name for text in options["forget"] for name in _listed(text)]},
+        "forget": {"classes": _classes(options["forget"])},
         "method": method,
         "seed": options["seed"],
     }
     for override in options["overrides"] or []:
         override_value(values, override)
     return UnlearnConfig.parse(values), origin
+
+
+def forget_request(study: StudyConfig, forget: list[str] | None) -> ForgetRequest:
+    """What a trial of a study is applied to: what `--forget` says, or the study's request if it has a single one.
+
+    Raises:
+        ConfigError: If the study has several, and nothing says which is meant.
+    """
+    if forget:
+        return ForgetRequest(classes=tuple(_classes(forget)))
+    if len(study.forget) > 1:
+        shown = "; ".join(request.in_words() for request in study.forget)
+        raise ConfigError(f"`--forget` is required, since the study has several forget requests: {shown}.")
+    return study.forget[0]
 
 
 def reproduction_config(options: dict[str, Any]) -> ReproductionConfig:
@@ -84,6 +100,10 @@ def reproduction_config(options: dict[str, Any]) -> ReproductionConfig:
     for override in options["overrides"] or []:
         override_value(values, override)
     return ReproductionConfig.parse(values)
+
+
+def _classes(forget: list[str]) -> list[str]:
+    return [name for text in forget for name in _listed(text)]
 
 
 def _listed(text: str) -> list[str]:

@@ -61,6 +61,7 @@ class TrialRecord:
         error: Why it failed.
         partial: Means as far as it came, by metric name; empty unless PRUNED.
         partial_error: Standard errors of these means; empty for a single replicate.
+        batch_halvings: How often its batch was halved since the GPU ran out of memory.
     """
 
     number: int
@@ -81,6 +82,7 @@ class TrialRecord:
     error: str | None
     partial: dict[str, float]
     partial_error: dict[str, float]
+    batch_halvings: int = 0
 
     @property
     def fidelity(self) -> int:
@@ -133,15 +135,16 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         error=attributes.get("error"),
         partial=attributes.get("partial", {}).get("metrics", {}),
         partial_error=attributes.get("partial", {}).get("standard_error", {}),
+        batch_halvings=attributes.get("batch_halvings", 0),
     )
 
 
 def write_table(records: list[TrialRecord], path: Path) -> None:
     """Writes trials.parquet: a row a trial, in one step.
 
-    Columns: number, state, origin, seeds, fidelity, duration_s, error, `params.NAME`, `metrics.NAME`, and
-    `spread.NAME` where trials have several replicates, `partial.NAME` where trials were stopped early. Where a trial
-    lacks a metric the cell is null, never a number.
+    Columns: number, state, origin, seeds, fidelity, duration_s, batch_halvings, error, `params.NAME`, `metrics.NAME`,
+    and `spread.NAME` where trials have several replicates, `partial.NAME` where trials were stopped early. Where a
+    trial lacks a metric the cell is null, never a number.
 
     Args:
         records: Trials that are not RUNNING.
@@ -156,6 +159,7 @@ def write_table(records: list[TrialRecord], path: Path) -> None:
         "seeds": pa.array([list(r.seeds) for r in records], pa.list_(pa.int64())),
         "fidelity": pa.array([r.fidelity for r in records], pa.int64()),
         "duration_s": pa.array([r.duration_s for r in records], pa.float64()),
+        "batch_halvings": pa.array([r.batch_halvings for r in records], pa.int64()),
         "error": pa.array([r.error for r in records], pa.string()),
     }
     columns |= {f"params.{name}": pa.array([r.params.get(name) for r in records]) for name in names}

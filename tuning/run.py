@@ -10,7 +10,6 @@ import ray
 from ray import tune
 
 from antisample.device import choose_device, describe_device
-from antisample.unlearning import load_inputs
 from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
 from tuning.directory import prepared_directory, write_projections
@@ -20,6 +19,7 @@ from tuning.lease import held_lease
 from tuning.outcome import Outcome, find_outcome
 from tuning.progress import Progress
 from tuning.records import TrialRecord
+from tuning.requests import load_requests
 from tuning.resources import WorkerShare
 from tuning.search import search
 from tuning.study import Study
@@ -65,7 +65,7 @@ def run_study(
             device = choose_device(config.device)
             progress.say(f"Device: {describe_device(device)}; trials at once: {at_once}")
             progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
-            inputs = load_inputs(config.starting_config(), progress.training_epoch, progress.reference_epoch)
+            inputs = load_requests(config, progress.training_epoch, progress.reference_epoch)
         study = Study(config, lease)
         note_facts(study, inputs)
         if warm_start is not None:

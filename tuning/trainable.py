@@ -2,13 +2,12 @@
 
 import json
 import os
-import pickle
 import platform
 import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import stdev
 from typing import Any
 
 import torch
@@ -16,14 +15,20 @@ from ray import tune
 
 import antisample
 from antisample.checkpoint import Checkpoint, save_checkpoint
+from antisample.config import UnlearnConfig
 from antisample.errors import AntisampleError
-from antisample.files import whole_file
+from antisample.saved_state import load_state, save_state
 from antisample.types import StepReport
-from antisample.unlearning import UnlearnInputs, unlearn
+from antisample.unlearning import Unlearning, UnlearnInputs, unlearn
 from tuning.config import StudyConfig
+from tuning.requests import RequestInputs, counts_of, mean
 
 REPORT_KEY = "antisample_report"
 ERROR_KEY = "antisample_error"
+OUT_OF_MEMORY = (
+    "The GPU ran out of memory: raise `resources.gpus_per_trial`, lower `fixed.batch_size` or "
+    "`evaluation.batch_size`, or set `resources.halve_batch_on_oom`."
+)
 
 
 @dataclass(frozen=True)
@@ -47,14 +52,14 @@ class UnlearnTrainable(tune.Trainable):
     _unheard: dict[str, Any] | None
 
     def setup(  # type: ignore[override]
-        self, config: dict[str, Any], inputs: UnlearnInputs, study: StudyConfig
+        self, config: dict[str, Any], inputs: RequestInputs, study: StudyConfig
     ) -> None:
         """Called once a worker by Ray.
 
         Args:
             config: `number`, `params` and `seeds` of the first trial; how far it has come: its last `step` and
                 `finished`, the reports that ended a replicate; and the driver's `token`.
-            inputs: Data and original model, from the object store.
+            inputs: Data and original model for each forget request, from the object store.
             study: The study, with an absolute `runs_dir`.
         """
         torch.set_num_threads(study.resources.cpus_per_trial)
@@ -64,10 +69,11 @@ class UnlearnTrainable(tune.Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Called by Ray to start the next trial in this worker, or to continue one whose worker died."""
         self._trial = new_config
-        # The last replicate is run again even if all are known: only its end tells the counts.
+        # The last replicate is run again even if all are known: its end makes the trial's result.
         known = new_config["finished"][: len(new_config["seeds"]) - 1]
         self._finals = [_Final(step["metrics"], step["elapsed_s"], step["evaluation_s"]) for step in known]
         self._steps_before = known[-1]["step"] if known else 0
+        self._halvings = 0
         self._start_replicate()
         return True
 
@@ -77,6 +83,13 @@ class UnlearnTrainable(tune.Trainable):
         Returns:
             The report as text under REPORT_KEY and whether the trial is over; or the reason why it failed.
         """
+        while (result := self._epoch()) is None:
+            if not self._halve_batch():
+                return {ERROR_KEY: OUT_OF_MEMORY, "done": True}
+        return result
+
+    def _epoch(self) -> dict[str, Any] | None:
+        """See `step`; None if the GPU ran out of memory."""
         try:
             if self._unheard is not None:
                 content, self._unheard = self._unheard, None
@@ -90,7 +103,7 @@ class UnlearnTrainable(tune.Trainable):
                     self._save_model()
                 if len(self._finals) == len(self._trial["seeds"]):
                     return {
-                        REPORT_KEY: json.dumps({**content, "final": self._final(report.metrics.counts)}),
+                        REPORT_KEY: json.dumps({**content, "final": self._final()}),
                         "done": True,
                     }
                 self._start_replicate()
@@ -100,29 +113,48 @@ class UnlearnTrainable(tune.Trainable):
         except AntisampleError as error:
             return {ERROR_KEY: f"{type(error).__name__}: {error}", "done": True}
         except torch.cuda.OutOfMemoryError:
-            return {
-                ERROR_KEY: "The GPU ran out of memory: raise `resources.gpus_per_trial`, or lower "
-                "`fixed.batch_size` or `evaluation.batch_size`.",
-                "done": True,
-            }
+            return None
+
+    def _halve_batch(self) -> bool:
+        """Begins the replicate again with half the batch; False where the study or the batch does not allow it."""
+        if not self._study.resources.halve_batch_on_oom or getattr(self._run.config.method, "batch_size", 0) < 4:
+            return False
+        self._halvings += 1
+        self._checkpoint().unlink(missing_ok=True)  # of the whole batch
+        self._start_replicate()
+        torch.cuda.empty_cache()
+        return True
 
     def _start_replicate(self) -> None:
         """Begins the next replicate, or goes on with it where a worker that died has saved its state."""
         replicate = len(self._finals)
-        config = self._study.unlearn_config(self._trial["params"], self._trial["seeds"][replicate])
-        self._run, self._saved, self._unheard = unlearn(config, self._inputs), time.monotonic(), None
-        try:
-            state = torch.load(self._checkpoint(), weights_only=True)
-            if state["content"]["replicate"] == replicate:
-                self._run.load_state_dict(state["run"])
-                if state["content"]["step"] > self._trial["step"]:  # the driver died before it heard of this
-                    self._unheard = {**state["content"], "token": self._trial["token"]}
-        except (RuntimeError, OSError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError):
-            self._run = unlearn(config, self._inputs)  # none, or a damaged one: the replicate begins anew
+        request = self._study.request_of(replicate)
+        inputs = self._inputs[request]
+        config = self._study.unlearn_config(self._trial["params"], self._trial["seeds"][replicate], request)
+        self._run, self._saved, self._unheard = self._unlearning(config, inputs), time.monotonic(), None
+        state = load_state(self._checkpoint())
+        if state is not None and state["content"]["replicate"] == replicate:
+            self._halvings = state["halvings"]
+            self._run = self._unlearning(config, inputs)
+            self._run.load_state_dict(state["run"])
+            if state["content"]["step"] > self._trial["step"]:  # the driver died before it heard of this
+                self._unheard = {**state["content"], "token": self._trial["token"]}
+
+    def _unlearning(self, config: UnlearnConfig, inputs: UnlearnInputs) -> Unlearning:
+        """Half the batch for each time that the GPU ran out of memory; evaluation with smaller ones is the same."""
+        if self._halvings:
+            parts: dict[str, Any] = {"method": config.method, "evaluation": config.evaluation}
+            halved = {
+                key: part.model_copy(update={"batch_size": max(1, part.batch_size >> self._halvings)})
+                for key, part in parts.items()
+            }
+            config = config.model_copy(update=halved)
+        return unlearn(config, inputs)
 
     def _save_checkpoint(self, content: dict[str, Any]) -> None:
-        with whole_file(self._checkpoint()) as unfinished:
-            torch.save({"run": self._run.state_dict(), "content": content}, unfinished)
+        save_state(
+            self._checkpoint(), {"run": self._run.state_dict(), "content": content, "halvings": self._halvings}
+        )
         self._saved = time.monotonic()
 
     def _checkpoint(self) -> Path:
@@ -141,14 +173,15 @@ class UnlearnTrainable(tune.Trainable):
             "last": report.last,
         }
 
-    def _final(self, counts: dict[str, int]) -> dict[str, Any]:
+    def _final(self) -> dict[str, Any]:
         """Mean and standard deviation over the replicates, and where they were computed."""
         columns = {name: [final.metrics[name] for final in self._finals] for name in self._finals[0].metrics}
         several = len(self._finals) > 1
         return {
-            "metrics": {name: fmean(values) for name, values in columns.items()},
+            "metrics": mean([final.metrics for final in self._finals]),
             "spread": {name: stdev(values) for name, values in columns.items()} if several else {},
-            "counts": counts,
+            "counts": counts_of(self._study, self._inputs),
+            "batch_halvings": self._halvings,
             "worker": f"{socket.gethostname()}/{os.getpid()}",
             "versions": {
                 "antisample": antisample.__version__,

@@ -14,6 +14,7 @@ from antisample.metrics.base import (
     MetricFamily,
     RetrainedReference,
     Subject,
+    image_counts,
     part_positions,
 )
 from antisample.metrics.classification import Classification, summarise
@@ -100,11 +101,8 @@ def evaluate(
         DivergedError: If a value is not finite.
     """
     values: dict[str, float] = {}
-    counts: dict[str, int] = {}
-    families = tuple(families)
+    parts, families = tuple(parts), tuple(families)
     for part in parts:
-        forget = subject.predictions(part).forget_mask(subject.splits.forget_classes)
-        counts |= {f"{part}/forget": int(forget.sum()), f"{part}/retain": int((~forget).sum())}
         for family in (_FAMILIES[name] for name in families):
             if part in family.parts:
                 found = {f"{part}/{name}": value for name, value in family.compute(subject, part).items()}
@@ -112,7 +110,7 @@ def evaluate(
                 if bad:
                     raise DivergedError(f"The model's outputs are not finite: {', '.join(bad)}.")
                 values |= found
-    return UnlearnMetrics(values, counts)
+    return UnlearnMetrics(values, image_counts(subject.dataset, subject.splits, subject.settings, parts))
 
 
 __all__ = [
@@ -125,6 +123,7 @@ __all__ = [
     "check_families",
     "evaluate",
     "family_names",
+    "image_counts",
     "metric_names",
     "part_positions",
     "predict",

@@ -1,6 +1,6 @@
 """What a metric family is, and what it is told about the model it measures."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -143,3 +143,15 @@ def part_positions(
     if max_train_images is not None and len(retain) > max_train_images:
         retain = retain[np.linspace(0, len(retain) - 1, max_train_images).astype(np.int64)]
     return dataset.train, np.concatenate([splits.forget, retain])
+
+
+def image_counts(
+    dataset: Dataset, splits: Splits, settings: EvaluationSettings, parts: Iterable[PartName]
+) -> dict[str, int]:
+    """How many images the figures of each part stand on, by `<part>/forget` and `<part>/retain`."""
+    counts: dict[str, int] = {}
+    for part in parts:
+        images, positions = part_positions(dataset, splits, part, settings.max_train_images)
+        forget = np.isin(images.labels[positions], splits.forget_classes)
+        counts |= {f"{part}/forget": int(forget.sum()), f"{part}/retain": int((~forget).sum())}
+    return counts

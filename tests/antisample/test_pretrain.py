@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from antisample.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from antisample.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, weights_fingerprint
 from antisample.config import ModelConfig
 from antisample.errors import ConfigError, DataError
 from antisample.models import build_model
-from antisample.pretrain import original_model, pixel_statistics, pretrained_path, weights_fingerprint
+from antisample.pretrain import original_model, pixel_statistics, pretrained_path
 from antisample.types import ImageSet
 
 CPU = torch.device("cpu")

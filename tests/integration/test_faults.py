@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
 
+from antisample.unlearning import unlearn
 from tuning.directory import open_study
 from tuning.lease import read_holder
+from tuning.requests import load_requests
 
 pytestmark = pytest.mark.integration
 
@@ -215,6 +217,59 @@ def test_a_full_disk_ends_with_a_clear_error_and_the_study_goes_on_when_there_is
     for record in known:
         for step in record.steps:
             assert step in after[record.number].steps
+
+
+def test_deleted_checkpoints_and_damaged_caches_change_no_number(make_workplace):
+    place = make_workplace(
+        n_trials=3,
+        fixed={"epochs": 12},
+        fidelity=None,
+        confirm_seeds=0,
+        sampler="random",
+        data={"source": "digits", "cache_dir": "cache"},
+        resources={"checkpoint_every_s": 0},
+    )
+    for harm in (_delete_checkpoints, _damage_checkpoints, _damage_caches):
+        command = ("resume", "runs/small") if (place.directory / "study.yaml").exists() else ("run", "study.yaml")
+        with place.start(*command) as process:
+            wait_for_steps(place, process, 1 + sum(record.fidelity for record in records(place)))
+            os.killpg(process.pid, signal.SIGKILL)
+        harm(place)
+    done = place.run("resume", "runs/small")
+    assert done.code == 0, done.err
+    assert_nothing_is_lost(place, 3)
+    config = open_study(place.directory).config
+    data = config.data.model_copy(update={"cache_dir": place.folder / "cache"})
+    config = config.model_copy(update={"data": data})
+    (inputs,) = load_requests(config)
+    for record in records(place):
+        alone = list(unlearn(config.unlearn_config(record.params, record.seeds[0]), inputs))
+        assert [step.train_loss for step in record.steps] == [report.train_loss for report in alone]
+        assert record.metrics == alone[-1].metrics.values
+
+
+def _delete_checkpoints(place):
+    for path in (place.directory / "checkpoints").iterdir():
+        path.unlink()
+
+
+def _damage_checkpoints(place):
+    for path in (place.directory / "checkpoints").iterdir():
+        _flip_a_byte(path)
+
+
+def _damage_caches(place):
+    paths = [path for path in (place.folder / "cache").rglob("*") if path.is_file()]
+    assert {path.suffix for path in paths} == {".arrow", ".safetensors"}
+    for path in paths:
+        _flip_a_byte(path)
+
+
+def _flip_a_byte(path):
+    """Damages the middle of a file, where the values are, so that only their digest can tell."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
 
 
 def _fill(path: Path) -> None:

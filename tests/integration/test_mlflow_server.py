@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from mlflow import MlflowClient
 from mlflow_server import mlflow_server
+from postgresql import postgresql, programs
 
 from tuning.directory import open_study
 
@@ -92,18 +93,30 @@ def test_a_server_that_answers_nonsense_or_nothing_ends_no_search(make_workplace
     assert [record.state for record in open_study(place.directory).records()] == ["COMPLETE"] * 2
 
 
-def test_a_server_that_stops_and_starts_again_in_the_middle_gets_everything_once(make_workplace, tmp_path):
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def store(request):
+    """The database behind an MLflow server; None for the server's own choice, SQLite."""
+    if request.param == "sqlite":
+        yield None
+    elif programs() is None:
+        pytest.skip("PostgreSQL is not installed; `make system` installs it")
+    else:
+        with postgresql() as address:
+            yield address
+
+
+def test_a_server_that_stops_and_starts_again_in_the_middle_gets_everything_once(make_workplace, tmp_path, store):
     port = free_port()
     uri = f"http://127.0.0.1:{port}"
     place = make_workplace(n_trials=8, replicates=3, confirm_seeds=0, tracking_uri=uri)
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(contextlib.ExitStack())
-        first.enter_context(mlflow_server(tmp_path, port))
+        first.enter_context(mlflow_server(tmp_path, port, store))
         process = stack.enter_context(place.start("run", "study.yaml"))
         wait_for_finished(place, process, 2)
         first.close()
         wait_for_finished(place, process, 4)
-        stack.enter_context(mlflow_server(tmp_path, port))
+        stack.enter_context(mlflow_server(tmp_path, port, store))
         _, err = process.communicate(timeout=240)
         assert process.returncode == 0, err
         place.results("mlflow", "sync", "runs/small")

@@ -37,7 +37,7 @@ def test_overrides_reach_nested_keys_and_are_read_as_yaml(values, tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text(yaml.safe_dump(values))
     config = load_study(path, ["n_trials=7", "forget.classes=[1, two]", "split.seed=3", "sampler=tpe"])
-    assert (config.n_trials, config.forget.classes, config.split.seed, config.sampler) == (7, (1, "two"), 3, "tpe")
+    assert (config.n_trials, config.forget[0].classes, config.split.seed, config.sampler) == (7, (1, "two"), 3, "tpe")
 
 
 @pytest.mark.parametrize("override", ["n_trials", "=3", "name.deeper=1", "n_trials=[1"])

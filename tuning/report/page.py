@@ -141,15 +141,15 @@ def _facts(study: Study, records: list[TrialRecord]) -> list[tuple[str, str]]:
     states = [record.state for record in records]
     names: list[str] = study.noted("class_names", [])
     forgotten = [
-        f"{c} ({names[c]})" if c < len(names) and names[c] != str(c) else str(c)
-        for c in study.noted("forget_classes", [])
+        " and ".join(f"{c} ({names[c]})" if c < len(names) and names[c] != str(c) else str(c) for c in classes)
+        for classes in study.noted("forget_requests", [])
     ]
     ends = [record.finished_ms for record in records if record.finished_ms is not None]
     facts = [
         ("Method", config.method),
         ("Model", config.model.name),
         ("Data", str(config.data.source)),
-        ("Forgotten", ", ".join(forgotten or [str(c) for c in config.forget.classes])),
+        ("Forgotten", "; ".join(forgotten or [request.in_words() for request in config.forget])),
         ("Objectives", ", ".join(f"{o.direction} {label(o.metric)}" for o in config.objectives)),
         ("Sampler", f"{config.sampler}, seed {config.seed}"),
         ("Trials", ", ".join(f"{states.count(s)} {s.lower()}" for s in dict.fromkeys(states)) or "none yet"),

@@ -63,7 +63,7 @@ class StudyFacts:
                 "data": config.data.source,
                 "model": config.model.name,
                 "method": config.method,
-                "forget": ",".join(map(str, config.forget.classes)),
+                "forget": "; ".join(request.in_words() for request in config.forget),
                 "space": config.space or config.method,
                 "sampler": config.sampler,
                 "seed": config.seed,
@@ -149,6 +149,7 @@ def final_tags(record: TrialRecord) -> list[RunTag]:
         "antisample.state": record.state,
         "antisample.worker": record.worker,
         "antisample.error": record.error,
+        "antisample.batch_halvings": record.batch_halvings or None,
         **{f"antisample.version.{name}": version for name, version in record.versions.items()},
     }
     return [RunTag(name, str(value)[:_LONGEST_TAG]) for name, value in facts.items() if value is not None]

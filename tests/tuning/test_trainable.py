@@ -1,0 +1,163 @@
+"""What a worker does with a trial: replicates over forget requests, half batches, damaged checkpoints."""
+
+import json
+from statistics import fmean
+
+import pytest
+import torch
+
+from antisample.unlearning import unlearn
+from tuning import trainable as module
+from tuning.requests import counts_of, load_requests, original_metrics
+from tuning.study_file import parse_study
+from tuning.trainable import ERROR_KEY, REPORT_KEY, UnlearnTrainable
+
+PARAMS = {"size_multiplier": 4, "unlearn_scale_lr": 2.0}
+
+
+@pytest.fixture
+def study(values, cache_dir):
+    """A study of two forget requests; a trial takes four unlearnings of two epochs."""
+
+    def make(**changes):
+        return parse_study(
+            {
+                **values,
+                "data": {"source": "digits", "cache_dir": str(cache_dir)},
+                "model": {"name": "SmallCNN", "recipe": {"epochs": 6, "batch_size": 64}},
+                "forget": [{"classes": [3]}, {"classes": [0, 1]}],
+                "replicates": 4,
+                "published": [],
+                "fixed": {"epochs": 2},
+                "device": "cpu",
+                **changes,
+            }
+        )
+
+    return make
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts a worker with a trial, as Ray does but in this process."""
+
+    def make(config, *, steps=()):
+        inputs = load_requests(config)
+
+        class Here(UnlearnTrainable):
+            def setup(self, given):
+                super().setup(given, inputs, config)
+
+        config.directory.mkdir(exist_ok=True)
+        trial = {
+            "number": 0,
+            "params": PARAMS,
+            "seeds": config.trial_seeds(),
+            "step": steps[-1]["step"] if steps else 0,
+            "finished": [step for step in steps if step["last"]],
+            "token": "t",
+        }
+        return Here(trial)
+
+    return make
+
+
+def run(worker):
+    """Steps to the end; the reports."""
+    reports = []
+    while True:
+        result = worker.step()
+        assert ERROR_KEY not in result, result[ERROR_KEY]
+        reports.append(json.loads(result[REPORT_KEY]))
+        if result["done"]:
+            return reports
+
+
+def figures(reports):
+    return [(report["step"], report["replicate"], report["train_loss"], report["metrics"]) for report in reports]
+
+
+def test_replicates_take_the_forget_requests_in_turn_and_the_trial_is_their_mean(study, start):
+    config = study()
+    reports = run(start(config))
+    inputs = load_requests(config)
+    alone = [
+        list(unlearn(config.unlearn_config(PARAMS, seed, request), inputs[request]))[-1].metrics.values
+        for seed, request in zip(config.trial_seeds(), (0, 1, 0, 1), strict=True)
+    ]
+    assert [report["metrics"] for report in reports if report["last"]] == alone
+    final = reports[-1]["final"]
+    assert final["metrics"] == {name: fmean(values[name] for values in alone) for name in alone[0]}
+    assert final["counts"] == counts_of(config, inputs) == original_metrics(config, inputs).counts
+    assert final["counts"]["test/forget"] == sum(counts_of(config, (each,))["test/forget"] for each in inputs)
+
+
+def test_data_and_original_model_are_loaded_once_for_all_requests(study):
+    first, second = load_requests(study())
+    assert first.dataset is second.dataset
+    assert first.original is second.original
+    assert (first.splits.forget_classes, second.splits.forget_classes) == ((3,), (0, 1))
+
+
+def test_one_request_needs_no_list(study):
+    config = study(forget={"classes": [3]}, replicates=1)
+    assert config.forget == study().forget[:1]
+    assert "forget:\n  classes:\n  - 3\n" in config.to_yaml()
+    assert parse_study({**study().model_dump(mode="json")}).forget == study().forget
+
+
+class Full(module.Unlearning):
+    """Stands in for a GPU that holds 40 images."""
+
+    def __next__(self):
+        if self.config.method.batch_size > 40:
+            raise torch.cuda.OutOfMemoryError
+        return super().__next__()
+
+
+def test_a_full_gpu_fails_the_trial_and_says_what_to_change(study, start, monkeypatch):
+    monkeypatch.setattr(module, "unlearn", Full)
+    result = start(study()).step()
+    assert "resources.gpus_per_trial" in result[ERROR_KEY]
+    assert "resources.halve_batch_on_oom" in result[ERROR_KEY]
+    assert result["done"]
+
+
+def test_a_full_gpu_halves_the_batch_where_the_study_allows_it(study, start, monkeypatch):
+    config = study(fixed={"epochs": 2, "batch_size": 128}, resources={"halve_batch_on_oom": True})
+    monkeypatch.setattr(module, "unlearn", Full)
+    reports = run(start(config))
+    assert reports[-1]["final"]["batch_halvings"] == 2
+    smaller = run(start(study(fixed={"epochs": 2, "batch_size": 32}, name="smaller")))
+    assert figures(reports) == figures(smaller)
+
+
+def test_even_the_smallest_batch_may_be_too_large(study, start, monkeypatch):
+    class Tiny(Full):
+        def __next__(self):
+            raise torch.cuda.OutOfMemoryError
+
+    monkeypatch.setattr(module, "unlearn", Tiny)
+    assert ERROR_KEY in start(study(resources={"halve_batch_on_oom": True})).step()
+
+
+@pytest.mark.parametrize("harm", ["none", "deleted", "cut short", "rubbish"])
+def test_a_trial_goes_on_to_the_same_figures_whatever_became_of_its_checkpoint(study, start, harm):
+    config = study(
+        forget={"classes": [3]}, replicates=2, fixed={"epochs": 3}, resources={"checkpoint_every_s": 0}, name=harm[:3]
+    )
+    whole = run(start(config))
+    worker = start(config)
+    heard = [json.loads(worker.step()[REPORT_KEY]) for _ in range(5)]  # the second epoch of the second replicate
+    (checkpoint,) = (config.directory / "checkpoints").iterdir()
+    content = checkpoint.read_bytes()
+    if harm == "deleted":
+        checkpoint.unlink()
+    elif harm == "cut short":
+        checkpoint.write_bytes(content[: len(content) // 2])
+    elif harm == "rubbish":
+        checkpoint.write_bytes(b"rubbish")
+    rest = run(start(config, steps=heard))
+    assert [report["step"] for report in rest] == ([6] if harm == "none" else [4, 5, 6])
+    assert figures(rest) == figures(whole)[-len(rest) :]
+    assert rest[-1]["final"]["metrics"] == whole[-1]["final"]["metrics"]

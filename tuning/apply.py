@@ -16,10 +16,10 @@ from tuning.display import shown_path
 from tuning.outcome import find_outcome
 from tuning.progress import Progress
 from tuning.records import TrialRecord
-from tuning.study import Study
+from tuning.study_view import StudyView
 
 
-def find_trial(study: Study, which: str) -> TrialRecord:
+def find_trial(study: StudyView, which: str) -> TrialRecord:
     """A finished trial.
 
     Args:
@@ -43,7 +43,7 @@ def find_trial(study: Study, which: str) -> TrialRecord:
 
 
 def apply_trial(
-    study: Study, record: TrialRecord, request: ForgetRequest, out: Path, progress: Progress
+    study: StudyView, record: TrialRecord, request: ForgetRequest, out: Path, progress: Progress
 ) -> dict[str, Any]:
     """Unlearns with a trial's hyperparameters, and writes `model.safetensors` and `unlearning.json`.
 

@@ -14,11 +14,12 @@ from tuning.outcome import find_outcome
 from tuning.requests import RequestInputs, counts_of, mean
 from tuning.resources import WorkerShare
 from tuning.study import Study
+from tuning.study_view import StudyView
 
 _NOTE = "confirmations"
 
 
-def missing_confirmations(study: Study) -> list[tuple[int, dict[str, Any], int]]:
+def missing_confirmations(study: StudyView) -> list[tuple[int, dict[str, Any], int]]:
     """Which trials still have to be run with which seeds: triples of number, parameters and seed."""
     outcome = find_outcome(study)
     done = {(run["number"], run["seed"]) for run in study.noted(_NOTE, [])}

@@ -12,8 +12,8 @@ from tuning.config import StudyConfig
 from tuning.outcome import Outcome, find_outcome
 from tuning.records import write_table
 from tuning.report import write_report
-from tuning.study import Study
 from tuning.study_file import override_value, parse_study
+from tuning.study_view import StudyView
 
 # What may change when a study goes on: how long, on what and where to, never what is searched.
 _MAY_CHANGE = {
@@ -30,7 +30,7 @@ _MAY_CHANGE = {
 }
 
 
-def write_projections(study: Study) -> Outcome:
+def write_projections(study: StudyView) -> Outcome:
     """Writes the views that live in the study's directory: the table and the report.
 
     Raises:
@@ -41,7 +41,7 @@ def write_projections(study: Study) -> Outcome:
     return find_outcome(study)
 
 
-def open_study(directory: Path, overrides: Sequence[str] = ()) -> Study:
+def open_study(directory: Path, overrides: Sequence[str] = ()) -> StudyView:
     """Opens the study in a directory that `run_study` made.
 
     Args:
@@ -59,7 +59,9 @@ def open_study(directory: Path, overrides: Sequence[str] = ()) -> Study:
     for override in overrides:
         override_value(values, override)
     config = parse_study(values, str(path))
-    return Study(config.model_copy(update={"name": directory.resolve().name, "runs_dir": directory.resolve().parent}))
+    return StudyView(
+        config.model_copy(update={"name": directory.resolve().name, "runs_dir": directory.resolve().parent})
+    )
 
 
 @contextmanager

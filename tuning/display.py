@@ -1,9 +1,11 @@
 """The end of a run on the terminal: front, fresh-seed figures, and the exact commands that come next."""
 
+import json
 import os
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -135,3 +137,8 @@ def _percent(spread: Spread) -> str:
 
 def _points(spread: Spread) -> str:
     return f"{100 * spread.mean:+.2f} ± {100 * spread.std:.2f} points over {spread.n} seeds"
+
+
+def print_json(content: Any) -> None:
+    """The answer of a command, for programs."""
+    sys.stdout.write(json.dumps(content, indent=2) + "\n")

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 from tuning.outcome import Outcome
 from tuning.study import Study
+from tuning.study_view import StudyView
 
 _NOTE = "endings"
 
@@ -44,6 +45,6 @@ def note_end(study: Study, outcome: Outcome) -> None:
         study.note(_NOTE, [asdict(known) for known in (*before, end)])
 
 
-def ends(study: Study) -> tuple[EndRecord, ...]:
+def ends(study: StudyView) -> tuple[EndRecord, ...]:
     """All ends so far, the oldest first; none while the first run of the search is under way."""
     return tuple(EndRecord(**end) for end in study.noted(_NOTE, []))

@@ -7,7 +7,7 @@ from antisample.config import UnlearnConfig
 from antisample.errors import ConfigError
 from antisample.splits import ForgetRequest
 from search_spaces import published_set
-from tuning.config import StudyConfig
+from tuning.config import StudyConfig, tracking_problem
 from tuning.reproduction.plan import ReproductionConfig
 from tuning.study_file import override_value
 
@@ -100,6 +100,18 @@ def reproduction_config(options: dict[str, Any]) -> ReproductionConfig:
     for override in options["overrides"] or []:
         override_value(values, override)
     return ReproductionConfig.parse(values)
+
+
+def selected(select: str | None) -> list[str]:
+    """What `--select` overrides in a study."""
+    return [] if select is None else [f"selection.by={select}"]
+
+
+def check_uri(uri: str) -> None:
+    """Raises ConfigError if `--tracking-uri` is none."""
+    problem = tracking_problem(uri)
+    if problem is not None:
+        raise ConfigError(f"`--tracking-uri` {problem}")
 
 
 def _classes(forget: list[str]) -> list[str]:

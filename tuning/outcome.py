@@ -8,7 +8,7 @@ from tuning.choice import GAP, choose, choose_oracle
 from tuning.objectives import ELAPSED, Constraint, Objective, minimised_point
 from tuning.pareto import Point, hypervolume, non_dominated
 from tuning.records import TrialRecord
-from tuning.study import Study
+from tuning.study_view import StudyView
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Outcome:
         }
 
 
-def find_outcome(study: Study) -> Outcome:
+def find_outcome(study: StudyView) -> Outcome:
     """Computes the outcome from what the study holds now; works at any time."""
     config, records = study.config, study.records()
     original = study.noted("original", {})

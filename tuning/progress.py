@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tuning.outcome import Outcome, find_outcome
 from tuning.records import TrialRecord
-from tuning.study import Study
+from tuning.study_view import StudyView
 
 _SHOWN = ("validation/forget_accuracy", "validation/retain_accuracy", "validation/forget_confidence")
 
@@ -34,7 +34,7 @@ class Progress:
     def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
         self.console = console or output()
         self.quiet = quiet
-        self._study: Study | None = None
+        self._study: StudyView | None = None
         self._live: Live | None = None
         self._started = time.monotonic()
         self._done_before = 0
@@ -60,7 +60,7 @@ class Progress:
         if epoch in (1, epochs) or epoch % max(1, epochs // 5) == 0:
             self.say(f"  training {what}: epoch {epoch} of {epochs}, loss {loss:.3f}")
 
-    def start(self, study: Study) -> None:
+    def start(self, study: StudyView) -> None:
         """The search begins."""
         self._study, self._started, self._done_before = study, time.monotonic(), study.n_finished()
         original = study.noted("original", {})

@@ -12,16 +12,14 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from antisample.errors import AntisampleError
-from search_spaces import SearchSpace
 from tuning.config import StudyConfig
 from tuning.lease import Lease
 from tuning.objectives import ELAPSED
 from tuning.records import StepRecord, TrialRecord, step_attribute
 from tuning.sampler_view import PARTIAL
 from tuning.stopping import StoppingRule
-from tuning.storage import open_optuna_study
+from tuning.study_view import StudyView
 from tuning.suggestions import Suggestions
-from tuning.trial_reader import TrialReader
 
 Listener = Callable[[TrialRecord], None]
 
@@ -40,7 +38,7 @@ def _together(method: F) -> F:
     return cast(F, whole)
 
 
-class Study:
+class Study(StudyView):
     """Suggests trials, takes their reports and results, and remembers all of it.
 
     Every change is in the journal before the call returns, so a crash at any moment loses at most the call under
@@ -48,7 +46,7 @@ class Study:
 
     Args:
         config: The study; its directory exists.
-        lease: The driver's; None for a study that is only read. Nothing is written without it once it is lost.
+        lease: The driver's; nothing is written once it is lost. None where no other process can write.
 
     Attributes:
         problem: What `remembered` saw: why the search cannot go on.
@@ -59,12 +57,9 @@ class Study:
     """
 
     def __init__(self, config: StudyConfig, lease: Lease | None = None) -> None:
-        self.config = config
+        super().__init__(config)
         self.problem: AntisampleError | None = None
         self._lease = lease
-        self.space: SearchSpace = config.search_space()
-        self._study, self._journal = open_optuna_study(config)
-        self._reader = TrialReader(self._study)
         existing = self._study.get_trials(deepcopy=False)
         self._suggestions = Suggestions(self._study, config)
         self._suggestions.learn(self.noted(LEARNED, []))
@@ -218,22 +213,6 @@ class Study:
             self.fail(key, reason)
         return len(keys)
 
-    def is_over(self) -> bool:
-        """Whether nothing more is to be tried: enough trials are finished, or too many failed."""
-        return self.n_finished() >= self.config.n_trials or self.failures_used_up()
-
-    def n_finished(self) -> int:
-        """Trials that count towards `n_trials`."""
-        return self._reader.n_finished()
-
-    def failures_used_up(self) -> bool:
-        """Whether more trials failed by themselves than may be replaced."""
-        return self._reader.n_failed() > self.config.max_failures
-
-    def records(self) -> list[TrialRecord]:
-        """All trials that were started, by number."""
-        return self._reader.records()
-
     def enqueue(self, params: dict[str, Any], origin: str) -> None:
         """Has these parameters tried before the sampler suggests again, after whatever waits already."""
         self._check_lease()
@@ -249,18 +228,10 @@ class Study:
         self._check_lease()
         self._study.set_user_attr(name, value)
 
-    def noted(self, name: str, default: Any = None) -> Any:
-        """Reads what `note` kept."""
-        return self._study.user_attrs.get(name, default)
-
     @property
     def token(self) -> str:
-        """The driver's fencing token; empty for a study that is only read."""
+        """The driver's fencing token; empty without a lease."""
         return self._lease.token if self._lease is not None else ""
-
-    def optuna_study(self) -> optuna.Study:
-        """The Optuna study, for reading."""
-        return self._study
 
     def _constrain(self, trial: optuna.Trial, metrics: dict[str, float]) -> None:
         for constraint in self.config.constraints:

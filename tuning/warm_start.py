@@ -8,6 +8,7 @@ from antisample.errors import ConfigError
 from tuning.directory import open_study
 from tuning.outcome import find_outcome
 from tuning.study import Study
+from tuning.study_view import StudyView
 
 _NOTE = "warm_start"
 
@@ -70,7 +71,7 @@ def take_over(study: Study, directory: Path) -> WarmStart:
     return found
 
 
-def _task(study: Study) -> dict[str, Any]:
+def _task(study: StudyView) -> dict[str, Any]:
     config = study.config
     return {
         "fingerprints": study.noted("fingerprints"),

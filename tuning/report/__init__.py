@@ -4,12 +4,12 @@ from pathlib import Path
 
 from antisample.files import whole_file
 from tuning.report.page import render_report
-from tuning.study import Study
+from tuning.study_view import StudyView
 
 __all__ = ["render_report", "write_report"]
 
 
-def write_report(study: Study, path: Path) -> None:
+def write_report(study: StudyView, path: Path) -> None:
     """Writes the report in one step: a reader sees the old file or the new one.
 
     Args:

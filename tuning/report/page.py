@@ -17,12 +17,12 @@ from tuning.report import figures
 from tuning.report.drawing import Figure, label
 from tuning.report.parallel import parallel
 from tuning.report.tables import KEY_METRICS, confirmation_rows, headings, key_rows, trial_row
-from tuning.study import Study
+from tuning.study_view import StudyView
 
 _ENOUGH_FOR_IMPORTANCE = 8
 
 
-def render_report(study: Study) -> str:
+def render_report(study: StudyView) -> str:
     """The report as HTML. The same study always gives the same text.
 
     Args:
@@ -62,7 +62,7 @@ def render_report(study: Study) -> str:
 
 
 def _figures(
-    study: Study, records: list[TrialRecord], outcome: Outcome
+    study: StudyView, records: list[TrialRecord], outcome: Outcome
 ) -> dict[str, tuple[list[tuple[str, Figure]], list[str]]]:
     """By section: titled figures, and reasons for those that are missing."""
     objectives = study.config.objectives
@@ -103,7 +103,7 @@ def _figures(
     return found
 
 
-def _importance(study: Study, complete: list[TrialRecord]) -> tuple[list[tuple[str, Figure]], list[str]]:
+def _importance(study: StudyView, complete: list[TrialRecord]) -> tuple[list[tuple[str, Figure]], list[str]]:
     if len(complete) < _ENOUGH_FOR_IMPORTANCE:
         return [], [
             f"Importance needs at least {_ENOUGH_FOR_IMPORTANCE} completed trials; the study has {len(complete)}."
@@ -136,7 +136,7 @@ def _target(at: int, sign: int) -> Callable[[FrozenTrial], float]:
     return lambda trial: sign * trial.values[at]
 
 
-def _facts(study: Study, records: list[TrialRecord]) -> list[tuple[str, str]]:
+def _facts(study: StudyView, records: list[TrialRecord]) -> list[tuple[str, str]]:
     config = study.config
     states = [record.state for record in records]
     names: list[str] = study.noted("class_names", [])

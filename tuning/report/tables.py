@@ -6,7 +6,7 @@ from search_spaces import ChoiceParameter
 from tuning.outcome import Confirmation, Outcome, Spread
 from tuning.records import TrialRecord
 from tuning.report.drawing import label, shown
-from tuning.study import Study
+from tuning.study_view import StudyView
 
 _LONGEST_ERROR = 2000
 _LONGEST_LINE = 240
@@ -77,7 +77,7 @@ def _deviation(name: str, spread: Spread) -> str:
     return f"{100 * spread.std:.1f}" if name.endswith("accuracy") else f"{spread.std:.3f}"
 
 
-def headings(study: Study) -> list[tuple[str, bool]]:
+def headings(study: StudyView) -> list[tuple[str, bool]]:
     """Headings of the trial table, and whether numbers stand below them."""
     parameters = study.space.parameters
     metrics = [label(name) for name in KEY_METRICS]
@@ -87,7 +87,7 @@ def headings(study: Study) -> list[tuple[str, bool]]:
     return [(name, name not in texts) for name in names]
 
 
-def trial_row(record: TrialRecord, study: Study, outcome: Outcome) -> tuple[str, list[Cell]]:
+def trial_row(record: TrialRecord, study: StudyView, outcome: Outcome) -> tuple[str, list[Cell]]:
     """The place of a trial, `chosen`, `front` or nothing, and its cells."""
     place = "front" if record.number in {r.number for r in outcome.front} else ""
     if outcome.chosen is not None and record.number == outcome.chosen.number:

@@ -11,7 +11,7 @@ from antisample.errors import DataError
 from tuning.endings import EndRecord, ends
 from tuning.outcome import Outcome, find_outcome
 from tuning.records import StepRecord, TrialRecord
-from tuning.study import Study
+from tuning.study_view import StudyView
 
 EXPERIMENT = "antisample"
 STUDY_TAG, TRIAL_TAG = "antisample.study", "antisample.trial"
@@ -43,7 +43,7 @@ class StudyFacts:
     original: dict[str, float]
 
     @classmethod
-    def of(cls, study: Study) -> "StudyFacts":
+    def of(cls, study: StudyView) -> "StudyFacts":
         """Reads a study.
 
         Raises:
@@ -92,7 +92,7 @@ class Ending:
     front: dict[str, Any]
 
     @classmethod
-    def of(cls, study: Study, outcome: Outcome | None = None) -> "Ending | None":
+    def of(cls, study: StudyView, outcome: Outcome | None = None) -> "Ending | None":
         """Reads a study; None if its search has not come to an end."""
         found = ends(study)
         if not found:

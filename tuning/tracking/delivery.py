@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from antisample.errors import ConfigError
 from tuning.directory import write_projections
-from tuning.study import Study
+from tuning.study_view import StudyView
 from tuning.tracking.background import Tracker
 from tuning.tracking.content import FILES, Ending, StudyFacts
 from tuning.tracking.cursor import store_name
@@ -39,7 +39,7 @@ class Delivery:
     link: str | None
 
 
-def sync(study: Study, uri: str) -> Delivery:
+def sync(study: StudyView, uri: str) -> Delivery:
     """Delivers what a store lacks of a study. Changes nothing in the study; safe while its search runs.
 
     Args:
@@ -67,7 +67,7 @@ def sync(study: Study, uri: str) -> Delivery:
     )
 
 
-def rebuild(study: Study, uri: str) -> Delivery:
+def rebuild(study: StudyView, uri: str) -> Delivery:
     """Makes the runs of a study anew in a store that has none of them; see `sync`.
 
     Raises:

@@ -1,0 +1,48 @@
+"""What was published, run again."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from cluster import local_ray
+from tuning.display import print_json, shown_path
+from tuning.options import reproduction_config
+from tuning.progress import Progress, output
+from tuning.reproduction.display import print_reproduction
+from tuning.reproduction.output import write_outputs
+from tuning.reproduction.run import InterruptedReproductionError
+from tuning.reproduction.run import reproduce as run_reproduction
+from tuning.toy import run_toy_seeds, toy_json, toy_table
+
+
+def reproduce(options: dict[str, Any], as_json: bool, quiet: bool) -> None:
+    """Runs or continues a reproduction and prints its table."""
+    config = reproduction_config(options)
+    console = output(stderr=as_json)
+    try:
+        outcome = run_reproduction(config, Progress(console, quiet=quiet), local_ray)
+    except InterruptedReproductionError:
+        console.print("Stopped. The same command continues; finished jobs are kept.")
+        raise typer.Exit(130) from None
+    rows = write_outputs(config, outcome)
+    if as_json:
+        content = {"out": str(config.out), "rows": [asdict(row) for row in rows], "failed": outcome.failures}
+        print_json(content)
+    else:
+        print_reproduction(config, outcome, rows, console)
+    if outcome.failures:
+        raise typer.Exit(1)
+
+
+def toy(out: Path, seeds: int, seed: int, overrides: list[str] | None, as_json: bool) -> None:
+    """Runs the toy problem over several seeds and prints its summary beside the published figures."""
+    console = output(stderr=as_json)
+    rows = run_toy_seeds(out, seeds, seed, console, overrides or ())
+    if as_json:
+        print_json({**toy_json(rows), "picture": str(out / "toy.png"), "table": str(out / "toy.csv")})
+        return
+    console.print(toy_table(rows))
+    console.print(f"Picture: {shown_path(out / 'toy.png')} (seed {seed})", soft_wrap=True)
+    console.print(f"Table:   {shown_path(out / 'toy.csv')} (a line for each seed and network)", soft_wrap=True)

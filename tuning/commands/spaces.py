@@ -1,0 +1,34 @@
+"""Showing search spaces and published sets."""
+
+from rich.table import Table
+
+from search_spaces import ChoiceParameter, load_space, published_sets, space_names
+from tuning.display import print_json
+from tuning.progress import output
+
+
+def spaces(name: str | None, as_json: bool) -> None:
+    """Lists spaces and published sets, or shows one space."""
+    if name is None:
+        if as_json:
+            print_json({"spaces": space_names(), "published": {n: s.parameters for n, s in published_sets().items()}})
+            return
+        console = output()
+        console.print("Spaces: " + ", ".join(space_names()))
+        console.print("Published sets: " + ", ".join(published_sets()))
+        return
+    space = load_space(name)
+    if as_json:
+        print_json(space.model_dump(mode="json"))
+        return
+    table = Table(title=f"{space.name}: search space of the method {space.method}", title_justify="left")
+    for heading in ("parameter", "range", "why"):
+        table.add_column(heading)
+    for parameter_name, parameter in space.parameters.items():
+        if isinstance(parameter, ChoiceParameter):
+            shown = " or ".join(map(str, parameter.choices))
+        else:
+            kind = ("whole, " if parameter.integer else "") + ("log" if parameter.log else "linear")
+            shown = f"{parameter.low:g} to {parameter.high:g} ({kind})"
+        table.add_row(parameter_name, shown, parameter.why)
+    output().print(table)

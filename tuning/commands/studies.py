@@ -1,0 +1,75 @@
+"""Running, continuing and looking at a study."""
+
+from pathlib import Path
+
+import typer
+from rich.markup import escape
+
+from cluster import local_ray
+from tuning.config import StudyConfig
+from tuning.directory import open_study, write_projections
+from tuning.display import apply_command, print_json, print_outcome, program, shown_path
+from tuning.options import check_uri, selected
+from tuning.progress import Progress, output
+from tuning.run import InterruptedStudyError, run_study
+from tuning.study_file import load_study
+
+
+def run(
+    study: Path,
+    overrides: list[str] | None,
+    tracking_uri: str | None,
+    warm_start: Path | None,
+    select: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Runs or continues the study of a YAML file and prints its outcome."""
+    config = load_study(study, [*(overrides or []), *selected(select)])
+    if tracking_uri is not None:
+        if tracking_uri != "none":
+            check_uri(tracking_uri)
+        config = config.model_copy(update={"tracking_uri": tracking_uri})
+    _search(config, as_json, quiet, warm_start)
+
+
+def resume(directory: Path, as_json: bool, quiet: bool) -> None:
+    """Continues the study in a directory and prints its outcome."""
+    _search(open_study(directory).config, as_json, quiet)
+
+
+def report(directory: Path, select: str | None, as_json: bool) -> None:
+    """Writes the views of a study anew and prints its outcome."""
+    study = open_study(directory, selected(select))
+    outcome = write_projections(study)
+    if as_json:
+        print_json(outcome.to_json())
+    else:
+        print_outcome(output(), outcome, study.config)
+
+
+def _search(config: StudyConfig, as_json: bool, quiet: bool, warm_start: Path | None = None) -> None:
+    console = output(stderr=as_json)
+    progress = Progress(console, quiet=quiet)
+    try:
+        outcome = run_study(config, progress, local_ray, warm_start)
+    except InterruptedStudyError:
+        progress.close()
+        console.print(
+            f"Stopped. Continue with: {program('antisample')} resume {shown_path(config.directory)}",
+            soft_wrap=True,
+        )
+        raise typer.Exit(130) from None
+    finally:
+        progress.close()
+    if as_json:
+        print_json({**outcome.to_json(), "directory": str(config.directory), "apply": apply_command(config)})
+    else:
+        print_outcome(console, outcome, config, progress.mlflow_link)
+    if progress.mlflow_problem is not None:
+        command = f"{program('antisample')} mlflow sync {shown_path(config.directory)}"
+        console.print(
+            f"MLflow lacks some of this study. {escape(progress.mlflow_problem)} Deliver it with: {command}",
+            soft_wrap=True,
+            style="yellow",
+        )

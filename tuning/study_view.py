@@ -1,0 +1,57 @@
+"""A study as it is read: trials, facts and how far it has come. Only `Study` writes."""
+
+from typing import Any
+
+import optuna
+
+from search_spaces import SearchSpace
+from tuning.config import StudyConfig
+from tuning.records import TrialRecord
+from tuning.storage import open_optuna_study
+from tuning.trial_reader import TrialReader
+
+
+class StudyView:
+    """Reads an Optuna study in its journal, also while another process writes it.
+
+    Args:
+        config: The study; its directory exists.
+
+    Attributes:
+        config: The study.
+        space: What it searches.
+
+    Raises:
+        ConfigError: If the directory holds a study with other objectives or another space.
+        DataError: If the journal is damaged.
+    """
+
+    def __init__(self, config: StudyConfig) -> None:
+        self.config = config
+        self.space: SearchSpace = config.search_space()
+        self._study, self._journal = open_optuna_study(config)
+        self._reader = TrialReader(self._study)
+
+    def records(self) -> list[TrialRecord]:
+        """All trials that were started, by number."""
+        return self._reader.records()
+
+    def noted(self, name: str, default: Any = None) -> Any:
+        """Reads a fact about the whole study, which `Study.note` kept."""
+        return self._study.user_attrs.get(name, default)
+
+    def n_finished(self) -> int:
+        """Trials that count towards `n_trials`."""
+        return self._reader.n_finished()
+
+    def failures_used_up(self) -> bool:
+        """Whether more trials failed by themselves than may be replaced."""
+        return self._reader.n_failed() > self.config.max_failures
+
+    def is_over(self) -> bool:
+        """Whether nothing more is to be tried: enough trials are finished, or too many failed."""
+        return self.n_finished() >= self.config.n_trials or self.failures_used_up()
+
+    def optuna_study(self) -> optuna.Study:
+        """The Optuna study, for reading."""
+        return self._study

@@ -63,8 +63,8 @@ def apply_trial(
     Raises:
         DataError: If the folder cannot be written.
     """
-    known = study.config.forget
-    position = known.index(request) if request in known else 0
+    known = [request.in_words() for request in study.config.forget]
+    position = known.index(request.in_words()) if request.in_words() in known else 0
     config = study.config.unlearn_config(record.params, record.seeds[position], position)
     config = config.model_copy(update={"forget": request})
     origin = {"study": study.config.name, "trial": record.number, "seed": config.seed}

@@ -71,6 +71,17 @@ def test_a_truncated_checkpoint_is_refused(tmp_path):
         load_checkpoint(tmp_path / "a.safetensors")
 
 
+def test_one_flipped_bit_of_our_own_file_is_noticed(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, Checkpoint({"weight": torch.arange(100.0)}, {"model": "x"}))
+    assert load_checkpoint(path).metadata == {"model": "x"}
+    content = bytearray(path.read_bytes())
+    content[-40] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="the weights are not those that were written"):
+        load_checkpoint(path)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"gone.pt: the checkpoint does not exist"):
         load_checkpoint(tmp_path / "gone.pt")

@@ -105,6 +105,16 @@ def test_a_damaged_cache_is_rebuilt_with_a_warning(
     assert not caplog.records
 
 
+@pytest.mark.parametrize("row", [0, 17, 199])
+def test_one_flipped_pixel_is_noticed(tmp_path: Path, data: DecodedData, row: int) -> None:
+    write_cache(tmp_path, "key", data)
+    path = arrow_file(tmp_path)
+    content = path.read_bytes()
+    at = content.index(data.train.images[row].tobytes()) + 5
+    path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+    assert read_cache(tmp_path, "key") is None
+
+
 def test_half_a_cache_is_rebuilt(tmp_path: Path) -> None:
     good = load_dataset("digits", cache_dir=tmp_path)
     arrow_file(tmp_path, "test").unlink()

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from antisample.models import build_model
 from tuning import cli
+from tuning.study_file import parse_study
 
 
 @pytest.fixture
@@ -245,7 +246,7 @@ def test_toy_prints_its_summary_and_refuses_no_seeds(call, tmp_path):
     ("arguments", "message"),
     [
         (["unlearn", "--out", "x"], "`--forget` is required without `--study`"),
-        (["unlearn", "--out", "x", "--study", "runs/x", "--forget", "3"], "`--forget` cannot be given beside it"),
+        (["unlearn", "--out", "x", "--study", "runs/x", "--method", "unsir"], "`--method` cannot be given beside it"),
         (["unlearn", "--out", "x", "--published", "ResNet9/mnist/30", "--method", "unsir"], "leave `--method` out"),
         (["unlearn", "--out", "x", "--published", "LeNet/mnist/30", "--forget", "3"], "must be one of"),
         (
@@ -274,6 +275,33 @@ def test_a_trial_without_its_study_is_refused(call, tmp_path):
     )
     assert code == 2
     assert "`--trial` belongs to a study" in err
+
+
+def test_a_trial_of_several_requests_is_applied_to_one_that_is_named(call, values, cache_dir, make_study, tmp_path):
+    config = parse_study(
+        {
+            **values,
+            "data": {"source": "digits", "cache_dir": str(cache_dir)},
+            "model": {"name": "SmallCNN", "recipe": {"epochs": 6, "batch_size": 64}},
+            "forget": [{"classes": [3]}, {"classes": [0, 1]}],
+            "published": [],
+            "fixed": {"epochs": 1},
+        }
+    )
+    study = make_study(config)
+    (config.directory / "study.yaml").write_text(config.to_yaml())
+    record = study.ask("one")
+    found = {f"validation/{name}": 0.0 for name in ("forget_accuracy", "retain_accuracy", "forget_confidence")}
+    study.complete("one", found, {})
+    code, _, err = call("unlearn", "--study", config.directory, "--out", tmp_path / "out")
+    assert code == 2
+    assert "`--forget` is required, since the study has several forget requests: 3; 0,1." in err
+    arguments = ("--study", config.directory, "--forget", "0,1", "--out", tmp_path / "out", "--json")
+    code, out, err = call("unlearn", *arguments)
+    assert code == 0, err
+    content = json.loads(out)
+    assert content["config"]["forget"] == {"classes": ["0", "1"]}
+    assert content["seed"] == record.seeds[1]
 
 
 def test_choosing_a_trial_belongs_to_a_study_and_excludes_a_number(call, small_study, tmp_path):

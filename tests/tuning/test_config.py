@@ -96,6 +96,12 @@ def test_all_problems_are_reported_at_once_whatever_their_kind(values, tmp_path)
         ({"resources": {"gpus_per_trial": 1.5}}, r"in \[0, 1\] or a whole number"),
         ({"objectives": [{"metric": "validation/retain_loss", "direction": "minimize"}] * 2}, "each metric once"),
         ({"objectives": []}, "`objectives`"),
+        ({"forget": []}, "`forget`"),
+        ({"forget": [{"classes": [3]}, {"classes": [3]}]}, "`forget` must name each request once"),
+        (
+            {"forget": [{"classes": [3]}, {"classes": [4]}], "replicates": 3},
+            "`replicates` must be a multiple of the number of forget requests, 2, but got 3",
+        ),
     ],
 )
 def test_refusals(values, changes, message):
@@ -119,6 +125,16 @@ def test_a_missing_or_unreadable_file_is_named(tmp_path):
     (tmp_path / "bad.yaml").write_text("a: [")
     with pytest.raises(ConfigError, match=r"bad.yaml: not readable as YAML"):
         load_study(tmp_path / "bad.yaml")
+
+
+def test_several_forget_requests_get_a_replicate_each_unless_told_otherwise(values):
+    requests = [{"classes": [3]}, {"classes": [0, "one"]}]
+    config = parse_study({**values, "forget": requests})
+    assert (config.replicates, len(config.trial_seeds())) == (2, 2)
+    assert [config.request_of(replicate) for replicate in range(4)] == [0, 1, 0, 1]
+    assert config.unlearn_config({}, 7, 1).forget.classes == (0, "one")
+    again = parse_study(yaml.safe_load(config.to_yaml()))
+    assert again == config
 
 
 def test_seeds_of_trials_and_of_confirmations_differ(values):

@@ -1,7 +1,7 @@
 """Anti-sample generation (Mondal & Samanta, PReMI 2025): noise around the retain images farthest from a forget image.
 
-Arguments keep their published names. Everything runs on the device of its input and in chunks, so that memory grows
-with n + m, never with n x m, for n forget and m retain images.
+`antisample.neighbours` finds these. Arguments keep their published names. Everything runs on the device of its input
+and in chunks, so that memory grows with n + m, never with n x m, for n forget and m retain images.
 """
 
 from collections.abc import Callable
@@ -14,55 +14,6 @@ from antisample.errors import ConfigError
 Normalise = Callable[[Tensor], Tensor]
 
 _CHUNK_ELEMENTS = 2**24  # numbers in the largest temporary: 64 MiB as float32
-_SPARE_CANDIDATES = 32
-
-
-def farthest_neighbours(forget: Tensor, retain: Tensor, k: int, normalise: Normalise) -> Tensor:
-    """Finds the `k` retain images farthest from every forget image by Euclidean distance, farthest first.
-
-    A float32 matrix product makes a shortlist; float64 differences rank it. Where the rounding error of the product
-    could have kept a true neighbour out of the shortlist, the whole row is ranked in float64 instead, so the result
-    is that of float64 throughout (ties aside).
-
-    Args:
-        forget: Images [n, ...], n at least 1.
-        retain: Images [m, ...] on the same device.
-        k: Neighbours an image, in [1, m].
-        normalise: Maps a batch of images to the float32 space in which distances count.
-
-    Returns:
-        int64 positions in `retain`, [n, k].
-
-    Raises:
-        ConfigError: If `k` is out of range or there is nothing to rank.
-    """
-    if len(forget) == 0 or len(retain) == 0:
-        raise ConfigError(f"Anti-samples need forget and retain images, but got {len(forget)} and {len(retain)}.")
-    if not 1 <= k <= len(retain):
-        raise ConfigError(f"`tail_randomized` must be in [1, {len(retain)}] (retain images), but got {k}.")
-    pool = normalise(retain).flatten(1)
-    shortlist = min(k + _SPARE_CANDIDATES, len(pool))
-    result = torch.empty(len(forget), k, dtype=torch.int64, device=forget.device)
-    rows_a_chunk = max(1, _CHUNK_ELEMENTS // len(pool))
-    for start in range(0, len(forget), rows_a_chunk):
-        queries = normalise(forget[start : start + rows_a_chunk]).flatten(1)
-        squared = torch.addmm(pool.square().sum(1), queries, pool.T, alpha=-2)
-        squared += queries.square().sum(1, keepdim=True)
-        rough, candidates = squared.topk(shortlist, dim=1)
-        exact = _exact_squared(queries, candidates, pool)
-        order = exact.argsort(dim=1, descending=True, stable=True)[:, :k]
-        found = candidates.gather(1, order)
-        if shortlist < len(pool):
-            # A float32 dot product of length d is off by at most d * 2^-24 * |u| |r| (Higham, 2002, eq. 3.5).
-            reach = 2 * queries.norm(dim=1) + rough[:, 0].clamp_min(0).sqrt()  # at least |u| + |r|
-            missed_at_most = rough[:, -1] + (queries.shape[1] + 4) * 2**-24 * reach.square()
-            unsure = exact.gather(1, order[:, -1:]).squeeze(1) <= missed_at_most
-            everyone = torch.arange(len(pool), device=pool.device)[None]
-            for row in torch.nonzero(unsure).flatten().tolist():
-                full = _exact_squared(queries[row : row + 1], everyone, pool)
-                found[row] = full[0].argsort(descending=True, stable=True)[:k]
-        result[start : start + rows_a_chunk] = found
-    return result
 
 
 def draw_anti_samples(
@@ -90,7 +41,7 @@ def draw_anti_samples(
         size_multiplier: Rounds, at least 1.
         p: Probability of a noisy coordinate, in [0, 1]; published 0.85 to 0.95.
         eps: Added to the distance, at least 0; published 0.01.
-        normalise: See `farthest_neighbours`.
+        normalise: Maps a batch of images to the model's float32 input.
         generator: On the device of `forget`.
 
     Returns:
@@ -154,16 +105,3 @@ def convex_combinations(samples: Tensor, count: int, temperature: float, generat
         logits = torch.randn(shape, generator=generator, device=samples.device) * temperature
         combined[start : start + shape[0]] = logits.softmax(dim=1) @ samples
     return combined
-
-
-def _exact_squared(queries: Tensor, candidates: Tensor, pool: Tensor) -> Tensor:
-    """Squared distances in float64 from each query [n, d] to its candidates [n, k], which are rows of `pool`."""
-    exact = torch.empty(candidates.shape, dtype=torch.float64, device=pool.device)
-    columns = min(candidates.shape[1], max(1, _CHUNK_ELEMENTS // pool.shape[1]))
-    rows = max(1, _CHUNK_ELEMENTS // (columns * pool.shape[1]))
-    for top in range(0, len(queries), rows):
-        for left in range(0, candidates.shape[1], columns):
-            chosen = candidates[top : top + rows, left : left + columns]
-            differences = pool[chosen].double() - queries[top : top + rows, None].double()
-            exact[top : top + rows, left : left + columns] = differences.square_().sum(-1)
-    return exact

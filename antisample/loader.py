@@ -26,6 +26,11 @@ class Normaliser:
         self._scale = 1 / (255 * std)
         self._shift = -mean / std
 
+    @property
+    def scale(self) -> Tensor:
+        """How much a step of a pixel's value moves the result, float32, a value a channel."""
+        return self._scale.flatten()
+
     def __call__(self, images: Tensor) -> Tensor:
         """Normalises uint8 images [n, channels, h, w]."""
         return torch.addcmul(self._shift, images.float(), self._scale)

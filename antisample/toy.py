@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from antisample.errors import ConfigError
-from antisample.generate import convex_combinations, draw_anti_samples, farthest_neighbours
+from antisample.generate import convex_combinations, draw_anti_samples
 from antisample.loader import Normaliser, TrainingData
 from antisample.methods.unsir import impair_and_repair, optimise_noise
+from antisample.neighbours import farthest_points
 from antisample.seeds import derive, numpy_stream, torch_stream
 from antisample.toy_types import Points, ToyConfig, ToyMetric, ToyNetwork, ToyOutcome, ToyResult, ToyRow
 from antisample.train import Trainer, train_from_scratch
@@ -117,7 +118,7 @@ def _anti_samples(config: ToyConfig, forget: Tensor, retain: Tensor, seed: int) 
     samples = draw_anti_samples(
         forget,
         retain,
-        farthest_neighbours(forget, retain, config.tail_randomized, _identity),
+        farthest_points(forget, retain, config.tail_randomized),
         local_variance=config.local_variance,
         size_multiplier=config.size_multiplier,
         p=config.p,

@@ -31,7 +31,7 @@ class ToyConfig(BaseModel):
         size_multiplier: See `draw_anti_samples`; published 5.
         p: See `draw_anti_samples`; published 0.5.
         eps: See `draw_anti_samples`; published 0.1.
-        tail_randomized: See `farthest_neighbours`; published 150.
+        tail_randomized: See `farthest_points`; published 150.
         no_generated_data: Anti-samples; published 80.
         epochs: Epochs on retain points and anti-samples; published 1.
         unlearn_lr: Learning rate of Adam in these epochs; published 0.3.

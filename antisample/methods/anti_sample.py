@@ -14,11 +14,12 @@ from pydantic import Field
 from torch import Tensor
 
 from antisample.errors import ConfigError
-from antisample.generate import convex_combinations, draw_anti_samples, farthest_neighbours
+from antisample.generate import convex_combinations, draw_anti_samples
 from antisample.loader import TrainingData, to_device
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.methods.controls import GeneratorName, control_samples
 from antisample.methods.finetune import FineTuneSettings, fine_tuner, retain_subset
+from antisample.neighbours import farthest_neighbours
 from antisample.seeds import torch_stream
 from antisample.train import Trainer
 from antisample.types import IndexArray
@@ -116,7 +117,7 @@ class AntiSample:
         forget, pool = self._images(context, config, retain_subset(context, config.retain_fraction), label)
         generator = torch_stream(context.device, context.seed, "preview", label)
         shown = forget[:count]
-        farthest = farthest_neighbours(shown, pool, 1, context.normaliser())
+        farthest = farthest_neighbours(shown, pool, 1, context.normaliser().scale)
         draws = draw_anti_samples(
             shown,
             pool,
@@ -160,7 +161,7 @@ class AntiSample:
         key = _table_key(context, *_positions(context, config, subset, label))
         if key not in self._tables or self._tables[key].shape[1] < config.tail_randomized:
             wanted = min(len(retain), max(config.tail_randomized, _TABLE_WIDTH))
-            self._tables[key] = farthest_neighbours(forget, retain, wanted, normalise)
+            self._tables[key] = farthest_neighbours(forget, retain, wanted, normalise.scale)
             if len(self._tables) > _TABLES_KEPT:
                 self._tables.popitem(last=False)
         neighbours = self._tables[key][:, : config.tail_randomized]

@@ -3,12 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.spatial.distance import cdist
 
 from antisample.errors import ConfigError
-from antisample.generate import convex_combinations, draw_anti_samples, farthest_neighbours
+from antisample.generate import convex_combinations, draw_anti_samples
+from antisample.neighbours import farthest_neighbours, farthest_points
 
 
 def as_float(images):
@@ -23,48 +21,11 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
+SCALE = torch.full((3,), 1 / 255)
+
+
 def pixels(n, seed, shape=(3, 8, 8)):
     return torch.from_numpy(np.random.default_rng(seed).integers(0, 256, (n, *shape), dtype=np.uint8))
-
-
-def farthest_in_float64(forget, retain, k):
-    distances = cdist(forget.flatten(1).double().numpy(), retain.flatten(1).double().numpy())
-    return np.argsort(-distances, axis=1, kind="stable")[:, :k]
-
-
-@pytest.mark.parametrize("k", [1, 20, 150])
-def test_neighbours_equal_a_float64_rendition(k):
-    forget, retain = pixels(40, 1), pixels(300, 2)
-    found = farthest_neighbours(forget, retain, k, as_float)
-    assert np.array_equal(found.numpy(), farthest_in_float64(as_float(forget), as_float(retain), k))
-
-
-def test_neighbours_far_from_the_origin_fall_back_to_exact_ranking():
-    # At a distance of 1e4 from the origin, float32 products cannot tell the retain points apart.
-    base = torch.full((1, 16), 1e4)
-    rng = np.random.default_rng(3)
-    retain = base + torch.from_numpy(rng.normal(size=(200, 16))).float()
-    forget = base + torch.from_numpy(rng.normal(size=(10, 16))).float()
-    found = farthest_neighbours(forget, retain, 5, identity)
-    assert np.array_equal(found.numpy(), farthest_in_float64(forget, retain, 5))
-
-
-@settings(max_examples=30, deadline=None)
-@given(n=st.integers(1, 8), m=st.integers(1, 60), d=st.integers(1, 12), seed=st.integers(0, 1000), data=st.data())
-def test_neighbours_are_at_the_largest_distances(n, m, d, seed, data):
-    k = data.draw(st.integers(1, m))
-    rng = np.random.default_rng(seed)
-    forget, retain = (torch.from_numpy(rng.normal(size=(count, d))).float() for count in (n, m))
-    found = farthest_neighbours(forget, retain, k, identity).numpy()
-    distances = cdist(forget.double().numpy(), retain.double().numpy())
-    expected = -np.sort(-distances, axis=1)[:, :k]
-    np.testing.assert_allclose(np.take_along_axis(distances, found, axis=1), expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize("k", [0, 11])
-def test_neighbours_refuse_an_impossible_k(k):
-    with pytest.raises(ConfigError, match=rf"`tail_randomized` must be in \[1, 10\] .*but got {k}"):
-        farthest_neighbours(pixels(3, 0), pixels(10, 1), k, as_float)
 
 
 def draw(forget, retain, neighbours, seed=0, **changes):
@@ -88,7 +49,7 @@ def test_noise_has_the_moments_of_its_definition():
 
 def test_p_of_zero_keeps_the_neighbour_and_p_of_one_blurs_every_coordinate():
     forget, retain = torch.randn(50, 6), torch.randn(20, 6)
-    neighbours = farthest_neighbours(forget, retain, 1, identity)
+    neighbours = farthest_points(forget, retain, 1)
     assert torch.equal(draw(forget, retain, neighbours, p=0.0), retain[neighbours.squeeze(1)])
     assert (draw(forget, retain, neighbours, p=1.0) != retain[neighbours.squeeze(1)]).all()
 
@@ -151,9 +112,9 @@ def test_combinations_refuse_impossible_arguments(count, temperature):
 
 def test_chunks_do_not_change_neighbours_or_ranges(monkeypatch):
     forget, retain = pixels(30, 5), pixels(120, 6)
-    whole = farthest_neighbours(forget, retain, 7, as_float)
+    whole = farthest_neighbours(forget, retain, 7, SCALE)
     monkeypatch.setattr("antisample.generate._CHUNK_ELEMENTS", 500)
-    assert torch.equal(farthest_neighbours(forget, retain, 7, as_float), whole)
+    assert torch.equal(farthest_neighbours(forget, retain, 7, SCALE), whole)
     samples = draw_anti_samples(
         forget,
         retain,

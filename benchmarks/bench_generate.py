@@ -1,0 +1,180 @@
+"""Anti-sample generation against a plain NumPy and scikit-learn rendition of the published procedure.
+
+`python benchmarks/bench_generate.py --data FOLDER` takes CIFAR-10 from Parquet files, or random pixels without
+`--data`. Each contestant runs in a process of its own, in turn and several times; the record tells seconds of each
+part, peak memory, and whether the neighbours are the same. `ONEDNN_MAX_CPU_ISA=AVX512_CORE_VNNI` measures what a
+processor without AMX would do. `--growth` adds how ours grows with each size.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from rich.console import Console
+from scipy.special import softmax
+from sklearn.metrics.pairwise import euclidean_distances
+from surroundings import surroundings
+
+from antisample.datasets import load_dataset
+from antisample.generate import convex_combinations, draw_anti_samples
+from antisample.loader import Normaliser
+from antisample.neighbours import farthest_neighbours
+from antisample.types import Preprocessing
+
+RECORDS = Path(__file__).parent / "records"
+K, P, VARIANCE, EPS = 20, 0.95, 1.0, 0.01
+PREPROCESSING = Preprocessing((0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616))
+Pixels = npt.NDArray[np.uint8]
+
+
+def plain(forget: Pixels, retain: Pixels, count: int, folder: Path) -> dict[str, float]:
+    """The published procedure as one writes it with NumPy and scikit-learn; leaves neighbours and samples."""
+    rng = np.random.default_rng(0)
+    mean, std = (np.array(v).reshape(1, -1, 1, 1) for v in (PREPROCESSING.mean, PREPROCESSING.std))
+    u, r = ((images / 255 - mean) / std for images in (forget, retain))
+    u, r = u.reshape(len(u), -1), r.reshape(len(r), -1)
+    started = time.perf_counter()
+    distances = euclidean_distances(u, r)
+    measured = time.perf_counter()
+    order = np.argsort(distances, axis=1)
+    sorted_at = time.perf_counter()
+    neighbours = order[:, ::-1][:, :K]
+    f = r[neighbours[np.arange(len(u)), rng.integers(K, size=len(u))]]
+    noise = rng.normal(size=u.shape) * (np.abs(u - f) + EPS) * VARIANCE
+    draws = np.where(rng.random(u.shape) < P, f + noise, f)
+    samples = softmax(rng.normal(size=(count, len(draws))), axis=1) @ draws
+    ended = time.perf_counter()
+    _leave(folder, neighbours, samples)
+    return {
+        "distances": measured - started,
+        "ranking": sorted_at - measured,
+        "samples": ended - sorted_at,
+        "total": ended - started,
+    }
+
+
+def ours(forget: Pixels, retain: Pixels, count: int, folder: Path) -> dict[str, float]:
+    """What a trial does the first time; `samples` is all that later trials of a study do."""
+    normalise = Normaliser(PREPROCESSING, torch.device("cpu"))
+    u, r = torch.from_numpy(forget), torch.from_numpy(retain)
+    started = time.perf_counter()
+    neighbours = farthest_neighbours(u, r, K, normalise.scale)
+    found = time.perf_counter()
+    generator = torch.Generator().manual_seed(0)
+    draws = draw_anti_samples(
+        u,
+        r,
+        neighbours,
+        local_variance=VARIANCE,
+        size_multiplier=1,
+        p=P,
+        eps=EPS,
+        normalise=normalise,
+        generator=generator,
+    )
+    samples = convex_combinations(draws, count, 1.0, generator)
+    ended = time.perf_counter()
+    _leave(folder, neighbours.numpy(), samples.numpy())
+    return {"neighbours": found - started, "samples": ended - found, "total": ended - started}
+
+
+CONTESTANTS = {"plain": plain, "ours": ours}
+
+
+def images(data: Path | None, n: int, m: int, size: int) -> tuple[Pixels, Pixels]:
+    """Forget and retain images, [n, 3, size, size] and [m, 3, size, size]: class 3 of the data, or random ones."""
+    if data is None:
+        rng = np.random.default_rng(0)
+        drawn = rng.integers(0, 256, (n + m, 3, size, size), dtype=np.uint8)
+        return drawn[:n], drawn[n:]
+    train = load_dataset(str(data), cache_dir=Path("runs/cache"), image_size=None if size == 32 else size).train
+    return train.images[train.labels == 3][:n], train.images[train.labels != 3][:m]
+
+
+def run(name: str, arguments: argparse.Namespace, folder: Path, **sizes: int) -> dict[str, float]:
+    """A contestant in a process of its own: seconds by part, and `peak_mib` above what the images take alone."""
+    command = [sys.executable, __file__, "--contestant", name, "--folder", str(folder)]
+    command += ["--data", str(arguments.data)] if arguments.data else []
+    for size in ("n", "m", "size"):
+        command += [f"--{size}", str(sizes.get(size, getattr(arguments, size)))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr[-2000:])
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def compare(folder: Path) -> dict[str, Any]:
+    """Whether both found the same neighbours, and the moments of what they drew."""
+    found = {name: np.load(folder / f"{name}.npz") for name in CONTESTANTS}
+    same = float((found["plain"]["neighbours"] == found["ours"]["neighbours"]).mean())
+    return {
+        "same_neighbours": same,
+        "mean": {name: float(f["samples"].mean()) for name, f in found.items()},
+        "spread_between_samples": {name: float(f["samples"].std(axis=0).mean()) for name, f in found.items()},
+    }
+
+
+def main() -> None:
+    """Runs everything, prints it and writes the record."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--n", type=int, default=5000)
+    parser.add_argument("--m", type=int, default=45_000)
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--growth", action="store_true")
+    parser.add_argument("--name", default="generate")
+    parser.add_argument("--contestant", choices=list(CONTESTANTS))
+    parser.add_argument("--folder", type=Path)
+    arguments = parser.parse_args()
+    if arguments.contestant:
+        forget, retain = images(arguments.data, arguments.n, arguments.m, arguments.size)
+        result = CONTESTANTS[arguments.contestant](forget, retain, len(forget), arguments.folder)
+        print(json.dumps({**result, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+        return
+    console = Console()
+    record: dict[str, Any] = {"command": " ".join(["python", *sys.argv]), **surroundings()}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        runs: dict[str, list[dict[str, float]]] = {contestant: [] for contestant in CONTESTANTS}
+        for _ in range(arguments.repeats):
+            for contestant, seen in runs.items():
+                seen.append(run(contestant, arguments, folder))
+                console.print(contestant, seen[-1])
+        record |= {"runs": runs, **compare(folder)}
+        middle = {c: {key: median(r[key] for r in seen) for key in seen[0]} for c, seen in runs.items()}
+        record["ratios"] = {
+            "cold": middle["plain"]["total"] / middle["ours"]["total"],
+            "cached": middle["plain"]["total"] / middle["ours"]["samples"],
+            "memory": middle["ours"]["peak_mib"] / middle["plain"]["peak_mib"],
+        }
+        if arguments.growth:
+            steps = {"n": (1250, 2500, 5000), "m": (11_250, 22_500, 45_000), "size": (16, 32, 64)}
+            record["growth"] = [
+                {"what": what, "value": value, **run("ours", arguments, folder, **{what: value})}
+                for what, values in steps.items()
+                for value in values
+            ]
+    console.print({key: record[key] for key in ("ratios", "same_neighbours", "mean", "spread_between_samples")})
+    RECORDS.mkdir(exist_ok=True)
+    (RECORDS / f"{arguments.name}.json").write_text(json.dumps(record, indent=1))
+
+
+def _leave(folder: Path, neighbours: npt.NDArray[Any], samples: npt.NDArray[Any]) -> None:
+    name = sys.argv[sys.argv.index("--contestant") + 1]
+    np.savez(folder / f"{name}.npz", neighbours=neighbours, samples=samples)
+
+
+if __name__ == "__main__":
+    main()

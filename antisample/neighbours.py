@@ -1,11 +1,15 @@
 """The retain images farthest from each forget image, by exact arithmetic at the speed of low precision.
 
 A squared distance between images is a weighted sum over channels of |u|^2 + |r|^2 - 2 u.r, and pixels are whole
-numbers. Centred to -128..127 they fit int8, and the product of a block of 1,024 pixels stays within 2^24: int32 holds
-it exactly, and so does float32, in whatever order it is summed. So the matrix products, which are nearly all of the
-cost, run on the fastest unit there is and lose nothing. Only their weighted sum over the blocks is rounded: float32
-makes a shortlist, float64 ranks it, and where the rounding could have kept a neighbour out, the row is ranked whole.
+numbers. Centred to -128..127 they fit bfloat16, and the product of a block of 1,024 pixels stays within 2^24, which
+float32 holds exactly in whatever order it is summed. So the matrix products, which are nearly all of the cost, run on
+the fastest unit there is and lose nothing. Only their weighted sum over the blocks is rounded, to a few parts in
+2^24: what that could put out of order is ranked again in whole numbers.
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,8 +17,9 @@ from torch import Tensor
 from antisample.errors import ConfigError
 
 _BLOCK = 1024  # pixels: 2^10 products of at most 2^14
-_CHUNK_ELEMENTS = 2**23  # numbers in a temporary: 32 MiB as int32
-_SPARE_CANDIDATES = 16
+_CHUNK_ELEMENTS = 2**25  # numbers in the largest temporary: 128 MiB as float32
+_CHUNK_COLUMNS = 4096
+_SPARE_CANDIDATES = 8
 
 
 def farthest_neighbours(forget: Tensor, retain: Tensor, k: int, scale: Tensor) -> Tensor:
@@ -32,20 +37,22 @@ def farthest_neighbours(forget: Tensor, retain: Tensor, k: int, scale: Tensor) -
     Raises:
         ConfigError: If `k` is out of range or there is nothing to rank.
     """
-    check_neighbours(len(forget), len(retain), k)
-    queries, pool = _centred(forget), _centred(retain)
-    weights = scale.double().square().repeat_interleave(len(queries) // forget.shape[1])
-    best = torch.full((len(forget), k), -torch.inf, dtype=torch.float64, device=forget.device)
-    found = torch.zeros(len(forget), k, dtype=torch.int64, device=forget.device)
-    rows, columns = _chunks(len(forget), len(retain))
-    for left in range(0, len(retain), columns):
-        part = [block[left : left + columns] for block in pool]
-        # |u|^2 is the same for a whole row and does not change its order.
-        norms = [block.float().square_().sum(1) for block in part]  # whole numbers up to 2^24: exact
-        for top in range(0, len(forget), rows):
-            dots = [_products(block[top : top + rows], other) for block, other in zip(queries, part, strict=True)]
-            ranked = _Ranked(dots, norms, weights)
-            _take_farther(ranked, left, best[top : top + rows], found[top : top + rows])
+    _check(len(forget), len(retain), k)
+    weights = scale.double().square()
+    shortlist = min(k + _SPARE_CANDIDATES, len(retain))
+    found = torch.empty(len(forget), k, dtype=torch.int64, device=forget.device)
+    everyone = torch.arange(len(retain), device=retain.device)
+    columns = min(len(retain), _CHUNK_COLUMNS)
+    rows = max(1, _CHUNK_ELEMENTS // columns)
+    for top in range(0, len(forget), rows):
+        some = forget[top : top + rows]
+        rough, candidates, error = _shortlist(some, retain, shortlist, columns, weights)
+        found[top : top + rows] = _ranked(some, retain, rough, candidates, error, weights)[:, :k]
+        if shortlist < len(retain):
+            cut_off = rough[:, k - 1] - rough[:, -1] <= 2 * error
+            for row in torch.nonzero(cut_off).flatten().tolist():
+                squared = _exact(some, retain, torch.full_like(everyone, row), everyone, weights)
+                found[top + row] = squared.argsort(descending=True, stable=True)[:k]
     return found
 
 
@@ -63,7 +70,7 @@ def farthest_points(forget: Tensor, retain: Tensor, k: int) -> Tensor:
     Raises:
         ConfigError: If `k` is out of range or there is nothing to rank.
     """
-    check_neighbours(len(forget), len(retain), k)
+    _check(len(forget), len(retain), k)
     rows = max(1, _CHUNK_ELEMENTS // retain.numel())
     parts = [
         (forget[top : top + rows, None].double() - retain.double()).square().sum(-1)
@@ -72,91 +79,88 @@ def farthest_points(forget: Tensor, retain: Tensor, k: int) -> Tensor:
     return torch.cat([squared.argsort(dim=1, descending=True, stable=True)[:, :k] for squared in parts])
 
 
-def check_neighbours(n: int, m: int, k: int) -> None:
-    """Raises ConfigError unless each of `n` forget images has `k` neighbours among `m` retain images."""
+def _check(n: int, m: int, k: int) -> None:
     if n == 0 or m == 0:
         raise ConfigError(f"Anti-samples need forget and retain images, but got {n} and {m}.")
     if not 1 <= k <= m:
         raise ConfigError(f"`tail_randomized` must be in [1, {m}] (retain images), but got {k}.")
 
 
-class _Ranked:
-    """Distances of some forget images to some retain images, without the part that is the same for a whole row.
+def _shortlist(
+    forget: Tensor, retain: Tensor, count: int, columns: int, weights: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The `count` farthest by squared distances in float32, less |u|^2, which is the same for a whole row.
 
-    Args:
-        dots: Products of each block, [rows, columns], whole numbers.
-        norms: Squared lengths of the retain images' blocks, [columns].
-        weights: float64, one a block.
+    Returns:
+        These distances, [n, count], the largest first; positions in `retain`; by how much those of a row may be off.
     """
-
-    def __init__(self, dots: list[Tensor], norms: list[Tensor], weights: Tensor) -> None:
-        self._dots, self._norms, self._weights = dots, norms, weights.tolist()
-        parts = list(zip(dots, norms, self._weights, strict=True))
-        base = sum(weight * norm.double() for _, norm, weight in parts)
-        self.rough = base.float().expand(dots[0].shape).clone()
-        for dot, _, weight in parts:
-            self.rough.add_(dot, alpha=-2 * weight)
-        # Each of the blocks + 1 additions and products is off by at most 2^-24 of what it handles; |2 u.r| is at
-        # most |u|^2 + |r|^2, of which 128^2 a pixel is the largest.
-        largest = sum(4 * 2**14 * _BLOCK * weight for weight in self._weights)
-        self.error = 2 * (len(dots) + 2) * 2**-24 * largest
-
-    def exact(self, columns: Tensor) -> Tensor:
-        """In float64, of each row's `columns`, int64 [rows, any number]."""
-        total = torch.zeros(columns.shape, dtype=torch.float64, device=columns.device)
-        for dot, norm, weight in zip(self._dots, self._norms, self._weights, strict=True):
-            total += weight * (norm[columns].double() - 2 * dot.gather(1, columns).double())
-        return total
-
-    def rows(self, chosen: Tensor) -> "_Ranked":
-        """The same for some rows."""
-        return _Ranked(
-            [dot[chosen] for dot in self._dots], self._norms, torch.tensor(self._weights, dtype=torch.float64)
-        )
-
-
-def _take_farther(ranked: _Ranked, left: int, best: Tensor, found: Tensor) -> None:
-    """Updates the `best` distances of some rows, and where they were `found`, by a chunk that begins at `left`."""
-    k, columns = best.shape[1], ranked.rough.shape[1]
-    shortlist = min(k + _SPARE_CANDIDATES, columns)
-    rough, candidates = ranked.rough.topk(shortlist, dim=1)
-    _merge(best, found, ranked.exact(candidates), candidates + left)
-    if shortlist < columns:
-        unsure = torch.nonzero(rough[:, -1].double() + ranked.error >= best[:, -1]).flatten()
-        for row in torch.split(unsure, max(1, _CHUNK_ELEMENTS // (4 * columns))):
-            every = torch.arange(columns, device=row.device).expand(len(row), columns)
-            whole = ranked.rows(row).exact(every)
-            known = (found[row] >= left) & (found[row] < left + columns)
-            before, places = best[row].masked_fill(known, -torch.inf), found[row]
-            _merge(before, places, whole, every + left)
-            best[row], found[row] = before, places
+    n, device = len(forget), forget.device
+    queries = _blocks(forget)
+    each = weights.repeat_interleave(len(queries) // forget.shape[1]).tolist()
+    best = torch.full((n, count), -torch.inf, device=device)
+    found = torch.zeros(n, count, dtype=torch.int64, device=device)
+    longest = torch.zeros(len(queries), device=device)  # |r| of each block
+    with _whole_products(device):
+        for left in range(0, len(retain), columns):
+            pool = _blocks(retain[left : left + columns])
+            norms = torch.stack([block.square().sum(1) for block in pool])  # whole numbers up to 2^24: exact
+            longest = torch.maximum(longest, norms.amax(1).sqrt())
+            base = torch.tensor(each, dtype=torch.float64, device=device) @ norms.double()
+            squared = base.float().expand(n, -1).clone()
+            for query, block, weight in zip(queries, pool, each, strict=True):
+                squared.addmm_(query, block.T, alpha=-2 * weight)
+            rough, where = squared.topk(min(count, squared.shape[1]), dim=1)
+            best, order = torch.cat([best, rough], dim=1).topk(count, dim=1)
+            found = torch.cat([found, where + left], dim=1).gather(1, order)
+    # At most 3 roundings a block and 2 more, each by 2^-24 of at most |r|^2 + 2 |u| |r|.
+    lengths = torch.stack([query.square().sum(1).sqrt() for query in queries], dim=1).double()
+    reach = (
+        longest.double() * (longest.double() + 2 * lengths) @ torch.tensor(each, dtype=torch.float64, device=device)
+    )
+    return best, found, (3 * len(queries) + 2) * 2**-24 * reach
 
 
-def _merge(best: Tensor, found: Tensor, distances: Tensor, positions: Tensor) -> None:
-    """Keeps the farthest of both, farthest first; of equals the one that stands first in the retain set."""
-    positions, order = positions.sort(dim=1)
-    both = torch.cat([best, distances.gather(1, order)], dim=1)
-    where = torch.cat([found, positions], dim=1)
-    order = both.argsort(dim=1, descending=True, stable=True)[:, : best.shape[1]]
-    best.copy_(both.gather(1, order))
-    found.copy_(where.gather(1, order))
+def _ranked(
+    forget: Tensor, retain: Tensor, rough: Tensor, candidates: Tensor, error: Tensor, weights: Tensor
+) -> Tensor:
+    """The candidates in their true order: groups that the rounding cannot tell apart are ranked in whole numbers."""
+    close = rough[:, :-1] - rough[:, 1:] <= 2 * error[:, None]
+    apart = torch.nn.functional.pad(~close, (1, 0))
+    group = apart.cumsum(1)
+    unsure = torch.nn.functional.pad(close, (1, 0)) | torch.nn.functional.pad(close, (0, 1))
+    exact = torch.zeros(rough.shape, dtype=torch.float64, device=rough.device)
+    exact[unsure] = _exact(forget, retain, unsure.nonzero()[:, 0], candidates[unsure], weights)
+    order = candidates.argsort(dim=1)
+    order = order.gather(1, exact.gather(1, order).argsort(dim=1, descending=True, stable=True))
+    order = order.gather(1, group.gather(1, order).argsort(dim=1, stable=True))
+    return candidates.gather(1, order)
 
 
-def _centred(images: Tensor) -> list[Tensor]:
-    """Blocks of pixels less 128, int8 [n, up to 1,024], those of the first channel first, equally many a channel."""
-    flat = (images ^ 128).view(torch.int8).flatten(2)
-    return [block.contiguous() for channel in flat.unbind(1) for block in torch.split(channel, _BLOCK, dim=1)]
+def _exact(forget: Tensor, retain: Tensor, rows: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
+    """Squared distances from forget images at `rows` to retain images at `columns`, float64 from whole numbers."""
+    some = max(1, _CHUNK_ELEMENTS // forget.shape[1:].numel())
+    pairs = zip(torch.split(rows, some), torch.split(columns, some), strict=True)
+    squared = [(forget[row].int() - retain[column].int()).flatten(2).square().sum(2) for row, column in pairs]
+    return torch.cat(squared).double() @ weights
 
 
-def _products(queries: Tensor, pool: Tensor) -> Tensor:
-    """All dot products of int8 rows, exact: int32 where the processor multiplies int8, float32 elsewhere."""
-    # torch._int_mm (2.14.1) reads single columns wrongly.
-    if queries.device.type == "cpu" and queries.shape[1] > 1 and torch.cpu._is_vnni_supported():
-        return torch._int_mm(queries, pool.T)
-    return queries.float() @ pool.float().T
+def _blocks(images: Tensor) -> list[Tensor]:
+    """Pixels less 128 as float32 [n, up to 1,024], first channel first, equally many a channel."""
+    centred = (images ^ 128).view(torch.int8).flatten(2)
+    return [block.float() for channel in centred.unbind(1) for block in torch.split(channel, _BLOCK, dim=1)]
 
 
-def _chunks(n: int, m: int) -> tuple[int, int]:
-    """Rows and columns of a chunk: few columns and all rows, since each product reorders its columns once."""
-    columns = min(m, 4096)
-    return max(1, min(n, _CHUNK_ELEMENTS // columns)), columns
+@contextmanager
+def _whole_products(device: torch.device) -> Iterator[None]:
+    """Lets products of float32 matrices of such whole numbers run in bfloat16 or TF32, where that is faster."""
+    if device.type == "cpu" and not torch.cpu._is_amx_tile_supported():
+        yield
+        return
+    backend: Any = torch.backends.mkldnn if device.type == "cpu" else torch.backends.cuda
+    settings = backend.matmul
+    before = settings.fp32_precision
+    settings.fp32_precision = "bf16" if device.type == "cpu" else "tf32"
+    try:
+        yield
+    finally:
+        settings.fp32_precision = before

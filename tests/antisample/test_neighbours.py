@@ -25,13 +25,13 @@ def farthest_in_float64(forget, retain, k):
     return np.argsort(-distances, axis=1, kind="stable")[:, :k]
 
 
-@pytest.fixture(params=["int8", "float32"])
+@pytest.fixture(params=["bfloat16", "float32"])
 def product(request, monkeypatch):
-    """Both ways to multiply; int8 only where this processor has the unit."""
+    """Both ways to multiply; bfloat16 only where this processor has the unit."""
     if request.param == "float32":
-        monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: False)
-    elif not torch.cpu._is_vnni_supported():
-        pytest.skip("this processor does not multiply int8")
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    elif not torch.cpu._is_amx_tile_supported():
+        pytest.skip("this processor does not multiply bfloat16 matrices")
 
 
 @pytest.mark.parametrize("k", [1, 20, 150, 300])
@@ -45,7 +45,8 @@ def test_neighbours_equal_a_float64_rendition(k, shape, product):
 def test_chunks_change_nothing(monkeypatch, product):
     forget, retain = pixels(23, 1), pixels(211, 2)
     whole = farthest_neighbours(forget, retain, 7, NORMALISE.scale)
-    monkeypatch.setattr(module, "_chunks", lambda *_: (5, 13))
+    monkeypatch.setattr(module, "_CHUNK_COLUMNS", 13)
+    monkeypatch.setattr(module, "_CHUNK_ELEMENTS", 70)
     monkeypatch.setattr(module, "_SPARE_CANDIDATES", 2)
     assert torch.equal(farthest_neighbours(forget, retain, 7, NORMALISE.scale), whole)
 

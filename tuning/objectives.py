@@ -1,5 +1,6 @@
 """What a study optimises, and what a trial must keep to be worth anything."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -91,3 +92,12 @@ class Constraint(BaseModel):
 def minimised_point(values: Sequence[float], objectives: Sequence[Objective]) -> tuple[float, ...]:
     """Values signed so that smaller is better."""
     return tuple(objective.sign() * value for objective, value in zip(objectives, values, strict=True))
+
+
+def unusable(metrics: Mapping[str, float], needed: Sequence[str]) -> list[str]:
+    """What of the needed metrics is missing or not finite, in words."""
+    return [
+        f"{name} is {metrics.get(name, 'missing')}"
+        for name in dict.fromkeys(needed)
+        if not math.isfinite(metrics.get(name, math.nan))
+    ]

@@ -1,6 +1,5 @@
 """The study: an Optuna study in a journal, the only truth about what was tried and what came of it."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from antisample.errors import AntisampleError
 from tuning.config import StudyConfig
 from tuning.lease import Lease
-from tuning.objectives import ELAPSED
+from tuning.objectives import ELAPSED, unusable
 from tuning.records import StepRecord, TrialRecord, step_attribute
 from tuning.sampler_view import PARTIAL
 from tuning.stopping import StoppingRule
@@ -158,11 +157,7 @@ class Study(StudyView):
             return
         known = {**metrics, ELAPSED: self._record(trial).unlearning_s}
         needed = [o.metric for o in self.config.objectives] + [c.metric for c in self.config.constraints]
-        bad = [
-            f"{name} is {known.get(name, 'missing')}"
-            for name in dict.fromkeys(needed)
-            if not math.isfinite(known.get(name, math.nan))
-        ]
+        bad = unusable(known, needed)
         if bad:
             self.fail(key, f"No usable result: {', '.join(bad)}.")
             return

@@ -44,7 +44,7 @@ check: $(READY) ## Format, lint, types and import rules
 .PHONY: unit
 unit: $(READY) ## Fast tests
 	@echo "==> Running unit tests"
-	$(BIN)/pytest -m "not integration and not slow and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not integration and not slow and not gpu"
 
 .PHONY: integration-quick
 integration-quick: $(READY)

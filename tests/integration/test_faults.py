@@ -229,7 +229,7 @@ def test_deleted_checkpoints_and_damaged_caches_change_no_number(make_workplace)
         data={"source": "digits", "cache_dir": "cache"},
         resources={"checkpoint_every_s": 0},
     )
-    for harm in (_delete_checkpoints, _damage_checkpoints, _damage_caches):
+    for harm in (_harm_checkpoints, _damage_caches):
         command = ("resume", "runs/small") if (place.directory / "study.yaml").exists() else ("run", "study.yaml")
         with place.start(*command) as process:
             wait_for_steps(place, process, 1 + sum(record.fidelity for record in records(place)))
@@ -248,13 +248,10 @@ def test_deleted_checkpoints_and_damaged_caches_change_no_number(make_workplace)
         assert record.metrics == alone[-1].metrics.values
 
 
-def _delete_checkpoints(place):
-    for path in (place.directory / "checkpoints").iterdir():
-        path.unlink()
-
-
-def _damage_checkpoints(place):
-    for path in (place.directory / "checkpoints").iterdir():
+def _harm_checkpoints(place):
+    deleted, *damaged = (place.directory / "checkpoints").iterdir()
+    deleted.unlink()
+    for path in damaged:
         _flip_a_byte(path)
 
 

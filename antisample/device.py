@@ -1,8 +1,14 @@
-"""Where to compute."""
+"""Where to compute, and how precisely."""
+
+from typing import Literal
 
 import torch
 
 from antisample.errors import ConfigError
+
+Precision = Literal["float32", "bfloat16"]
+"""`bfloat16` runs convolutions and matrix products of training in bfloat16; weights, gradients of weights, optimiser
+and evaluation stay float32."""
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
@@ -28,6 +34,11 @@ def choose_device(wanted: str = "auto") -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(f"`device` {wanted!r} does not exist: this machine has {torch.cuda.device_count()} GPUs.")
     return device
+
+
+def mixed_precision(device: torch.device, precision: Precision) -> torch.autocast:
+    """The context in which a network's forward pass runs with this precision."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 def describe_device(device: torch.device) -> str:

@@ -13,7 +13,7 @@ from antisample.config import ModelConfig
 from antisample.errors import ConfigError, DataError
 from antisample.loader import Normaliser, TrainingData, to_device
 from antisample.methods.base import OriginalModel
-from antisample.models import build_model, use_patch_convolutions
+from antisample.models import build_model, optimise_for
 from antisample.models.initial_weights import InitialWeights, find_initial_weights
 from antisample.train import EpochListener, train_from_scratch, train_resumably
 from antisample.types import Dataset, ImageSet, Preprocessing, Splits
@@ -119,7 +119,7 @@ def _train(
     _check_channels(preprocessing, dataset, "`model.mean`")
     images, labels = to_device(dataset.train, _train_positions(splits), device)
     model = initial.fresh_model(config.name, dataset.n_classes, dataset.channels, config.recipe.seed)
-    model = use_patch_convolutions(model.to(device), device)
+    model = optimise_for(model.to(device), device)
     data = TrainingData(images, labels, Normaliser(preprocessing, device))
     trainer = train_from_scratch(model, data, config.recipe, config.recipe.seed)
     train_resumably(trainer, partial, on_epoch)

@@ -14,7 +14,7 @@ from antisample.device import describe_device
 from antisample.errors import DataError
 from antisample.methods import OriginalModel, RetrainConfig, UnlearnContext, find_method
 from antisample.metrics import PARTS, EvaluationSettings, RetrainedReference, Subject
-from antisample.models import build_model, use_patch_convolutions
+from antisample.models import build_model, optimise_for
 from antisample.train import EpochListener, Trainer, TrainingRecipe, train_resumably
 from antisample.types import Dataset, Splits
 
@@ -111,7 +111,7 @@ class ReferenceTraining:
     def _built(self, checkpoint: Checkpoint, device: torch.device) -> nn.Module:
         model = build_model(self.original.name, self.dataset.n_classes, self.dataset.channels)
         model.load_state_dict(checkpoint.state_dict)
-        return use_patch_convolutions(model.to(device), device)
+        return optimise_for(model.to(device), device)
 
 
 def _cached(path: Path, original: OriginalModel, dataset: Dataset) -> Checkpoint | None:

@@ -11,6 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from antisample.device import Precision, mixed_precision
 from antisample.errors import DivergedError
 from antisample.loader import TrainingData
 from antisample.saved_state import load_state, save_state
@@ -64,7 +65,8 @@ class Trainer:
         mode: `eval` freezes batch-normalisation statistics and switches dropout off; `train` does not.
         one_cycle: Peak of a one-cycle learning rate over all epochs; constant if None.
         augment: Applied to every batch.
-        loss: Maps logits [b, classes] and labels [b] to the mean loss of a batch.
+        loss: Maps logits [b, classes], float32, and labels [b] to the mean loss of a batch.
+        precision: Of the network's forward and backward pass.
     """
 
     def __init__(
@@ -80,10 +82,11 @@ class Trainer:
         one_cycle: float | None = None,
         augment: Augmentation | None = None,
         loss: Loss = nn.functional.cross_entropy,
+        precision: Precision = "float32",
     ) -> None:
         self.model, self.optimizer, self.data = model, optimizer, data
         self.epochs, self.batch_size, self.seed, self.mode = epochs, batch_size, seed, mode
-        self.augment, self.loss = augment, loss
+        self.augment, self.loss, self.precision = augment, loss, precision
         self.epochs_done = 0
         self.schedule = (
             torch.optim.lr_scheduler.OneCycleLR(
@@ -112,7 +115,9 @@ class Trainer:
                 if self.mode == "train" and len(labels) == 1:
                     continue  # batch statistics of one image are undefined
                 inputs = images if self.augment is None else self.augment(images, generator)
-                loss = self.loss(self.model(inputs), labels)
+                with mixed_precision(device, self.precision):
+                    logits = self.model(inputs)
+                loss = self.loss(logits.to(inputs.dtype), labels)
                 self.optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 self.optimizer.step()

@@ -150,6 +150,7 @@ class Unlearning(Iterator[StepReport]):
                 self.inputs.original,
                 choose_device(self.config.device),
                 self.config.seed,
+                self.config.precision,
             )
             self._run = find_method(self.config.method.name).prepare(context, self.config.method)
             self._elapsed_s += time.perf_counter() - started

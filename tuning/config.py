@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
 
 from antisample.config import DataConfig, ModelConfig, UnlearnConfig
+from antisample.device import Precision
 from antisample.errors import ConfigError
 from antisample.methods import find_method
 from antisample.metrics import EvaluationConfig, metric_names
@@ -75,6 +76,7 @@ class StudyConfig(BaseModel):
         resources: What one trial gets.
         evaluation: How metrics are computed.
         device: See `UnlearnConfig.device`.
+        precision: See `UnlearnConfig.precision`.
         tracking_uri: MLflow store or server; by default SQLite in `runs_dir`. `none` switches tracking off.
     """
 
@@ -111,6 +113,7 @@ class StudyConfig(BaseModel):
     resources: ResourceConfig = ResourceConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     device: str = "auto"
+    precision: Precision = "float32"
     tracking_uri: str | None = None
 
     @model_validator(mode="after")
@@ -219,6 +222,7 @@ class StudyConfig(BaseModel):
                 "method": {"name": self.method, **self.fixed, **params},
                 "seed": seed,
                 "device": self.device,
+                "precision": self.precision,
                 "evaluation": self.evaluation,
             }
         )

@@ -7,8 +7,9 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from antisample.device import Precision
 from antisample.loader import Normaliser
-from antisample.models import build_model, use_patch_convolutions
+from antisample.models import build_model, optimise_for
 from antisample.models.initial_weights import RANDOM_WEIGHTS, InitialWeights
 from antisample.types import Dataset, Preprocessing, Splits
 
@@ -43,7 +44,7 @@ class OriginalModel:
         """A fresh copy with the original weights on `device`."""
         model = build_model(self.name, dataset.n_classes, dataset.channels)
         model.load_state_dict(self.state_dict)
-        return use_patch_convolutions(model.to(device), device)
+        return optimise_for(model.to(device), device)
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class UnlearnContext:
         original: The model that has to forget.
         device: Where to compute.
         seed: Seed of every random draw of the run.
+        precision: Of the training.
     """
 
     dataset: Dataset
@@ -63,6 +65,7 @@ class UnlearnContext:
     original: OriginalModel
     device: torch.device
     seed: int
+    precision: Precision = "float32"
 
     def normaliser(self) -> Normaliser:
         """Maps uint8 images on the device to the model's input."""

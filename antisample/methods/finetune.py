@@ -86,4 +86,5 @@ def fine_tuner(
         seed=context.seed,
         mode=config.batchnorm_mode,
         loss=loss,
+        precision=context.precision,
     )

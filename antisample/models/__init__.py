@@ -8,7 +8,7 @@ from torch import nn
 
 from antisample.errors import ConfigError
 from antisample.models.allcnn import AllCNN
-from antisample.models.patch_conv import use_patch_convolutions
+from antisample.models.patch_conv import optimise_for
 from antisample.models.resnet9 import ResNet9
 from antisample.models.small_cnn import SmallCNN
 from antisample.models.torchvision_nets import mobilenet_v2, resnet18
@@ -77,4 +77,4 @@ def build_model(name: str, n_classes: int, in_channels: int) -> nn.Module:
     return model
 
 
-__all__ = ["ModelBuilder", "build_model", "find_builder", "model_names", "use_patch_convolutions"]
+__all__ = ["ModelBuilder", "build_model", "find_builder", "model_names", "optimise_for"]

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from antisample.errors import ConfigError
-from antisample.models import build_model, model_names, use_patch_convolutions
+from antisample.models import build_model, model_names, optimise_for
 from antisample.models.patch_conv import PatchConv2d
 
 CPU = torch.device("cpu")
@@ -62,7 +62,7 @@ def _builders(tmp_path, monkeypatch):
 def test_patch_convolutions_compute_the_same_function_and_gradients(name):
     torch.manual_seed(0)
     plain = build_model(name, 10, 3).double().eval()
-    patched = use_patch_convolutions(copy.deepcopy(plain), CPU)
+    patched = optimise_for(copy.deepcopy(plain), CPU)
     assert any(isinstance(module, PatchConv2d) for module in patched.modules())
     assert list(patched.state_dict()) == list(plain.state_dict())
     images, labels = torch.randn(4, 3, 32, 32, dtype=torch.float64), torch.arange(4)
@@ -81,6 +81,8 @@ def test_patch_convolutions_compute_the_same_function_and_gradients(name):
         {"kernel_size": 3, "stride": 2, "bias": False},
         {"kernel_size": (1, 3), "padding": (0, 1), "dilation": (1, 2)},
         {"kernel_size": 3, "padding": "same"},
+        {"kernel_size": 5, "padding": 2},
+        {"kernel_size": 3, "stride": 4, "padding": 2},
         {"kernel_size": 3, "padding": 1, "groups": 2},
         {"kernel_size": 3, "padding": 1, "padding_mode": "reflect"},
     ],
@@ -91,12 +93,42 @@ def test_patch_convolution_equals_conv2d_for_every_option(options, size):
         size = 5  # the kernel would be larger than the image
     torch.manual_seed(1)
     plain = nn.Sequential(nn.Conv2d(4, 6, **options)).double()
-    patched = use_patch_convolutions(copy.deepcopy(plain), CPU)
+    patched = optimise_for(copy.deepcopy(plain), CPU)
     images = torch.randn(3, 4, size, size, dtype=torch.float64)
     torch.testing.assert_close(patched(images), plain(images), rtol=1e-12, atol=1e-12)
 
 
 def test_patch_convolutions_leave_other_devices_alone():
     model = build_model("SmallCNN", 2, 1)
-    assert use_patch_convolutions(model, torch.device("meta")) is model
+    assert optimise_for(model, torch.device("meta")) is model
     assert not any(isinstance(module, PatchConv2d) for module in model.modules())
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "padding"), [(1, 3, 1, 1), (1, 3, 2, 2), (2, 3, 2, 1), (2, 5, 1, 2)]
+)
+def test_taps_that_never_meet_a_pixel_have_gradient_zero(size, kernel, stride, padding):
+    torch.manual_seed(2)
+    plain = nn.Sequential(nn.Conv2d(4, 6, kernel, stride, padding)).double()
+    patched = optimise_for(copy.deepcopy(plain), CPU)
+    images = torch.randn(3, 4, size, size, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn_like(plain(images))
+    expected, found = (
+        torch.autograd.grad((model(images) * weights).sum(), [images, *model.parameters()])
+        for model in (plain, patched)
+    )
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+    assert patched[0].max_positions >= plain(images)[0, 0].numel()
+
+
+def test_a_patch_convolution_in_bfloat16_keeps_its_weights_and_gradients_in_float32():
+    torch.manual_seed(3)
+    model = optimise_for(nn.Sequential(nn.Conv2d(4, 6, 3, padding=1)), CPU)
+    images = torch.randn(8, 4, 2, 2)
+    exact = torch.autograd.grad(model(images).square().sum(), model[0].weight)[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        out = model(images)
+    rounded = torch.autograd.grad(out.float().square().sum(), model[0].weight)[0]
+    assert rounded.dtype == torch.float32
+    assert 0 < (rounded - exact).norm() / exact.norm() < 0.02

@@ -1,15 +1,15 @@
 """The retain images farthest from each forget image, by exact arithmetic at the speed of low precision.
 
 A squared distance between images is a weighted sum over channels of |u|^2 + |r|^2 - 2 u.r, and pixels are whole
-numbers. Centred to -128..127 they fit bfloat16, and the product of a block of 1,024 pixels stays within 2^24, which
+numbers. Centred to -128..127 they fit 8 bits, and the product of a block of 1,024 pixels stays within 2^24, which
 float32 holds exactly in whatever order it is summed. So the matrix products, which are nearly all of the cost, run on
-the fastest unit there is and lose nothing. Only their weighted sum over the blocks is rounded, to a few parts in
-2^24: what that could put out of order is ranked again in whole numbers.
+the fastest unit there is (8-bit products on CPUs that have them, TF32 on GPUs) and lose nothing. Only their weighted
+sum over the blocks is rounded, to a few parts in 2^24: what that could put out of order is ranked again in whole
+numbers.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -95,25 +95,26 @@ def _shortlist(
         These distances, [n, count], the largest first; positions in `retain`; by how much those of a row may be off.
     """
     n, device = len(forget), forget.device
-    queries = _blocks(forget)
+    dtype = _product_dtype(device)
+    queries = _blocks(forget, dtype)
     each = weights.repeat_interleave(len(queries) // forget.shape[1]).tolist()
     best = torch.full((n, count), -torch.inf, device=device)
     found = torch.zeros(n, count, dtype=torch.int64, device=device)
     longest = torch.zeros(len(queries), device=device)  # |r| of each block
-    with _whole_products(device):
+    with _tf32_products():
         for left in range(0, len(retain), columns):
-            pool = _blocks(retain[left : left + columns])
-            norms = torch.stack([block.square().sum(1) for block in pool])  # whole numbers up to 2^24: exact
+            pool = _blocks(retain[left : left + columns], dtype)
+            norms = torch.stack([_squared_lengths(block) for block in pool])
             longest = torch.maximum(longest, norms.amax(1).sqrt())
             base = torch.tensor(each, dtype=torch.float64, device=device) @ norms.double()
             squared = base.float().expand(n, -1).clone()
             for query, block, weight in zip(queries, pool, each, strict=True):
-                squared.addmm_(query, block.T, alpha=-2 * weight)
+                _add_product(squared, query, block, -2 * weight)
             rough, where = squared.topk(min(count, squared.shape[1]), dim=1)
             best, order = torch.cat([best, rough], dim=1).topk(count, dim=1)
             found = torch.cat([found, where + left], dim=1).gather(1, order)
     # At most 3 roundings a block and 2 more, each by 2^-24 of at most |r|^2 + 2 |u| |r|.
-    lengths = torch.stack([query.square().sum(1).sqrt() for query in queries], dim=1).double()
+    lengths = torch.stack([_squared_lengths(query).sqrt() for query in queries], dim=1).double()
     reach = (
         longest.double() * (longest.double() + 2 * lengths) @ torch.tensor(each, dtype=torch.float64, device=device)
     )
@@ -144,22 +145,38 @@ def _exact(forget: Tensor, retain: Tensor, rows: Tensor, columns: Tensor, weight
     return torch.cat(squared).double() @ weights
 
 
-def _blocks(images: Tensor) -> list[Tensor]:
-    """Pixels less 128 as float32 [n, up to 1,024], first channel first, equally many a channel."""
+def _product_dtype(device: torch.device) -> torch.dtype:
+    return torch.int8 if device.type == "cpu" and torch.cpu._is_vnni_supported() else torch.float32
+
+
+def _blocks(images: Tensor, dtype: torch.dtype) -> list[Tensor]:
+    """Pixels less 128 as [n, up to 1,024], first channel first, equally many a channel."""
     centred = (images ^ 128).view(torch.int8).flatten(2)
-    return [block.float() for channel in centred.unbind(1) for block in torch.split(channel, _BLOCK, dim=1)]
+    blocks = [block for channel in centred.unbind(1) for block in torch.split(channel, _BLOCK, dim=1)]
+    if dtype == torch.int8:  # torch._int_mm 2.14.1 multiplies single columns wrongly
+        blocks = [torch.nn.functional.pad(block, (0, 1)) if block.shape[1] == 1 else block for block in blocks]
+    return [block.to(dtype).contiguous() for block in blocks]
+
+
+def _squared_lengths(block: Tensor) -> Tensor:
+    """|r|^2 of each row, float32: whole numbers up to 2^24, so exact."""
+    return block.float().square().sum(1)
+
+
+def _add_product(total: Tensor, queries: Tensor, block: Tensor, factor: float) -> None:
+    """Adds `factor` times queries [n, d] times block^T [d, m] to float32 [n, m]; the product itself is exact."""
+    if queries.dtype == torch.int8:
+        total.add_(torch._int_mm(queries, block.T), alpha=factor)
+    else:
+        total.addmm_(queries, block.T, alpha=factor)
 
 
 @contextmanager
-def _whole_products(device: torch.device) -> Iterator[None]:
-    """Lets products of float32 matrices of such whole numbers run in bfloat16 or TF32, where that is faster."""
-    if device.type == "cpu" and not torch.cpu._is_amx_tile_supported():
-        yield
-        return
-    backend: Any = torch.backends.mkldnn if device.type == "cpu" else torch.backends.cuda
-    settings = backend.matmul
+def _tf32_products() -> Iterator[None]:
+    """Lets GPUs multiply float32 matrices of such whole numbers in TF32."""
+    settings = torch.backends.cuda.matmul
     before = settings.fp32_precision
-    settings.fp32_precision = "bf16" if device.type == "cpu" else "tf32"
+    settings.fp32_precision = "tf32"
     try:
         yield
     finally:

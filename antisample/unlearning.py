@@ -1,8 +1,8 @@
 """One unlearning: `unlearn(config)` yields a report an epoch and leaves the unlearned model."""
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
@@ -12,6 +12,7 @@ from antisample.datasets import load_dataset
 from antisample.device import choose_device
 from antisample.methods import OriginalModel, UnlearnContext, find_method
 from antisample.metrics import PARTS, RetrainedReference, Subject, check_families, evaluate
+from antisample.neighbour_table import NeighbourTable, neighbour_tables
 from antisample.pretrain import original_model
 from antisample.reference import ReferenceTraining
 from antisample.splits import make_splits
@@ -28,12 +29,14 @@ class UnlearnInputs:
         splits: Forget, retain, validation and test.
         original: The model that has to forget.
         reference: The retrained reference, where a metric needs it.
+        neighbours: By label to forget, the farthest retain images, where the method needs them.
     """
 
     dataset: Dataset
     splits: Splits
     original: OriginalModel
     reference: RetrainedReference | None = None
+    neighbours: Mapping[int, NeighbourTable] = field(default_factory=dict)
 
 
 def load_inputs(
@@ -44,10 +47,11 @@ def load_inputs(
 ) -> UnlearnInputs:
     """Loads data and original model; trains the latter where there is neither checkpoint nor cache.
 
-    The retrained reference is trained likewise if `evaluation.final` names `retrained`.
+    The retrained reference is trained likewise if `evaluation.final` names `retrained`, and farthest neighbours are
+    found if the method needs them.
 
     Args:
-        config: Its data, split, model, forget, evaluation and device are read.
+        config: All of it is read but the seed and the method's hyperparameters.
         on_epoch: Told about each epoch where the original model has to be trained.
         on_reference_epoch: Told about each epoch where the retrained reference has to be trained.
         shared: The inputs of another forget request, whose data and original model are these, too.
@@ -81,7 +85,10 @@ def load_inputs(
         recipe = config.model.recipe
         training = ReferenceTraining(recipe, dataset, splits, original, data.cache_dir, recipe.seed)
         reference = training.reference(device, config.evaluation, on_reference_epoch)
-    return UnlearnInputs(dataset, splits, original, reference)
+    neighbours = {}
+    if config.method.needs_neighbours:
+        neighbours = neighbour_tables(dataset, splits, original.preprocessing, device, data.cache_dir)
+    return UnlearnInputs(dataset, splits, original, reference, neighbours)
 
 
 class Unlearning(Iterator[StepReport]):
@@ -151,6 +158,7 @@ class Unlearning(Iterator[StepReport]):
                 choose_device(self.config.device),
                 self.config.seed,
                 self.config.precision,
+                self.inputs.neighbours,
             )
             self._run = find_method(self.config.method.name).prepare(context, self.config.method)
             self._elapsed_s += time.perf_counter() - started

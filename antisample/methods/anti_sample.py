@@ -4,8 +4,6 @@ Images as unlike the forget class as possible, blurred by noise, are labelled wi
 fine-tuning on them and on retain images moves the class's decision region away from its true images.
 """
 
-import hashlib
-from collections import OrderedDict
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -23,9 +21,6 @@ from antisample.neighbours import farthest_neighbours
 from antisample.seeds import torch_stream
 from antisample.train import Trainer
 from antisample.types import IndexArray
-
-_TABLE_WIDTH = 64
-_TABLES_KEPT = 16
 
 
 class AntiSampleConfig(FineTuneSettings):
@@ -61,17 +56,16 @@ class AntiSampleConfig(FineTuneSettings):
     generator: GeneratorName = "antisample"
     neighbour_pool: Literal["published", "subset", "retain"] = "published"
 
+    @property
+    def needs_neighbours(self) -> bool:
+        """Its own generator does, the controls do not."""
+        return self.generator == "antisample"
+
 
 class AntiSample:
-    """Fine-tunes on retain images and on anti-samples that carry the label of the class to forget.
-
-    The neighbours found last are remembered: trials of a search share data, forget request and subset.
-    """
+    """Fine-tunes on retain images and on anti-samples that carry the label of the class to forget."""
 
     config_type: ClassVar[type[MethodConfig]] = AntiSampleConfig
-
-    def __init__(self) -> None:
-        self._tables: OrderedDict[str, Tensor] = OrderedDict()
 
     def prepare(self, context: UnlearnContext, config: AntiSampleConfig) -> Trainer:
         """See `UnlearningMethod.prepare`.
@@ -158,13 +152,12 @@ class AntiSample:
             flat = normalise(forget).flatten(1), normalise(retain).flatten(1)
             samples = control_samples(config.generator, *flat, count, config.combination_temperature, generator)
             return samples.view(len(samples), *forget.shape[1:])
-        key = _table_key(context, *_positions(context, config, subset, label))
-        if key not in self._tables or self._tables[key].shape[1] < config.tail_randomized:
-            wanted = min(len(retain), max(config.tail_randomized, _TABLE_WIDTH))
-            self._tables[key] = farthest_neighbours(forget, retain, wanted, normalise.scale)
-            if len(self._tables) > _TABLES_KEPT:
-                self._tables.popitem(last=False)
-        neighbours = self._tables[key][:, : config.tail_randomized]
+        table = context.neighbours.get(label)
+        if table is None:
+            neighbours = farthest_neighbours(forget, retain, config.tail_randomized, normalise.scale)
+        else:
+            _, pool = _positions(context, config, subset, label)
+            neighbours = table.among(train, pool, config.tail_randomized, normalise.scale)
         samples = draw_anti_samples(
             forget,
             retain,
@@ -195,13 +188,6 @@ def _positions(
         config.neighbour_pool == "published" and len(splits.forget_classes) > 1
     )
     return positions, splits.retain if whole else subset
-
-
-def _table_key(context: UnlearnContext, forget: IndexArray, pool: IndexArray) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for part in (forget.tobytes(), b"|", pool.tobytes()):
-        digest.update(part)
-    return f"{context.dataset.fingerprint}/{context.original.preprocessing}/{context.device}/{digest.hexdigest()}"
 
 
 def generated_count(subset_labels: IndexArray, fraction: float) -> int:

@@ -1,6 +1,7 @@
 """What an unlearning method is: something that prepares a run, which is then trained epoch by epoch."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -11,6 +12,7 @@ from antisample.device import Precision
 from antisample.loader import Normaliser
 from antisample.models import build_model, optimise_for
 from antisample.models.initial_weights import RANDOM_WEIGHTS, InitialWeights
+from antisample.neighbour_table import NeighbourTable
 from antisample.types import Dataset, Preprocessing, Splits
 
 
@@ -20,6 +22,11 @@ class MethodConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
+
+    @property
+    def needs_neighbours(self) -> bool:
+        """Whether the method looks for farthest neighbours, which are then found once for all of its runs."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ class UnlearnContext:
         device: Where to compute.
         seed: Seed of every random draw of the run.
         precision: Of the training.
+        neighbours: By label to forget, the farthest retain images, where they are known; else they are looked for.
     """
 
     dataset: Dataset
@@ -66,6 +74,7 @@ class UnlearnContext:
     device: torch.device
     seed: int
     precision: Precision = "float32"
+    neighbours: Mapping[int, NeighbourTable] = field(default_factory=dict)
 
     def normaliser(self) -> Normaliser:
         """Maps uint8 images on the device to the model's input."""

@@ -130,14 +130,16 @@ class TestAntiSample(MethodConformance):
         run = self.prepare(dataclasses.replace(context, splits=splits), no_generated_data=9)
         assert run.data.labels[-18:].tolist() == [3] * 9 + [8] * 9
 
-    def test_a_remembered_neighbour_table_gives_what_a_fresh_one_gives(self, context):
-        wide = self.prepare(context, tail_randomized=90).data.extra_images  # wider than the first table
-        fresh = (
-            find_method(self.name)
-            .__class__()
-            .prepare(context, method_config(self.name, epochs=2, tail_randomized=90))
-        )
-        assert torch.equal(wide, fresh.data.extra_images)
+    @pytest.mark.parametrize("values", [{"tail_randomized": 90}, {"retain_fraction": 0.2}])
+    def test_known_neighbours_give_what_a_search_gives(self, context, digits_inputs, values):
+        assert list(digits_inputs.neighbours) == [3]
+        known = dataclasses.replace(context, neighbours=digits_inputs.neighbours)
+        searched, told = (self.prepare(c, **values).data.extra_images for c in (context, known))
+        assert torch.equal(searched, told)
+
+    @pytest.mark.parametrize(("generator", "needed"), [("antisample", True), ("normal", False)])
+    def test_only_its_own_generator_needs_neighbours(self, generator, needed):
+        assert method_config(self.name, generator=generator).needs_neighbours is needed
 
     def test_a_preview_shows_neighbours_draws_and_what_is_trained_on(self, context):
         config = method_config(self.name, p=0.0, eps=0.0)

@@ -25,13 +25,13 @@ def farthest_in_float64(forget, retain, k):
     return np.argsort(-distances, axis=1, kind="stable")[:, :k]
 
 
-@pytest.fixture(params=["bfloat16", "float32"])
+@pytest.fixture(params=["int8", "float32"])
 def product(request, monkeypatch):
-    """Both ways to multiply; bfloat16 only where this processor has the unit."""
+    """Both ways to multiply; int8 only where this processor has the unit."""
     if request.param == "float32":
-        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    elif not torch.cpu._is_amx_tile_supported():
-        pytest.skip("this processor does not multiply bfloat16 matrices")
+        monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: False)
+    elif not torch.cpu._is_vnni_supported():
+        pytest.skip("this processor does not multiply matrices of 8 bits")
 
 
 @pytest.mark.parametrize("k", [1, 20, 150, 300])

@@ -98,7 +98,8 @@ def _measure(job: Job, reference: RetrainedReference | None) -> dict[str, Any]:
         for report in running:
             shown = ("validation/forget_accuracy", "validation/retain_accuracy")
             epochs.append({"loss": report.train_loss, **{name: report.metrics.values[name] for name in shown}})
-        metrics, elapsed_s = report.metrics, report.elapsed_s
+        found_s = sum(table.elapsed_s for table in inputs.neighbours.values())
+        metrics, elapsed_s = report.metrics, report.elapsed_s + found_s
         subject = subject_of(running.model, inputs, config)
     return {
         "label": job.label,

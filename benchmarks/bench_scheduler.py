@@ -2,7 +2,8 @@
 
 `python benchmarks/bench_scheduler.py` replays recorded unlearnings (`record_curves.py`) on a virtual clock, with 60
 orders of the configurations, and writes `benchmarks/records/scheduler.json`. All rules see the same orders. A rule
-that knows beforehand which trials end on the front, and stops all others after one replicate, shows what can be had.
+that knows beforehand which trials end on the front, and stops all others after one replicate, shows how much of the
+time no stopping can save.
 """
 
 import argparse
@@ -64,7 +65,7 @@ def ray_asha(replicates: int) -> Rule:
 
 
 def clairvoyant(curves: Curves, order: list[int]) -> Rule:
-    """Lets those go on that are on the front of the whole order at their end: the bound of what stopping can give."""
+    """Lets those go on that are on the front of the whole order at their end, and stops all others at once."""
     ends = [curves.mean(number, curves.replicates) for number in order]
     front = {order[i] for i in non_dominated(ends)}
     return lambda number, replicate, point: number in front  # noqa: ARG005

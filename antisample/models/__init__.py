@@ -8,7 +8,7 @@ from torch import nn
 
 from antisample.errors import ConfigError
 from antisample.models.allcnn import AllCNN
-from antisample.models.patch_conv import optimise_for
+from antisample.models.optimised import optimise_for
 from antisample.models.resnet9 import ResNet9
 from antisample.models.small_cnn import SmallCNN
 from antisample.models.torchvision_nets import mobilenet_v2, resnet18

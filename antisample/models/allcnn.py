@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from antisample.models.padding import PadTo32
+
 
 def _block(in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
@@ -23,6 +25,7 @@ class AllCNN(nn.Module):
 
     def __init__(self, n_classes: int, in_channels: int) -> None:
         super().__init__()
+        self.pad = PadTo32()
         self.features = nn.Sequential(
             _block(in_channels, 96),
             _block(96, 96),
@@ -39,7 +42,5 @@ class AllCNN(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps images [n, channels, h, w] to logits [n, classes]."""
-        if images.shape[-1] == 28:
-            images = nn.functional.pad(images, (2, 2, 2, 2))
-        logits: Tensor = self.classifier(self.features(images))
+        logits: Tensor = self.classifier(self.features(self.pad(images)))
         return logits

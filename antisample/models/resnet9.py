@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from antisample.models.padding import PadTo32
+
 
 def _block(in_channels: int, out_channels: int, *, pool: bool = False) -> nn.Sequential:
     layers: list[nn.Module] = [
@@ -27,6 +29,7 @@ class ResNet9(nn.Module):
 
     def __init__(self, n_classes: int, in_channels: int) -> None:
         super().__init__()
+        self.pad = PadTo32()
         self.conv1 = _block(in_channels, 64)
         self.conv2 = _block(64, 128, pool=True)
         self.res1 = nn.Sequential(_block(128, 128), _block(128, 128))
@@ -37,9 +40,7 @@ class ResNet9(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps images [n, channels, h, w] to logits [n, classes]."""
-        if images.shape[-1] == 28:
-            images = nn.functional.pad(images, (2, 2, 2, 2))
-        out = self.conv2(self.conv1(images))
+        out = self.conv2(self.conv1(self.pad(images)))
         out = self.res1(out) + out
         out = self.conv4(self.conv3(out))
         out = self.res2(out) + out

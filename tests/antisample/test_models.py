@@ -6,7 +6,7 @@ from torch import nn
 
 from antisample.errors import ConfigError
 from antisample.models import build_model, model_names, optimise_for
-from antisample.models.patch_conv import PatchConv2d
+from antisample.models.optimised import AbsorbedBatchNorm2d, OptimisedConv2d
 
 CPU = torch.device("cpu")
 
@@ -58,20 +58,116 @@ def _builders(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["ResNet18", "MobileNet_v2", "ResNet9", "AllCNN"])
-def test_patch_convolutions_compute_the_same_function_and_gradients(name):
-    torch.manual_seed(0)
-    plain = build_model(name, 10, 3).double().eval()
-    patched = optimise_for(copy.deepcopy(plain), CPU)
-    assert any(isinstance(module, PatchConv2d) for module in patched.modules())
-    assert list(patched.state_dict()) == list(plain.state_dict())
-    images, labels = torch.randn(4, 3, 32, 32, dtype=torch.float64), torch.arange(4)
-    gradients = []
-    for model in (plain, patched):
-        loss = nn.functional.cross_entropy(model(images), labels)
-        gradients.append(torch.autograd.grad(loss, list(model.parameters()), allow_unused=True))
+def with_statistics(model):
+    """The same network in float64 after it has seen some batches: no normalisation is trivial any more."""
+    for norm in (module for module in model.modules() if isinstance(module, nn.BatchNorm2d)):
+        for values, low in (
+            (norm.running_mean, -0.5),
+            (norm.running_var, 0.5),
+            (norm.weight, 0.5),
+            (norm.bias, -0.5),
+        ):
+            if values is not None:
+                nn.init.uniform_(values, low, low + 1)
+    return model.double()
+
+
+def assert_same_function(plain, optimised, images):
+    assert list(optimised.state_dict()) == list(plain.state_dict())
+    outputs = [model(images) for model in (plain, optimised)]
+    torch.testing.assert_close(outputs[1], outputs[0], rtol=1e-9, atol=1e-12)
+    weights = torch.randn_like(outputs[0])
+    gradients = [
+        torch.autograd.grad((out * weights).sum(), list(model.parameters()), allow_unused=True)
+        for model, out in zip((plain, optimised), outputs, strict=True)
+    ]
     for expected, found in zip(*gradients, strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-7)
+
+
+def absorbed(model):
+    return sum(isinstance(module, AbsorbedBatchNorm2d) for module in model.modules())
+
+
+@pytest.mark.parametrize(
+    ("name", "n_norms"), [("ResNet18", 20), ("MobileNet_v2", 52), ("ResNet9", 8), ("AllCNN", 8), ("SmallCNN", 3)]
+)
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_an_optimised_network_is_the_same_function_with_the_same_gradients(name, n_norms, mode):
+    torch.manual_seed(0)
+    plain = with_statistics(build_model(name, 10, 3)).train(mode == "train")
+    for dropout in (module for module in plain.modules() if isinstance(module, nn.Dropout)):
+        dropout.p = 0.0
+    optimised = optimise_for(copy.deepcopy(plain), CPU)
+    assert absorbed(optimised) == n_norms
+    assert any(isinstance(module, OptimisedConv2d) for module in optimised.modules())
+    assert_same_function(plain, optimised, torch.randn(4, 3, 32, 32, dtype=torch.float64))
+    for expected, found in zip(plain.state_dict().values(), optimised.state_dict().values(), strict=True):
+        torch.testing.assert_close(found, expected)  # running statistics too
+
+
+def test_an_optimised_network_can_be_copied_and_takes_weights():
+    torch.manual_seed(0)
+    source = with_statistics(build_model("SmallCNN", 10, 1)).eval()
+    optimised = optimise_for(build_model("SmallCNN", 10, 1).double().eval(), CPU)
+    twin = copy.deepcopy(optimised)
+    optimised.load_state_dict(source.state_dict())
+    images = torch.randn(2, 1, 8, 8, dtype=torch.float64)
+    torch.testing.assert_close(optimised(images), source(images))
+    assert not torch.equal(twin(images), optimised(images))
+    twin.load_state_dict(source.state_dict())
+    torch.testing.assert_close(twin(images), source(images))
+
+
+class Unusual(nn.Module):
+    """A convolution and a normalisation that do not belong to each other alone."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.conv, self.norm, self.how = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), how
+
+    def forward(self, images):
+        out = self.conv(images)
+        if self.how == "used twice":
+            return self.norm(out) + out
+        if self.how == "called twice":
+            return self.norm(out) + self.norm(self.conv(images.flip(-1)))
+        if self.how == "something between":
+            return self.norm(out.relu())
+        if out.mean() > 1e9:  # no tracing gets past this
+            return out
+        return self.norm(out)
+
+
+@pytest.mark.parametrize("how", ["used twice", "called twice", "something between", "control flow"])
+def test_a_normalisation_that_is_not_a_convolutions_own_stays(how):
+    torch.manual_seed(0)
+    plain = with_statistics(Unusual(how)).eval()
+    optimised = optimise_for(copy.deepcopy(plain), CPU)
+    assert absorbed(optimised) == 0
+    assert_same_function(plain, optimised, torch.randn(2, 3, 9, 9, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("options", [{}, {"affine": False}, {"track_running_stats": False}, {"eps": 0.3}])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("size", [2, 9])
+def test_a_normalisation_is_absorbed_whatever_its_options(options, bias, size):
+    torch.manual_seed(0)
+    plain = with_statistics(nn.Sequential(nn.Conv2d(3, 4, 2, bias=bias), nn.BatchNorm2d(4, **options))).eval()
+    if options.get("track_running_stats") is False:
+        assert absorbed(optimise_for(copy.deepcopy(plain), CPU)) == 0
+    optimised = optimise_for(copy.deepcopy(plain), CPU)
+    assert_same_function(plain, optimised, torch.randn(5, 3, size, size, dtype=torch.float64))
+
+
+def test_grouped_convolutions_under_autocast_compute_in_float32():
+    torch.manual_seed(0)
+    conv = optimise_for(nn.Sequential(nn.Conv2d(8, 8, 3, groups=8)), CPU)
+    images = torch.randn(2, 8, 6, 6).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = conv(images)
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, conv(images.float()).bfloat16())
 
 
 @pytest.mark.parametrize(
@@ -98,10 +194,10 @@ def test_patch_convolution_equals_conv2d_for_every_option(options, size):
     torch.testing.assert_close(patched(images), plain(images), rtol=1e-12, atol=1e-12)
 
 
-def test_patch_convolutions_leave_other_devices_alone():
-    model = build_model("SmallCNN", 2, 1)
-    assert optimise_for(model, torch.device("meta")) is model
-    assert not any(isinstance(module, PatchConv2d) for module in model.modules())
+def test_patches_are_for_cpus_alone():
+    model = optimise_for(build_model("SmallCNN", 2, 1), torch.device("meta"))
+    convolutions = [module for module in model.modules() if isinstance(module, OptimisedConv2d)]
+    assert [conv.max_positions for conv in convolutions] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(

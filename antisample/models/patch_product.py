@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.amp import custom_bwd, custom_fwd
 from torch.autograd.function import once_differentiable
 
 
@@ -23,39 +22,37 @@ class _Axis(NamedTuple):
     taps: tuple[tuple[slice, slice], ...]
 
 
-class PatchConv2d(nn.Conv2d):
-    """A Conv2d that multiplies patches where the output has at most `max_positions` positions.
+def patch_convolution(images: Tensor, weight: Tensor, conv: nn.Conv2d, max_positions: int) -> Tensor | None:
+    """The convolution without bias as one product, where the output has few positions.
 
-    Parameters and state-dict names are those of Conv2d. Results differ from it by rounding only.
+    Args:
+        images: [n, in channels, h, w].
+        weight: Stands in for the weight of `conv`.
+        conv: Tells padding, stride and the rest.
+        max_positions: With more positions of the output, oneDNN is faster.
+
+    Returns:
+        [n, out channels, h', w'], the same as `conv` but for rounding; None where this is not the way to compute it.
     """
-
-    max_positions = 4
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Maps [n, in channels, h, w] to [n, out channels, h', w']."""
-        if self.groups != 1 or isinstance(self.padding, str) or self.padding_mode != "zeros":
-            return super().forward(images)
-        rows, columns = (
-            _axis(
-                images.shape[axis + 2],
-                self.kernel_size[axis],
-                self.stride[axis],
-                self.padding[axis],
-                self.dilation[axis],
-            )
-            for axis in (0, 1)
-        )
-        if not rows.taps or not columns.taps or rows.outputs * columns.outputs > self.max_positions:
-            return super().forward(images)
-        out: Tensor = _PatchProduct.apply(images, self.weight, rows, columns)
-        return out if self.bias is None else out + self.bias.view(-1, 1, 1)
+    if conv.groups != 1 or isinstance(conv.padding, str) or conv.padding_mode != "zeros":
+        return None
+    rows, columns = (
+        _axis(images.shape[k + 2], conv.kernel_size[k], conv.stride[k], conv.padding[k], conv.dilation[k])
+        for k in (0, 1)
+    )
+    if not rows.taps or not columns.taps or rows.outputs * columns.outputs > max_positions:
+        return None
+    if torch.is_autocast_enabled("cpu"):
+        dtype = torch.get_autocast_dtype("cpu")
+        images, weight = images.to(dtype), weight.to(dtype)
+    out: Tensor = _PatchProduct.apply(images, weight, rows, columns)
+    return out
 
 
 class _PatchProduct(torch.autograd.Function):
     """The convolution without bias: patches [n x positions, taps x channels] times the weights of these taps."""
 
     @staticmethod
-    @custom_fwd(device_type="cpu", cast_inputs=torch.bfloat16)  # type: ignore[untyped-decorator]
     def forward(ctx: Any, images: Tensor, weight: Tensor, rows: _Axis, columns: _Axis) -> Tensor:
         pixels = images.permute(0, 2, 3, 1)
         taps = [*product(rows.taps, columns.taps)]
@@ -70,7 +67,6 @@ class _PatchProduct(torch.autograd.Function):
         return out.view(len(images), rows.outputs, columns.outputs, len(weight)).permute(0, 3, 1, 2)
 
     @staticmethod
-    @custom_bwd(device_type="cpu")  # type: ignore[untyped-decorator]
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         patches, used = ctx.saved_tensors
@@ -108,37 +104,3 @@ def _axis(size: int, kernel: int, stride: int, padding: int, dilation: int) -> _
     used = slice(in_use[0], in_use[-1] + 1)
     nothing = (slice(0), slice(0))
     return _Axis(outputs, used, tuple((out, pixels) if meets else nothing for out, pixels, meets in met[used]))
-
-
-def optimise_for(model: nn.Module, device: torch.device) -> nn.Module:
-    """Arranges a network for a CPU in place: channels-last weights and `PatchConv2d` in place of plain convolutions.
-
-    Args:
-        model: Any network; its Conv2d children share their parameters with what replaces them.
-        device: Where the model will run; on other devices nothing changes.
-
-    Returns:
-        The same model.
-    """
-    if device.type != "cpu":
-        return model
-    model.to(memory_format=torch.channels_last)
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if type(child) is nn.Conv2d and isinstance(child.padding, tuple):
-                patched = PatchConv2d(
-                    child.in_channels,
-                    child.out_channels,
-                    child.kernel_size,  # type: ignore[arg-type]
-                    child.stride,  # type: ignore[arg-type]
-                    child.padding,  # type: ignore[arg-type]
-                    child.dilation,  # type: ignore[arg-type]
-                    child.groups,
-                    child.bias is not None,
-                    child.padding_mode,
-                    device="meta",
-                )
-                patched.weight, patched.bias = child.weight, child.bias
-                patched.train(child.training)
-                setattr(parent, name, patched)
-    return model

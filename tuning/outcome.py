@@ -5,8 +5,9 @@ from statistics import mean, stdev
 from typing import Any
 
 from tuning.choice import GAP, choose, choose_oracle
-from tuning.objectives import ELAPSED, Constraint, Objective, minimised_point
-from tuning.pareto import Point, hypervolume, non_dominated
+from tuning.front import minimised
+from tuning.objectives import Objective, minimised_point
+from tuning.pareto import hypervolume
 from tuning.records import TrialRecord
 from tuning.study_view import StudyView
 
@@ -138,7 +139,7 @@ def find_outcome(study: StudyView) -> Outcome:
     """Computes the outcome from what the study holds now; works at any time."""
     config, records = study.config, study.records()
     original = study.noted("original", {})
-    front = front_of(records, config.objectives, config.constraints)
+    front = study.front()
     reference = reference_point(config.objectives, original)
     by_rule, reason = choose(front, config, original)
     oracle = choose_oracle(front)
@@ -171,29 +172,6 @@ def find_outcome(study: StudyView) -> Outcome:
         confirmations=confirmations,
         paired=_paired(runs, chosen, published),
     )
-
-
-def front_of(
-    records: list[TrialRecord], objectives: tuple[Objective, ...], constraints: tuple[Constraint, ...] = ()
-) -> list[TrialRecord]:
-    """The completed trials that keep the constraints and that no other such trial dominates, best first."""
-    complete = [
-        record
-        for record in records
-        if record.state == "COMPLETE"
-        and record.values is not None
-        and all(c.violation({**record.metrics, ELAPSED: record.unlearning_s}) <= 0 for c in constraints)
-    ]
-    points = [minimised(record, objectives) for record in complete]
-    return sorted(
-        (complete[position] for position in non_dominated(points)),
-        key=lambda r: (minimised(r, objectives), r.number),
-    )
-
-
-def minimised(record: TrialRecord, objectives: tuple[Objective, ...]) -> Point:
-    """A completed trial's values, signed so that smaller is better."""
-    return minimised_point(record.values or (), objectives)
 
 
 def reference_point(objectives: tuple[Objective, ...], original: dict[str, float]) -> tuple[float, ...]:

@@ -6,6 +6,7 @@ import optuna
 
 from search_spaces import SearchSpace
 from tuning.config import StudyConfig
+from tuning.front import front_of
 from tuning.records import TrialRecord
 from tuning.storage import open_optuna_study
 from tuning.trial_reader import TrialReader
@@ -31,10 +32,21 @@ class StudyView:
         self.space: SearchSpace = config.search_space()
         self._study, self._journal = open_optuna_study(config)
         self._reader = TrialReader(self._study)
+        self._front: list[TrialRecord] = []
+        self._judged = 0
 
     def records(self) -> list[TrialRecord]:
         """All trials that were started, by number."""
         return self._reader.records()
+
+    def front(self) -> list[TrialRecord]:
+        """The completed trials that keep the constraints and that no other such trial dominates, best first."""
+        complete = self._reader.complete()
+        if len(complete) > self._judged:  # what was dominated stays so
+            contenders = [*self._front, *complete[self._judged :]]
+            self._front = front_of(contenders, self.config.objectives, self.config.constraints)
+            self._judged = len(complete)
+        return list(self._front)
 
     def noted(self, name: str, default: Any = None) -> Any:
         """Reads a fact about the whole study, which `Study.note` kept."""

@@ -1,9 +1,10 @@
-"""Reads the trials of an Optuna study as records, each finished one once."""
+"""Reads the trials of an Optuna study as records, each as often as it changes."""
 
+from bisect import insort
 from statistics import median
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial
 
 from tuning.records import TrialRecord, to_record
 
@@ -12,44 +13,76 @@ INTERRUPTED = "Interrupted"
 
 
 class TrialReader:
-    """Keeps the records of finished trials, which never change; a search asks for all of them at every event.
+    """Keeps records and counts: a search asks for all of them at every event, and only a few trials have changed.
 
     Args:
-        study: Where the trials are.
+        study: Where the trials are. Its storage makes a new object of a trial that changes, as Optuna's do.
     """
 
     def __init__(self, study: optuna.Study) -> None:
         self._study = study
-        self._finished: dict[int, TrialRecord] = {}
+        self._trials: list[FrozenTrial] = []
+        self._records: list[TrialRecord] = []
+        self._settled = 0  # so many trials from the first on have ended
+        self._seconds: list[float] = []
+        self._failed = 0
+        self._complete: list[TrialRecord] = []
 
     def records(self) -> list[TrialRecord]:
         """All trials that were started, by number."""
-        trials = self._study.get_trials(deepcopy=False)
-        return [self._read(trial) for trial in trials if trial.state != TrialState.WAITING]
+        self._refresh()
+        return [record for record in self._records if record.state != "WAITING"]
 
     def record(self, number: int) -> TrialRecord:
         """One trial as it is now."""
-        return self._read(self._study.get_trials(deepcopy=False)[number])
+        if number < len(self._trials):
+            self._read(number, self._study._storage.get_trial(self._trials[number]._trial_id))
+        else:
+            self._refresh()
+        return self._records[number]
+
+    def complete(self) -> list[TrialRecord]:
+        """Trials that came to their end, in the order in which this reader saw it; it grows at its end only."""
+        self._refresh()
+        return self._complete
 
     def n_finished(self) -> int:
         """Trials that count towards `n_trials`."""
-        return sum(record.state in _COUNTED for record in self.records())
+        self._refresh()
+        return len(self._seconds)
 
     def n_failed(self) -> int:
         """Trials that failed by themselves."""
-        return sum(
-            record.state == "FAIL" and not (record.error or "").startswith(INTERRUPTED) for record in self.records()
-        )
+        self._refresh()
+        return self._failed
 
     def typical_s(self) -> float | None:
         """Median seconds of the trials that count; None before the first."""
-        seconds = [record.duration_s for record in self.records() if record.state in _COUNTED]
-        return median(seconds) if seconds else None
+        self._refresh()
+        return median(self._seconds) if self._seconds else None
 
-    def _read(self, trial: optuna.trial.FrozenTrial) -> TrialRecord:
-        known = self._finished.get(trial.number)
-        if known is None:
-            known = to_record(trial)
-            if trial.state.is_finished():
-                self._finished[trial.number] = known
-        return known
+    def _refresh(self) -> None:
+        trials = self._study.get_trials(deepcopy=False)
+        for number in range(self._settled, len(trials)):
+            self._read(number, trials[number])
+        while self._settled < len(trials) and self._trials[self._settled].state.is_finished():
+            self._settled += 1
+
+    def _read(self, number: int, trial: FrozenTrial) -> None:
+        if number == len(self._trials):
+            self._trials.append(trial)
+            self._records.append(to_record(trial))
+        elif self._trials[number] is trial:
+            return
+        else:
+            self._trials[number], self._records[number] = trial, to_record(trial)
+        if trial.state.is_finished():
+            self._count(self._records[number])
+
+    def _count(self, record: TrialRecord) -> None:
+        if record.state in _COUNTED:
+            insort(self._seconds, record.duration_s)
+        elif not (record.error or "").startswith(INTERRUPTED):
+            self._failed += 1
+        if record.state == "COMPLETE":
+            self._complete.append(record)

@@ -4,8 +4,9 @@ import html
 from collections.abc import Iterable
 from typing import Any
 
+from tuning.front import minimised
 from tuning.objectives import Objective, minimised_point
-from tuning.outcome import Outcome, minimised
+from tuning.outcome import Outcome
 from tuning.pareto import Point, dominates, hypervolume
 from tuning.records import TrialRecord
 from tuning.report.drawing import (

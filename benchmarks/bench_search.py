@@ -1,0 +1,164 @@
+"""A whole study, from the command to its end, against what one writes in an afternoon (`afternoon.py`).
+
+`python benchmarks/bench_search.py` takes the digits, 32 trials, five times; `--data FOLDER --checkpoint FILE` takes
+CIFAR-10 with ResNet18 and 30 % of the retain data, best with `--trials 8 --repeats 1`. Contestants run in turn, as
+commands of their own, MLflow included:
+
+- ours: `antisample run`, with its original model cached and without the runs with fresh seeds at its end;
+- loop: the plain rendition of the published procedure, trial after trial, with all cores;
+- bare Ray: Ray Tune, OptunaSearch, MLflowLoggerCallback and the plain rendition as a function trainable.
+
+All train five epochs a trial and search the same seven parameters; the loop's are those of our first run.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import yaml
+from rich.console import Console
+from safetensors import safe_open
+from surroundings import surroundings
+
+from tuning.directory import open_study
+
+RECORDS = Path(__file__).parent / "records"
+EPOCHS, FORGET = 5, 3
+
+
+def study(arguments: argparse.Namespace, folder: Path, name: str, n_trials: int) -> dict[str, Any]:
+    """Our study; only what is searched is left to the sampler."""
+    digits = arguments.data is None
+    return {
+        "name": name,
+        "runs_dir": str(folder),
+        "data": {"source": "digits" if digits else str(arguments.data.resolve()), "cache_dir": str(folder / "cache")},
+        "model": {"name": "SmallCNN" if digits else "ResNet18", "checkpoint": str(checkpoint(arguments, folder))},
+        "forget": {"classes": [FORGET]},
+        "fixed": {"epochs": EPOCHS, "batchnorm_mode": "eval", "retain_fraction": 1.0 if digits else 0.3},
+        "n_trials": n_trials,
+        "confirm_seeds": 0,
+        "sampler": "tpe",
+        "precision": arguments.precision,
+        "evaluation": {"final": []},
+    }
+
+
+def checkpoint(arguments: argparse.Namespace, folder: Path) -> Path:
+    """The original model, which is trained once for the digits."""
+    if arguments.checkpoint is not None:
+        return Path(arguments.checkpoint).resolve()
+    return folder / "original.safetensors"
+
+
+def train_original(arguments: argparse.Namespace, folder: Path) -> None:
+    """Trains a network on the digits, for all contestants."""
+    if arguments.checkpoint is not None:
+        return
+    values = study(arguments, folder, "original", 1)
+    del values["model"]["checkpoint"]
+    path = folder / "original.yaml"
+    path.write_text(yaml.safe_dump(values))
+    trained = json.loads(command("pretrain", str(path), "--json"))["path"]
+    shutil.copy(trained, checkpoint(arguments, folder))
+
+
+def command(*words: str) -> str:
+    """Runs `antisample`."""
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("antisample")), *words], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"antisample {' '.join(words)}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def ours(arguments: argparse.Namespace, folder: Path, repeat: int) -> dict[str, float]:
+    """Seconds of `antisample run`, and until its first trial was under way."""
+    path = folder / f"ours-{repeat}.yaml"
+    path.write_text(yaml.safe_dump(study(arguments, folder, path.stem, arguments.trials)))
+    started = time.time()
+    command("run", str(path), "--quiet")
+    total = time.time() - started
+    records = open_study(folder / path.stem).records()
+    begun = min(record.steps[0].timestamp_ms / 1000 - record.steps[0].elapsed_s for record in records if record.steps)
+    return {"first_trial_s": begun - started, "total_s": total}
+
+
+def afternoon(name: str, arguments: argparse.Namespace, folder: Path, repeat: int) -> dict[str, float]:
+    """A contestant of `afternoon.py` in a process of its own."""
+    own = folder / f"{name.replace(' ', '-')}-{repeat}"
+    own.mkdir()
+    values = study(arguments, folder, "", 1)
+    with safe_open(checkpoint(arguments, folder), framework="np") as file:
+        metadata = file.metadata()
+    trials = [record.params for record in open_study(folder / "ours-0").records()]
+    task = {
+        "data": values["data"]["source"],
+        "cache": values["data"]["cache_dir"],
+        "model": values["model"]["name"],
+        "checkpoint": values["model"]["checkpoint"],
+        "mean": json.loads(metadata.get("mean", "[0.4914, 0.4822, 0.4465]")),
+        "std": json.loads(metadata.get("std", "[0.247, 0.2435, 0.2616]")),
+        "forget": FORGET,
+        "epochs": EPOCHS,
+        "retain_fraction": values["fixed"]["retain_fraction"],
+        "has_checkpoint": True,
+        "folder": str(own),
+    }
+    (own / "task.json").write_text(json.dumps({"task": task, "trials": trials}))
+    script = Path(__file__).with_name("afternoon.py")
+    words = [sys.executable, str(script), name, str(own / "task.json"), str(time.time())]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{name}: {done.stderr[-3000:]}")
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def main() -> None:
+    """Runs everything, prints the ratios and writes the record."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--trials", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--name", default="search")
+    arguments = parser.parse_args()
+    console = Console()
+    record: dict[str, Any] = {"command": " ".join(["python", *sys.argv]), **surroundings()}
+    runs: dict[str, list[dict[str, float]]] = {"ours": [], "loop": [], "bare Ray": []}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        train_original(arguments, folder)
+        for repeat in range(arguments.repeats):
+            for contestant, seen in runs.items():
+                if contestant == "ours":
+                    seen.append(ours(arguments, folder, repeat))
+                else:
+                    seen.append(afternoon(contestant, arguments, folder, repeat))
+                console.print(contestant, {key: round(value, 1) for key, value in seen[-1].items()})
+    record["runs"] = runs
+    record["trials_per_hour"] = {
+        contestant: 3600 * arguments.trials / median(run["total_s"] for run in seen)
+        for contestant, seen in runs.items()
+    }
+    record["ours_is_faster"] = {}
+    for other in ("loop", "bare Ray"):
+        ratios = [b["total_s"] / a["total_s"] for a, b in zip(runs["ours"], runs[other], strict=True)]
+        record["ours_is_faster"][other] = ratios
+        console.print(f"{other}: {median(ratios):.2f} x ({min(ratios):.2f} to {max(ratios):.2f}) the time of ours")
+    RECORDS.mkdir(exist_ok=True)
+    (RECORDS / f"{arguments.name}.json").write_text(json.dumps(record, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -86,8 +86,8 @@ class UnlearnConfig(BaseModel):
         method: The method with its hyperparameters; `name` selects it.
         seed: Seed of all random draws of the unlearning itself.
         device: `auto` takes a GPU where there is one; else `cpu`, `cuda`, `cuda:1`.
-        precision: `bfloat16` trains faster on GPUs and on processors with AMX, slower on others and for networks of
-            depthwise convolutions (MobileNet_v2); see `antisample.device.Precision`.
+        precision: `bfloat16` trains about twice as fast on GPUs and on processors with AVX-512 BF16 or AMX, and
+            slower on others; see `antisample.device.Precision`.
         evaluation: How metrics are computed.
     """
 

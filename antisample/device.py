@@ -7,8 +7,8 @@ import torch
 from antisample.errors import ConfigError
 
 Precision = Literal["float32", "bfloat16"]
-"""`bfloat16` runs convolutions and matrix products of training in bfloat16; weights, gradients of weights, optimiser
-and evaluation stay float32."""
+"""`bfloat16` runs convolutions and matrix products of unlearning in bfloat16; weights, gradients of weights,
+optimiser and evaluation stay float32. Original models and retrained references are trained in float32."""
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
@@ -39,6 +39,13 @@ def choose_device(wanted: str = "auto") -> torch.device:
 def mixed_precision(device: torch.device, precision: Precision) -> torch.autocast:
     """The context in which a network's forward pass runs with this precision."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def has_bfloat16_unit(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 faster than float32: GPUs of today, CPUs with AVX-512 BF16 or AMX."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def describe_device(device: torch.device) -> str:

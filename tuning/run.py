@@ -9,7 +9,7 @@ from typing import Any
 import ray
 from ray import tune
 
-from antisample.device import choose_device, describe_device
+from antisample.device import choose_device, describe_device, has_bfloat16_unit
 from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
 from tuning.directory import prepared_directory, write_projections
@@ -64,6 +64,8 @@ def run_study(
             lease = stack.enter_context(held_lease(config.directory))
             device = choose_device(config.device)
             progress.say(f"Device: {describe_device(device)}; trials at once: {at_once}")
+            if config.precision == "float32" and has_bfloat16_unit(device):
+                progress.say("  it trains faster with `precision: bfloat16`; see docs/performance.md")
             progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
             inputs = load_requests(config, progress.training_epoch, progress.reference_epoch)
         study = Study(config, lease)

@@ -6,6 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from antisample.device import Precision
 from antisample.loader import TrainingData, to_device
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.methods.finetune import retain_subset
@@ -97,6 +98,7 @@ class Unsir:
             batch_size=config.batch_size,
             seed=context.seed,
             mode=config.batchnorm_mode,
+            precision=context.precision,
         )
         return UnsirRun(model, stages)
 
@@ -170,6 +172,7 @@ def impair_and_repair(
     batch_size: int,
     seed: int,
     mode: BatchNormMode,
+    precision: Precision = "float32",
 ) -> list[Trainer]:
     """One epoch on noise and retain data, then one on retain data alone; each has an Adam of its own.
 
@@ -182,6 +185,7 @@ def impair_and_repair(
         batch_size: Rows a step.
         seed: Seed of both orders.
         mode: Whether batch-normalisation statistics are frozen, `eval`, or not.
+        precision: Of the training.
 
     Returns:
         The two trainers, at epoch 0.
@@ -195,6 +199,7 @@ def impair_and_repair(
             batch_size=batch_size,
             seed=derive(seed, stage),
             mode=mode,
+            precision=precision,
         )
         for stage, learning_rate, data in (("impair", impair_lr, impair), ("repair", repair_lr, repair))
     ]

@@ -66,6 +66,18 @@ class MethodConformance:
         assert torch.equal(trained(1), trained(1))
         assert not torch.equal(trained(1), trained(2))
 
+    def test_bfloat16_moves_weights_a_little_and_leaves_them_float32(self, context):
+        exact, rounded = self.prepare(context), self.prepare(dataclasses.replace(context, precision="bfloat16"))
+        start = weights(exact.model).clone()
+        exact.run_epoch()
+        rounded.run_epoch()
+        assert all(v.dtype != torch.bfloat16 for v in rounded.model.state_dict().values())
+        moved, apart = (weights(exact.model) - start).norm(), (weights(rounded.model) - weights(exact.model)).norm()
+        if self.name == "retrain":  # trains as the original was trained
+            assert apart == 0
+        else:
+            assert 0 < apart < 0.5 * moved
+
     def test_it_continues_from_its_state_with_the_same_result(self, context):
         whole, first, second = self.prepare(context), self.prepare(context), self.prepare(context)
         for _ in range(whole.epochs):

@@ -257,7 +257,7 @@ def _harm_checkpoints(place):
 
 def _damage_caches(place):
     paths = [path for path in (place.folder / "cache").rglob("*") if path.is_file()]
-    assert {path.suffix for path in paths} == {".arrow", ".safetensors"}
+    assert {path.suffix for path in paths} == {".arrow", ".pt", ".safetensors"}
     for path in paths:
         _flip_a_byte(path)
 

@@ -56,7 +56,7 @@ def ours(folder: Path, n_trials: int, uri: str) -> float:
         study.note("id", uuid.uuid4().hex)
         study.note("created_ms", time.time_ns() // 1_000_000)
         started = time.monotonic()
-        tracker = Tracker(MlflowView(StudyFacts.of(study), uri))
+        tracker = Tracker(lambda: MlflowView(StudyFacts.of(study), uri))
         study.listen(tracker.submit)
         search(study, StudyTrial, WorkerShare(1, 0), AT_ONCE)
         note_end(study, find_outcome(study))

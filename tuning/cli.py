@@ -70,19 +70,19 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Search: run a study, or continue it if its directory exists."""
-    _commands().run(study, overrides, tracking_uri, warm_start, select, as_json, quiet)
+    _commands("studies").run(study, overrides, tracking_uri, warm_start, select, as_json, quiet)
 
 
 @app.command(epilog="Example: antisample resume runs/demo")
 def resume(directory: StudyDirectory, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Continue a study that was stopped or whose driver died."""
-    _commands().resume(directory, as_json, quiet)
+    _commands("studies").resume(directory, as_json, quiet)
 
 
 @app.command(epilog="Example: antisample report runs/demo --json")
 def report(directory: StudyDirectory, select: Select = None, as_json: AsJson = False) -> None:
     """Write report.html and trials.parquet anew and print the front."""
-    _commands().report(directory, select, as_json)
+    _commands("studies").report(directory, select, as_json)
 
 
 @mlflow_app.command("sync", epilog="Example: antisample mlflow sync runs/demo")
@@ -94,7 +94,7 @@ def mlflow_sync(
     as_json: AsJson = False,
 ) -> None:
     """Deliver what MLflow lacks of a study, such as after the server was down."""
-    _commands().mlflow_sync(directory, tracking_uri, as_json)
+    _commands("tracking").mlflow_sync(directory, tracking_uri, as_json)
 
 
 @mlflow_app.command("rebuild", epilog="Example: antisample mlflow rebuild runs/demo --tracking-uri http://HOST:5000")
@@ -104,7 +104,7 @@ def mlflow_rebuild(
     as_json: AsJson = False,
 ) -> None:
     """Make all runs of a study anew, equal to the first ones, in a store that has none of them."""
-    _commands().mlflow_rebuild(directory, tracking_uri, as_json)
+    _commands("tracking").mlflow_rebuild(directory, tracking_uri, as_json)
 
 
 @app.command(epilog="Example: antisample spaces antisample")
@@ -113,13 +113,13 @@ def spaces(
     as_json: AsJson = False,
 ) -> None:
     """List search spaces and published sets, or show one space with the reason for each parameter."""
-    _commands().spaces(name, as_json)
+    _commands("spaces").spaces(name, as_json)
 
 
 @app.command(epilog="Example: antisample pretrain studies/demo.yaml")
 def pretrain(study: StudyFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Train and cache the original model of a study, or find it in the cache."""
-    _commands().pretrain(study, overrides, as_json)
+    _commands("models").pretrain(study, overrides, as_json)
 
 
 @app.command(
@@ -151,7 +151,7 @@ def unlearn_command(
     as_json: AsJson = False,
 ) -> None:
     """Unlearn once: with a trial of a study, a published set, or a method's defaults; and write the model."""
-    _commands().unlearn(
+    _commands("models").unlearn(
         out,
         study=study,
         trial=trial,
@@ -201,7 +201,7 @@ def reproduce(
     quiet: Quiet = False,
 ) -> None:
     """Run a published protocol over classes, methods and seeds; writes one table, and pictures. Resumes."""
-    _commands().reproduce(
+    _commands("published").reproduce(
         {
             "model": model,
             "dataset": dataset,
@@ -236,12 +236,12 @@ def toy(
     as_json: AsJson = False,
 ) -> None:
     """The method explained in two dimensions: anti-sample against UNSIR on four Gaussians, over many seeds."""
-    _commands().toy(out, seeds, seed, overrides, as_json)
+    _commands("published").toy(out, seeds, seed, overrides, as_json)
 
 
-def _commands() -> ModuleType:
-    """Torch, Ray and MLflow take seconds to import; help and misspelt flags do not wait for them."""
-    return import_module("tuning.commands")
+def _commands(module: str) -> ModuleType:
+    """Torch, Ray and MLflow take seconds to import; only commands that use them wait for them."""
+    return import_module(f"tuning.commands.{module}")
 
 
 def main() -> None:

@@ -4,8 +4,8 @@ import platform
 import sys
 import time
 import uuid
+from importlib.metadata import version
 
-import mlflow
 import optuna
 import ray
 import torch
@@ -54,7 +54,7 @@ def note_facts(study: Study, inputs: RequestInputs) -> None:
             "torch": torch.__version__,
             "ray": ray.__version__,
             "optuna": optuna.__version__,
-            "mlflow": mlflow.__version__,
+            "mlflow": version("mlflow"),
             "device": describe_device(choose_device(study.config.device)),
             "initial weights": first.original.initial.origin,
             "machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} cores",

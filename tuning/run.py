@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
@@ -23,9 +23,12 @@ from tuning.requests import load_requests
 from tuning.resources import WorkerShare
 from tuning.search import search
 from tuning.study import Study
-from tuning.tracking import Ending, MlflowView, StudyFacts, Tracker
+from tuning.tracking import Ending, StudyFacts, Tracker
 from tuning.trainable import UnlearnTrainable, checkpoint_file, model_file
 from tuning.warm_start import take_over
+
+if TYPE_CHECKING:
+    from tuning.tracking import MlflowView
 
 Launch = Callable[[], AbstractContextManager[None]]
 
@@ -139,7 +142,16 @@ def _plain_ray() -> AbstractContextManager[None]:
 def _tracker(study: Study) -> Tracker | None:
     """Starts to deliver to MLflow, beginning with what earlier drivers could not; None if tracking is off."""
     uri = study.config.mlflow_uri()
-    return None if uri is None else Tracker(MlflowView(StudyFacts.of(study), uri), study.records())
+    if uri is None:
+        return None
+    facts = StudyFacts.of(study)
+
+    def open_view() -> "MlflowView":
+        from tuning.tracking import MlflowView  # noqa: PLC0415  (imports MLflow)
+
+        return MlflowView(facts, uri)
+
+    return Tracker(open_view, study.records())
 
 
 def _keep_what_is_needed(study: Study, record: TrialRecord) -> None:

@@ -208,7 +208,7 @@ def test_a_run_deleted_in_mlflow_comes_back_whole(finished, uri, runs_of, everyt
 
 def test_a_run_deleted_while_a_driver_writes_comes_back_whole(config, make_study, uri, runs_of, report):
     study = make_study(config)
-    tracker = Tracker(view_of(study, uri))
+    tracker = Tracker(lambda: view_of(study, uri))
     study.listen(tracker.submit)
     study.ask("a")
     study.report("a", report(1))
@@ -336,14 +336,14 @@ def test_a_study_that_never_began_cannot_be_delivered(config, uri):
 
 
 def test_the_tracker_delivers_what_earlier_drivers_could_not(finished, uri, runs_of):
-    tracker = Tracker(view_of(finished, uri), finished.records())
+    tracker = Tracker(lambda: view_of(finished, uri), finished.records())
     assert tracker.close(Ending.of(finished), timeout_s=60) is None
     assert tracker.link()
     assert sorted(children_of(runs_of, uri)) == ["0", "1", "2"]
 
 
 def test_a_store_that_cannot_be_reached_is_a_notice_not_an_error(finished):
-    tracker = Tracker(view_of(finished, "http://127.0.0.1:9"))
+    tracker = Tracker(lambda: view_of(finished, "http://127.0.0.1:9"))
     for record in finished.records():
         tracker.submit(record)
     started = time.monotonic()

@@ -9,7 +9,6 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from optuna.trial import FrozenTrial
-from plotly.offline import get_plotlyjs
 
 from tuning.outcome import Outcome, find_outcome
 from tuning.records import TrialRecord
@@ -167,4 +166,6 @@ def _time(milliseconds: int) -> str:
 @cache
 def _plotly() -> str:
     """Plotly's script, compressed, as base64: the page inflates it before it draws."""
+    from plotly.offline import get_plotlyjs  # noqa: PLC0415  (half a second that a search need not wait for)
+
     return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode("ascii")

@@ -2,13 +2,14 @@
 
 import re
 import threading
-from collections.abc import Iterable
-
-from mlflow.exceptions import MlflowException
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from tuning.records import TrialRecord
 from tuning.tracking.content import Ending
-from tuning.tracking.view import MlflowView
+
+if TYPE_CHECKING:
+    from tuning.tracking.view import MlflowView
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 _LAST_ATTEMPTS = 3
@@ -26,12 +27,13 @@ class Tracker:
     refuses twice is left out, so that it does not hold up the others.
 
     Args:
-        view: Receives the trials.
+        open_view: Gives the view that receives the trials; called in the thread, when there is something to deliver.
         records: Trials to deliver first, as far as the store lacks them.
     """
 
-    def __init__(self, view: MlflowView, records: Iterable[TrialRecord] = ()) -> None:
-        self._view = view
+    def __init__(self, open_view: "Callable[[], MlflowView]", records: Iterable[TrialRecord] = ()) -> None:
+        self._open_view = open_view
+        self._view: MlflowView | None = None
         self._pending = {record.number: record for record in records}
         self._changed = threading.Condition()
         self._closing = False
@@ -71,7 +73,7 @@ class Tracker:
 
     def link(self) -> str | None:
         """Path and query of the study's runs in the MLflow UI; None if the store has not answered yet."""
-        return self._view.runs.link()
+        return self._view.runs.link() if self._view is not None else None
 
     def _work(self) -> None:
         pause_s, attempts_left = _FIRST_PAUSE_S, _LAST_ATTEMPTS
@@ -81,10 +83,11 @@ class Tracker:
                 number = next(iter(self._pending), None)
                 record = self._pending.pop(number) if number is not None else None
             try:
+                view = self._view = self._view or self._open_view()
                 if record is not None:
-                    self._view.write(record)
+                    view.write(record)
                 else:
-                    self._view.finish(self._ending)
+                    view.finish(self._ending)
                     self._complete = True
                     return
                 self._refused.pop(record.number, None)
@@ -92,7 +95,8 @@ class Tracker:
                 continue
             except Exception as error:  # whatever it is, the search goes on
                 self._problem = _in_words(error)
-                self._view.reset()
+                if self._view is not None:
+                    self._view.reset()
                 if record is not None and self._put_back(record, error):
                     continue
             with self._changed:
@@ -107,6 +111,8 @@ class Tracker:
 
     def _put_back(self, record: TrialRecord, error: Exception) -> bool:
         """Queues a trial again, unless the store refused it before. Whether to go on at once."""
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415  (see the package)
+
         refused = isinstance(error, MlflowException) and error.error_code in _REFUSALS
         if refused and record.number in self._refused:
             return True

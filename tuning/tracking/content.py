@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from mlflow.entities import Metric, Param, RunTag
+from typing import TYPE_CHECKING, Any
 
 from antisample.errors import DataError
 from tuning.endings import EndRecord, ends
 from tuning.outcome import Outcome, find_outcome
 from tuning.records import StepRecord, TrialRecord
 from tuning.study_view import StudyView
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric, Param, RunTag
 
 EXPERIMENT = "antisample"
 STUDY_TAG, TRIAL_TAG = "antisample.study", "antisample.trial"
@@ -72,7 +73,7 @@ class StudyFacts:
             original=study.noted("original", {}),
         )
 
-    def trial_params(self, record: TrialRecord) -> list[Param]:
+    def trial_params(self, record: TrialRecord) -> "list[Param]":
         """Parameters of a trial's run."""
         return params_of({**self.fixed, **record.params, "seeds": list(record.seeds)})
 
@@ -99,16 +100,20 @@ class Ending:
             return None
         return cls(found, study.config.n_trials, (outcome or find_outcome(study)).to_json())
 
-    def metrics(self, told: int) -> list[Metric]:
+    def metrics(self, told: int) -> "list[Metric]":
         """Figures of the ends that come after the first `told` ones."""
+        from mlflow.entities import Metric  # noqa: PLC0415
+
         return [
             Metric(name, value, end.timestamp_ms, end.trials)
             for end in self.ends[told:]
             for name, value in end.values.items()
         ]
 
-    def tags(self) -> list[RunTag]:
+    def tags(self) -> "list[RunTag]":
         """What may be another at every end."""
+        from mlflow.entities import RunTag  # noqa: PLC0415
+
         chosen = self.ends[-1].chosen
         return [
             RunTag("antisample.chosen", "none" if chosen is None else str(chosen)),
@@ -116,13 +121,17 @@ class Ending:
         ]
 
 
-def params_of(values: Mapping[str, Any]) -> list[Param]:
+def params_of(values: Mapping[str, Any]) -> "list[Param]":
     """Parameters as MLflow keeps them."""
+    from mlflow.entities import Param  # noqa: PLC0415
+
     return [Param(name, str(value)[:_LONGEST_PARAM]) for name, value in values.items()]
 
 
-def step_metrics(steps: Sequence[StepRecord]) -> list[Metric]:
+def step_metrics(steps: Sequence[StepRecord]) -> "list[Metric]":
     """The points of a trial's curves at these steps."""
+    from mlflow.entities import Metric  # noqa: PLC0415
+
     return [
         Metric(name, value, step.timestamp_ms, step.step)
         for step in steps
@@ -135,16 +144,20 @@ def step_metrics(steps: Sequence[StepRecord]) -> list[Metric]:
     ]
 
 
-def final_metrics(record: TrialRecord) -> list[Metric]:
+def final_metrics(record: TrialRecord) -> "list[Metric]":
     """Means over the replicates: MLflow shows the newest value of a metric, which would be the last replicate's."""
+    from mlflow.entities import Metric  # noqa: PLC0415
+
     if record.state != "COMPLETE" or len(record.seeds) < 2 or not record.steps:
         return []
     end_ms = max(record.finished_ms or 0, record.steps[-1].timestamp_ms + 1)
     return [Metric(name, value, end_ms, record.fidelity) for name, value in record.metrics.items()]
 
 
-def final_tags(record: TrialRecord) -> list[RunTag]:
+def final_tags(record: TrialRecord) -> "list[RunTag]":
     """What is known of a trial at its end."""
+    from mlflow.entities import RunTag  # noqa: PLC0415
+
     facts: dict[str, Any] = {
         "antisample.state": record.state,
         "antisample.worker": record.worker,

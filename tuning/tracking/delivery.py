@@ -58,7 +58,7 @@ def sync(study: StudyView, uri: str) -> Delivery:
     if ending is not None and not all((study.config.directory / name).is_file() for name in FILES):
         write_projections(study)
     records = study.records()
-    problem = Tracker(view, records).close(ending, timeout_s=None)
+    problem = Tracker(lambda: view, records).close(ending, timeout_s=None)
     if problem is not None:
         raise DeliveryError(f"{store_name(uri)}: {problem}")
     sent = view.sent

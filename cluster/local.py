@@ -5,6 +5,8 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from threading import Thread
 
 import ray
 
@@ -19,7 +21,7 @@ _QUIET = {
 
 @contextmanager
 def local_ray(num_cpus: int | None = None, num_gpus: int | None = None) -> Iterator[None]:
-    """Starts Ray on this machine for the length of a `with` block and stops it at the end, however it ends.
+    """Has Ray on this machine for the length of a `with` block and stops it at the end, however it ends.
 
     The cluster listens on loopback and asks for a token that only this process and its workers know.
 
@@ -30,22 +32,53 @@ def local_ray(num_cpus: int | None = None, num_gpus: int | None = None) -> Itera
     Yields:
         Nothing; `ray` is connected.
     """
+    if not ray.is_initialized():
+        _start(num_cpus, num_gpus)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def early_ray(driver_module: str) -> Iterator[None]:
+    """Starts Ray while this process imports what it needs: a start of Ray is mostly waiting.
+
+    `local_ray` within the block takes this Ray over.
+
+    Args:
+        driver_module: Imported meanwhile.
+
+    Yields:
+        Nothing; what was not taken over is stopped at the end.
+    """
+    importing = Thread(target=import_module, args=(driver_module,), name="importing")
+    importing.start()
+    try:
+        _start(None, None)
+        importing.join()
+        yield
+    finally:
+        importing.join()
+        ray.shutdown()
+
+
+def _start(num_cpus: int | None, num_gpus: int | None) -> None:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     # Ray switches authentication on by itself for a local cluster; setting RAY_AUTH_MODE here would come too late,
     # since Ray reads it when it is imported.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
-    cpus = num_cpus if num_cpus is not None else len(os.sched_getaffinity(0))
     ray.init(
-        num_cpus=cpus,
+        num_cpus=num_cpus if num_cpus is not None else _cores(),
         num_gpus=num_gpus,
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,
         _node_ip_address="127.0.0.1",
     )
-    try:
-        yield
-    finally:
-        ray.shutdown()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_published_set_reaches_its_published_range(shared, tmp_path):
-    settings = [f"runs_dir={tmp_path}", "n_trials=1", "confirm_seeds=0"]
+    settings = [f"runs_dir={tmp_path}", "n_trials=1", "replicates=3", "confirm_seeds=0"]
     command = [
         Path(sys.executable).with_name("antisample"),
         "run",

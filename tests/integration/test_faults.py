@@ -167,7 +167,7 @@ def test_a_killed_raylet_ends_the_search_in_order_and_resume_completes_it(make_w
 
 
 def test_a_second_driver_is_refused_and_the_first_goes_on(make_workplace):
-    place = make_workplace(n_trials=4, replicates=3, confirm_seeds=0)
+    place = make_workplace(n_trials=12, replicates=4, confirm_seeds=0)
     with place.start("run", "study.yaml") as process:
         wait_for_steps(place, process, 1)
         second = place.run("resume", "runs/small")
@@ -176,7 +176,7 @@ def test_a_second_driver_is_refused_and_the_first_goes_on(make_workplace):
         assert "Traceback" not in second.err
         _, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
-    assert_nothing_is_lost(place, 4)
+    assert_nothing_is_lost(place, 12)
 
 
 @pytest.fixture

@@ -1,17 +1,18 @@
 """Running, continuing and looking at a study."""
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import typer
 from rich.markup import escape
 
-from cluster import local_ray
+from cluster import early_ray, local_ray
 from tuning.config import StudyConfig
 from tuning.directory import open_study, write_projections
 from tuning.display import apply_command, print_json, print_outcome, program, shown_path
+from tuning.lease import read_holder
 from tuning.options import check_uri, selected
 from tuning.progress import Progress, output
-from tuning.run import InterruptedStudyError, run_study
 from tuning.study_file import load_study
 
 
@@ -51,17 +52,20 @@ def report(directory: Path, select: str | None, as_json: bool) -> None:
 def _search(config: StudyConfig, as_json: bool, quiet: bool, warm_start: Path | None = None) -> None:
     console = output(stderr=as_json)
     progress = Progress(console, quiet=quiet)
-    try:
-        outcome = run_study(config, progress, local_ray, warm_start)
-    except InterruptedStudyError:
-        progress.close()
-        console.print(
-            f"Stopped. Continue with: {program('antisample')} resume {shown_path(config.directory)}",
-            soft_wrap=True,
-        )
-        raise typer.Exit(130) from None
-    finally:
-        progress.close()
+    with _ray_meanwhile(config):
+        from tuning.run import InterruptedStudyError, run_study  # noqa: PLC0415  (Ray Tune takes seconds to import)
+
+        try:
+            outcome = run_study(config, progress, local_ray, warm_start)
+        except InterruptedStudyError:
+            progress.close()
+            console.print(
+                f"Stopped. Continue with: {program('antisample')} resume {shown_path(config.directory)}",
+                soft_wrap=True,
+            )
+            raise typer.Exit(130) from None
+        finally:
+            progress.close()
     if as_json:
         print_json({**outcome.to_json(), "directory": str(config.directory), "apply": apply_command(config)})
     else:
@@ -73,3 +77,12 @@ def _search(config: StudyConfig, as_json: bool, quiet: bool, warm_start: Path | 
             soft_wrap=True,
             style="yellow",
         )
+
+
+def _ray_meanwhile(config: StudyConfig) -> AbstractContextManager[None]:
+    """Starts Ray before anything is loaded where a search will need it: a study that has not come to an end yet."""
+    holder = read_holder(config.directory)
+    over = (config.directory / "trials.parquet").exists()
+    if over or (holder is not None and holder.is_alive()):
+        return nullcontext()
+    return early_ray("tuning.run")

@@ -11,6 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from antisample.adam import Adam
 from antisample.device import Precision, mixed_precision
 from antisample.errors import DivergedError
 from antisample.loader import TrainingData
@@ -63,7 +64,7 @@ class Trainer:
         batch_size: Images a step.
         seed: Seed of order, dropout and augmentation.
         mode: `eval` freezes batch-normalisation statistics and switches dropout off; `train` does not.
-        one_cycle: Peak of a one-cycle learning rate over all epochs; constant if None.
+        schedule: Changes the learning rate after every step; constant if None.
         augment: Applied to every batch.
         loss: Maps logits [b, classes], float32, and labels [b] to the mean loss of a batch.
         precision: Of the network's forward and backward pass.
@@ -72,14 +73,14 @@ class Trainer:
     def __init__(
         self,
         model: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: torch.optim.Optimizer | Adam,
         data: TrainingData,
         *,
         epochs: int,
         batch_size: int,
         seed: int,
         mode: BatchNormMode,
-        one_cycle: float | None = None,
+        schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
         augment: Augmentation | None = None,
         loss: Loss = nn.functional.cross_entropy,
         precision: Precision = "float32",
@@ -88,13 +89,7 @@ class Trainer:
         self.epochs, self.batch_size, self.seed, self.mode = epochs, batch_size, seed, mode
         self.augment, self.loss, self.precision = augment, loss, precision
         self.epochs_done = 0
-        self.schedule = (
-            torch.optim.lr_scheduler.OneCycleLR(
-                optimizer, one_cycle, total_steps=epochs * math.ceil(len(data) / batch_size)
-            )
-            if one_cycle is not None
-            else None
-        )
+        self.schedule = schedule
 
     def run_epoch(self) -> float:
         """Trains one epoch.
@@ -153,6 +148,8 @@ def train_from_scratch(model: nn.Module, data: TrainingData, recipe: TrainingRec
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.max_learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
+    steps = recipe.epochs * math.ceil(len(data) / recipe.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.max_learning_rate, total_steps=steps)
     return Trainer(
         model,
         optimizer,
@@ -161,7 +158,7 @@ def train_from_scratch(model: nn.Module, data: TrainingData, recipe: TrainingRec
         batch_size=recipe.batch_size,
         seed=seed,
         mode="train",
-        one_cycle=recipe.max_learning_rate,
+        schedule=schedule,
         augment=_augmentation(recipe),
     )
 

@@ -2,10 +2,10 @@
 
 from typing import ClassVar, Literal
 
-import torch
 from pydantic import Field
 from torch import nn
 
+from antisample.adam import Adam
 from antisample.loader import TrainingData, to_device
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.seeds import numpy_stream
@@ -76,7 +76,7 @@ def fine_tuner(
         A trainer at epoch 0.
     """
     model = context.original.build(context.dataset, context.device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.unlearn_scale_lr * LEARNING_RATE_UNIT, fused=True)
+    optimizer = Adam(model.parameters(), config.unlearn_scale_lr * LEARNING_RATE_UNIT)
     return Trainer(
         model,
         optimizer,

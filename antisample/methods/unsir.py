@@ -6,6 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from antisample.adam import Adam
 from antisample.device import Precision
 from antisample.loader import TrainingData, to_device
 from antisample.methods.base import MethodConfig, UnlearnContext
@@ -151,7 +152,7 @@ def optimise_noise(
         float32, `shape`; the loss is penalty x mean squared norm - cross-entropy, both means over the n rows.
     """
     noise = torch.randn(shape, generator=generator, device=generator.device).requires_grad_()
-    optimizer = torch.optim.Adam([noise], lr=learning_rate)
+    optimizer = Adam([noise], learning_rate)
     labels = torch.full((shape[0],), label, device=generator.device)
     for _ in range(steps):
         norm = noise.square().flatten(1).sum(dim=1).mean()
@@ -193,7 +194,7 @@ def impair_and_repair(
     return [
         Trainer(
             model,
-            torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True),
+            Adam(model.parameters(), learning_rate),
             data,
             epochs=1,
             batch_size=batch_size,

@@ -4,8 +4,9 @@ import copy
 from typing import ClassVar
 
 import numpy as np
-import torch
+from torch import nn
 
+from antisample.adam import Adam
 from antisample.loader import TrainingData, to_device
 from antisample.metrics.base import Subject
 from antisample.metrics.predictions import predict
@@ -42,7 +43,7 @@ class Relearn:
         dataset, splits, settings = subject.dataset, subject.splits, subject.settings
         images, forget = subject.forget_positions(part)
 
-        def forget_accuracy(model: torch.nn.Module) -> float:
+        def forget_accuracy(model: nn.Module) -> float:
             answers = predict(model, images, forget, subject.normaliser(), subject.device, settings.batch_size)
             return float(answers.correct().mean())
 
@@ -50,7 +51,7 @@ class Relearn:
         model = copy.deepcopy(subject.model)
         trainer = Trainer(
             model,
-            torch.optim.Adam(model.parameters(), lr=LEARNING_RATE),
+            Adam(model.parameters(), LEARNING_RATE),
             TrainingData(
                 *to_device(dataset.train, _relearn_positions(dataset, splits, settings.seed), subject.device),
                 subject.normaliser(),

@@ -1,4 +1,5 @@
 import copy
+import math
 
 import pytest
 import torch
@@ -24,8 +25,11 @@ def data(n=70, extra=0):
 
 
 def trainer(model, training_data, epochs=3, **changes):
-    arguments = {"epochs": epochs, "batch_size": 16, "seed": 5, "mode": "train", "one_cycle": 1e-3, **changes}
-    return Trainer(model, torch.optim.Adam(model.parameters(), lr=1e-3), training_data, **arguments)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    steps = epochs * math.ceil(len(training_data) / 16)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=steps)
+    arguments = {"epochs": epochs, "batch_size": 16, "seed": 5, "mode": "train", "schedule": schedule, **changes}
+    return Trainer(model, optimizer, training_data, **arguments)
 
 
 def weights(model):
@@ -79,11 +83,11 @@ def test_a_resumed_training_ends_with_the_same_weights(name):
 def test_eval_mode_trains_weights_and_freezes_batch_norm_statistics():
     model = build_model("SmallCNN", 2, 1)
     before = copy.deepcopy(model.state_dict())
-    trainer(model, data(), mode="eval", one_cycle=None).run_epoch()
+    trainer(model, data(), mode="eval", schedule=None).run_epoch()
     after = model.state_dict()
     assert torch.equal(before["features.1.running_mean"], after["features.1.running_mean"])
     assert not torch.equal(before["features.0.weight"], after["features.0.weight"])
-    trainer(model, data(), mode="train", one_cycle=None).run_epoch()
+    trainer(model, data(), mode="train", schedule=None).run_epoch()
     assert not torch.equal(before["features.1.running_mean"], model.state_dict()["features.1.running_mean"])
 
 

@@ -84,7 +84,10 @@ def test_a_study_ends_with_its_time_budget(make_workplace):
 
 
 def test_diverging_trials_fail_with_the_reason_and_too_many_end_the_study(make_workplace):
-    place = make_workplace(n_trials=50, max_failures=2, confirm_seeds=0, published=[], space="wild.yaml")
+    one_at_once = {"max_concurrent": 1}  # another trial under way could fail, too
+    place = make_workplace(
+        n_trials=50, max_failures=2, confirm_seeds=0, published=[], space="wild.yaml", resources=one_at_once
+    )
     lr = {"low": 0.5, "high": 1e35, "log": True, "why": "Most values diverge."}
     epochs = {"low": 1, "high": 8, "integer": True, "why": "Short."}
     space = {"method": "antisample", "parameters": {"unlearn_scale_lr": lr, "epochs": epochs}}

@@ -58,7 +58,7 @@ def ours(folder: Path, n_trials: int, uri: str) -> float:
         started = time.monotonic()
         tracker = Tracker(lambda: MlflowView(StudyFacts.of(study), uri))
         study.listen(tracker.submit)
-        search(study, StudyTrial, WorkerShare(1, 0), AT_ONCE)
+        search(study, StudyTrial, WorkerShare(1, 0), lambda: AT_ONCE)
         note_end(study, find_outcome(study))
         problem = tracker.close(Ending.of(study), timeout_s=None)
         elapsed = time.monotonic() - started

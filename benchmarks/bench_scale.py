@@ -79,7 +79,7 @@ def on_ray(folder: Path, workers: int, n_trials: int) -> list[dict[str, float]]:
         study, ends = Study(config, lease), []
         study.listen(lambda record: record.state == "COMPLETE" and ends.append(time.perf_counter()))
         started = time.perf_counter()
-        search(study, NoTrial, WorkerShare(1, 0), workers)
+        search(study, NoTrial, WorkerShare(1, 0), lambda: workers)
     steady = (ends[-1] - ends[n_trials // 5]) / (n_trials - 1 - n_trials // 5)
     return [
         {

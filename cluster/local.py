@@ -3,7 +3,7 @@
 import logging
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from threading import Thread
@@ -17,6 +17,7 @@ _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+_PRELOAD = "RAY_preload_python_modules"
 
 
 @contextmanager
@@ -41,19 +42,21 @@ def local_ray(num_cpus: int | None = None, num_gpus: int | None = None) -> Itera
 
 
 @contextmanager
-def early_ray(driver_module: str) -> Iterator[None]:
+def early_ray(driver_modules: Sequence[str], worker_module: str) -> Iterator[None]:
     """Starts Ray while this process imports what it needs: a start of Ray is mostly waiting.
 
     `local_ray` within the block takes this Ray over.
 
     Args:
-        driver_module: Imported meanwhile.
+        driver_modules: Imported meanwhile.
+        worker_module: Imported by Ray's first worker processes as they start, before there is work for them.
 
     Yields:
         Nothing; what was not taken over is stopped at the end.
     """
-    importing = Thread(target=import_module, args=(driver_module,), name="importing")
+    importing = Thread(target=lambda: [import_module(name) for name in driver_modules], name="importing")
     importing.start()
+    os.environ[_PRELOAD] = worker_module
     try:
         _start(None, None)
         importing.join()

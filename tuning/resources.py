@@ -1,6 +1,7 @@
-"""What one worker takes of this machine: cores, GPUs, and how many workers therefore run at once."""
+"""What one worker takes: cores, GPUs, and how many workers therefore run at once."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -27,7 +28,7 @@ class ResourceConfig(BaseModel):
     Attributes:
         cpus_per_trial: Cores, also the number of threads of torch.
         gpus_per_trial: See `GpuShare`.
-        max_concurrent: Trials at once; by default as many as the machine holds.
+        max_concurrent: Trials at once; by default as many as the machines hold.
         checkpoint_every_s: A trial saves its state after an epoch if this many seconds have passed since it did last.
             Whole replicates need no saving: their reports are in the study.
         halve_batch_on_oom: Whether a trial that runs out of GPU memory begins its replicate again with half the
@@ -44,6 +45,24 @@ class ResourceConfig(BaseModel):
 
 
 @dataclass(frozen=True)
+class Machine:
+    """What one machine offers to trials.
+
+    Attributes:
+        cpus: Cores.
+        gpus: GPUs.
+    """
+
+    cpus: float
+    gpus: float
+
+
+def this_machine() -> Machine:
+    """The cores that this process may use, and the GPUs that torch sees."""
+    return Machine(len(os.sched_getaffinity(0)), torch.cuda.device_count())
+
+
+@dataclass(frozen=True)
 class WorkerShare:
     """What Ray sets apart for one trial or job.
 
@@ -56,10 +75,13 @@ class WorkerShare:
     gpus: float
 
     @classmethod
-    def of_this_machine(cls, cpus: int, gpus: GpuShare, device: str, cpus_key: str, gpus_key: str) -> "WorkerShare":
-        """Checks that a worker fits on this machine; Ray would wait for ever for what is not there.
+    def of(
+        cls, machines: Sequence[Machine], cpus: int, gpus: GpuShare, device: str, cpus_key: str, gpus_key: str
+    ) -> "WorkerShare":
+        """Checks that a worker fits on one of these machines; Ray would wait for ever for what is not there.
 
         Args:
+            machines: Where workers may run; at least one.
             cpus: Cores of one worker.
             gpus: GPUs of one worker.
             device: See `UnlearnConfig.device`.
@@ -71,27 +93,33 @@ class WorkerShare:
         """
         if device.startswith("cuda:") and device != "cuda:0":
             raise ConfigError([f"`device` must not be numbered, since Ray hands out the GPUs, but got {device!r}."])
-        on_gpu = choose_device(device).type == "cuda"
+        most = max(machine.gpus for machine in machines)
+        if device.startswith("cuda") and not most:
+            choose_device(device)  # says what is wrong
+        on_gpu = device != "cpu" and most > 0
         share = cls(cpus, float(on_gpu) if gpus == "auto" else float(gpus))
         limits = [
-            (cpus_key, share.cpus, len(os.sched_getaffinity(0)), "cores"),
-            (gpus_key, share.gpus, torch.cuda.device_count(), "GPUs"),
+            (cpus_key, share.cpus, max(machine.cpus for machine in machines), "cores"),
+            (gpus_key, share.gpus, most, "GPUs"),
         ]
+        whose = "this machine" if len(machines) == 1 else "the largest machine"
         problems = [
-            f"`{key}` must be at most {there}, the number of {what} of this machine, but got {wanted:g}."
+            f"`{key}` must be at most {there:g}, the number of {what} of {whose}, but got {wanted:g}."
             for key, wanted, there, what in limits
             if wanted > there
         ]
         if on_gpu and share.gpus == 0:
             problems.append(f"`{gpus_key}` must be above 0 where `device` is a GPU, but got 0.")
+        if not problems and not share.slots(machines):
+            problems.append(f"No machine has the cores of `{cpus_key}` and the GPUs of `{gpus_key}` together.")
         if problems:
             raise ConfigError(problems)
         return share
 
-    @property
-    def at_once(self) -> int:
-        """How many workers this machine holds, at least 1."""
-        slots = len(os.sched_getaffinity(0)) // self.cpus
-        if self.gpus:
-            slots = min(slots, int(torch.cuda.device_count() / self.gpus))
-        return max(1, slots)
+    def slots(self, machines: Sequence[Machine]) -> int:
+        """How many workers these machines hold at once, 0 or more."""
+        return sum(self._slots(machine) for machine in machines)
+
+    def _slots(self, machine: Machine) -> int:
+        by_cpus = int(machine.cpus // self.cpus)
+        return min(by_cpus, int(machine.gpus / self.gpus)) if self.gpus else by_cpus

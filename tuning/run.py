@@ -16,6 +16,7 @@ from tuning.directory import prepared_directory, write_projections
 from tuning.endings import note_end
 from tuning.facts import note_facts
 from tuning.lease import held_lease
+from tuning.machines import live_slots, machines
 from tuning.outcome import Outcome, find_outcome
 from tuning.progress import Progress
 from tuning.records import TrialRecord
@@ -61,12 +62,12 @@ def run_study(
     started = time.monotonic()
     progress = progress or Progress(quiet=True)
     share = worker_share(config)
-    at_once = min(share.at_once, config.resources.max_concurrent or share.at_once)
+    slots = live_slots(share, config.resources.max_concurrent)
     with ExitStack() as stack:
         with prepared_directory(config):
             lease = stack.enter_context(held_lease(config.directory))
             device = choose_device(config.device)
-            progress.say(f"Device: {describe_device(device)}; trials at once: {at_once}")
+            progress.say(f"Device: {describe_device(device)}; trials at once: {slots()}")
             if config.precision == "float32" and has_bfloat16_unit(device):
                 progress.say("  it trains faster with `precision: bfloat16`; see docs/performance.md")
             progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
@@ -87,7 +88,7 @@ def run_study(
                     lease.note_ray(ray_session())
                     shared = ray.put(inputs)
                     if not study.is_over():
-                        _search(study, shared, started, share, at_once)
+                        _search(study, shared, started, share, slots)
                     progress.searched()
                     confirm(study, shared, share, progress.confirmed)
         except BaseException:
@@ -111,10 +112,11 @@ def worker_share(config: StudyConfig) -> WorkerShare:
     """What one trial takes.
 
     Raises:
-        ConfigError: If this machine has not got it.
+        ConfigError: If no machine has it.
     """
     wanted = config.resources
-    return WorkerShare.of_this_machine(
+    return WorkerShare.of(
+        machines(),
         wanted.cpus_per_trial,
         wanted.gpus_per_trial,
         config.device,
@@ -123,13 +125,13 @@ def worker_share(config: StudyConfig) -> WorkerShare:
     )
 
 
-def _search(study: Study, inputs: Any, started: float, share: WorkerShare, at_once: int) -> None:
+def _search(study: Study, inputs: Any, started: float, share: WorkerShare, slots: Callable[[], int]) -> None:
     config = study.config
     budget_s = 60 * config.time_budget_min - (time.monotonic() - started) if config.time_budget_min else None
     # Ray's workers stand in a folder of their own.
     remote = config.model_copy(update={"runs_dir": config.runs_dir.resolve()})
     trainable = tune.with_parameters(UnlearnTrainable, inputs=inputs, study=remote)
-    if not search(study, trainable, share, at_once, budget_s):
+    if not search(study, trainable, share, slots, budget_s):
         raise InterruptedStudyError
 
 

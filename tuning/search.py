@@ -2,10 +2,12 @@
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ray import tune
 from ray.tune.error import TuneError
+from ray.tune.execution import class_cache
 
 from antisample.errors import AntisampleError
 from tuning.resources import WorkerShare
@@ -14,14 +16,16 @@ from tuning.searcher import StudySearcher
 from tuning.study import Study
 
 
-def search(study: Study, trainable: Any, share: WorkerShare, at_once: int, budget_s: float | None = None) -> bool:
+def search(
+    study: Study, trainable: Any, share: WorkerShare, slots: Callable[[], int], budget_s: float | None = None
+) -> bool:
     """Runs trials until the study is over or time is up.
 
     Args:
         study: Suggests trials and takes their results; open for writing.
         trainable: A Ray trainable that reports as `UnlearnTrainable` does.
         share: What one trial gets.
-        at_once: Trials at once, at least 1.
+        slots: Says how many trials may be under way at the moment, at least 1.
         budget_s: Seconds for it; None for no limit.
 
     Returns:
@@ -31,15 +35,16 @@ def search(study: Study, trainable: Any, share: WorkerShare, at_once: int, budge
         AntisampleError: What the study met that ends the search, such as a full disk.
     """
     deadline = time.monotonic() + budget_s if budget_s is not None else None
+    # A setting of PyTorch Lightning that Tune gives to every worker, so that none of the waiting processes would do.
+    class_cache.DEFAULT_ENV_VARS.clear()
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     logging.getLogger("ray.tune.execution.tune_controller").addFilter(_is_not_ours)
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"CPU": share.cpus, "GPU": share.gpus}),
         tune_config=tune.TuneConfig(
-            search_alg=StudySearcher(study, deadline),
+            search_alg=StudySearcher(study, slots, deadline),
             scheduler=StudyScheduler(study),
             num_samples=-1,
-            max_concurrent_trials=at_once,
             reuse_actors=True,
             time_budget_s=max(1.0, budget_s) if budget_s is not None else None,
             trial_dirname_creator=lambda trial: f"trial_{trial.trial_id}",

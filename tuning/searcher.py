@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -16,17 +17,20 @@ class StudySearcher(Searcher):
 
     Args:
         study: Suggests trials and takes results.
+        slots: Says how many trials may be under way at the moment: a machine may die or join.
         deadline: `time.monotonic()` after which nothing new starts; None for no limit.
     """
 
-    def __init__(self, study: Study, deadline: float | None = None) -> None:
+    def __init__(self, study: Study, slots: Callable[[], int], deadline: float | None = None) -> None:
         super().__init__()
-        self._study, self._deadline = study, deadline
+        self._study, self._slots, self._deadline = study, slots, deadline
 
     def suggest(self, trial_id: str) -> Any:
         """Gives Ray the configuration of the next trial, None to wait, or FINISHED."""
         if self._deadline is not None and time.monotonic() >= self._deadline:
             return Searcher.FINISHED
+        if self._study.n_running() >= self._slots():
+            return None
         with self._study.remembered():
             record = self._study.ask(trial_id)
         if record is None:

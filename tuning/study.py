@@ -223,6 +223,10 @@ class Study(StudyView):
         self._check_lease()
         self._study.set_user_attr(name, value)
 
+    def n_running(self) -> int:
+        """Trials that this driver has under way."""
+        return len(self._running)
+
     @property
     def token(self) -> str:
         """The driver's fencing token; empty without a lease."""

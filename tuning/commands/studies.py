@@ -15,6 +15,9 @@ from tuning.options import check_uri, selected
 from tuning.progress import Progress, output
 from tuning.study_file import load_study
 
+_WANTED_SOON = ("tuning.run", "sklearn.model_selection", "sklearn.svm")
+"""Modules that a driver uses before its first trial and that take seconds to import."""
+
 
 def run(
     study: Path,
@@ -85,4 +88,4 @@ def _ray_meanwhile(config: StudyConfig) -> AbstractContextManager[None]:
     over = (config.directory / "trials.parquet").exists()
     if over or (holder is not None and holder.is_alive()):
         return nullcontext()
-    return early_ray("tuning.run")
+    return early_ray(_WANTED_SOON, "tuning.trainable")

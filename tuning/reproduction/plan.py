@@ -17,7 +17,7 @@ from antisample.models import find_builder
 from antisample.seeds import derive, numpy_stream
 from antisample.splits import ForgetRequest, SplitConfig, forget_classes
 from search_spaces import SpaceError, published_set
-from tuning.resources import GpuShare, WorkerShare
+from tuning.resources import GpuShare, WorkerShare, this_machine
 
 ORIGINAL, RETRAIN = "original", "retrain"
 _ALL_UP_TO = 100
@@ -115,8 +115,8 @@ class ReproductionConfig(BaseModel):
         Raises:
             ConfigError: If this machine has not got it.
         """
-        return WorkerShare.of_this_machine(
-            self.cpus_per_job, self.gpus_per_job, self.device, "cpus_per_job", "gpus_per_job"
+        return WorkerShare.of(
+            [this_machine()], self.cpus_per_job, self.gpus_per_job, self.device, "cpus_per_job", "gpus_per_job"
         )
 
     def method_values(self, label: str, dataset_name: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from antisample.unlearning import UnlearnInputs, load_inputs
 from tuning.progress import Progress
 from tuning.reproduction.job import do_job, load_reference
 from tuning.reproduction.plan import RETRAIN, Job, ReproductionConfig, plan_jobs, without_reference
+from tuning.resources import this_machine
 
 _POLL_S = 5.0
 Result = dict[str, Any]
@@ -163,7 +164,7 @@ def _run(
     mean_s = fmean(result["duration_s"] for result in results.values()) if results else 0.0
     progress.say(
         f"{len(results)} jobs finished, {len(failures)} failed; {mean_s:.1f} s a job on average, "
-        f"{share.at_once} at once"
+        f"{share.slots([this_machine()])} at once"
     )
     return failures
 

@@ -27,7 +27,8 @@ class Tracker:
     refuses twice is left out, so that it does not hold up the others.
 
     Args:
-        open_view: Gives the view that receives the trials; called in the thread, when there is something to deliver.
+        open_view: Gives the view that receives the trials; called in the thread, when a trial has reported: MLflow
+            takes seconds to import, which the first trial would wait for.
         records: Trials to deliver first, as far as the store lacks them.
     """
 
@@ -77,6 +78,8 @@ class Tracker:
 
     def _work(self) -> None:
         pause_s, attempts_left = _FIRST_PAUSE_S, _LAST_ATTEMPTS
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing or any(trial.steps for trial in self._pending.values()))
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._pending or self._closing)

@@ -60,7 +60,7 @@ def watch(arguments: argparse.Namespace, folder: Path) -> list[Counter[str]]:
                 for one in everyone:
                     label = kind(one)
                     counts[label] += runnable(one)
-                    training += label == "worker" and "UnlearnTrainable" in " ".join(one.cmdline())
+                    training += label == "worker" and "Trainable" in " ".join(one.cmdline())
             except (psutil.Error, FileNotFoundError):
                 continue  # a process has just ended
             if training:

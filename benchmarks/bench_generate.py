@@ -3,7 +3,8 @@
 `python benchmarks/bench_generate.py --data FOLDER` takes CIFAR-10 from Parquet files, or random pixels without
 `--data`. Each contestant runs in a process of its own, in turn and several times; the record tells seconds of each
 part, peak memory, and whether the neighbours are the same. `ONEDNN_MAX_CPU_ISA=AVX512_CORE_VNNI` measures what a
-processor without AMX would do. `--growth` adds how ours grows with each size.
+processor without AMX would do. `--growth` adds how ours grows with each size and with the number of forget classes;
+`--growth --repeats 0 --name generate-growth` measures nothing else, and `plot_growth.py` draws it.
 """
 
 import argparse
@@ -13,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -91,21 +94,27 @@ def ours(forget: Pixels, retain: Pixels, count: int, folder: Path) -> dict[str, 
 CONTESTANTS = {"plain": plain, "ours": ours}
 
 
-def images(data: Path | None, n: int, m: int, size: int) -> tuple[Pixels, Pixels]:
-    """Forget and retain images, [n, 3, size, size] and [m, 3, size, size]: class 3 of the data, or random ones."""
+def images(data: Path | None, n: int, m: int, size: int, classes: int) -> Iterator[tuple[Pixels, Pixels]]:
+    """Forget images of each class, [n, 3, size, size], with the retain images, [m, 3, size, size].
+
+    The classes are the first from 3 on; without data, images are random.
+    """
     if data is None:
         rng = np.random.default_rng(0)
-        drawn = rng.integers(0, 256, (n + m, 3, size, size), dtype=np.uint8)
-        return drawn[:n], drawn[n:]
+        drawn = rng.integers(0, 256, (classes * n + m, 3, size, size), dtype=np.uint8)
+        yield from ((drawn[label * n : (label + 1) * n], drawn[classes * n :]) for label in range(classes))
+        return
     train = load_dataset(str(data), cache_dir=Path("runs/cache"), image_size=None if size == 32 else size).train
-    return train.images[train.labels == 3][:n], train.images[train.labels != 3][:m]
+    forgotten = range(3, 3 + classes)
+    retain = train.images[~np.isin(train.labels, forgotten)][:m]
+    yield from ((train.images[train.labels == label][:n], retain) for label in forgotten)
 
 
 def run(name: str, arguments: argparse.Namespace, folder: Path, **sizes: int) -> dict[str, float]:
     """A contestant in a process of its own: seconds by part, and `peak_mib` above what the images take alone."""
     command = [sys.executable, __file__, "--contestant", name, "--folder", str(folder)]
     command += ["--data", str(arguments.data)] if arguments.data else []
-    for size in ("n", "m", "size"):
+    for size in ("n", "m", "size", "classes"):
         command += [f"--{size}", str(sizes.get(size, getattr(arguments, size)))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -132,15 +141,18 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=5000)
     parser.add_argument("--m", type=int, default=45_000)
     parser.add_argument("--size", type=int, default=32)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--classes", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=3, help="0 leaves the comparison out")
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--name", default="generate")
     parser.add_argument("--contestant", choices=list(CONTESTANTS))
     parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
     if arguments.contestant:
-        forget, retain = images(arguments.data, arguments.n, arguments.m, arguments.size)
-        result = CONTESTANTS[arguments.contestant](forget, retain, len(forget), arguments.folder)
+        result: Counter[str] = Counter()
+        pairs = images(arguments.data, arguments.n, arguments.m, arguments.size, arguments.classes)
+        for forget, retain in pairs:
+            result.update(CONTESTANTS[arguments.contestant](forget, retain, len(forget), arguments.folder))
         print(json.dumps({**result, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
         return
     console = Console()
@@ -152,21 +164,28 @@ def main() -> None:
             for contestant, seen in runs.items():
                 seen.append(run(contestant, arguments, folder))
                 console.print(contestant, seen[-1])
-        record |= {"runs": runs, **compare(folder)}
-        middle = {c: {key: median(r[key] for r in seen) for key in seen[0]} for c, seen in runs.items()}
-        record["ratios"] = {
-            "cold": middle["plain"]["total"] / middle["ours"]["total"],
-            "cached": middle["plain"]["total"] / middle["ours"]["samples"],
-            "memory": middle["ours"]["peak_mib"] / middle["plain"]["peak_mib"],
-        }
+        if arguments.repeats:
+            record |= {"runs": runs, **compare(folder)}
+            middle = {c: {key: median(r[key] for r in seen) for key in seen[0]} for c, seen in runs.items()}
+            record["ratios"] = {
+                "cold": middle["plain"]["total"] / middle["ours"]["total"],
+                "cached": middle["plain"]["total"] / middle["ours"]["samples"],
+                "memory": middle["ours"]["peak_mib"] / middle["plain"]["peak_mib"],
+            }
         if arguments.growth:
-            steps = {"n": (1250, 2500, 5000), "m": (11_250, 22_500, 45_000), "size": (16, 32, 64)}
+            steps = {
+                "n": (1250, 2500, 5000),
+                "m": (11_250, 22_500, 45_000),
+                "size": (16, 32, 64),
+                "classes": (1, 2, 4),
+            }
             record["growth"] = [
                 {"what": what, "value": value, **run("ours", arguments, folder, **{what: value})}
                 for what, values in steps.items()
                 for value in values
             ]
-    console.print({key: record[key] for key in ("ratios", "same_neighbours", "mean", "spread_between_samples")})
+    shown = ("ratios", "same_neighbours", "mean", "spread_between_samples", "growth")
+    console.print({key: record[key] for key in shown if key in record})
     RECORDS.mkdir(exist_ok=True)
     (RECORDS / f"{arguments.name}.json").write_text(json.dumps(record, indent=1))
 

@@ -19,7 +19,8 @@ def _fraction_or_whole(gpus: float | Literal["auto"]) -> float | Literal["auto"]
 
 
 GpuShare = Annotated[float | Literal["auto"], AfterValidator(_fraction_or_whole)]
-"""GPUs of a worker: 0.25 packs four on one GPU, which share its memory; `auto` is 1 where there is a GPU, else 0."""
+"""GPUs of a worker: 0.25 packs four on one GPU, which share its memory. `auto` is 0 without a GPU; with one, as many
+trials share it as its memory holds, at most 8, which a study measures before its first trial."""
 
 
 class ResourceConfig(BaseModel):

@@ -18,6 +18,7 @@ from tuning.facts import note_facts
 from tuning.lease import held_lease
 from tuning.machines import live_slots, machines
 from tuning.outcome import Outcome, find_outcome
+from tuning.packing import packed
 from tuning.progress import Progress
 from tuning.records import TrialRecord
 from tuning.requests import load_requests
@@ -62,12 +63,11 @@ def run_study(
     started = time.monotonic()
     progress = progress or Progress(quiet=True)
     share = worker_share(config)
-    slots = live_slots(share, config.resources.max_concurrent)
     with ExitStack() as stack:
         with prepared_directory(config):
             lease = stack.enter_context(held_lease(config.directory))
             device = choose_device(config.device)
-            progress.say(f"Device: {describe_device(device)}; trials at once: {slots()}")
+            progress.say(f"Device: {describe_device(device)}; trials at once: {_slots(config, share)()}")
             if config.precision == "float32" and has_bfloat16_unit(device):
                 progress.say("  it trains faster with `precision: bfloat16`; see docs/performance.md")
             progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
@@ -87,8 +87,11 @@ def run_study(
                 with (launch or _plain_ray)():
                     lease.note_ray(ray_session())
                     shared = ray.put(inputs)
+                    whole, share = share, packed(study, shared, share)
+                    if share != whole:
+                        progress.say(f"Trials on one GPU: {1 / share.gpus:.0f}, by the memory of the first")
                     if not study.is_over():
-                        _search(study, shared, started, share, slots)
+                        _search(study, shared, started, share)
                     progress.searched()
                     confirm(study, shared, share, progress.confirmed)
         except BaseException:
@@ -125,13 +128,17 @@ def worker_share(config: StudyConfig) -> WorkerShare:
     )
 
 
-def _search(study: Study, inputs: Any, started: float, share: WorkerShare, slots: Callable[[], int]) -> None:
+def _slots(config: StudyConfig, share: WorkerShare) -> Callable[[], int]:
+    return live_slots(share, config.resources.max_concurrent)
+
+
+def _search(study: Study, inputs: Any, started: float, share: WorkerShare) -> None:
     config = study.config
     budget_s = 60 * config.time_budget_min - (time.monotonic() - started) if config.time_budget_min else None
     # Ray's workers stand in a folder of their own.
     remote = config.model_copy(update={"runs_dir": config.runs_dir.resolve()})
     trainable = tune.with_parameters(UnlearnTrainable, inputs=inputs, study=remote)
-    if not search(study, trainable, share, slots, budget_s):
+    if not search(study, trainable, share, _slots(config, share), budget_s):
         raise InterruptedStudyError
 
 

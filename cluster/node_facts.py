@@ -1,0 +1,59 @@
+"""What a node of a cluster says of itself. Sent to nodes as it stands here, so it imports nothing of this program."""
+
+from typing import Any
+
+
+def facts_of_this_node(shared_dir: str | None, nonce: str) -> dict[str, Any]:
+    """Looks at the machine that this runs on.
+
+    Args:
+        shared_dir: A folder where the driver has left a file with `nonce`; None to leave it out.
+        nonce: Names that file.
+
+    Returns:
+        Its clock (seconds since 1970), host name, versions (None where something is missing), the folder of each of
+        the four packages, the GPUs that torch sees, and what is wrong with the shared folder, "" for nothing.
+    """
+    import importlib.metadata  # noqa: PLC0415  (runs elsewhere)
+    import importlib.util  # noqa: PLC0415
+    import platform  # noqa: PLC0415
+    import socket  # noqa: PLC0415
+    import time  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
+
+    def version(name: str) -> str | None:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            return None
+
+    def place(package: str) -> str | None:
+        found = importlib.util.find_spec(package)
+        return str(Path(found.origin).parent.parent) if found is not None and found.origin else None
+
+    def wrong_with(folder: str) -> str:
+        try:
+            if (Path(folder) / f".check-{nonce}").read_text() != nonce:
+                return "holds another file than the driver wrote"
+            (Path(folder) / f".check-{nonce}-{socket.gethostname()}").write_text(nonce)
+        except OSError as error:
+            return f"cannot be used ({error.strerror}: {error.filename})"
+        return ""
+
+    try:
+        import torch  # noqa: PLC0415
+
+        gpus = torch.cuda.device_count()
+    except ImportError:
+        gpus = 0
+    return {
+        "host": socket.gethostname(),
+        "antisample": version("antisample"),
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "ray": version("ray"),
+        "places": {name: place(name) for name in ("antisample", "search_spaces", "tuning", "cluster")},
+        "gpus": gpus,
+        "shared": wrong_with(shared_dir) if shared_dir is not None else "",
+        "time": time.time(),
+    }

@@ -1,0 +1,209 @@
+"""Searches over several hosts: one joins, one dies, one is cut off, and the driver moves."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from hosts import missing, several_hosts
+
+from cluster.token import make_token
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(missing() is not None, reason=f"no several hosts here: {missing()}"),
+]
+
+PROGRAM = Path(sys.executable).with_name("antisample")
+RAY = Path(sys.executable).with_name("ray")
+PORT = 6399
+N_TRIALS = 10
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Three hosts with a folder in common; Ray's head on the first, a worker on each of the others."""
+    token = make_token(tmp_path / "secrets" / "token")
+    environment = {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    with several_hosts(3) as hosts:
+
+        def ray(host, *words):
+            address = ["--node-ip-address", hosts.address(host)]
+            command = [RAY, "start", "--block", "--disable-usage-stats", *address, *words]
+            return hosts.start(host, command, tmp_path, environment, tmp_path / f"ray-{host}.log")
+
+        def join(host):
+            return ray(host, "--address", f"{hosts.address(0)}:{PORT}", "--num-cpus", "1")
+
+        ray(0, "--head", "--port", str(PORT), "--num-cpus", "0", "--include-dashboard", "false")
+        _wait(lambda: "Ray runtime started" in (tmp_path / "ray-0.log").read_text(), "Ray's head did not start")
+        join(1), join(2)
+        cluster = {
+            "launcher": "existing",
+            "address": f"{hosts.address(0)}:{PORT}",
+            "token_file": str(token),
+            "shared_dir": str(tmp_path),
+        }
+        (tmp_path / "cluster.yaml").write_text(yaml.safe_dump(cluster))
+        study = {
+            "name": "wide",
+            "data": {"source": "digits"},
+            "model": {"name": "SmallCNN", "recipe": {"epochs": 6, "batch_size": 64}},
+            "forget": {"classes": [3]},
+            "published": ["ResNet9/mnist/100"],
+            "n_trials": N_TRIALS,
+            "replicates": 3,
+            "confirm_seeds": 0,
+            "sampler": "random",
+        }
+        (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+
+        def antisample(host, *words):
+            return hosts.start(host, [PROGRAM, *words], tmp_path, environment, tmp_path / f"driver-{host}.log")
+
+        yield SimpleNamespace(
+            hosts=hosts, folder=tmp_path, environment=environment, join=join, antisample=antisample,
+            search=lambda: antisample(0, "run", "study.yaml", "--cluster", "cluster.yaml"),
+        )  # fmt: skip
+
+
+def test_a_search_uses_every_host(place):
+    search = place.search()
+    assert _ended(place, search) == 0, _log(place)
+    assert set(_whole(place)) == {"host-1", "host-2"}
+
+
+def test_wrong_and_missing_tokens_are_turned_away(place):
+    _wait_for_workers(place, 2)
+    (place.folder / "wrong").write_text("0" * 64)
+    (place.folder / "wrong").chmod(0o600)
+    cluster = yaml.safe_load((place.folder / "cluster.yaml").read_text())
+    for name, token in (("wrong.yaml", str(place.folder / "wrong")), ("none.yaml", str(place.folder / "absent"))):
+        (place.folder / name).write_text(yaml.safe_dump({**cluster, "token_file": token}))
+        refused = place.antisample(0, "run", "study.yaml", "--cluster", name)
+        assert _ended(place, refused) == 2, _log(place)
+    assert not (place.folder / "runs" / "wide").exists()
+    assert "Traceback" not in _log(place)
+
+
+@pytest.mark.slow
+def test_a_host_dies_in_the_middle(place):
+    search = place.search()
+    _wait_for_trials(place, 3)
+    place.hosts.power_off(2)
+    assert _ended(place, search) == 0, _log(place)
+    assert "host-1" in _whole(place)
+
+
+@pytest.mark.slow
+def test_a_host_is_cut_off_for_half_a_minute(place):
+    search = place.search()
+    _wait_for_trials(place, 3)
+    place.hosts.cut_off(2)
+    time.sleep(30)
+    place.hosts.heal(2)
+    assert _ended(place, search) == 0, _log(place)
+    _whole(place)
+
+
+@pytest.mark.slow
+def test_a_host_joins_during_the_search(place):
+    search = place.search()
+    _wait_for_trials(place, 2)
+    place.join(place.hosts.add())
+    assert _ended(place, search) == 0, _log(place)
+    assert "host-3" in _whole(place)
+
+
+@pytest.mark.slow
+def test_the_driver_dies_and_the_study_goes_on_from_another_host(place):
+    search = place.search()
+    _wait_for_trials(place, 3)
+    os.kill(_driver(place), signal.SIGKILL)
+    search.wait(30)
+    before = {trial["number"]: trial for trial in _trials(place) if trial["state"] == "COMPLETE"}
+    deadline = time.monotonic() + 180
+    while True:  # the lease of a driver on another host is over when it has not been heard of for a minute
+        resumed = place.antisample(1, "resume", "runs/wide", "--cluster", "cluster.yaml")
+        if _ended(place, resumed) == 0:
+            break
+        assert "is being searched by process" in _log(place, 1)
+        assert time.monotonic() < deadline
+        time.sleep(10)
+    _whole(place)
+    after = {trial["number"]: trial for trial in _trials(place)}
+    assert all(after[number] == trial for number, trial in before.items())
+
+
+def _whole(place) -> Counter:
+    """Exactly n_trials, none lost and none twice, in the study, in MLflow and in the table; trials by host."""
+    trials = _trials(place)
+    assert [trial["number"] for trial in trials] == list(range(len(trials)))
+    complete = {trial["number"] for trial in trials if trial["state"] == "COMPLETE"}
+    assert len(complete) == N_TRIALS
+    assert not [trial for trial in trials if trial["state"] == "RUNNING"]
+    table = pq.read_table(place.folder / "runs" / "wide" / "trials.parquet").to_pylist()
+    assert sorted(row["number"] for row in table if row["state"] == "COMPLETE") == sorted(complete)
+    with sqlite3.connect(place.folder / "runs" / "mlflow.db") as database:
+        query = "select value from tags where key = 'antisample.trial'"
+        runs = [int(value) for (value,) in database.execute(query)]
+    assert sorted(runs) == [trial["number"] for trial in trials]
+    return Counter(row["worker"].split("/")[0] for row in table if row["state"] == "COMPLETE")
+
+
+def _trials(place) -> list[dict]:
+    code = (
+        "import json, sys; from pathlib import Path; from tuning.directory import open_study\n"
+        "records = open_study(Path('runs/wide')).records()\n"
+        "print(json.dumps([{'number': r.number, 'state': r.state, 'params': r.params} for r in records]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=place.folder, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def _driver(place) -> int:
+    return json.loads((place.folder / "runs" / "wide" / "driver.json").read_text())["pid"]
+
+
+def _wait_for_trials(place, count) -> None:
+    journal = place.folder / "runs" / "wide" / "journal.log"
+    ended = lambda: journal.exists() and journal.read_text().count('"finished_ms"') >= count  # noqa: E731
+    _wait(ended, f"there were not {count} trials")
+
+
+def _wait_for_workers(place, count) -> None:
+    started = lambda: sum("Ray runtime started" in _ray_log(place, host) for host in (1, 2)) == count  # noqa: E731
+    _wait(started, "Ray's workers did not start")
+
+
+def _ray_log(place, host) -> str:
+    return (place.folder / f"ray-{host}.log").read_text()
+
+
+def _log(place, host=0) -> str:
+    return (place.folder / f"driver-{host}.log").read_text()
+
+
+def _ended(place, process) -> int:
+    return process.wait(300)
+
+
+def _wait(condition, complaint) -> None:
+    deadline = time.monotonic() + 180
+    while not condition():
+        assert time.monotonic() < deadline, complaint
+        time.sleep(0.5)

@@ -1,0 +1,69 @@
+"""How many trials share one GPU where the study leaves it open: as many as its memory holds, by measurement."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ray
+import torch
+
+from antisample.errors import AntisampleError
+from antisample.unlearning import unlearn
+from tuning.config import StudyConfig
+from tuning.requests import RequestInputs
+from tuning.resources import WorkerShare
+from tuning.study import Study
+
+MOST = 8
+_SPARE = 0.9
+_NOTE = "trial_gpu_memory"
+
+
+@dataclass(frozen=True)
+class GpuMemory:
+    """Memory of one trial on a GPU that it had for itself.
+
+    Attributes:
+        used: Bytes, the process's own context included.
+        total: Bytes of the GPU.
+    """
+
+    used: int
+    total: int
+
+    def share(self) -> float:
+        """The part of a GPU that a trial gets: 1, 1/2 and so on down to 1/8, a tenth of the memory left free."""
+        return 1 / max(1, min(MOST, int(_SPARE * self.total // self.used)))
+
+
+def packed(study: Study, inputs: Any, share: WorkerShare) -> WorkerShare:
+    """Measures a trial where `resources.gpus_per_trial` is auto and trials run on GPUs; once a study.
+
+    Args:
+        study: Keeps the figure, so that it has the same packing when it goes on.
+        inputs: Ray reference of the `RequestInputs`.
+        share: A whole GPU a trial, for `auto`.
+
+    Returns:
+        What a trial gets; `share` itself where nothing was to be measured.
+    """
+    if study.config.resources.gpus_per_trial != "auto" or not share.gpus:
+        return share
+    known = study.noted(_NOTE)
+    if known is None:
+        task = ray.remote(num_cpus=share.cpus, num_gpus=1, max_calls=1)(_measure)
+        known = ray.get(task.remote(inputs, study.config))
+        study.note(_NOTE, known)
+    return replace(share, gpus=GpuMemory(*known).share()) if known else share
+
+
+def _measure(inputs: RequestInputs, study: StudyConfig) -> list[int] | None:
+    """Memory of the first trial's first epoch with its evaluation: used and total bytes; None without a GPU."""
+    if not torch.cuda.is_available():
+        return None
+    try:
+        next(unlearn(study.starting_config(), inputs[0]))
+    except (AntisampleError, torch.cuda.OutOfMemoryError):
+        return None
+    free, total = torch.cuda.mem_get_info()
+    # What the driver says is in use is the peak: torch keeps what it once had.
+    return [total - free, total]

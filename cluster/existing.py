@@ -62,7 +62,7 @@ def existing_ray(
             runtime_env={"py_modules": [str(place) for place in package_folders()]} if ship else None,
         )
     except Exception as error:  # Ray raises whatever its layers do
-        raise ClusterError([f"Ray at {address} cannot be joined: {_first_line(error)}"]) from error
+        raise ClusterError([f"Ray at {address} cannot be joined: {_in_words(error)}"]) from error
     try:
         yield
     finally:
@@ -111,5 +111,5 @@ def _refuse_open_door(address: str) -> None:
         )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _in_words(error: Exception) -> str:
+    return " ".join(str(error).split())[:600] or type(error).__name__

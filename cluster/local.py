@@ -42,7 +42,9 @@ def local_ray(num_cpus: int | None = None, num_gpus: int | None = None) -> Itera
 
 
 @contextmanager
-def early_ray(driver_modules: Sequence[str], worker_module: str) -> Iterator[None]:
+def early_ray(
+    driver_modules: Sequence[str], worker_module: str, num_cpus: int | None = None, num_gpus: int | None = None
+) -> Iterator[None]:
     """Starts Ray while this process imports what it needs: a start of Ray is mostly waiting.
 
     `local_ray` within the block takes this Ray over.
@@ -50,6 +52,8 @@ def early_ray(driver_modules: Sequence[str], worker_module: str) -> Iterator[Non
     Args:
         driver_modules: Imported meanwhile.
         worker_module: Imported by Ray's first worker processes as they start, before there is work for them.
+        num_cpus: See `local_ray`.
+        num_gpus: See `local_ray`.
 
     Yields:
         Nothing; what was not taken over is stopped at the end.
@@ -58,7 +62,7 @@ def early_ray(driver_modules: Sequence[str], worker_module: str) -> Iterator[Non
     importing.start()
     os.environ[_PRELOAD] = worker_module
     try:
-        _start(None, None)
+        _start(num_cpus, num_gpus)
         importing.join()
         yield
     finally:

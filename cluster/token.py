@@ -5,11 +5,9 @@ import secrets
 import stat
 from pathlib import Path
 
-from ray._raylet import Config
+from ray._raylet import Config  # type: ignore[attr-defined]  # compiled
 
 from cluster.errors import ClusterError
-
-DEFAULT_TOKEN_FILE = Path("~/.antisample/token")
 
 
 def make_token(path: Path) -> Path:

@@ -10,6 +10,7 @@ import typer
 
 from antisample.errors import AntisampleError
 from search_spaces import SpaceError
+from tuning.cluster_cli import cluster_app
 
 app = typer.Typer(
     help="Search the hyperparameters of machine unlearning, and apply what was found.",
@@ -25,6 +26,7 @@ mlflow_app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(mlflow_app, name="mlflow")
+app.add_typer(cluster_app, name="cluster")
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study.")]
 StudyDirectory = Annotated[Path, typer.Argument(metavar="DIR", help="A study's directory, such as runs/demo.")]
@@ -52,6 +54,9 @@ Select = Annotated[
         metavar="rule|oracle", help="How the trial is chosen: oracle takes the gap to the retrained reference."
     ),
 ]
+ClusterFile = Annotated[
+    Path | None, typer.Option(metavar="CLUSTER.yaml", help="Where to run; by default on this machine.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the outcome only, no progress.")]
 
 
@@ -66,17 +71,20 @@ def run(
         Path | None, typer.Option(metavar="DIR", help="An earlier study over the same space, to start from.")
     ] = None,
     select: Select = None,
+    cluster: ClusterFile = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Search: run a study, or continue it if its directory exists."""
-    _commands("studies").run(study, overrides, tracking_uri, warm_start, select, as_json, quiet)
+    _commands("studies").run(study, overrides, tracking_uri, warm_start, select, cluster, as_json, quiet)
 
 
 @app.command(epilog="Example: antisample resume runs/demo")
-def resume(directory: StudyDirectory, as_json: AsJson = False, quiet: Quiet = False) -> None:
+def resume(
+    directory: StudyDirectory, cluster: ClusterFile = None, as_json: AsJson = False, quiet: Quiet = False
+) -> None:
     """Continue a study that was stopped or whose driver died."""
-    _commands("studies").resume(directory, as_json, quiet)
+    _commands("studies").resume(directory, cluster, as_json, quiet)
 
 
 @app.command(epilog="Example: antisample report runs/demo --json")
@@ -248,6 +256,13 @@ def main() -> None:
     """Runs the command line; a user's mistake gives one message and exit code 2, never a traceback."""
     try:
         app()
-    except (AntisampleError, SpaceError) as error:
+    except Exception as error:
+        if not isinstance(error, (AntisampleError, SpaceError, *_cluster_errors())):
+            raise
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(2)
+
+
+def _cluster_errors() -> list[type[Exception]]:
+    """The exception of launchers, which import Ray: where nobody has imported them, nobody has raised it."""
+    return [module.ClusterError] if (module := sys.modules.get("cluster.errors")) is not None else []

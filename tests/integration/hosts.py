@@ -5,12 +5,13 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 # Each host has a Ray folder of its own; everything else on the disk they share, as over NFS.
-_AS_HOST = 'hostname "$1" && mount -t tmpfs none /tmp/ray && shift && exec "$@"'
+_AS_HOST = 'hostname "$1" && mount --bind "$2" /tmp/ray && shift 2 && exec "$@"'
 
 
 def missing() -> str | None:
@@ -34,6 +35,7 @@ class Hosts:
         self._prefix = f"as{os.getpid() % 100000}"
         self._count = 0
         self._started: list[subprocess.Popen[str]] = []
+        self._folder = tempfile.TemporaryDirectory(prefix="hosts-")
         _ip("link", "add", self._bridge, "type", "bridge")
         _ip("link", "set", self._bridge, "up")
 
@@ -64,10 +66,12 @@ class Hosts:
     ) -> "subprocess.Popen[str]":
         """Starts a command on a host."""
         Path("/tmp/ray").mkdir(exist_ok=True)
+        own = Path(self._folder.name) / f"{host}"
+        own.mkdir(exist_ok=True)
         words = ["ip", "netns", "exec", self._namespace(host), "unshare", "--uts", "--mount", "sh", "-c", _AS_HOST]
         with log.open("a") as output:
             process = subprocess.Popen(
-                [*words, "host", f"host-{host}", *map(str, command)],
+                [*words, "host", f"host-{host}", own, *map(str, command)],
                 cwd=folder,
                 env={**os.environ, **environment},
                 stdout=output,
@@ -108,6 +112,7 @@ class Hosts:
         for host in range(self._count):
             _ip("netns", "del", self._namespace(host))
         _ip("link", "del", self._bridge)
+        self._folder.cleanup()
 
     def _namespace(self, host: int) -> str:
         return f"{self._prefix}h{host}"

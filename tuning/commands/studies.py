@@ -2,11 +2,21 @@
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.markup import escape
 
-from cluster import early_ray, local_ray
+from cluster import (
+    LOCAL,
+    ClusterSpec,
+    ExistingCluster,
+    SharedCluster,
+    early_ray,
+    existing_ray,
+    load_cluster,
+    local_ray,
+)
 from tuning.config import StudyConfig
 from tuning.directory import open_study, write_projections
 from tuning.display import apply_command, print_json, print_outcome, program, shown_path
@@ -25,21 +35,24 @@ def run(
     tracking_uri: str | None,
     warm_start: Path | None,
     select: str | None,
+    cluster: Path | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Runs or continues the study of a YAML file and prints its outcome."""
+    spec = load_cluster(cluster) if cluster is not None else LOCAL
     config = load_study(study, [*(overrides or []), *selected(select)])
     if tracking_uri is not None:
         if tracking_uri != "none":
             check_uri(tracking_uri)
         config = config.model_copy(update={"tracking_uri": tracking_uri})
-    _search(config, as_json, quiet, warm_start)
+    _search(on_cluster(config, spec), spec, as_json, quiet, warm_start)
 
 
-def resume(directory: Path, as_json: bool, quiet: bool) -> None:
+def resume(directory: Path, cluster: Path | None, as_json: bool, quiet: bool) -> None:
     """Continues the study in a directory and prints its outcome."""
-    _search(open_study(directory).config, as_json, quiet)
+    spec = load_cluster(cluster) if cluster is not None else LOCAL
+    _search(open_study(directory).config, spec, as_json, quiet)
 
 
 def report(directory: Path, select: str | None, as_json: bool) -> None:
@@ -52,10 +65,12 @@ def report(directory: Path, select: str | None, as_json: bool) -> None:
         print_outcome(output(), outcome, study.config)
 
 
-def _search(config: StudyConfig, as_json: bool, quiet: bool, warm_start: Path | None = None) -> None:
+def _search(
+    config: StudyConfig, spec: ClusterSpec, as_json: bool, quiet: bool, warm_start: Path | None = None
+) -> None:
     console = output(stderr=as_json)
     progress = Progress(console, quiet=quiet)
-    with _ray_meanwhile(config):
+    with _ray_meanwhile(config, spec):
         from tuning.run import InterruptedStudyError, run_study  # noqa: PLC0415  (Ray Tune takes seconds to import)
 
         try:
@@ -82,10 +97,24 @@ def _search(config: StudyConfig, as_json: bool, quiet: bool, warm_start: Path | 
         )
 
 
-def _ray_meanwhile(config: StudyConfig) -> AbstractContextManager[None]:
-    """Starts Ray before anything is loaded where a search will need it: a study that has not come to an end yet."""
+def on_cluster(config: StudyConfig, spec: ClusterSpec) -> StudyConfig:
+    """A study with its folders where every machine of the cluster has them, and the cluster's tracking server."""
+    changes: dict[str, Any] = {}
+    if config.tracking_uri is None and spec.tracking_uri is not None:
+        changes["tracking_uri"] = spec.tracking_uri
+    if isinstance(spec, SharedCluster):
+        changes["runs_dir"] = spec.shared_dir / config.runs_dir
+        cache = spec.shared_dir / config.data.cache_dir
+        changes["data"] = config.data.model_copy(update={"cache_dir": cache})
+    return config.model_copy(update=changes)
+
+
+def _ray_meanwhile(config: StudyConfig, spec: ClusterSpec) -> AbstractContextManager[None]:
+    """Has Ray before anything is loaded where a search will need it: a study that has not come to an end yet."""
     holder = read_holder(config.directory)
     over = (config.directory / "trials.parquet").exists()
     if over or (holder is not None and holder.is_alive()):
         return nullcontext()
-    return early_ray(_WANTED_SOON, "tuning.trainable")
+    if isinstance(spec, ExistingCluster):
+        return existing_ray(spec.address, spec.token_file, spec.allow_insecure, spec.ship_program)
+    return early_ray(_WANTED_SOON, "tuning.trainable", spec.num_cpus, spec.num_gpus)

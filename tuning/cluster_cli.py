@@ -1,0 +1,54 @@
+"""The commands `antisample cluster`."""
+
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+cluster_app = typer.Typer(
+    help="Look at a cluster before a study trusts it, and start what stands around it.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+ClusterFile = Annotated[Path, typer.Argument(metavar="CLUSTER.yaml", help="The cluster.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output, nothing else.")]
+
+
+@cluster_app.command("check", epilog="Example: antisample cluster check cluster.yaml")
+def check(cluster: ClusterFile, as_json: AsJson = False) -> None:
+    """Check a running cluster: versions, shared folder, tracking server, GPUs, clocks. Exit code 1 for problems."""
+    _commands().check(cluster, as_json)
+
+
+@cluster_app.command(
+    "services",
+    epilog="Example: antisample cluster services --database postgresql://db/mlflow --artifacts /shared/mlflow",
+)
+def services(
+    database: Annotated[
+        str,
+        typer.Option(
+            envvar="ANTISAMPLE_DATABASE",
+            metavar="postgresql://HOST/NAME",
+            help="For runs and users; a password belongs in PGPASSFILE or ANTISAMPLE_DATABASE, not here.",
+        ),
+    ],
+    artifacts: Annotated[str, typer.Option(metavar="DIR|s3://|gs://", help="Where artifacts go.")],
+    folder: Annotated[Path, typer.Option(metavar="DIR", help="For the server's secrets and log.")] = Path(
+        "~/.antisample/mlflow"
+    ),
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5000,
+    allowed_host: Annotated[
+        list[str] | None, typer.Option(metavar="NAME[:PORT]", help="A name it is reached by; repeatable.")
+    ] = None,
+) -> None:
+    """Run an MLflow server on PostgreSQL that asks for a password, until it is interrupted."""
+    _commands().services(database, artifacts, folder, host, port, allowed_host)
+
+
+def _commands() -> ModuleType:
+    """Ray takes a second to import; only commands that use it wait for it."""
+    return import_module("tuning.commands.cluster")

@@ -38,7 +38,7 @@ def existing_ray(
     travel with the job.
 
     Args:
-        address: `HOST:PORT` of the cluster's head.
+        address: `HOST:PORT` of the cluster's head, or `auto` within a job of the cluster.
         token_file: The cluster's token, mode 0600; None for a cluster without.
         allow_insecure: Whether a cluster that lets anyone in will do.
         ship: Whether the packages travel; False where all machines have the same ones installed.
@@ -49,6 +49,10 @@ def existing_ray(
     Raises:
         ClusterError: If nobody answers at the address, the token is wrong, or the cluster asks for none.
     """
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS", "")
+        if not address:
+            raise ClusterError(["`address` can be auto only within a job of the cluster."])
     if not allow_insecure:
         _refuse_open_door(address)
     if token_file is not None:

@@ -45,11 +45,11 @@ class SharedCluster(Cluster):
     Attributes:
         shared_dir: A folder that every machine has under this path. Relative `runs_dir` and `data.cache_dir` of a
             study are below it.
-        token_file: The cluster's secret, mode 0600.
+        token_file: The cluster's secret, mode 0600; none takes what the environment says, as within a job of Ray.
     """
 
     shared_dir: Path
-    token_file: Path = TOKEN_FILE
+    token_file: Path | None = TOKEN_FILE
 
     @field_validator("shared_dir")
     @classmethod
@@ -63,7 +63,7 @@ class ExistingCluster(SharedCluster):
     """A Ray cluster that runs already; the driver joins it on one of its machines, or is sent to its Jobs endpoint.
 
     Attributes:
-        address: `HOST:PORT` of the head, or `http://HOST:8265` of the Jobs endpoint.
+        address: `HOST:PORT` of the head; `http://HOST:8265` of the Jobs endpoint; `auto` within a job of the cluster.
         ship_program: Whether this program travels with the study; False where all machines have it installed.
     """
 
@@ -74,9 +74,18 @@ class ExistingCluster(SharedCluster):
     @field_validator("address")
     @classmethod
     def _an_address(cls, address: str) -> str:
-        if not re.fullmatch(r"(https?://)?[^\s:/]+:\d{1,5}/?", address):
+        if address != "auto" and not re.fullmatch(r"(https?://)?[^\s:/]+:\d{1,5}/?", address):
             raise ValueError(f"must be HOST:PORT, or http://HOST:8265 for the Jobs endpoint, but got {address!r}")
         return address.rstrip("/")
+
+    @property
+    def is_jobs_endpoint(self) -> bool:
+        """Whether the driver is sent to the cluster instead of joining it."""
+        return self.address.startswith("http")
+
+    def within(self) -> "ExistingCluster":
+        """The same cluster, as a driver sees it that runs there as a job."""
+        return self.model_copy(update={"address": "auto", "token_file": None, "ship_program": False})
 
 
 ClusterSpec = LocalCluster | ExistingCluster

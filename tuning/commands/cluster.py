@@ -18,7 +18,7 @@ from tuning.progress import output
 def check(cluster: Path, as_json: bool) -> None:
     """Prints what was found; exit code 1 if something is not as it must be."""
     spec = load_cluster(cluster)
-    if not isinstance(spec, ExistingCluster) or spec.address.startswith("http"):
+    if not isinstance(spec, ExistingCluster) or spec.is_jobs_endpoint:
         raise ConfigError("only a running cluster with an address HOST:PORT can be checked.", str(cluster))
     with existing_ray(spec.address, spec.token_file, spec.allow_insecure, ship=False):
         findings = check_cluster(spec.shared_dir, spec.tracking_uri)

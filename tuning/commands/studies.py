@@ -1,10 +1,12 @@
 """Running, continuing and looking at a study."""
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
+import yaml
 from rich.markup import escape
 
 from cluster import (
@@ -46,12 +48,17 @@ def run(
         if tracking_uri != "none":
             check_uri(tracking_uri)
         config = config.model_copy(update={"tracking_uri": tracking_uri})
+    if isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint:
+        words = ["run", "study.yaml", *(("--warm-start", str(warm_start)) if warm_start is not None else ())]
+        _send(spec, words, {"study.yaml": config.to_yaml()}, as_json, quiet)
     _search(on_cluster(config, spec), spec, as_json, quiet, warm_start)
 
 
 def resume(directory: Path, cluster: Path | None, as_json: bool, quiet: bool) -> None:
     """Continues the study in a directory and prints its outcome."""
     spec = load_cluster(cluster) if cluster is not None else LOCAL
+    if isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint:
+        _send(spec, ["resume", str(directory)], {}, as_json, quiet)
     _search(open_study(directory).config, spec, as_json, quiet)
 
 
@@ -95,6 +102,18 @@ def _search(
             soft_wrap=True,
             style="yellow",
         )
+
+
+def _send(spec: ExistingCluster, words: list[str], files: dict[str, str], as_json: bool, quiet: bool) -> NoReturn:
+    """Has the driver run on the cluster, and ends with its exit code."""
+    from cluster.jobs import run_job  # noqa: PLC0415  (imports Ray's dashboard)
+
+    within = yaml.safe_dump({"launcher": "existing", **spec.within().model_dump(mode="json")})
+    words = [*words, "--cluster", "cluster.yaml", *(["--json"] * as_json), *(["--quiet"] * quiet)]
+    say = partial(print, end="", flush=True)
+    raise typer.Exit(
+        run_job(spec.address, spec.token_file, {**files, "cluster.yaml": within}, words, say, spec.ship_program)
+    )
 
 
 def on_cluster(config: StudyConfig, spec: ClusterSpec) -> StudyConfig:

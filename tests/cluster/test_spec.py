@@ -1,0 +1,61 @@
+"""What a cluster file may say."""
+
+import pytest
+import yaml
+
+from cluster import ClusterError, load_cluster
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(**values):
+        path = tmp_path / "cluster.yaml"
+        path.write_text(yaml.safe_dump(values))
+        return load_cluster(path)
+
+    return load
+
+
+def test_a_running_cluster_is_named_by_its_address(load):
+    spec = load(launcher="existing", address="10.0.0.1:6379", shared_dir="/shared")
+    assert (spec.address, spec.is_jobs_endpoint, spec.allow_insecure) == ("10.0.0.1:6379", False, False)
+    assert load(launcher="existing", address="http://head:8265/", shared_dir="/shared").is_jobs_endpoint
+
+
+def test_a_driver_on_the_cluster_needs_neither_the_token_nor_the_program(load):
+    within = load(launcher="existing", address="http://head:8265", shared_dir="/shared").within()
+    assert (within.address, within.token_file, within.ship_program) == ("auto", None, False)
+
+
+def test_every_problem_is_reported_at_once(load):
+    with pytest.raises(ClusterError) as refused:
+        load(launcher="existing", address="head", shared_dir="shared", gpus=2)
+    text = str(refused.value)
+    assert len(refused.value.problems) == 3
+    for said in ("`address`: must be HOST:PORT", "but got 'head'", "`shared_dir`: must be an absolute", "`gpus`"):
+        assert said in text
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"launcher": "moon"}, "moon"),
+        ({"address": "head:1"}, "launcher"),
+        ({"launcher": "local", "num_cpus": 0}, "0"),
+    ],
+)
+def test_what_no_launcher_takes_is_refused(load, values, said):
+    with pytest.raises(ClusterError, match=said):
+        load(**values)
+
+
+@pytest.mark.parametrize("text", ["- a list", "a: [", ""])
+def test_a_file_of_another_form_is_refused(tmp_path, text):
+    (tmp_path / "cluster.yaml").write_text(text)
+    with pytest.raises(ClusterError, match=r"cluster\.yaml"):
+        load_cluster(tmp_path / "cluster.yaml")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ClusterError, match="absent.yaml"):
+        load_cluster(tmp_path / "absent.yaml")

@@ -57,5 +57,5 @@ def test_a_file_of_another_form_is_refused(tmp_path, text):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ClusterError, match="absent.yaml"):
+    with pytest.raises(ClusterError, match=r"absent\.yaml"):
         load_cluster(tmp_path / "absent.yaml")

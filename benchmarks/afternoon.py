@@ -95,7 +95,8 @@ def bare_ray(task: dict[str, Any], trials: list[dict[str, Any]], started: float)
     begun = folder / "begun"
 
     def trainable(config: dict[str, Any]) -> None:
-        begun.touch(exist_ok=True)
+        if not begun.exists():
+            begun.touch()
         for forget, retain in unlearn(task, config):
             tune.report({"forget": forget, "retain": retain})
 

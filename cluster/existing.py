@@ -12,6 +12,7 @@ from pathlib import Path
 import ray
 
 from cluster.errors import ClusterError
+from cluster.quiet import keep_ray_quiet
 from cluster.token import checked_token, use_token
 
 PACKAGES = ("antisample", "search_spaces", "tuning", "cluster")
@@ -57,7 +58,7 @@ def existing_ray(
         _refuse_open_door(address)
     if token_file is not None:
         use_token(checked_token(token_file))
-    logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
+    keep_ray_quiet()
     try:
         ray.init(
             address=address,

@@ -10,13 +10,8 @@ from threading import Thread
 
 import ray
 
-# Ray imports every logger at start and writes 200 files for them; our own tracking reads nothing of that.
-_QUIET = {
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-}
+from cluster.quiet import keep_ray_quiet
+
 _PRELOAD = "RAY_preload_python_modules"
 
 
@@ -71,12 +66,10 @@ def early_ray(
 
 
 def _start(num_cpus: int | None, num_gpus: int | None) -> None:
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
+    keep_ray_quiet()
     # Ray switches authentication on by itself for a local cluster; setting RAY_AUTH_MODE here would come too late,
     # since Ray reads it when it is imported.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
     ray.init(
         num_cpus=num_cpus if num_cpus is not None else _cores(),
         num_gpus=num_gpus,

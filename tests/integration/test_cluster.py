@@ -49,6 +49,7 @@ def place(tmp_path):
         def join(host):
             return ray(host, "--address", f"{hosts.address(0)}:{PORT}", "--num-cpus", "1")
 
+        # No trials on the first host, which only leads.
         ray(0, "--head", "--port", str(PORT), "--num-cpus", "0", "--include-dashboard", "false")
         _wait(lambda: "Ray runtime started" in (tmp_path / "ray-0.log").read_text(), "Ray's head did not start")
         join(1), join(2)
@@ -66,7 +67,7 @@ def place(tmp_path):
             "forget": {"classes": [3]},
             "published": ["ResNet9/mnist/100"],
             "n_trials": N_TRIALS,
-            "replicates": 3,
+            "replicates": 9,
             "confirm_seeds": 0,
             "sampler": "random",
         }
@@ -159,10 +160,10 @@ def _whole(place) -> Counter:
     table = pq.read_table(place.folder / "runs" / "wide" / "trials.parquet").to_pylist()
     assert sorted(row["number"] for row in table if row["state"] == "COMPLETE") == sorted(complete)
     with sqlite3.connect(place.folder / "runs" / "mlflow.db") as database:
-        query = "select value from tags where key = 'antisample.trial'"
-        runs = [int(value) for (value,) in database.execute(query)]
+        tags = database.execute("select run_uuid, key, value from tags").fetchall()
+    runs = [int(value) for _, key, value in tags if key == "antisample.trial"]
     assert sorted(runs) == [trial["number"] for trial in trials]
-    return Counter(row["worker"].split("/")[0] for row in table if row["state"] == "COMPLETE")
+    return Counter(value.split("/")[0] for _, key, value in tags if key == "antisample.worker")
 
 
 def _trials(place) -> list[dict]:

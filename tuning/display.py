@@ -40,6 +40,8 @@ def print_outcome(console: Console, outcome: Outcome, config: StudyConfig, mlflo
             if name in ("test/retain_accuracy", "test/forget_accuracy"):
                 console.print(f"Chosen minus published, {name}, same seeds: {_points(spread)}", soft_wrap=True)
     console.print(f"Report:        {shown_path(config.directory / 'report.html')}", soft_wrap=True)
+    if config.storage_path is not None:
+        console.print(f"Models:        {config.file_store().address}/models", soft_wrap=True)
     uri = config.mlflow_uri()
     if uri is not None:
         print_mlflow(console, uri, mlflow_link)

@@ -68,7 +68,8 @@ class S3Server:
 
     def _authenticate_after(self, requests: str) -> None:
         address = f"http://{self.endpoint}/moto-api/reset-auth"
-        urllib.request.urlopen(urllib.request.Request(address, requests.encode(), method="POST")).close()
+        request = urllib.request.Request(address, requests.encode(), {"Content-Type": "text/plain"}, method="POST")
+        urllib.request.urlopen(request).close()
 
 
 @contextlib.contextmanager

@@ -73,8 +73,9 @@ def observed(folder: Path, study: dict[str, Any]) -> dict[str, Any]:
                 here = psutil.Process(process.pid)
                 driver.look(here)
                 for child in here.children(recursive=True):
-                    with contextlib.suppress(psutil.Error, IndexError):
-                        if child.cmdline()[0].startswith("ray::UnlearnTrainable"):
+                    with contextlib.suppress(psutil.Error):
+                        command = " ".join(child.cmdline())
+                        if command.startswith("ray::") and "Trainable" in command:
                             workers.setdefault(child.pid, Use()).look(child)
             time.sleep(0.1)
     if process.returncode:

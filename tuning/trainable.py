@@ -131,13 +131,17 @@ class UnlearnTrainable(tune.Trainable):
         config = self._study.unlearn_config(self._trial["params"], self._trial["seeds"][replicate], request)
         self._run, self._saved, self._unheard = self._unlearning(config, inputs), time.monotonic(), None
         state = self._files.load_checkpoint(self._trial["number"])
-        # Of this replicate, and not of a larger batch than the GPU holds.
-        if state and state["content"]["replicate"] == replicate and state["halvings"] >= self._halvings:
+        if state is not None and self._is_of(state, replicate):
             self._halvings = state["halvings"]
             self._run = self._unlearning(config, inputs)
             self._run.load_state_dict(state["run"])
             if state["content"]["step"] > self._trial["step"]:  # the driver died before it heard of this
                 self._unheard = {**state["content"], "token": self._trial["token"]}
+
+    def _is_of(self, state: dict[str, Any], replicate: int) -> bool:
+        """Whether a saved state is of this replicate of this trial, and not of a larger batch than the GPU holds."""
+        same = state["content"]["replicate"] == replicate and state.get("params") == self._trial["params"]
+        return same and bool(state["halvings"] >= self._halvings)
 
     def _unlearning(self, config: UnlearnConfig, inputs: UnlearnInputs) -> Unlearning:
         """Half the batch for each time that the GPU ran out of memory; evaluation with smaller ones is the same."""
@@ -151,7 +155,12 @@ class UnlearnTrainable(tune.Trainable):
         return unlearn(config, inputs)
 
     def _save_checkpoint(self, content: dict[str, Any]) -> None:
-        state = {"run": self._run.state_dict(), "content": content, "halvings": self._halvings}
+        state = {
+            "run": self._run.state_dict(),
+            "content": content,
+            "halvings": self._halvings,
+            "params": self._trial["params"],
+        }
         self._files.save_checkpoint(self._trial["number"], state)
         self._saved = time.monotonic()
 

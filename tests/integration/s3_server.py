@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -33,11 +34,13 @@ class S3Server:
         process: Its process.
         endpoint: HOST:PORT.
         client: Of boto3.
+        log: Where the server writes a line a request.
     """
 
     process: subprocess.Popen[bytes]
     endpoint: str
     client: Any
+    log: Path
 
     def address(self, folder: str, bucket: str = BUCKET) -> str:
         """A folder in the bucket, as a user writes it."""
@@ -52,6 +55,10 @@ class S3Server:
     def get(self, key: str) -> bytes:
         """An object."""
         return bytes(self.client.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+
+    def reads(self, prefix: str) -> int:
+        """How often the content of objects under a prefix was read."""
+        return len(re.findall(rf'"GET /{BUCKET}/{re.escape(prefix)}\S* HTTP/1.1" 20[06]', self.log.read_text()))
 
     def put(self, key: str, content: bytes) -> None:
         """Writes an object."""
@@ -98,7 +105,7 @@ def s3_server() -> Iterator[S3Server]:
             endpoint = f"127.0.0.1:{port}"
             client = boto3.client("s3", endpoint_url=f"http://{endpoint}")
             client.create_bucket(Bucket=BUCKET)
-            yield S3Server(process, endpoint, client)
+            yield S3Server(process, endpoint, client, log)
         finally:
             process.terminate()
             process.wait(30)

@@ -1,7 +1,5 @@
 """Data and original model are in Ray's object store once, and every worker maps them from there."""
 
-import pickle
-
 import numpy as np
 import pytest
 import ray
@@ -42,14 +40,6 @@ def test_workers_map_all_arrays_of_a_study_read_only(digits_inputs):
     own = {name: place for name, place in found.items() if "plasma" not in place[0]}
     assert not own
     assert {name for name, (_, writeable) in found.items() if writeable and not name.startswith("weights")} == set()
-
-
-def test_a_model_comes_back_as_it_was(digits_inputs):
-    again = pickle.loads(pickle.dumps(digits_inputs.original))
-    assert again.state_dict.keys() == digits_inputs.original.state_dict.keys()
-    for name, tensor in digits_inputs.original.state_dict.items():
-        assert again.state_dict[name].equal(tensor)
-        assert again.state_dict[name].dtype == tensor.dtype
 
 
 @pytest.mark.slow

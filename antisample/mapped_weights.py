@@ -25,5 +25,7 @@ def as_tensors(arrays: WeightBytes) -> dict[str, Tensor]:
         warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
         return {
             name: torch.from_numpy(content).view(dtype).reshape(shape)
+            if content.size
+            else torch.empty(shape, dtype=dtype)
             for name, (content, dtype, shape) in arrays.items()
         }

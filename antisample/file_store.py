@@ -5,7 +5,9 @@ What is read from either is checked by whoever reads it, and never executed.
 
 import contextlib
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from pydantic import AfterValidator
 
 from antisample.errors import ConfigError, DataError
 from antisample.files import whole_file
@@ -105,6 +107,10 @@ def checked_place(place: str) -> str:
             raise ValueError(" ".join(error.problems).removesuffix(".")) from None
         return place
     return str(Path(place).expanduser().resolve())
+
+
+Place = Annotated[str, AfterValidator(checked_place)]
+"""A folder or an object store in a configuration; see `checked_place`."""
 
 
 def joined_place(place: str, name: str) -> str:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_valid
 from antisample.config import DataConfig, ModelConfig, UnlearnConfig
 from antisample.device import Precision
 from antisample.errors import ConfigError
-from antisample.file_store import FileStore, checked_place, file_store, joined_place
+from antisample.file_store import Place
 from antisample.methods import find_method
 from antisample.metrics import EvaluationConfig, metric_names
 from antisample.seeds import derive
@@ -51,9 +51,8 @@ class StudyConfig(BaseModel):
     Attributes:
         name: Names the folder in `runs_dir` and the runs in MLflow.
         runs_dir: Where studies live.
-        storage_path: Where the files that workers write go, checkpoints and models, and copies of the table and the
-            report: a shared folder or an object store such as s3://bucket/studies, as Ray's `storage_path`. The study
-            gets a folder of its name there. By default all of it is in the study's folder in `runs_dir`.
+        storage_path: As Ray's: where workers write checkpoints and models, in a folder of the study's name; table and
+            report are copied there. A shared folder or s3://bucket/studies; by default the folder in `runs_dir`.
         data: Which images.
         split: How validation is set apart.
         model: The original model.
@@ -88,7 +87,7 @@ class StudyConfig(BaseModel):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     runs_dir: Path = Path("runs")
-    storage_path: str | None = None
+    storage_path: Place | None = None
     data: DataConfig
     split: SplitConfig = SplitConfig()
     model: ModelConfig
@@ -179,21 +178,10 @@ class StudyConfig(BaseModel):
             raise ValueError(problem)
         return uri
 
-    @field_validator("storage_path")
-    @classmethod
-    def _folder_or_object_store(cls, place: str | None) -> str | None:
-        return checked_place(place) if place is not None else None  # absolute, for workers stand elsewhere
-
     @property
     def directory(self) -> Path:
         """The study's folder."""
         return self.runs_dir / self.name
-
-    def file_store(self) -> FileStore:
-        """Where checkpoints and models are; see `storage_path`."""
-        if self.storage_path is None:
-            return file_store(self.directory)
-        return file_store(joined_place(self.storage_path, self.name))
 
     def mlflow_uri(self) -> str | None:
         """The MLflow store: `tracking_uri`, or SQLite in `runs_dir`; None if tracking is off."""

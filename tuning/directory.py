@@ -49,7 +49,7 @@ def copy_projections(config: StudyConfig) -> str | None:
     if config.storage_path is None:
         return None
     try:
-        files = StudyFiles(config.file_store())
+        files = StudyFiles.of(config)
         for name in FILES:
             files.copy(config.directory / name)
     except (StorageError, DataError) as error:

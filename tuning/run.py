@@ -67,7 +67,7 @@ def run_study(
     with ExitStack() as stack:
         with prepared_directory(config):
             lease = stack.enter_context(held_lease(config.directory))
-            files = StudyFiles(config.file_store())
+            files = StudyFiles.of(config)
             files.check()
             device = choose_device(config.device)
             progress.say(f"Device: {describe_device(device)}; trials at once: {_slots(config, share)()}")

@@ -10,8 +10,9 @@ from typing import Any
 
 from antisample.checkpoint import Checkpoint, pack_checkpoint
 from antisample.errors import ConfigError, DataError, StorageError
-from antisample.file_store import FileStore
+from antisample.file_store import FileStore, file_store, joined_place
 from antisample.saved_state import pack_state, unpack_state
+from tuning.config import StudyConfig
 
 _logger = logging.getLogger(__name__)
 
@@ -27,6 +28,12 @@ class StudyFiles:
 
     def __init__(self, store: FileStore) -> None:
         self.store = store
+
+    @classmethod
+    def of(cls, config: StudyConfig) -> "StudyFiles":
+        """The files of a study, where its `storage_path` says."""
+        place = joined_place(config.storage_path, config.name) if config.storage_path else config.directory
+        return cls(file_store(place))
 
     def check(self) -> None:
         """Finds out, before long work, whether an object store answers.

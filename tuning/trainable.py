@@ -62,7 +62,7 @@ class UnlearnTrainable(tune.Trainable):
             study: The study, with an absolute `runs_dir`.
         """
         torch.set_num_threads(study.resources.cpus_per_trial)
-        self._inputs, self._study, self._files = inputs, study, StudyFiles(study.file_store())
+        self._inputs, self._study, self._files = inputs, study, StudyFiles.of(study)
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

@@ -22,7 +22,7 @@ def store(tmp_path):
 
 def test_files_are_in_the_studys_directory_or_in_a_folder_of_its_name(values, tmp_path, monkeypatch):
     def address(**changes):
-        return parse_study({**values, **changes}).file_store().address
+        return StudyFiles.of(parse_study({**values, **changes})).store.address
 
     monkeypatch.chdir(tmp_path)
     assert address() == str(tmp_path / "made")
@@ -106,5 +106,5 @@ def test_the_guides_places_are_understood(values):
     assert len(blocks) == 3
     for block in blocks:
         config = parse_study({**values, **yaml.safe_load(block)})
-        assert config.file_store().address.endswith("/made")
+        assert StudyFiles.of(config).store.address.endswith("/made")
         Cache.at(config.data.cache_dir)

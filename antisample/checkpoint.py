@@ -100,10 +100,21 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(dict(state_dict))
 
 
-def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Writes safetensors in one step: a reader sees the old file or the new one, never a part.
+def pack_checkpoint(checkpoint: Checkpoint) -> bytes:
+    """A checkpoint as safetensors, with a digest of the weights in the metadata, compared when they are read.
 
-    A digest of the weights goes into the metadata, and is compared when our own files are read.
+    Raises:
+        DataError: If safetensors cannot hold it.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state_dict.items()}
+    try:
+        return safetensors.torch.save(tensors, {**checkpoint.metadata, _DIGEST: weights_fingerprint(tensors)})
+    except safetensors.SafetensorError as error:
+        raise DataError(f"The weights cannot be written ({error}).") from error
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Writes what `pack_checkpoint` makes, in one step: a reader sees the old file or the new one, never a part.
 
     Args:
         path: Where to; the folder is made.
@@ -112,13 +123,9 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         DataError: If it cannot be written.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state_dict.items()}
+    content = pack_checkpoint(checkpoint)
     with whole_file(path) as unfinished:
-        try:
-            metadata = {**checkpoint.metadata, _DIGEST: weights_fingerprint(tensors)}
-            safetensors.torch.save_file(tensors, unfinished, metadata)
-        except safetensors.SafetensorError as error:
-            raise DataError(f"{path}: cannot be written ({error}).") from error
+        unfinished.write_bytes(content)
 
 
 def load_weights(model: nn.Module, state_dict: dict[str, Tensor], source: str) -> None:

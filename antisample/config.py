@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from antisample.device import Precision
 from antisample.errors import ConfigError
+from antisample.file_store import checked_place, is_object_store
 from antisample.methods import AntiSampleConfig, AnyMethodConfig
 from antisample.metrics import EvaluationConfig
 from antisample.models.imagenet import IMAGENET_MODELS, has_imagenet_weights
@@ -22,7 +23,8 @@ class DataConfig(BaseModel):
         root: Where torchvision data sets lie, or are downloaded to; the folder of casia-webface.
         download: Whether torchvision may download into `root`.
         image_size: Resize images to this many pixels; None keeps their size (64 for casia-webface).
-        cache_dir: Where decoded images and original models are kept.
+        cache_dir: Where decoded images, original models, retrained references and neighbours are kept: a folder, or
+            an object store such as s3://bucket/cache, of which each machine keeps a copy; see `Cache.at`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,7 +33,12 @@ class DataConfig(BaseModel):
     root: Path | None = None
     download: bool = False
     image_size: int | None = Field(default=None, ge=1)
-    cache_dir: Path = Path("runs/cache")
+    cache_dir: Path | str = Path("runs/cache")
+
+    @field_validator("cache_dir")
+    @classmethod
+    def _folder_or_object_store(cls, place: Path | str) -> Path | str:
+        return checked_place(str(place)) if is_object_store(place) else Path(place)
 
 
 class ModelConfig(BaseModel):

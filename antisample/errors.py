@@ -33,3 +33,7 @@ class DataError(AntisampleError):
 
 class DivergedError(AntisampleError):
     """Training produced a loss or a metric that is not finite."""
+
+
+class StorageError(AntisampleError):
+    """An object store does not answer, or refuses access: nothing is known about what it holds."""

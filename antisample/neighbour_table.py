@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from antisample.cache import Cache
 from antisample.loader import Normaliser, to_device
 from antisample.neighbours import farthest_neighbours
 from antisample.saved_state import load_state, save_state
@@ -70,7 +71,7 @@ class NeighbourTable:
 
 
 def neighbour_tables(
-    dataset: Dataset, splits: Splits, preprocessing: Preprocessing, device: torch.device, cache_dir: Path
+    dataset: Dataset, splits: Splits, preprocessing: Preprocessing, device: torch.device, cache_dir: Path | str
 ) -> dict[int, NeighbourTable]:
     """Finds the neighbours of each class to forget among all retain images, or reads them from the cache.
 
@@ -79,20 +80,22 @@ def neighbour_tables(
         splits: What is to forget and what to retain.
         preprocessing: Says how much a step of a pixel counts in each channel.
         device: Where to compute.
-        cache_dir: Files are kept in its folder `neighbours`, named by all that they depend on.
+        cache_dir: See `Cache.at`; files are kept in its folder `neighbours`, named by all that they depend on.
 
     Returns:
         A table by label.
 
     Raises:
         DataError: If the cache cannot be written.
+        StorageError: If the cache is an object store and cannot be asked.
     """
-    train, tables = dataset.train, {}
+    train, tables, cache = dataset.train, {}, Cache.at(cache_dir)
     scale = Normaliser(preprocessing, device).scale
     for label in splits.forget_classes:
         forget = splits.forget[train.labels[splits.forget] == label]
         width = min(WIDTH, len(splits.retain))
-        path = cache_dir / "neighbours" / f"{_key(dataset, preprocessing, forget, splits.retain, width)}.pt"
+        path = cache.folder / "neighbours" / f"{_key(dataset, preprocessing, forget, splits.retain, width)}.pt"
+        cache.fetch(path)
         known = load_state(path)
         if known is None:
             started = time.perf_counter()
@@ -102,6 +105,7 @@ def neighbour_tables(
             farthest = torch.from_numpy(splits.retain[places].astype(np.int32))
             known = {"farthest": farthest, "elapsed_s": time.perf_counter() - started}
             save_state(path, known)
+            cache.share(path)
         tables[label] = NeighbourTable(forget, known["farthest"].numpy(), known["elapsed_s"])
     return tables
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from antisample.cache import Cache
 from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint, weights_fingerprint
 from antisample.config import ModelConfig
 from antisample.errors import ConfigError, DataError
@@ -25,7 +26,7 @@ def original_model(
     config: ModelConfig,
     dataset: Dataset,
     splits: Splits,
-    cache_dir: Path,
+    cache_dir: Path | str,
     device: torch.device,
     on_epoch: EpochListener | None = None,
 ) -> OriginalModel:
@@ -38,7 +39,7 @@ def original_model(
         config: Which model.
         dataset: The data.
         splits: Validation images in the training split are held out of training.
-        cache_dir: Trained models go to `models/` in it.
+        cache_dir: See `Cache.at`; trained models go to `models/` in it.
         device: Where to train.
         on_epoch: Called after each epoch with the epoch, their number and the mean loss.
 
@@ -49,12 +50,14 @@ def original_model(
         ConfigError: If preprocessing and channels do not fit, or there are no such initial weights.
         DataError: If the checkpoint or the initial weights cannot be used.
         DivergedError: If training diverged.
+        StorageError: If the cache is an object store and cannot be asked.
     """
     initial = find_initial_weights(config.initial_weights, config.name, dataset.n_classes, dataset.channels)
     if config.checkpoint is not None:
         checkpoint = load_checkpoint(config.checkpoint)
         return _from_checkpoint(checkpoint, config, dataset, str(config.checkpoint), initial)
-    path = pretrained_path(config, dataset, splits, cache_dir, initial)
+    path, cache = pretrained_path(config, dataset, splits, cache_dir, initial), Cache.at(cache_dir)
+    cache.fetch(path)
     if path.is_file():
         try:
             checkpoint = load_checkpoint(path)
@@ -63,13 +66,18 @@ def original_model(
             path.unlink()  # damaged: train it again rather than trust it
     checkpoint = _train(config, dataset, splits, device, path.with_suffix(".partial"), on_epoch, initial)
     save_checkpoint(path, checkpoint)
+    cache.share(path)
     return _from_checkpoint(checkpoint, config, dataset, str(path), initial)
 
 
 def pretrained_path(
-    config: ModelConfig, dataset: Dataset, splits: Splits, cache_dir: Path, initial: InitialWeights | None = None
+    config: ModelConfig,
+    dataset: Dataset,
+    splits: Splits,
+    cache_dir: Path | str,
+    initial: InitialWeights | None = None,
 ) -> Path:
-    """Where the original model is cached; the name is a digest of everything its weights depend on.
+    """Where the original model is cached on this machine; the name is a digest of everything its weights depend on.
 
     `initial` is what training starts from; None finds what `config` names, see `find_initial_weights`.
     """
@@ -86,7 +94,7 @@ def pretrained_path(
     if initial.state_dict is not None:
         key["initial_weights"] = weights_fingerprint(initial.state_dict)
     digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=12).hexdigest()
-    return cache_dir / "models" / f"{config.name.replace(':', '.').lower()}-{digest}.safetensors"
+    return Cache.at(cache_dir).folder / "models" / f"{config.name.replace(':', '.').lower()}-{digest}.safetensors"
 
 
 def pixel_statistics(images: ImageSet) -> Preprocessing:

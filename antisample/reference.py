@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from antisample.cache import Cache
 from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint, weights_fingerprint
 from antisample.device import describe_device
 from antisample.errors import DataError
@@ -30,7 +31,7 @@ class ReferenceTraining:
         dataset: The data.
         splits: The retain images of the forget request.
         original: Tells architecture, preprocessing and initial weights.
-        cache_dir: Trained references go to `models/` in it.
+        cache_dir: See `Cache.at`; trained references go to `models/` in it.
         seed: Seed of the training.
     """
 
@@ -38,7 +39,7 @@ class ReferenceTraining:
     dataset: Dataset
     splits: Splits
     original: OriginalModel
-    cache_dir: Path
+    cache_dir: Path | str
     seed: int
 
     def reference(
@@ -56,6 +57,7 @@ class ReferenceTraining:
 
         Raises:
             DivergedError: If training diverged.
+            StorageError: If the cache is an object store and cannot be asked.
         """
         checkpoint = self._checkpoint(device, on_epoch)
         subject = Subject(self._built(checkpoint, device), self.dataset, self.splits, self.original, settings)
@@ -81,10 +83,11 @@ class ReferenceTraining:
             key["initial_weights"] = weights_fingerprint(self.original.initial.state_dict)
         digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=12).hexdigest()
         name = self.original.name.replace(":", ".").lower()
-        return self.cache_dir / "models" / f"retrained-{name}-{digest}.safetensors"
+        return Cache.at(self.cache_dir).folder / "models" / f"retrained-{name}-{digest}.safetensors"
 
     def _checkpoint(self, device: torch.device, on_epoch: EpochListener | None) -> Checkpoint:
-        path, original = self.path(), self.original
+        path, original, cache = self.path(), self.original, Cache.at(self.cache_dir)
+        cache.fetch(path)
         cached = _cached(path, original, self.dataset)
         if cached is not None:
             return cached
@@ -106,6 +109,7 @@ class ReferenceTraining:
         }
         checkpoint = Checkpoint(dict(trainer.model.state_dict()), metadata)
         save_checkpoint(path, checkpoint)
+        cache.share(path)
         return checkpoint
 
     def _built(self, checkpoint: Checkpoint, device: torch.device) -> nn.Module:

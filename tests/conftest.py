@@ -49,3 +49,12 @@ def digits_config(cache_dir) -> UnlearnConfig:
 @pytest.fixture(scope="session")
 def digits_inputs(digits_config) -> UnlearnInputs:
     return load_inputs(digits_config)
+
+
+@pytest.fixture(scope="session")
+def s3():
+    """A real S3 server, with its credentials in the environment; see `S3Server`."""
+    from s3_server import s3_server  # noqa: PLC0415  (imports boto3, which few tests need)
+
+    with s3_server() as server:
+        yield server

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_valid
 from antisample.config import DataConfig, ModelConfig, UnlearnConfig
 from antisample.device import Precision
 from antisample.errors import ConfigError
+from antisample.file_store import Place
 from antisample.methods import find_method
 from antisample.metrics import EvaluationConfig, metric_names
 from antisample.seeds import derive
@@ -50,6 +51,8 @@ class StudyConfig(BaseModel):
     Attributes:
         name: Names the folder in `runs_dir` and the runs in MLflow.
         runs_dir: Where studies live.
+        storage_path: As Ray's: where workers write checkpoints and models, in a folder of the study's name; table and
+            report are copied there. A shared folder or s3://bucket/studies; by default the folder in `runs_dir`.
         data: Which images.
         split: How validation is set apart.
         model: The original model.
@@ -84,6 +87,7 @@ class StudyConfig(BaseModel):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     runs_dir: Path = Path("runs")
+    storage_path: Place | None = None
     data: DataConfig
     split: SplitConfig = SplitConfig()
     model: ModelConfig

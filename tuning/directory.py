@@ -7,18 +7,21 @@ from pathlib import Path
 
 import yaml
 
-from antisample.errors import ConfigError, DataError
+from antisample.errors import ConfigError, DataError, StorageError
 from tuning.config import StudyConfig
 from tuning.outcome import Outcome, find_outcome
 from tuning.records import write_table
 from tuning.report import write_report
 from tuning.study_file import override_value, parse_study
+from tuning.study_files import StudyFiles
 from tuning.study_view import StudyView
+from tuning.tracking.content import FILES
 
 # What may change when a study goes on: how long, on what and where to, never what is searched.
 _MAY_CHANGE = {
     "name",
     "runs_dir",
+    "storage_path",
     "n_trials",
     "time_budget_min",
     "max_failures",
@@ -39,6 +42,19 @@ def write_projections(study: StudyView) -> Outcome:
     write_table([r for r in study.records() if r.state != "RUNNING"], study.config.directory / "trials.parquet")
     write_report(study, study.config.directory / "report.html")
     return find_outcome(study)
+
+
+def copy_projections(config: StudyConfig) -> str | None:
+    """Copies the views to where the study's files are, if that is another place; what hindered it, or None."""
+    if config.storage_path is None:
+        return None
+    try:
+        files = StudyFiles.of(config)
+        for name in FILES:
+            files.copy(config.directory / name)
+    except (StorageError, DataError) as error:
+        return f"The report and the table could not be copied. {error}"
+    return None
 
 
 def open_study(directory: Path, overrides: Sequence[str] = ()) -> StudyView:

@@ -13,6 +13,7 @@ from rich.table import Table
 from tuning.config import StudyConfig
 from tuning.outcome import Confirmation, Outcome, Spread
 from tuning.progress import front_table
+from tuning.study_files import StudyFiles
 
 
 def print_outcome(console: Console, outcome: Outcome, config: StudyConfig, mlflow_link: str | None = None) -> None:
@@ -40,6 +41,8 @@ def print_outcome(console: Console, outcome: Outcome, config: StudyConfig, mlflo
             if name in ("test/retain_accuracy", "test/forget_accuracy"):
                 console.print(f"Chosen minus published, {name}, same seeds: {_points(spread)}", soft_wrap=True)
     console.print(f"Report:        {shown_path(config.directory / 'report.html')}", soft_wrap=True)
+    if config.storage_path is not None:
+        console.print(f"Models:        {StudyFiles.of(config).store.address}/models", soft_wrap=True)
     uri = config.mlflow_uri()
     if uri is not None:
         print_mlflow(console, uri, mlflow_link)

@@ -41,6 +41,7 @@ class Progress:
         self._last_error: str | None = None
         self.mlflow_link: str | None = None
         self.mlflow_problem: str | None = None
+        self.storage_problem: str | None = None
 
     def say(self, text: str) -> None:
         """Prints one line."""
@@ -97,10 +98,11 @@ class Progress:
         """Gives the terminal back, whatever happened."""
         self.searched()
 
-    def finish(self, mlflow_link: str | None, mlflow_problem: str | None) -> None:
+    def finish(self, mlflow_link: str | None, mlflow_problem: str | None, storage_problem: str | None) -> None:
         """Everything is done; the command line prints the outcome."""
         self.searched()
         self.mlflow_link, self.mlflow_problem = mlflow_link, mlflow_problem
+        self.storage_problem = storage_problem
 
     def _line(self, record: TrialRecord) -> str:
         if record.state == "FAIL":

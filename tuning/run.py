@@ -12,21 +12,22 @@ from ray import tune
 from antisample.device import choose_device, describe_device, has_bfloat16_unit
 from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
-from tuning.directory import prepared_directory, write_projections
+from tuning.directory import copy_projections, prepared_directory, write_projections
 from tuning.endings import note_end
 from tuning.facts import note_facts
+from tuning.housekeeping import Housekeeping
 from tuning.lease import held_lease
 from tuning.machines import live_slots, machines
-from tuning.outcome import Outcome, find_outcome
+from tuning.outcome import Outcome
 from tuning.packing import packed
 from tuning.progress import Progress
-from tuning.records import TrialRecord
 from tuning.requests import load_requests
 from tuning.resources import WorkerShare
 from tuning.search import search
 from tuning.study import Study
+from tuning.study_files import StudyFiles
 from tuning.tracking import Ending, StudyFacts, Tracker
-from tuning.trainable import UnlearnTrainable, checkpoint_file, model_file
+from tuning.trainable import UnlearnTrainable
 from tuning.warm_start import take_over
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def run_study(
         warm_start: Directory of an earlier study to take over from; see `take_over`.
 
     Returns:
-        The outcome, also in `trials.parquet` and `report.html` in the study's directory.
+        The outcome, also in `trials.parquet` and `report.html` in the study's directory and in its `storage_path`.
 
     Raises:
         AntisampleError: If the configuration does not fit the data, the directory or the machine.
@@ -66,6 +67,8 @@ def run_study(
     with ExitStack() as stack:
         with prepared_directory(config):
             lease = stack.enter_context(held_lease(config.directory))
+            files = StudyFiles.of(config)
+            files.check()
             device = choose_device(config.device)
             progress.say(f"Device: {describe_device(device)}; trials at once: {_slots(config, share)()}")
             if config.precision == "float32" and has_bfloat16_unit(device):
@@ -74,13 +77,15 @@ def run_study(
             inputs = load_requests(config, progress.training_epoch, progress.reference_epoch)
         study = Study(config, lease)
         note_facts(study, inputs)
+        if config.storage_path is not None:
+            files.claim(study.noted("id"))
         if warm_start is not None:
             progress.say(take_over(study, warm_start).in_words())
         progress.start(study)
         tracker = _tracker(study)
         if tracker is not None:
             study.listen(tracker.submit)
-        study.listen(lambda record: _keep_what_is_needed(study, record))
+        study.listen(stack.enter_context(Housekeeping(study, files)).trial)
         study.listen(progress.trial)
         try:
             if not study.is_over() or missing_confirmations(study):
@@ -101,7 +106,7 @@ def run_study(
         outcome = write_projections(study)
         note_end(study, outcome)
         problem = tracker.close(Ending.of(study, outcome), timeout_s=60) if tracker is not None else None
-        progress.finish(tracker.link() if tracker is not None else None, problem)
+        progress.finish(tracker.link() if tracker is not None else None, problem, copy_projections(config))
         return outcome
 
 
@@ -161,16 +166,3 @@ def _tracker(study: Study) -> Tracker | None:
         return MlflowView(facts, uri)
 
     return Tracker(open_view, study.records())
-
-
-def _keep_what_is_needed(study: Study, record: TrialRecord) -> None:
-    """Deletes the models of trials that have left the front, and the checkpoints of trials that have ended."""
-    if record.state == "RUNNING":
-        return
-    running = {trial.number for trial in study.records() if trial.state == "RUNNING"}
-    front = {trial.number for trial in find_outcome(study).front}
-    for folder, name, numbers in (("models", model_file, front | running), ("checkpoints", checkpoint_file, running)):
-        keep = {name(number) for number in numbers}
-        for path in (study.config.directory / folder).glob("trial-*"):
-            if path.name not in keep:
-                path.unlink(missing_ok=True)

@@ -6,7 +6,6 @@ import platform
 import socket
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import stdev
 from typing import Any
 
@@ -14,14 +13,14 @@ import torch
 from ray import tune
 
 import antisample
-from antisample.checkpoint import Checkpoint, save_checkpoint
+from antisample.checkpoint import Checkpoint
 from antisample.config import UnlearnConfig
 from antisample.errors import AntisampleError
-from antisample.saved_state import load_state, save_state
 from antisample.types import StepReport
 from antisample.unlearning import Unlearning, UnlearnInputs, unlearn
 from tuning.config import StudyConfig
 from tuning.requests import RequestInputs, counts_of, mean
+from tuning.study_files import StudyFiles
 
 REPORT_KEY = "antisample_report"
 ERROR_KEY = "antisample_error"
@@ -63,7 +62,7 @@ class UnlearnTrainable(tune.Trainable):
             study: The study, with an absolute `runs_dir`.
         """
         torch.set_num_threads(study.resources.cpus_per_trial)
-        self._inputs, self._study = inputs, study
+        self._inputs, self._study, self._files = inputs, study, StudyFiles.of(study)
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -120,7 +119,6 @@ class UnlearnTrainable(tune.Trainable):
         if not self._study.resources.halve_batch_on_oom or getattr(self._run.config.method, "batch_size", 0) < 4:
             return False
         self._halvings += 1
-        self._checkpoint().unlink(missing_ok=True)  # of the whole batch
         self._start_replicate()
         torch.cuda.empty_cache()
         return True
@@ -132,13 +130,18 @@ class UnlearnTrainable(tune.Trainable):
         inputs = self._inputs[request]
         config = self._study.unlearn_config(self._trial["params"], self._trial["seeds"][replicate], request)
         self._run, self._saved, self._unheard = self._unlearning(config, inputs), time.monotonic(), None
-        state = load_state(self._checkpoint())
-        if state is not None and state["content"]["replicate"] == replicate:
+        state = self._files.load_checkpoint(self._trial["number"])
+        if state is not None and self._is_of(state, replicate):
             self._halvings = state["halvings"]
             self._run = self._unlearning(config, inputs)
             self._run.load_state_dict(state["run"])
             if state["content"]["step"] > self._trial["step"]:  # the driver died before it heard of this
                 self._unheard = {**state["content"], "token": self._trial["token"]}
+
+    def _is_of(self, state: dict[str, Any], replicate: int) -> bool:
+        """Whether a saved state is of this replicate of this trial, and not of a larger batch than the GPU holds."""
+        same = state["content"]["replicate"] == replicate and state.get("params") == self._trial["params"]
+        return same and bool(state["halvings"] >= self._halvings)
 
     def _unlearning(self, config: UnlearnConfig, inputs: UnlearnInputs) -> Unlearning:
         """Half the batch for each time that the GPU ran out of memory; evaluation with smaller ones is the same."""
@@ -152,13 +155,14 @@ class UnlearnTrainable(tune.Trainable):
         return unlearn(config, inputs)
 
     def _save_checkpoint(self, content: dict[str, Any]) -> None:
-        save_state(
-            self._checkpoint(), {"run": self._run.state_dict(), "content": content, "halvings": self._halvings}
-        )
+        state = {
+            "run": self._run.state_dict(),
+            "content": content,
+            "halvings": self._halvings,
+            "params": self._trial["params"],
+        }
+        self._files.save_checkpoint(self._trial["number"], state)
         self._saved = time.monotonic()
-
-    def _checkpoint(self) -> Path:
-        return self._study.directory / "checkpoints" / checkpoint_file(self._trial["number"])
 
     def _content(self, report: StepReport) -> dict[str, Any]:
         before = self._finals[-1] if self._finals else _Final({}, 0.0, 0.0)
@@ -196,15 +200,5 @@ class UnlearnTrainable(tune.Trainable):
             "study": self._study.name,
             "trial": str(self._trial["number"]),
         }
-        path = self._study.directory / "models" / model_file(self._trial["number"])
-        save_checkpoint(path, Checkpoint(dict(self._run.model.state_dict()), metadata))
-
-
-def model_file(number: int) -> str:
-    """Name of the file in `models/` that holds the unlearned model of a trial."""
-    return f"trial-{number:05d}.safetensors"
-
-
-def checkpoint_file(number: int) -> str:
-    """Name of the file in `checkpoints/` from which a trial that was cut short goes on."""
-    return f"trial-{number:05d}.pt"
+        model = Checkpoint(dict(self._run.model.state_dict()), metadata)
+        self._files.save_model(self._trial["number"], model)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from antisample.cache import Cache
 from antisample.datasets.archives import CLASS_FOLDERS, PICKLE_SUFFIXES, refuse_archives
 from antisample.datasets.cache import cache_key, read_cache, write_cache
 from antisample.datasets.casia_webface import CasiaWebFace
@@ -49,7 +50,7 @@ def load_dataset(
     root: Path | None = None,
     download: bool = False,
     image_size: int | None = None,
-    cache_dir: Path,
+    cache_dir: Path | str,
 ) -> Dataset:
     """Opens a data set, decoding it on first use.
 
@@ -63,27 +64,29 @@ def load_dataset(
         download: For the torchvision data sets, whether to download what is missing into `root`.
         image_size: Height and width to resize all images to, bilinear and antialiased; None keeps their size,
             but takes casia-webface to 64.
-        cache_dir: Folder for decoded data sets; made if it does not exist.
+        cache_dir: Where decoded data sets are kept, see `Cache.at`; made if it does not exist.
 
     Returns:
-        The data set; its arrays are read-only and mapped from `cache_dir`.
+        The data set; its arrays are read-only and mapped from a file of `cache_dir`.
 
     Raises:
         ConfigError: If the name is unknown or `image_size` is less than 1.
         DataError: If the data is missing, damaged or of another layout than required, or the cache cannot be
             written.
+        StorageError: If the cache is an object store and cannot be asked.
     """
     if image_size is not None and image_size < 1:
         raise ConfigError(f"`image_size` must be at least 1, but got {image_size}.")
     name, loader = _resolve(source, root, download)
     key = cache_key(loader.identity(), image_size)
-    cached = read_cache(cache_dir, key)
+    cache = Cache.at(cache_dir)
+    cached = read_cache(cache, key)
     if cached is None:
         _logger.info("Decoding %s.", source)
         decoded = loader.decode(image_size)
         validate(decoded, source)
-        write_cache(cache_dir, key, decoded)
-        cached = read_cache(cache_dir, key)
+        write_cache(cache, key, decoded)
+        cached = read_cache(cache, key)
     if cached is None:
         raise DataError(f"{cache_dir}: the decoded data set was stored, but cannot be read back.")
     data, fingerprint = cached

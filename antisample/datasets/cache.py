@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from antisample.cache import Cache
 from antisample.datasets.source import DecodedData
 from antisample.files import whole_file
 from antisample.types import ImageSet
@@ -54,11 +55,11 @@ def cache_key(identity: Sequence[str], image_size: int | None) -> str:
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 
-def write_cache(cache_dir: Path, key: str, data: DecodedData) -> None:
+def write_cache(cache: Cache, key: str, data: DecodedData) -> None:
     """Stores a data set: one file a split, each put in place in one step.
 
     Args:
-        cache_dir: Folder of the files; made if it does not exist.
+        cache: Where the files go.
         key: From `cache_key`.
         data: The decoded data set.
 
@@ -67,23 +68,30 @@ def write_cache(cache_dir: Path, key: str, data: DecodedData) -> None:
     """
     digest = fingerprint(data)
     for split, images in (("train", data.train), ("test", data.test)):
-        _write_split(cache_dir / f"{key}-{split}.arrow", images, data.class_names, digest)
+        path = cache.folder / f"{key}-{split}.arrow"
+        _write_split(path, images, data.class_names, digest)
+        cache.share(path)
 
 
-def read_cache(cache_dir: Path, key: str) -> tuple[DecodedData, str] | None:
+def read_cache(cache: Cache, key: str) -> tuple[DecodedData, str] | None:
     """Maps a stored data set into memory; no pixel is copied.
 
     Everything is checked against a stored digest, once a run and not once a trial: about a gigabyte a second.
 
     Args:
-        cache_dir: Folder of the files.
+        cache: Where the files are.
         key: From `cache_key`.
 
     Returns:
         The data set, its arrays read-only, and its fingerprint; None if there is none, or, with a warning, if
         a file is damaged.
+
+    Raises:
+        StorageError: If the cache is an object store and cannot be asked.
     """
-    paths = [cache_dir / f"{key}-{split}.arrow" for split in ("train", "test")]
+    paths = [cache.folder / f"{key}-{split}.arrow" for split in ("train", "test")]
+    for path in paths:
+        cache.fetch(path)
     if not all(path.is_file() for path in paths):
         return None
     try:
@@ -92,7 +100,7 @@ def read_cache(cache_dir: Path, key: str) -> tuple[DecodedData, str] | None:
         if test_header["fingerprint"] != digest:
             raise ValueError("the splits have different fingerprints")
     except _DAMAGE as error:
-        _logger.warning("The cache %s-*.arrow is damaged and will be rebuilt: %s", cache_dir / key, error)
+        _logger.warning("The cache %s-*.arrow is damaged and will be rebuilt: %s", cache.folder / key, error)
         return None
     return DecodedData(train, test, names), digest
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from antisample.device import Precision
 from antisample.loader import Normaliser
+from antisample.mapped_weights import as_bytes, as_tensors
 from antisample.models import build_model, optimise_for
 from antisample.models.initial_weights import RANDOM_WEIGHTS, InitialWeights
 from antisample.neighbour_table import NeighbourTable
@@ -46,6 +47,12 @@ class OriginalModel:
     preprocessing: Preprocessing
     fingerprint: str
     initial: InitialWeights = RANDOM_WEIGHTS
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "state_dict": as_bytes(self.state_dict)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({**state, "state_dict": as_tensors(state["state_dict"])})
 
     def build(self, dataset: Dataset, device: torch.device) -> nn.Module:
         """A fresh copy with the original weights on `device`."""

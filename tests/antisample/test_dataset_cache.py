@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from antisample.cache import Cache
 from antisample.datasets import DecodedData, load_dataset
 from antisample.datasets.cache import cache_key, fingerprint, read_cache, write_cache
 from antisample.datasets.source import validate
@@ -30,8 +31,8 @@ def arrow_file(folder: Path, split: str = "train") -> Path:
 
 
 def test_what_was_written_is_read(tmp_path: Path, data: DecodedData) -> None:
-    write_cache(tmp_path / "new" / "folder", "key", data)
-    found = read_cache(tmp_path / "new" / "folder", "key")
+    write_cache(Cache(tmp_path / "new" / "folder"), "key", data)
+    found = read_cache(Cache(tmp_path / "new" / "folder"), "key")
     assert found is not None
     stored, digest = found
     assert digest == fingerprint(data)
@@ -107,12 +108,12 @@ def test_a_damaged_cache_is_rebuilt_with_a_warning(
 
 @pytest.mark.parametrize("row", [0, 17, 199])
 def test_one_flipped_pixel_is_noticed(tmp_path: Path, data: DecodedData, row: int) -> None:
-    write_cache(tmp_path, "key", data)
+    write_cache(Cache(tmp_path), "key", data)
     path = arrow_file(tmp_path)
     content = path.read_bytes()
     at = content.index(data.train.images[row].tobytes()) + 5
     path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
-    assert read_cache(tmp_path, "key") is None
+    assert read_cache(Cache(tmp_path), "key") is None
 
 
 def test_half_a_cache_is_rebuilt(tmp_path: Path) -> None:

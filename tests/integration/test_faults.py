@@ -12,9 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
 
+from antisample.checkpoint import load_checkpoint, weights_fingerprint
 from antisample.unlearning import unlearn
 from tuning.directory import open_study
 from tuning.lease import read_holder
+from tuning.outcome import find_outcome
 from tuning.requests import load_requests
 
 pytestmark = pytest.mark.integration
@@ -246,6 +248,60 @@ def test_deleted_checkpoints_and_damaged_caches_change_no_number(make_workplace)
         alone = list(unlearn(config.unlearn_config(record.params, record.seeds[0]), inputs))
         assert [step.train_loss for step in record.steps] == [report.train_loss for report in alone]
         assert record.metrics == alone[-1].metrics.values
+
+
+@pytest.mark.slow
+def test_a_study_in_an_object_store_goes_on_from_there(make_workplace, s3, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    place = make_workplace(
+        n_trials=3,
+        fixed={"epochs": 40},
+        confirm_seeds=0,
+        sampler="random",
+        data={"source": "digits", "cache_dir": s3.address("cache")},
+        storage_path=s3.address("runs"),
+        resources={"checkpoint_every_s": 0, "max_concurrent": 1},
+    )
+    checkpoints, models = "runs/small/checkpoints/", "runs/small/models/"
+    with place.start("run", "study.yaml") as process:
+        wait_for_steps(place, process, 5)
+        (victim,) = workers(place)
+        reads = s3.reads(checkpoints)
+        victim.kill()
+        wait_for_steps(place, process, sum(record.fidelity for record in records(place)) + 5)
+        assert s3.reads(checkpoints) > reads, "the trial goes on from its checkpoint"
+        reads = s3.reads(checkpoints)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert s3.keys(checkpoints)
+    done = place.run("resume", "runs/small")
+    assert done.code == 0, done.err
+    assert s3.reads(checkpoints) > reads
+    assert_nothing_is_lost(place, 3)
+    assert len(records(place)) == 3
+    (inputs,) = load_requests(open_study(place.directory).config)
+    for record in records(place):
+        alone = list(
+            unlearn(open_study(place.directory).config.unlearn_config(record.params, record.seeds[0]), inputs)
+        )
+        assert [step.train_loss for step in record.steps] == [report.train_loss for report in alone]
+        assert record.metrics == alone[-1].metrics.values
+    front = find_outcome(open_study(place.directory)).front
+    by_number = sorted(front, key=lambda record: record.number)
+    assert s3.keys(models) == [f"{models}trial-{record.number:05d}.safetensors" for record in by_number]
+    assert not s3.keys(checkpoints)
+    assert not {"models", "checkpoints", "study.json"} & {path.name for path in place.directory.iterdir()}
+    for command in (("resume", "runs/small"), ("report", "runs/small")):
+        for name in ("report.html", "trials.parquet"):
+            assert s3.get(f"runs/small/{name}") == (place.directory / name).read_bytes()
+            s3.client.delete_object(Bucket="studies", Key=f"runs/small/{name}")
+        assert len(place.results(*command)["front"]) == len(front)
+    applied = place.results("unlearn", "--study", "runs/small", "--trial", "best", "--out", "out")
+    chosen = find_outcome(open_study(place.directory)).chosen
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(s3.get(f"{models}trial-{chosen.number:05d}.safetensors"))
+    mine, kept = load_checkpoint(Path(place.folder, applied["model"])), load_checkpoint(path)
+    assert weights_fingerprint(mine.state_dict) == weights_fingerprint(kept.state_dict)
+    assert (place.folder / "runs/small/study.yaml").read_text().count("a-secret-that-nobody-may-see") == 0
 
 
 def _harm_checkpoints(place):

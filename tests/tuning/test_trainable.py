@@ -1,6 +1,7 @@
 """What a worker does with a trial: replicates over forget requests, half batches, damaged checkpoints."""
 
 import json
+from contextlib import nullcontext
 from statistics import fmean
 
 import pytest
@@ -161,3 +162,54 @@ def test_a_trial_goes_on_to_the_same_figures_whatever_became_of_its_checkpoint(s
     assert [report["step"] for report in rest] == ([6] if harm == "none" else [4, 5, 6])
     assert figures(rest) == figures(whole)[-len(rest) :]
     assert rest[-1]["final"]["metrics"] == whole[-1]["final"]["metrics"]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("harm", ["none", "deleted", "cut short", "rubbish", "refused"])
+def test_a_trial_goes_on_from_an_object_store(study, start, s3, harm):
+    config = study(
+        forget={"classes": [3]},
+        replicates=2,
+        fixed={"epochs": 3},
+        resources={"checkpoint_every_s": 0},
+        storage_path=s3.address("trainable"),
+        name=harm[:3],
+    )
+    whole = run(start(config))
+    model = f"trainable/{config.name}/models/trial-00000.safetensors"
+    before = s3.get(model)
+    s3.client.delete_object(Bucket="studies", Key=model)
+    worker = start(config)
+    heard = [json.loads(worker.step()[REPORT_KEY]) for _ in range(5)]  # the second epoch of the second replicate
+    assert s3.get(model) == before
+    assert not list(config.directory.iterdir()), "nothing is written here"
+    (checkpoint,) = s3.keys(f"trainable/{config.name}/checkpoints/")
+    content = s3.get(checkpoint)
+    if harm == "deleted":
+        s3.client.delete_object(Bucket="studies", Key=checkpoint)
+    elif harm == "cut short":
+        s3.put(checkpoint, content[: len(content) // 2])
+    elif harm == "rubbish":
+        s3.put(checkpoint, b"rubbish")
+    with s3.refusing() if harm == "refused" else nullcontext():
+        worker = start(config, steps=heard)
+    rest = run(worker)
+    assert [report["step"] for report in rest] == ([6] if harm == "none" else [4, 5, 6])
+    assert figures(rest) == figures(whole)[-len(rest) :]
+
+
+@pytest.mark.integration
+def test_a_store_that_refuses_costs_checkpoints_and_fails_a_trial_only_for_its_model(study, start, s3):
+    config = study(
+        forget={"classes": [3]},
+        replicates=1,
+        fixed={"epochs": 3},
+        resources={"checkpoint_every_s": 0},
+        storage_path=s3.address("refusing"),
+    )
+    with s3.refusing():
+        worker = start(config)
+        results = [worker.step() for _ in range(3)]
+    assert [ERROR_KEY in result for result in results] == [False, False, True]
+    assert "StorageError: s3://studies/refusing/made: cannot be used" in results[-1][ERROR_KEY]
+    assert not s3.keys("refusing/")

@@ -7,8 +7,10 @@ from typing import Any, NoReturn
 
 import typer
 import yaml
+from rich.console import Console
 from rich.markup import escape
 
+from antisample.file_store import is_object_store
 from cluster import (
     LOCAL,
     ClusterSpec,
@@ -20,7 +22,7 @@ from cluster import (
     local_ray,
 )
 from tuning.config import StudyConfig
-from tuning.directory import open_study, write_projections
+from tuning.directory import copy_projections, open_study, write_projections
 from tuning.display import apply_command, print_json, print_outcome, program, shown_path
 from tuning.lease import read_holder
 from tuning.options import check_uri, selected
@@ -66,6 +68,7 @@ def report(directory: Path, select: str | None, as_json: bool) -> None:
     """Writes the views of a study anew and prints its outcome."""
     study = open_study(directory, selected(select))
     outcome = write_projections(study)
+    _print_storage_problem(output(stderr=as_json), copy_projections(study.config), study.config)
     if as_json:
         print_json(outcome.to_json())
     else:
@@ -95,6 +98,7 @@ def _search(
         print_json({**outcome.to_json(), "directory": str(config.directory), "apply": apply_command(config)})
     else:
         print_outcome(console, outcome, config, progress.mlflow_link)
+    _print_storage_problem(console, progress.storage_problem, config)
     if progress.mlflow_problem is not None:
         command = f"{program('antisample')} mlflow sync {shown_path(config.directory)}"
         console.print(
@@ -102,6 +106,12 @@ def _search(
             soft_wrap=True,
             style="yellow",
         )
+
+
+def _print_storage_problem(console: Console, problem: str | None, config: StudyConfig) -> None:
+    if problem is not None:
+        command = f"{program('antisample')} report {shown_path(config.directory)}"
+        console.print(f"{escape(problem)} Copy them with: {command}", soft_wrap=True, style="yellow")
 
 
 def _send(spec: ExistingCluster, words: list[str], files: dict[str, str], as_json: bool, quiet: bool) -> NoReturn:
@@ -123,8 +133,9 @@ def on_cluster(config: StudyConfig, spec: ClusterSpec) -> StudyConfig:
         changes["tracking_uri"] = spec.tracking_uri
     if isinstance(spec, SharedCluster):
         changes["runs_dir"] = spec.shared_dir / config.runs_dir
-        cache = spec.shared_dir / config.data.cache_dir
-        changes["data"] = config.data.model_copy(update={"cache_dir": cache})
+        if not is_object_store(config.data.cache_dir):
+            cache = spec.shared_dir / config.data.cache_dir
+            changes["data"] = config.data.model_copy(update={"cache_dir": cache})
     return config.model_copy(update=changes)
 
 

@@ -181,7 +181,7 @@ def _absolute(job: Job) -> Job:
         update={
             "source": str(source.resolve()) if source.exists() else data.source,
             "root": data.root.resolve() if data.root is not None else None,
-            "cache_dir": data.cache_dir.resolve(),
+            "cache_dir": data.cache_dir if isinstance(data.cache_dir, str) else data.cache_dir.resolve(),
         }
     )
     weights = Path(model.initial_weights).expanduser()

@@ -1,0 +1,110 @@
+"""The files of a study beside its journal: whose they are, which are deleted, and what the study's views are."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from antisample.cache import Cache
+from antisample.errors import ConfigError
+from antisample.file_store import FolderStore
+from tuning.directory import copy_projections, open_study, prepared_directory, write_projections
+from tuning.housekeeping import Housekeeping
+from tuning.study_file import parse_study
+from tuning.study_files import StudyFiles
+
+
+@pytest.fixture
+def store(tmp_path):
+    return FolderStore(tmp_path / "files")
+
+
+def test_files_are_in_the_studys_directory_or_in_a_folder_of_its_name(values, tmp_path, monkeypatch):
+    def address(**changes):
+        return StudyFiles.of(parse_study({**values, **changes})).store.address
+
+    monkeypatch.chdir(tmp_path)
+    assert address() == str(tmp_path / "made")
+    assert address(storage_path="shared") == str(tmp_path / "shared" / "made")
+    assert address(storage_path="s3://bucket/studies/?region=eu-west-1") == "s3://bucket/studies/made"
+
+
+def test_wrong_places_are_said_with_all_other_problems_and_without_secrets(values):
+    data = {"source": "digits", "cache_dir": "ftp://host/cache"}
+    with pytest.raises(ConfigError) as refused:
+        parse_study({**values, "storage_path": "s3://key:hidden@bucket", "data": data, "n_trials": 0})
+    assert len(refused.value.problems) == 3
+    assert "`storage_path` must hold no credentials" in str(refused.value)
+    assert "`data.cache_dir` must begin with s3:// or gs://, but got ftp://" in str(refused.value)
+    assert "hidden" not in str(refused.value)
+
+
+def test_a_study_is_written_and_read_with_its_places(values):
+    places = {"storage_path": "s3://bucket/a", "data": {"source": "digits", "cache_dir": "gs://bucket/cache"}}
+    config = parse_study({**values, **places})
+    assert config.data.cache_dir == "gs://bucket/cache"
+    assert parse_study(config.model_dump(mode="json")) == config
+
+
+def test_a_place_belongs_to_one_study(store):
+    files = StudyFiles(store)
+    files.check()
+    files.claim("mine")
+    files.claim("mine")
+    with pytest.raises(ConfigError, match="holds the files of another study"):
+        StudyFiles(store).claim("another")
+    store.write("study.json", b"rubbish")
+    with pytest.raises(ConfigError, match="holds the files of another study"):
+        files.claim("mine")
+
+
+def test_models_of_the_front_stay_and_checkpoints_of_running_trials(small_study, store):
+    small_study.ask("running")
+    names = [f"models/trial-{number:05d}.safetensors" for number in range(6)]
+    names += [f"checkpoints/trial-{number:05d}.pt" for number in range(6)] + ["models/mine.safetensors"]
+    for name in names:
+        store.write(name, b"1")
+    (running,) = [record for record in small_study.records() if record.state == "RUNNING"]
+    (failed,) = [record for record in small_study.records() if record.state == "FAIL"]
+    with Housekeeping(small_study, StudyFiles(store)) as housekeeping:
+        housekeeping.trial(running)
+        assert len(store.names("models")) == 7
+        housekeeping.trial(failed)
+    # Trials 0 and 1 are the front, 2 failed, 3 runs; 4 and 5 may have begun since.
+    assert store.names("models") == ["mine.safetensors", *(f"trial-{n:05d}.safetensors" for n in (0, 1, 3, 4, 5))]
+    assert store.names("checkpoints") == [f"trial-{n:05d}.pt" for n in (3, 4, 5)]
+
+
+def test_views_are_copied_to_the_storage(small_study, tmp_path):
+    config = small_study.config
+    assert copy_projections(config) is None
+    study = open_study(config.directory, [f"storage_path={tmp_path / 'shared'}"])
+    write_projections(study)
+    assert copy_projections(study.config) is None
+    for name in ("trials.parquet", "report.html", "study.yaml"):
+        assert (tmp_path / "shared" / "made" / name).read_bytes() == (config.directory / name).read_bytes()
+
+
+def test_views_that_cannot_be_copied_are_said(small_study, tmp_path):
+    (tmp_path / "shared").write_text("a file")
+    study = open_study(small_study.config.directory, [f"storage_path={tmp_path / 'shared'}"])
+    write_projections(study)
+    assert "shared/made/trials.parquet: cannot be written" in copy_projections(study.config)
+
+
+def test_a_study_may_go_on_with_another_storage(config, tmp_path):
+    with prepared_directory(config):
+        pass
+    with prepared_directory(config.model_copy(update={"storage_path": str(tmp_path / "elsewhere")})):
+        pass
+
+
+def test_the_guides_places_are_understood(values):
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "storage.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    assert len(blocks) == 3
+    for block in blocks:
+        config = parse_study({**values, **yaml.safe_load(block)})
+        assert StudyFiles.of(config).store.address.endswith("/made")
+        Cache.at(config.data.cache_dir)

@@ -1,0 +1,43 @@
+"""Deleting what a study needs no more while it runs: models that left the front, checkpoints of trials that ended."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+
+from tuning.outcome import find_outcome
+from tuning.records import TrialRecord
+from tuning.study_files import StudyFiles
+from tuning.study_view import StudyView
+
+
+class Housekeeping(AbstractContextManager["Housekeeping"]):
+    """A listener of a study. It deletes in the background, since an object store may answer slowly or not at all.
+
+    Args:
+        study: Says which trials run and which are on the front.
+        files: What to delete from.
+    """
+
+    def __init__(self, study: StudyView, files: StudyFiles) -> None:
+        self._study, self._files = study, files
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="housekeeping")
+        self._next: Future[None] | None = None
+
+    def trial(self, record: TrialRecord) -> None:
+        """A trial started, reported or ended."""
+        if record.state == "RUNNING":
+            return
+        # By name of what is not needed, since others may have begun by the time that it is done.
+        ended = {trial.number for trial in self._study.records() if trial.state != "RUNNING"}
+        front = {trial.number for trial in find_outcome(self._study).front}
+        if self._next is not None:
+            self._next.cancel()  # if it has not begun: this one covers it
+        self._next = self._thread.submit(self._files.discard, ended - front, ended)
+
+    def __enter__(self) -> "Housekeeping":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Waits until everything is deleted, unless an error passes: what is left goes at the next trial's end."""
+        self._thread.shutdown(wait=kind is None, cancel_futures=kind is not None)
+        if kind is None and self._next is not None:
+            self._next.result()

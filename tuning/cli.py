@@ -137,7 +137,7 @@ def pretrain(study: StudyFile, overrides: Overrides = None, as_json: AsJson = Fa
     "--out unlearned",
 )
 def unlearn_command(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where model.safetensors and unlearning.json go.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the model and its card go.")],
     study: Annotated[Path | None, typer.Option(metavar="DIR", help="A study's directory.")] = None,
     trial: Annotated[
         str | None, typer.Option(metavar="best|N", help="The chosen trial, the default, or one by number.")
@@ -156,9 +156,16 @@ def unlearn_command(
     checkpoint: CheckpointFile = None,
     seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
     overrides: ValueOverrides = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", metavar="torch.export|onnx", help="Writes the model in this way, too; repeatable."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of the processor; the same number gives the same weights.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Unlearn once: with a trial of a study, a published set, or a method's defaults; and write the model."""
+    """Unlearn once, with a trial of a study, a published set, or a method's defaults: a model and its card."""
     _commands("models").unlearn(
         out,
         study=study,
@@ -175,8 +182,22 @@ def unlearn_command(
             "seed": seed,
             "overrides": overrides,
         },
+        formats=formats,
+        threads=threads,
         as_json=as_json,
     )
+
+
+@app.command(epilog="Example: antisample verify runs/demo/unlearned/card.json")
+def verify(
+    card: Annotated[Path, typer.Argument(metavar="CARD.json", help="A card that `antisample unlearn` wrote.")],
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="By how much a figure may differ; other hardware rounds otherwise.")
+    ] = 1e-4,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate a card's model again and say which figures hold: exit code 1 if some do not."""
+    _commands("models").verify(card, tolerance, as_json)
 
 
 @app.command(

@@ -1,5 +1,7 @@
 """From the flags of `unlearn` and `reproduce` to their configurations."""
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,24 @@ def direct_config(options: dict[str, Any]) -> tuple[UnlearnConfig, dict[str, Any
     for override in options["overrides"] or []:
         override_value(values, override)
     return UnlearnConfig.parse(values), origin
+
+
+def unlearn_command(options: dict[str, Any], out: Path, formats: Sequence[str]) -> str:
+    """The command that does an unlearning again; `{threads}` in it stands for the number of threads.
+
+    Args:
+        options: Flags by name, as the command line gives them, and `study` and `trial`.
+        out: Where the model goes.
+        formats: Formats besides safetensors.
+    """
+    words = ["antisample", "unlearn"]
+    for name, value in options.items():
+        flag = f"--{'set' if name == 'overrides' else name.replace('_', '-')}"
+        for each in value if isinstance(value, list) else [value]:
+            words += [] if each is None else [flag, str(each)]
+    for form in formats:
+        words += ["--format", form]
+    return f"{shlex.join(words)} --threads {{threads}} --out {shlex.quote(str(out))}"
 
 
 def forget_request(study: StudyConfig, forget: list[str] | None) -> ForgetRequest:

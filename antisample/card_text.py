@@ -58,9 +58,8 @@ def card_text(card: UnlearningCard) -> str:
         card.command,
         "```",
         "",
-        "`antisample verify card.json`, given in the same folder with the card's ",
+        "There, `antisample verify` with the path of card.json measures the model again and says which figures hold.",
     ]
-    lines[-1] += "path, evaluates the model again and says which figures hold."
     return "\n".join(lines) + "\n"
 
 

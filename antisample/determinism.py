@@ -25,8 +25,9 @@ def deterministic(threads: int | None = None) -> Iterator[list[str]]:
         Operations that have no such algorithm, as they are met: with any in it, the work may not be repeatable.
     """
     found: list[str] = []
+    settings: Any = torch.utils.deterministic  # whose property mypy cannot see
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    filling, n_threads = torch.utils.deterministic.fill_uninitialized_memory, torch.get_num_threads()
+    filling, n_threads = settings.fill_uninitialized_memory, torch.get_num_threads()
     benchmark = torch.backends.cudnn.benchmark
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when a GPU's first product is computed
     with warnings.catch_warnings():
@@ -43,13 +44,13 @@ def deterministic(threads: int | None = None) -> Iterator[list[str]]:
         warnings.showwarning = note
         try:
             torch.use_deterministic_algorithms(True, warn_only=True)
-            torch.utils.deterministic.fill_uninitialized_memory = False  # costs time and guards against bugs alone
+            settings.fill_uninitialized_memory = False  # costs time and guards against bugs alone
             torch.backends.cudnn.benchmark = False
             if threads is not None:
                 torch.set_num_threads(threads)
             yield found
         finally:
             torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-            torch.utils.deterministic.fill_uninitialized_memory = filling
+            settings.fill_uninitialized_memory = filling
             torch.backends.cudnn.benchmark = benchmark
             torch.set_num_threads(n_threads)

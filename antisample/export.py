@@ -110,7 +110,8 @@ def export_model(
 def _torch_answers(path: Path, images: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     module = torch.export.load(path).module()
     with torch.inference_mode():
-        return module(images).float().numpy()
+        logits: Tensor = module(images)
+        return logits.float().numpy()
 
 
 def _write_onnx(

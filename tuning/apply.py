@@ -105,7 +105,7 @@ def trial_config(
     config = study.config.unlearn_config(record.params, record.seeds[position], position)
     config = config.model_copy(update={"forget": request})
     spread, over = _known_spread(study, record) if study.config.forget == (request,) else ({}, "")
-    origin = {"study": study.config.name, "trial": record.number, "trial from": record.origin}
+    origin: dict[str, str | int] = {"study": study.config.name, "trial": record.number, "trial from": record.origin}
     return config, Provenance(command, origin, spread, over)
 
 

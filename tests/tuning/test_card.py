@@ -47,7 +47,8 @@ def test_the_card_holds_what_was_done_and_what_came_of_it(made):
     assert card.fingerprint == weights_fingerprint(load_checkpoint(made / "model.safetensors").state_dict)
     metrics = {metric.name: metric for metric in card.metrics}
     forget = metrics["test/forget_accuracy"]
-    assert forget.original > 0.9 > 0.3 > forget.unlearned
+    assert forget.original > 0.9
+    assert forget.unlearned < 0.3
     assert (forget.retrained, forget.images) == (0.0, 37)
     assert metrics["test/mia_loss"].retrained is not None
     assert card.time.retraining_s is not None
@@ -112,7 +113,7 @@ def test_the_cards_command_gives_the_same_weights_bit_for_bit(made, cache_dir, t
     assert f"data.cache_dir={empty}" in command
     program = [sys.executable, "-c", "from tuning.cli import main; main()", *command[1:]]
     environment = {**os.environ, "OMP_NUM_THREADS": str(first.environment.threads + 1)}
-    done = subprocess.run(program, env=environment, cwd=first.folder, capture_output=True, text=True)
+    done = subprocess.run(program, check=False, env=environment, cwd=first.folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     again = read_card(made / "card.json")
     assert again.fingerprint == first.fingerprint

@@ -112,7 +112,12 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         DataError: If it cannot be written.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state_dict.items()}
+    tensors, storages = {}, set()
+    for name, tensor in checkpoint.state_dict.items():
+        own = tensor.detach().cpu().contiguous()
+        storage = own.untyped_storage().data_ptr()
+        tensors[name] = own.clone() if storage in storages else own  # safetensors refuses tied weights
+        storages.add(storage)
     with whole_file(path) as unfinished:
         try:
             metadata = {**checkpoint.metadata, _DIGEST: weights_fingerprint(tensors)}

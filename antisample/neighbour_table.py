@@ -72,7 +72,7 @@ class NeighbourTable:
 def neighbour_tables(
     dataset: Dataset, splits: Splits, preprocessing: Preprocessing, device: torch.device, cache_dir: Path
 ) -> dict[int, NeighbourTable]:
-    """Finds the neighbours of each class to forget among all retain images, or reads them from the cache.
+    """Finds the neighbours of each class to forget among the retain images of other classes, or reads them.
 
     Args:
         dataset: The data.
@@ -91,15 +91,16 @@ def neighbour_tables(
     scale = Normaliser(preprocessing, device).scale
     for label in splits.forget_classes:
         forget = splits.forget[train.labels[splits.forget] == label]
-        width = min(WIDTH, len(splits.retain))
-        path = cache_dir / "neighbours" / f"{_key(dataset, preprocessing, forget, splits.retain, width)}.pt"
+        pool = splits.retain[train.labels[splits.retain] != label]
+        width = min(WIDTH, len(pool))
+        path = cache_dir / "neighbours" / f"{_key(dataset, preprocessing, forget, pool, width)}.pt"
         known = load_state(path)
         if known is None:
             started = time.perf_counter()
             asked, _ = to_device(train, forget, device)
-            searched, _ = to_device(train, splits.retain, device)
+            searched, _ = to_device(train, pool, device)
             places = farthest_neighbours(asked, searched, width, scale).cpu().numpy()
-            farthest = torch.from_numpy(splits.retain[places].astype(np.int32))
+            farthest = torch.from_numpy(pool[places].astype(np.int32))
             known = {"farthest": farthest, "elapsed_s": time.perf_counter() - started}
             save_state(path, known)
         tables[label] = NeighbourTable(forget, known["farthest"].numpy(), known["elapsed_s"])

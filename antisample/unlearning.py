@@ -10,6 +10,7 @@ from torch import nn
 from antisample.config import UnlearnConfig
 from antisample.datasets import load_dataset
 from antisample.device import choose_device
+from antisample.errors import ConfigError
 from antisample.methods import OriginalModel, UnlearnContext, find_method
 from antisample.metrics import PARTS, RetrainedReference, Subject, check_families, evaluate
 from antisample.neighbour_table import NeighbourTable, neighbour_tables
@@ -73,6 +74,8 @@ def load_inputs(
             image_size=data.image_size,
             cache_dir=data.cache_dir,
         )
+    if config.forget.samples and not config.method.forgets_samples:
+        raise ConfigError(f"The method {config.method.name!r} forgets classes, so `forget.samples` cannot be given.")
     splits = make_splits(dataset, config.forget, config.split, has_checkpoint=config.model.checkpoint is not None)
     check_families(config.evaluation.final, dataset, splits)
     device = choose_device(config.device)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from antisample.card import UnlearningCard, file_digest
+from antisample.card import UnlearningCard
+from antisample.card_file import file_digest
 from antisample.checkpoint import load_checkpoint, load_weights, weights_fingerprint
 from antisample.determinism import deterministic
 from antisample.device import choose_device

@@ -1,47 +1,36 @@
 """Applying a trial: the search's answer becomes a model file and a card of what was done."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from antisample.card import (
     CardMetric,
     DataFacts,
-    ModelFile,
     OriginalFacts,
     RequestFacts,
     SpreadFigure,
     TimeFacts,
     UnlearningCard,
-    environment_facts,
-    file_digest,
-    now,
-    write_card,
 )
-from antisample.checkpoint import Checkpoint, save_checkpoint, weights_fingerprint
+from antisample.card_file import environment_facts, now, write_card
+from antisample.checkpoint import weights_fingerprint
 from antisample.config import UnlearnConfig
 from antisample.determinism import deterministic
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError
-from antisample.export import EXPORT_FILES, ExportError, ExportFormat, export_model
+from antisample.export import ExportError, ExportFormat
 from antisample.files import check_writable
-from antisample.loader import Normaliser, to_device
 from antisample.metrics.retrained import reference_values
-from antisample.models import build_model
 from antisample.splits import ForgetRequest
 from antisample.types import StepReport, UnlearnMetrics
-from antisample.unlearning import Unlearning, UnlearnInputs, evaluate_finished, load_inputs, unlearn
+from antisample.unlearning import UnlearnInputs, evaluate_finished, load_inputs, unlearn
 from tuning.display import shown_path
+from tuning.model_files import write_model
 from tuning.outcome import find_outcome
 from tuning.progress import Progress
 from tuning.records import TrialRecord
 from tuning.study_view import StudyView
-
-_COMPARED_IMAGES = 64
 
 
 @dataclass(frozen=True)
@@ -148,7 +137,7 @@ def apply_config(
                 f"retain {values['validation/retain_accuracy']:.1%}, {step.elapsed_s:.1f} s"
             )
         environment = environment_facts(config.device, not_deterministic)
-    files, problems = _write_model(running, out, formats)
+    files, problems = write_model(running, out, formats)
     weights = weights_fingerprint(dict(running.model.state_dict()))
     splits, dataset, preprocessing = inputs.splits, inputs.dataset, inputs.original.preprocessing
     card = UnlearningCard(
@@ -157,6 +146,7 @@ def apply_config(
             in_words=config.forget.in_words(),
             classes=tuple(dataset.class_names[label] for label in splits.forget_classes),
             images=len(splits.forget),
+            never_seen=splits.never_seen,
         ),
         data=DataFacts(
             name=dataset.name,
@@ -215,48 +205,6 @@ def _known_spread(study: StudyView, record: TrialRecord) -> tuple[dict[str, Spre
     n = len(record.seeds)
     figures = {name: SpreadFigure(mean=record.metrics[name], std=std, n=n) for name, std in record.spread.items()}
     return figures, f"the {n} seeds of the search" if figures else ""
-
-
-def _write_model(
-    running: Unlearning, out: Path, formats: Iterable[ExportFormat]
-) -> tuple[tuple[ModelFile, ...], list[str]]:
-    """Writes the model in every format; returns the files, and why some could not be written."""
-    config, inputs = running.config, running.inputs
-    preprocessing = inputs.original.preprocessing
-    metadata = {
-        "model": config.model.name,
-        "mean": json.dumps(preprocessing.mean),
-        "std": json.dumps(preprocessing.std),
-        "unlearning": config.model_dump_json(),
-    }
-    path = out / "model.safetensors"
-    state_dict = {name: tensor.cpu() for name, tensor in running.model.state_dict().items()}
-    save_checkpoint(path, Checkpoint(state_dict, metadata))
-    files = [ModelFile(file=path.name, format="safetensors", sha256=file_digest(path))]
-    problems: list[str] = []
-    images = _real_images(inputs)
-    for form in formats:
-        path = out / EXPORT_FILES[form]
-        model = build_model(config.model.name, inputs.dataset.n_classes, inputs.dataset.channels)
-        model.load_state_dict(state_dict)
-        try:
-            difference = export_model(model, images, preprocessing, form, path)
-        except ExportError as error:
-            path.unlink(missing_ok=True)
-            problems.append(str(error))
-            continue
-        digest = file_digest(path)
-        files.append(ModelFile(file=path.name, format=form, sha256=digest, largest_difference=difference))
-    return tuple(files), problems
-
-
-def _real_images(inputs: UnlearnInputs) -> torch.Tensor:
-    """Some images of the test split as the model takes them, on the CPU."""
-    test = inputs.dataset.test
-    positions = np.linspace(0, len(test) - 1, min(_COMPARED_IMAGES, len(test))).astype(np.int64)
-    device = torch.device("cpu")
-    images, _ = to_device(test, positions, device)
-    return Normaliser(inputs.original.preprocessing, device)(images)
 
 
 def _metrics(

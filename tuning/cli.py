@@ -37,6 +37,18 @@ Overrides = Annotated[
 ForgetClasses = Annotated[
     list[str] | None, typer.Option(metavar="CLASS", help="A label or class name; repeatable, or separated by commas.")
 ]
+ForgetSamples = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Positions of training images, as text, CSV or Parquet, instead of classes."),
+]
+ModelName = Annotated[str | None, typer.Option(help="A registered model, or `package.module:function`.")]
+DatasetName = Annotated[
+    str | None, typer.Option("--data", "--dataset", metavar="NAME|PATH", help="A registered data set, or a folder.")
+]
+Normalisation = Annotated[
+    str | None,
+    typer.Option(metavar="MEAN/STD", help="What the model expects; by default as the checkpoint's metadata says."),
+]
 DataRoot = Annotated[Path | None, typer.Option(metavar="DIR", help="Where torchvision data sets lie.")]
 CheckpointFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="The original's weights; trained without it.")
@@ -60,9 +72,19 @@ ClusterFile = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the outcome only, no progress.")]
 
 
-@app.command(epilog="Example: antisample run studies/demo.yaml --set n_trials=32 --set forget.classes=[7]")
+@app.command(
+    epilog="Examples: antisample run studies/demo.yaml --set n_trials=32 --set forget.classes=[7]; "
+    "antisample run --model my_package.models:build --checkpoint model.safetensors --data images --forget cat"
+)
 def run(
-    study: StudyFile,
+    study: Annotated[Path | None, typer.Argument(metavar="STUDY.yaml", help="The study; or else give flags.")] = None,
+    model: ModelName = None,
+    checkpoint: CheckpointFile = None,
+    normalisation: Normalisation = None,
+    dataset: DatasetName = None,
+    root: DataRoot = None,
+    forget: ForgetClasses = None,
+    forget_samples: ForgetSamples = None,
     overrides: Overrides = None,
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow store or server; `none` switches tracking off.")
@@ -76,7 +98,16 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Search: run a study, or continue it if its directory exists."""
-    _commands("studies").run(study, overrides, tracking_uri, warm_start, select, cluster, as_json, quiet)
+    flags = {
+        "model": model,
+        "checkpoint": checkpoint,
+        "normalisation": normalisation,
+        "dataset": dataset,
+        "root": root,
+        "forget": forget,
+        "forget_samples": forget_samples,
+    }
+    _commands("studies").run(study, flags, overrides, tracking_uri, warm_start, select, cluster, as_json, quiet)
 
 
 @app.command(epilog="Example: antisample resume runs/demo")
@@ -148,12 +179,12 @@ def unlearn_command(
     ] = None,
     method: Annotated[str | None, typer.Option(help="A method, with its defaults.")] = None,
     forget: ForgetClasses = None,
-    dataset: Annotated[
-        str | None, typer.Option(metavar="NAME|PATH", help="By default the published set's data set.")
-    ] = None,
+    forget_samples: ForgetSamples = None,
+    dataset: DatasetName = None,
     root: DataRoot = None,
-    model: Annotated[str | None, typer.Option(help="By default the published set's model.")] = None,
+    model: ModelName = None,
     checkpoint: CheckpointFile = None,
+    normalisation: Normalisation = None,
     seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
     overrides: ValueOverrides = None,
     formats: Annotated[
@@ -175,10 +206,12 @@ def unlearn_command(
             "published": published,
             "method": method,
             "forget": forget,
+            "forget_samples": forget_samples,
             "dataset": dataset,
             "root": root,
             "model": model,
             "checkpoint": checkpoint,
+            "normalisation": normalisation,
             "seed": seed,
             "overrides": overrides,
         },
@@ -275,6 +308,7 @@ def _commands(module: str) -> ModuleType:
 
 def main() -> None:
     """Runs the command line; a user's mistake gives one message and exit code 2, never a traceback."""
+    sys.path.append(str(Path.cwd()))  # models of the user's, such as my_package.models:build
     try:
         app()
     except Exception as error:

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from antisample.card import read_card
+from antisample.card_file import read_card
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError
 from antisample.export import check_formats
@@ -73,16 +73,17 @@ def unlearn(
         given = [
             f"`--{'set' if name == 'overrides' else name}`"
             for name, value in direct.items()
-            if value and name != "forget"
+            if value and name not in ("forget", "forget_samples")
         ]
         if given:
             raise ConfigError(f"`--study` says everything itself, so {given[0]} cannot be given beside it.")
         if select is not None and trial not in (None, "best"):
             raise ConfigError(f"`--select` chooses the trial, so it cannot be given beside `--trial {trial}`.")
         opened = open_study(study, selected(select))
-        request = forget_request(opened.config, direct["forget"])
+        which = {name: direct[name] for name in ("forget", "forget_samples")}
+        request = forget_request(opened.config, which["forget"], which["forget_samples"])
         record = find_trial(opened, trial or "best")
-        command = unlearn_command({"study": study, "trial": record.number, "forget": direct["forget"]}, out, wanted)
+        command = unlearn_command({"study": study, "trial": record.number, **which}, out, wanted)
         progress.say(f"Applying trial {record.number} ({record.origin})")
         config, provenance = trial_config(opened, record, request, command)
     else:

@@ -8,22 +8,22 @@ import pyarrow.parquet as pq
 
 from antisample.errors import DataError
 
-_COLUMNS = ("sample", "samples", "id", "index")
-_LONGEST_LIST = 5
+_COLUMNS = ("sample", "samples", "id", "index", "file")
 
 
-def read_sample_ids(path: Path) -> list[int]:
-    """Reads ids of training images: positions in the training split, from 0.
+def read_sample_ids(path: Path) -> list[int | str]:
+    """Reads which training images are meant: positions in the training split, from 0, or files of an image folder.
 
     Args:
-        path: A Parquet file, a CSV file, or else a text of numbers between spaces, commas or ends of lines, where `#`
-            begins a remark. Of several columns the one named `sample`, `samples`, `id` or `index` counts.
+        path: A Parquet file, a CSV file, or else a text with numbers between spaces, commas or ends of lines, or with
+            a file a line; `#` begins a remark. Of several columns the one named `sample`, `samples`, `id`, `index` or
+            `file` counts.
 
     Returns:
-        The ids in the order of the file.
+        Positions and files in the order of the list.
 
     Raises:
-        DataError: If the file cannot be read, holds no ids, or holds something else in their place.
+        DataError: If the file cannot be read, or holds nothing.
     """
     if not path.is_file():
         raise DataError(f"{path}: the file of sample ids does not exist.")
@@ -32,18 +32,20 @@ def read_sample_ids(path: Path) -> list[int]:
         cells = read(path)
     except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
         raise DataError(f"{path}: cannot be read as a file of sample ids ({error}).") from error
-    wrong = [cell for cell in cells if not cell.isdecimal()]
-    if wrong:
-        shown = ", ".join(map(repr, wrong[:_LONGEST_LIST])) + (", ..." if len(wrong) > _LONGEST_LIST else "")
-        raise DataError(f"{path}: sample ids must be whole numbers of at least 0, but got {shown}.")
     if not cells:
         raise DataError(f"{path}: must hold at least one sample id, but got none.")
-    return [int(cell) for cell in cells]
+    if "" in cells:
+        raise DataError(f"{path}: every row must hold a sample id, but row {cells.index('') + 1} holds none.")
+    return [int(cell) if cell.isdecimal() else cell for cell in cells]
 
 
 def _from_text(path: Path) -> list[str]:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [word for line in lines for word in line.partition("#")[0].replace(",", " ").split()]
+    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    cells: list[str] = []
+    for line in filter(None, lines):
+        words = line.replace(",", " ").split()
+        cells += words if all(word.isdecimal() for word in words) else [line]
+    return cells
 
 
 def _from_csv(path: Path) -> list[str]:
@@ -51,14 +53,15 @@ def _from_csv(path: Path) -> list[str]:
         rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(row)]
     if not rows:
         return []
-    headed = not all(cell.isdecimal() for cell in rows[0])
-    at = _column(path, rows[0] if headed else [""] * len(rows[0]))
+    headed = any(cell.lower() in _COLUMNS for cell in rows[0])
+    at = _column(path, rows[0])
     return [row[at] if at < len(row) else "" for row in rows[headed:]]
 
 
 def _from_parquet(path: Path) -> list[str]:
     table = pq.read_table(path)
-    return [str(value) for value in table.column(_column(path, table.column_names)).to_pylist()]
+    values = table.column(_column(path, table.column_names)).to_pylist()
+    return ["" if value is None else str(value) for value in values]
 
 
 def _column(path: Path, names: list[str]) -> int:

@@ -10,7 +10,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    NonNegativeInt,
     SerializerFunctionWrapHandler,
     field_validator,
     model_serializer,
@@ -28,14 +27,14 @@ class ForgetRequest(BaseModel):
 
     Attributes:
         classes: Labels or class names, at least one; at least one class must be left.
-        samples: Positions in the training split, from 0; or the path of a file that holds them, which is read at
-            once, see `read_sample_ids`.
+        samples: Positions in the training split, from 0, or files of an image folder, such as `cat/001.png`; or the
+            path of a list of them, which is read at once, see `read_sample_ids`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     classes: tuple[int | str, ...] = Field(default=(), min_length=1)
-    samples: tuple[NonNegativeInt, ...] = Field(default=(), min_length=1)
+    samples: tuple[int | str, ...] = Field(default=(), min_length=1)
 
     @field_validator("samples", mode="before")
     @classmethod
@@ -44,8 +43,11 @@ class ForgetRequest(BaseModel):
 
     @field_validator("samples")
     @classmethod
-    def _each_once(cls, samples: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(sorted(set(samples)))
+    def _each_once(cls, samples: tuple[int | str, ...]) -> tuple[int | str, ...]:
+        below = [sample for sample in samples if isinstance(sample, int) and sample < 0]
+        if below:
+            raise ValueError(f"must be positions of at least 0 or files, but got {below[0]}")
+        return tuple(sorted(set(samples), key=lambda sample: (isinstance(sample, str), sample)))
 
     @model_validator(mode="after")
     def _one_kind(self) -> "ForgetRequest":
@@ -124,7 +126,7 @@ def make_splits(dataset: Dataset, request: ForgetRequest, config: SplitConfig, *
 
     Args:
         dataset: The data.
-        request: What to forget.
+        request: What to forget; samples by position.
         config: How to draw.
         has_checkpoint: Whether the original model comes from outside and may have seen every training image.
 
@@ -181,10 +183,11 @@ def _classes_of(request: ForgetRequest, dataset: Dataset) -> tuple[int, ...]:
     """The classes to forget, or those of the samples to forget."""
     if not request.samples:
         return forget_classes(request, dataset.class_names)
-    if request.samples[-1] >= len(dataset.train):
+    wrong = [sample for sample in request.samples if isinstance(sample, str) or sample >= len(dataset.train)]
+    if wrong:
         raise ConfigError(
             f"`forget.samples` must be positions in the training split, from 0 to {len(dataset.train) - 1}, "
-            f"but got {request.samples[-1]}."
+            f"but got {wrong[0]!r}."
         )
     return tuple(int(label) for label in np.unique(dataset.train.labels[np.array(request.samples)]))
 

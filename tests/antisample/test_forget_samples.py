@@ -5,9 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pydantic import ValidationError
 
 from antisample import UnlearnConfig, load_inputs, unlearn
+from antisample.datasets import load_dataset
 from antisample.errors import ConfigError
 from antisample.methods import UnlearnContext, find_method, method_config, method_names
 from antisample.metrics import Predictions, Subject, evaluate, summarise
@@ -51,7 +53,7 @@ def test_a_request_names_classes_or_samples_and_says_it_as_it_was_written(tmp_pa
     for values in ({}, {"classes": [1], "samples": [1]}):
         with pytest.raises(ValidationError, match="must name either `classes` or `samples`"):
             ForgetRequest(**values)
-    for values in ({"samples": []}, {"samples": [-1]}, {"samples": ["a"]}):
+    for values in ({"samples": []}, {"samples": [-1]}, {"samples": [1.5]}):
         with pytest.raises(ValidationError, match="samples"):
             ForgetRequest(**values)
 
@@ -91,6 +93,7 @@ def test_every_kind_of_request_shares_one_original_model(inputs, digits_inputs, 
     ("choose", "message"),
     [
         (lambda data, _: [len(data.train)], r"from 0 to 1436, but got 1437"),
+        (lambda *_: ["3/a.png"], r"from 0 to 1436, but got '3/a.png'"),
         (lambda data, _: np.flatnonzero(data.train.labels == 4).tolist(), "but got all of 4; to forget a whole"),
         (lambda _, splits: splits.validation[:3].tolist(), "held out as validation"),
     ],
@@ -210,3 +213,36 @@ def test_an_unlearning_with_a_retrained_reference_from_start_to_end(config):
     assert values["test/retain_accuracy"] > 0.9
     assert values["test/retrained_gap"] < 0.2
     assert values["validation/forget_gap"] < 0.2
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Real digits as an image folder; files are named against the order of their making."""
+    data = load_dataset("digits", cache_dir=tmp_path / "cache")
+    for split, images in (("train", data.train), ("test", data.test)):
+        for at in range(len(images)):
+            place = tmp_path / "images" / split / f"digit {images.labels[at]}"
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(images.images[at, 0]).save(place / f"{9999 - at}.png")
+    return tmp_path / "images"
+
+
+def test_images_of_a_folder_are_named_by_their_files(folder, digits_config, tmp_path):
+    files = sorted(path.relative_to(folder / "train").as_posix() for path in (folder / "train").rglob("*.png"))
+    wanted = [files[at] for at in range(0, 1400, 20)]
+    request = ForgetRequest(samples=[f"train/{wanted[0]}", *wanted[1:], 1436])
+    values = {**digits_config.model_dump(), "forget": request.model_dump(), "evaluation": {"final": []}}
+    values["data"] = {"source": str(folder), "cache_dir": str(tmp_path / "cache")}
+    inputs = load_inputs(UnlearnConfig.parse(values))
+    splits, train = inputs.splits, inputs.dataset.train
+    assert len(splits.forget) + splits.never_seen == 71
+    for at in splits.forget:
+        name = files[at]
+        assert name in wanted or at == 1436
+        assert np.array_equal(train.images[at, 0], np.array(Image.open(folder / "train" / name)))
+    values["forget"] = {"samples": ["digit 3/gone.png"]}
+    with pytest.raises(ConfigError, match=r"such as digit 0/\d+.png, but got 'digit 3/gone.png'"):
+        load_inputs(UnlearnConfig.parse(values))
+    values["data"] = digits_config.data
+    with pytest.raises(ConfigError, match="known by position alone"):
+        load_inputs(UnlearnConfig.parse(values))

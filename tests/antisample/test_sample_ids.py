@@ -12,6 +12,7 @@ from antisample.sample_ids import read_sample_ids
         ("ids.txt", "5 3, 8\n# a remark\n\n3 # another\n"),
         ("ids", "5\n3\n8\n3"),
         ("ids.csv", "5\n3\n8\n3\n"),
+        ("ids.csv", "5\n3\n\n8\n3"),
         ("ids.csv", "id\n5\n3\n8\n3\n"),
         ("ids.csv", "\ufeffperson,Sample\nann,5\nbo,3\ncy, 8\n\ndi,3\n"),
     ],
@@ -30,9 +31,8 @@ def test_ids_are_read_from_parquet(tmp_path, columns):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("ids.txt", b"5\nminus\n-1\n", "must be whole numbers of at least 0, but got 'minus', '-1'"),
-        ("ids.csv", b"a,b\n1,2\n", "must be named sample or samples or id or index, but got"),
-        ("ids.csv", b"name,id\nann\n", "whole numbers of at least 0, but got ''"),
+        ("ids.csv", b"a,b\n1,2\n", "must be named sample or samples or id or index or file, but got"),
+        ("ids.csv", b"name,id\nann,5\nbo\n", "every row must hold a sample id, but row 2 holds none"),
         ("ids.txt", b"# nothing\n", "at least one sample id"),
         ("ids.csv", b"", "at least one sample id"),
         ("ids.txt", b"\xff\xfe\x00", "cannot be read as a file of sample ids"),
@@ -47,10 +47,22 @@ def test_other_content_is_refused(tmp_path, name, content, message):
 
 def test_parquet_with_numbers_that_are_no_positions_is_refused(tmp_path):
     pq.write_table(pa.table({"id": [1, None]}), tmp_path / "ids.parquet")
-    with pytest.raises(DataError, match="but got 'None'"):
+    with pytest.raises(DataError, match="row 2 holds none"):
         read_sample_ids(tmp_path / "ids.parquet")
 
 
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         read_sample_ids(tmp_path / "gone.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("files.txt", "cat/a b.png\n7, 9\ntrain/dog/1,5.png # a remark\n"),
+        ("files.csv", 'file\ncat/a b.png\n7\n9\n"train/dog/1,5.png"\n'),
+    ],
+)
+def test_files_of_an_image_folder_may_stand_in_the_place_of_positions(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    assert read_sample_ids(tmp_path / name) == ["cat/a b.png", 7, 9, "train/dog/1,5.png"]

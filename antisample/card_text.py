@@ -87,7 +87,8 @@ def _repeatable(card: UnlearningCard) -> str:
     environment = card.environment
     if environment.not_deterministic:
         return f"not bit by bit: {', '.join(environment.not_deterministic)} may give other last digits"
-    return f"bit by bit on the same hardware and versions, with {environment.threads} threads"
+    same = "from the same original model, on the same hardware and versions"
+    return f"bit by bit {same}, with {environment.threads} threads"
 
 
 def _table(metrics: list[CardMetric]) -> list[str]:

@@ -122,8 +122,21 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         try:
             metadata = {**checkpoint.metadata, _DIGEST: weights_fingerprint(tensors)}
             safetensors.torch.save_file(tensors, unfinished, metadata)
+            _sort_metadata(unfinished)
         except safetensors.SafetensorError as error:
             raise DataError(f"{path}: cannot be written ({error}).") from error
+
+
+def _sort_metadata(path: Path) -> None:
+    """Makes a file depend on its content alone: safetensors writes metadata in an order that changes."""
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode().ljust(length)
+        if len(text) == length:
+            file.seek(8)
+            file.write(text)
 
 
 def load_weights(model: nn.Module, state_dict: dict[str, Tensor], source: str) -> None:

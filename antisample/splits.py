@@ -39,7 +39,9 @@ class ForgetRequest(BaseModel):
     @field_validator("samples", mode="before")
     @classmethod
     def _from_file(cls, samples: Any) -> Any:
-        return read_sample_ids(Path(samples)) if isinstance(samples, str | Path) else samples
+        if isinstance(samples, str | Path):
+            return read_sample_ids(Path(samples))
+        return samples.tolist() if isinstance(samples, np.ndarray) else samples
 
     @field_validator("samples")
     @classmethod

@@ -90,10 +90,11 @@ def trial_config(
     Returns:
         The configuration, and where it comes from.
     """
-    position = study.config.forget.index(request) if request in study.config.forget else 0
+    known = [known.in_words() for known in study.config.forget]
+    position = known.index(request.in_words()) if request.in_words() in known else 0
     config = study.config.unlearn_config(record.params, record.seeds[position], position)
     config = config.model_copy(update={"forget": request})
-    spread, over = _known_spread(study, record) if study.config.forget == (request,) else ({}, "")
+    spread, over = _known_spread(study, record) if known == [request.in_words()] else ({}, "")
     origin: dict[str, str | int] = {"study": study.config.name, "trial": record.number, "trial from": record.origin}
     return config, Provenance(command, origin, spread, over)
 

@@ -79,7 +79,7 @@ def study_of_flags(options: dict[str, Any]) -> StudyConfig:
     values = _task(options, options["model"], options["dataset"])
     forgotten = options["forget_samples"].stem if options["forget_samples"] else "-".join(values["forget"]["classes"])
     source = Path(options["dataset"]).resolve().name
-    name = f"{options['model'].rpartition('.')[2]}-{source}-forget-{forgotten}"
+    name = f"{re.split('[.:]', options['model'])[-1]}-{source}-forget-{forgotten}"
     values["name"] = re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("._-")
     for override in options["overrides"] or []:
         override_value(values, override)

@@ -45,7 +45,7 @@ def context(inputs):
 def test_a_request_names_classes_or_samples_and_says_it_as_it_was_written(tmp_path):
     (tmp_path / "ids.txt").write_text("7\n2\n7\n")
     request = ForgetRequest(samples=tmp_path / "ids.txt")
-    assert request == ForgetRequest(samples=[2, 7])
+    assert request == ForgetRequest(samples=[2, 7]) == ForgetRequest(samples=np.array([7, 2]))
     assert request.model_dump(mode="json") == {"samples": [2, 7]}
     assert ForgetRequest(classes=[3]).model_dump(mode="json") == {"classes": [3]}
     assert request.in_words().startswith("2 samples (")

@@ -21,7 +21,7 @@ class SelectionConfig(BaseModel):
     Attributes:
         max_forget_accuracy: Validation forget accuracy that counts as forgotten where classes are, in [0, 1].
         max_forget_gap: Distance of the forget accuracy to that on unseen images that counts as forgotten where
-            samples are, in [0, 1].
+            samples are, in [0, 1]; so does one that is within two standard errors of none.
         by: `rule`, which needs no retrained reference, or `oracle`, the smallest gap to it.
     """
 
@@ -43,7 +43,7 @@ def choose(
     and then the membership inference nearest to chance. If none forgets well enough, the one that forgets most.
 
     Where samples are to be forgotten, "most" means: nearest to how the model does on unseen images, by accuracy and
-    then by loss.
+    then by loss. A few samples tell little: no retain accuracy is given away for a gap that chance explains.
 
     Args:
         front: Trials that no other dominates.
@@ -59,11 +59,11 @@ def choose(
     retain = "validation/retain_accuracy"
     if config.by_samples:
         forget, limit = "validation/forget_gap", config.selection.max_forget_gap
-        within = f"a validation forget accuracy at most {100 * limit:.1f} points from that on unseen images"
+        within = f"a forget accuracy within {100 * limit:.1f} points or two standard errors of that on unseen images"
     else:
         forget, limit = "validation/forget_accuracy", config.selection.max_forget_accuracy
         within = f"a validation forget accuracy of at most {limit:.1%}"
-    enough = [record for record in front if record.metrics[forget] <= limit]
+    enough = [r for r in front if r.metrics[forget] <= max(limit, 2 * _gap_error(r) if config.by_samples else 0.0)]
     if enough:
         best = max(enough, key=lambda r: r.metrics[retain])
         error = _standard_error(best, retain)
@@ -108,6 +108,13 @@ def choose_oracle(front: list[TrialRecord]) -> TrialRecord | None:
     """
     known = [record for record in front if GAP in record.metrics]
     return min(known, key=lambda record: (record.metrics[GAP], record.number), default=None)
+
+
+def _gap_error(record: TrialRecord) -> float:
+    """Standard error of the forget gap if samples were like unseen images; 0 where their numbers are unknown."""
+    accuracy = record.metrics["validation/retain_accuracy"]
+    numbers = [record.counts.get(f"validation/{kind}", 0) for kind in ("forget", "retain")]
+    return math.sqrt(accuracy * (1 - accuracy) * sum(1 / n for n in numbers)) if all(numbers) else 0.0
 
 
 def _standard_error(record: TrialRecord, metric: str) -> float:

@@ -15,6 +15,7 @@ from antisample.card import UnlearningCard
 from antisample.card_file import read_card
 from antisample.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, weights_fingerprint
 from antisample.models import build_model
+from tuning import cli
 
 RECIPE = ["--set", "model.recipe.epochs=6", "--set", "model.recipe.batch_size=64", "--set", "method.epochs=2"]
 
@@ -25,14 +26,24 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def made(call, place, cache_dir):
-    """A model that forgot the digit 3, with its card."""
+@pytest.fixture(scope="module")
+def original_card(tmp_path_factory, cache_dir):
+    folder = tmp_path_factory.mktemp("made")
     arguments = ["--dataset", "digits", "--model", "SmallCNN", "--forget", "3", "--seed", "4", *RECIPE]
-    arguments += ["--set", f"data.cache_dir={cache_dir}"]
-    code, _, err = call("unlearn", *arguments, "--set", "evaluation.final=[membership, retrained]", "--out", "out")
-    assert code == 0, err
-    return place / "out"
+    arguments += ["--set", f"data.cache_dir={cache_dir}", "--set", "evaluation.final=[membership, retrained]"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["antisample", "unlearn", *arguments, "--out", "out"])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    assert not ended.value.code
+    return folder / "out"
+
+
+@pytest.fixture
+def made(original_card, place):
+    """A model that forgot the digit 3, with its card."""
+    return Path(shutil.copytree(original_card, place / "out"))
 
 
 def changed(card_file, change):

@@ -38,11 +38,11 @@ def figures():
 
 @pytest.fixture
 def make_trials(config, make_study, figures):
-    def make(*trials):
-        study = make_study(config)
+    def make(*trials, samples=100, unseen=900):
+        study = make_study(config.model_copy(update={"name": f"of-{samples}"}))
         for key, values in enumerate(trials):
             study.ask(str(key))
-            study.complete(str(key), figures(*values), {"validation/forget": 100, "validation/retain": 900})
+            study.complete(str(key), figures(*values), {"validation/forget": samples, "validation/retain": unseen})
         return study
 
     return make
@@ -81,11 +81,18 @@ def test_requests_that_do_not_work_are_refused(values, changes, message):
 
 
 def test_the_chosen_trial_does_on_samples_as_on_unseen_images(make_trials):
-    # One standard error of 90 % of 900 images is 1 point; the first keeps most and has not forgotten.
-    outcome = find_outcome(make_trials((1.0, 0.92), (0.915, 0.90), (0.901, 0.895), (0.80, 0.80)))
+    # A standard error of 90 % of 9,000 images is 0.3 points, of the gap 1.0; the first trial has not forgotten.
+    trials = (1.0, 0.92), (0.915, 0.90), (0.901, 0.898), (0.80, 0.80)
+    outcome = find_outcome(make_trials(*trials, samples=1000, unseen=9000))
     assert [record.number for record in outcome.front] == [3, 2, 1, 0]
     assert outcome.chosen.number == 2
-    assert "at most 2.0 points from that on unseen images" in outcome.reason
+    assert "within 2.0 points or two standard errors of that on unseen images" in outcome.reason
+
+
+def test_no_accuracy_is_given_away_for_a_gap_that_chance_explains(make_trials):
+    # 50 samples: two standard errors of the gap at 97 % are 4.9 points.
+    assert find_outcome(make_trials((1.0, 0.97), (0.87, 0.87), samples=50)).chosen.number == 0
+    assert find_outcome(make_trials((1.0, 0.97), (0.87, 0.87), samples=5000)).chosen.number == 1
 
 
 def test_forgetting_too_much_is_as_bad_as_too_little(make_trials):

@@ -1,4 +1,4 @@
-"""The core of antisample: make a trained classifier forget classes. Knows nothing of searching or tracking."""
+"""The core of antisample: make a trained classifier forget. Knows nothing of searching or tracking."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from antisample.metrics import evaluate
     from antisample.splits import ForgetRequest, SplitConfig
     from antisample.types import Dataset, Splits, StepReport, UnlearnMetrics
-    from antisample.unlearning import Unlearning, UnlearnInputs, load_inputs, unlearn
+    from antisample.unlearning import Unlearning, UnlearnInputs, load_inputs, subject_of, unlearn
 
 __version__ = "0.1.0"
 
@@ -19,7 +19,7 @@ _HOMES = {
     "metrics": ("evaluate",),
     "splits": ("ForgetRequest", "SplitConfig"),
     "types": ("Dataset", "Splits", "StepReport", "UnlearnMetrics"),
-    "unlearning": ("UnlearnInputs", "Unlearning", "load_inputs", "unlearn"),
+    "unlearning": ("UnlearnInputs", "Unlearning", "load_inputs", "subject_of", "unlearn"),
 }
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Unlearning",
     "evaluate",
     "load_inputs",
+    "subject_of",
     "unlearn",
 ]
 

@@ -106,9 +106,15 @@ def pack_checkpoint(checkpoint: Checkpoint) -> bytes:
     Raises:
         DataError: If safetensors cannot hold it.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state_dict.items()}
+    tensors, storages = {}, set()
+    for name, tensor in checkpoint.state_dict.items():
+        own = tensor.detach().cpu().contiguous()
+        storage = own.untyped_storage().data_ptr()
+        tensors[name] = own.clone() if storage in storages else own  # safetensors refuses tied weights
+        storages.add(storage)
+    metadata = {**checkpoint.metadata, _DIGEST: weights_fingerprint(tensors)}
     try:
-        return safetensors.torch.save(tensors, {**checkpoint.metadata, _DIGEST: weights_fingerprint(tensors)})
+        return _sorted_metadata(safetensors.torch.save(tensors, metadata))
     except safetensors.SafetensorError as error:
         raise DataError(f"The weights cannot be written ({error}).") from error
 
@@ -126,6 +132,15 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     content = pack_checkpoint(checkpoint)
     with whole_file(path) as unfinished:
         unfinished.write_bytes(content)
+
+
+def _sorted_metadata(content: bytes) -> bytes:
+    """Makes a file depend on its content alone: safetensors writes metadata in an order that changes."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode().ljust(length)
+    return content[:8] + text + content[8 + length :] if len(text) == length else content
 
 
 def load_weights(model: nn.Module, state_dict: dict[str, Tensor], source: str) -> None:

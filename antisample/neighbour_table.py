@@ -73,7 +73,7 @@ class NeighbourTable:
 def neighbour_tables(
     dataset: Dataset, splits: Splits, preprocessing: Preprocessing, device: torch.device, cache_dir: Path | str
 ) -> dict[int, NeighbourTable]:
-    """Finds the neighbours of each class to forget among all retain images, or reads them from the cache.
+    """Finds the neighbours of each class to forget among the retain images of other classes, or reads them.
 
     Args:
         dataset: The data.
@@ -93,16 +93,17 @@ def neighbour_tables(
     scale = Normaliser(preprocessing, device).scale
     for label in splits.forget_classes:
         forget = splits.forget[train.labels[splits.forget] == label]
-        width = min(WIDTH, len(splits.retain))
-        path = cache.folder / "neighbours" / f"{_key(dataset, preprocessing, forget, splits.retain, width)}.pt"
+        pool = splits.retain[train.labels[splits.retain] != label]
+        width = min(WIDTH, len(pool))
+        path = cache.folder / "neighbours" / f"{_key(dataset, preprocessing, forget, pool, width)}.pt"
         cache.fetch(path)
         known = load_state(path)
         if known is None:
             started = time.perf_counter()
             asked, _ = to_device(train, forget, device)
-            searched, _ = to_device(train, splits.retain, device)
+            searched, _ = to_device(train, pool, device)
             places = farthest_neighbours(asked, searched, width, scale).cpu().numpy()
-            farthest = torch.from_numpy(splits.retain[places].astype(np.int32))
+            farthest = torch.from_numpy(pool[places].astype(np.int32))
             known = {"farthest": farthest, "elapsed_s": time.perf_counter() - started}
             save_state(path, known)
             cache.share(path)

@@ -53,6 +53,7 @@ def original_model(
         StorageError: If the cache is an object store and cannot be asked.
     """
     initial = find_initial_weights(config.initial_weights, config.name, dataset.n_classes, dataset.channels)
+    _check_answers(config.name, dataset)
     if config.checkpoint is not None:
         checkpoint = load_checkpoint(config.checkpoint)
         return _from_checkpoint(checkpoint, config, dataset, str(config.checkpoint), initial)
@@ -161,6 +162,25 @@ def _from_checkpoint(
 
 def _configured(config: ModelConfig) -> Preprocessing | None:
     return Preprocessing(config.mean, config.std) if config.mean is not None and config.std is not None else None
+
+
+def _check_answers(name: str, dataset: Dataset) -> None:
+    """Raises ConfigError unless the network gives each image a number for each class."""
+    model = build_model(name, dataset.n_classes, dataset.channels).eval()
+    shape = (2, *dataset.train.images.shape[1:])
+    try:
+        with torch.inference_mode():
+            answers = model(torch.zeros(shape))
+    except Exception as error:  # whatever a network of the user's may raise
+        raise ConfigError(
+            f"`model.name` {name!r} cannot take the images of {dataset.name}, {list(shape)}: {error}"
+        ) from error
+    found = list(answers.shape) if isinstance(answers, torch.Tensor) else type(answers).__name__
+    if found != [2, dataset.n_classes]:
+        raise ConfigError(
+            f"`model.name` {name!r} must give logits [n, classes], here [2, {dataset.n_classes}], for the images of "
+            f"{dataset.name}, but gave {found}."
+        )
 
 
 def _check_channels(preprocessing: Preprocessing, dataset: Dataset, source: str) -> None:

@@ -1,30 +1,72 @@
 """From a forget request and a seed to the images that may be trained on, selected on and judged on."""
 
 import hashlib
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from antisample.errors import ConfigError
+from antisample.sample_ids import read_sample_ids
 from antisample.seeds import numpy_stream
 from antisample.types import Dataset, IndexArray, Splits
 
 
 class ForgetRequest(BaseModel):
-    """What to forget.
+    """What to forget: whole classes, or single training images.
 
     Attributes:
         classes: Labels or class names, at least one; at least one class must be left.
+        samples: Positions in the training split, from 0, or files of an image folder, such as `cat/001.png`; or the
+            path of a list of them, which is read at once, see `read_sample_ids`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    classes: tuple[int | str, ...] = Field(min_length=1)
+    classes: tuple[int | str, ...] = Field(default=(), min_length=1)
+    samples: tuple[int | str, ...] = Field(default=(), min_length=1)
+
+    @field_validator("samples", mode="before")
+    @classmethod
+    def _from_file(cls, samples: Any) -> Any:
+        if isinstance(samples, str | Path):
+            return read_sample_ids(Path(samples))
+        return samples.tolist() if isinstance(samples, np.ndarray) else samples
+
+    @field_validator("samples")
+    @classmethod
+    def _each_once(cls, samples: tuple[int | str, ...]) -> tuple[int | str, ...]:
+        below = [sample for sample in samples if isinstance(sample, int) and sample < 0]
+        if below:
+            raise ValueError(f"must be positions of at least 0 or files, but got {below[0]}")
+        return tuple(sorted(set(samples), key=lambda sample: (isinstance(sample, str), sample)))
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "ForgetRequest":
+        if bool(self.classes) == bool(self.samples):
+            got = "both" if self.classes else "neither"
+            raise ValueError(f"must name either `classes` or `samples`, but got {got}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_it_was_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value}
 
     def in_words(self) -> str:
-        """The classes as they were named, with commas between."""
+        """The classes as they were named, with commas between; or how many samples, and a digest of them."""
+        if self.samples:
+            digest = hashlib.blake2b(repr(self.samples).encode(), digest_size=4).hexdigest()
+            return f"{len(self.samples)} samples ({digest})"
         return ",".join(map(str, self.classes))
 
 
@@ -81,11 +123,12 @@ def forget_classes(request: ForgetRequest, class_names: tuple[str, ...]) -> tupl
 def make_splits(dataset: Dataset, request: ForgetRequest, config: SplitConfig, *, has_checkpoint: bool) -> Splits:
     """Draws the validation images and sorts the training images into forget and retain.
 
-    The draw depends on the data and `config` alone, so every forget request shares one original model.
+    The draw depends on the data and `config` alone, so every forget request shares one original model. Samples to
+    forget that were drawn for validation have never been seen by the model; they are then used for nothing.
 
     Args:
         dataset: The data.
-        request: What to forget.
+        request: What to forget; samples by position.
         config: How to draw.
         has_checkpoint: Whether the original model comes from outside and may have seen every training image.
 
@@ -95,7 +138,7 @@ def make_splits(dataset: Dataset, request: ForgetRequest, config: SplitConfig, *
     Raises:
         ConfigError: If the request does not fit the data, or a class is too small to be split.
     """
-    classes = forget_classes(request, dataset.class_names)
+    classes = _classes_of(request, dataset)
     source: Literal["train", "test"] = (
         ("test" if has_checkpoint else "train") if config.validation_from == "auto" else config.validation_from
     )
@@ -115,8 +158,16 @@ def make_splits(dataset: Dataset, request: ForgetRequest, config: SplitConfig, *
         )
     train = left if source == "train" else np.arange(len(dataset.train))
     test = left if source == "test" else np.arange(len(dataset.test))
-    to_forget = np.isin(dataset.train.labels[train], classes)
+    if request.samples:
+        asked = np.array(request.samples)
+        to_forget = np.isin(train, asked)
+        if source == "train":
+            validation = np.setdiff1d(validation, asked)
+        _check_samples(dataset, train, to_forget, validation)
+    else:
+        to_forget = np.isin(dataset.train.labels[train], classes)
     forget, retain = train[to_forget], train[~to_forget]
+    kind = ("samples",) if request.samples else ()
     return Splits(
         forget_classes=classes,
         forget=forget,
@@ -124,8 +175,44 @@ def make_splits(dataset: Dataset, request: ForgetRequest, config: SplitConfig, *
         validation=validation,
         validation_from=source,
         test=test,
-        fingerprint=_digest(dataset.fingerprint, source, classes, forget, retain, validation, test),
+        fingerprint=_digest(dataset.fingerprint, source, classes, forget, retain, validation, test, *kind),
+        by_samples=bool(request.samples),
+        never_seen=len(request.samples) - len(forget) if request.samples else 0,
     )
+
+
+def _classes_of(request: ForgetRequest, dataset: Dataset) -> tuple[int, ...]:
+    """The classes to forget, or those of the samples to forget."""
+    if not request.samples:
+        return forget_classes(request, dataset.class_names)
+    wrong = [sample for sample in request.samples if isinstance(sample, str) or sample >= len(dataset.train)]
+    if wrong:
+        raise ConfigError(
+            f"`forget.samples` must be positions in the training split, from 0 to {len(dataset.train) - 1}, "
+            f"but got {wrong[0]!r}."
+        )
+    return tuple(int(label) for label in np.unique(dataset.train.labels[np.array(request.samples)]))
+
+
+def _check_samples(
+    dataset: Dataset, train: IndexArray, to_forget: npt.NDArray[np.bool_], validation: IndexArray
+) -> None:
+    """Raises ConfigError if samples cannot be forgotten on this data."""
+    if not to_forget.any():
+        raise ConfigError(
+            "`forget.samples` must name images that the model was trained on, but all of them are held out as "
+            "validation images."
+        )
+    if not len(validation):
+        raise ConfigError("`forget.samples` must leave validation images, but got all of them.")
+    labels = dataset.train.labels[train]
+    gone = np.setdiff1d(labels[to_forget], labels[~to_forget])
+    if len(gone):
+        names = ", ".join(dataset.class_names[label] for label in gone[:5])
+        raise ConfigError(
+            f"`forget.samples` must leave training images of every class, but got all of {names}; to forget a whole "
+            "class, name it in `forget.classes`."
+        )
 
 
 def stratified_subset(labels: IndexArray, fraction: float, rng: np.random.Generator) -> IndexArray:

@@ -78,13 +78,15 @@ class Splits:
     """Which images an unlearning may train on, select on, and be judged on.
 
     Attributes:
-        forget_classes: The classes to forget, ascending.
+        forget_classes: The classes to forget, or those of the samples to forget, ascending.
         forget: Positions in the training split of the images to forget.
         retain: Positions in the training split of the images to keep; validation images are in neither.
         validation: Positions of images the original model has not seen; objectives and selection see these alone.
         validation_from: Which split `validation` points into.
         test: Positions in the test split; computed once, for finished trials.
         fingerprint: Hexadecimal digest of all of the above and of the data set's fingerprint.
+        by_samples: Whether single images are to be forgotten, and their classes kept.
+        never_seen: How many samples of the request the original model has never seen; they are used for nothing.
     """
 
     forget_classes: tuple[int, ...]
@@ -94,6 +96,8 @@ class Splits:
     validation_from: Literal["train", "test"]
     test: IndexArray
     fingerprint: str
+    by_samples: bool = False
+    never_seen: int = 0
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,15 @@ from typing import Any
 from torch import nn
 
 from antisample.config import UnlearnConfig
-from antisample.datasets import load_dataset
+from antisample.datasets import load_dataset, training_files
 from antisample.device import choose_device
+from antisample.errors import ConfigError
 from antisample.methods import OriginalModel, UnlearnContext, find_method
 from antisample.metrics import PARTS, RetrainedReference, Subject, check_families, evaluate
 from antisample.neighbour_table import NeighbourTable, neighbour_tables
 from antisample.pretrain import original_model
 from antisample.reference import ReferenceTraining
-from antisample.splits import make_splits
+from antisample.splits import ForgetRequest, make_splits
 from antisample.train import EpochListener
 from antisample.types import Dataset, Splits, StepReport, UnlearnMetrics
 
@@ -73,7 +74,11 @@ def load_inputs(
             image_size=data.image_size,
             cache_dir=data.cache_dir,
         )
-    splits = make_splits(dataset, config.forget, config.split, has_checkpoint=config.model.checkpoint is not None)
+    if config.forget.samples and not config.method.forgets_samples:
+        raise ConfigError(f"The method {config.method.name!r} forgets classes, so `forget.samples` cannot be given.")
+    splits = make_splits(
+        dataset, _by_position(config), config.split, has_checkpoint=config.model.checkpoint is not None
+    )
     check_families(config.evaluation.final, dataset, splits)
     device = choose_device(config.device)
     if shared is not None:
@@ -89,6 +94,23 @@ def load_inputs(
     if config.method.needs_neighbours:
         neighbours = neighbour_tables(dataset, splits, original.preprocessing, device, data.cache_dir)
     return UnlearnInputs(dataset, splits, original, reference, neighbours)
+
+
+def _by_position(config: UnlearnConfig) -> ForgetRequest:
+    """The request with positions in the place of files."""
+    request = config.forget
+    if not any(isinstance(sample, str) for sample in request.samples):
+        return request
+    positions = {file: i for i, file in enumerate(training_files(config.data.source, config.data.root))}
+    names = [str(sample).removeprefix("train/") for sample in request.samples if isinstance(sample, str)]
+    unknown = [name for name in names if name not in positions]
+    if unknown:
+        raise ConfigError(
+            f"`forget.samples` must name files in the training split of {config.data.source}, such as "
+            f"{next(iter(positions))}, but got {', '.join(map(repr, unknown[:5]))}."
+        )
+    kept = [sample for sample in request.samples if isinstance(sample, int)]
+    return ForgetRequest(samples=(*kept, *(positions[name] for name in names)))
 
 
 class Unlearning(Iterator[StepReport]):

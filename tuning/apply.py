@@ -1,22 +1,53 @@
-"""Applying a trial: the search's answer becomes a model file and a record of what was done."""
+"""Applying a trial: the search's answer becomes a model file and a card of what was done."""
 
-import json
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from antisample.checkpoint import Checkpoint, save_checkpoint
+from antisample.card import (
+    CardMetric,
+    DataFacts,
+    OriginalFacts,
+    RequestFacts,
+    SpreadFigure,
+    TimeFacts,
+    UnlearningCard,
+)
+from antisample.card_file import environment_facts, now, write_card
+from antisample.checkpoint import weights_fingerprint
 from antisample.config import UnlearnConfig
+from antisample.determinism import deterministic
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError
-from antisample.files import check_writable, whole_file
+from antisample.export import ExportError, ExportFormat
+from antisample.files import check_writable
+from antisample.metrics.retrained import reference_values
 from antisample.splits import ForgetRequest
-from antisample.unlearning import evaluate_finished, load_inputs, unlearn
+from antisample.types import StepReport, UnlearnMetrics
+from antisample.unlearning import UnlearnInputs, evaluate_finished, load_inputs, unlearn
 from tuning.display import shown_path
+from tuning.model_files import write_model
 from tuning.outcome import find_outcome
 from tuning.progress import Progress
 from tuning.records import TrialRecord
 from tuning.study_view import StudyView
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a card says about where an unlearning comes from.
+
+    Attributes:
+        command: What repeats it; `{threads}` in it becomes the number of threads.
+        origin: Where the hyperparameters come from.
+        spread: Of the same hyperparameters over several seeds, by metric.
+        spread_over: What the spread is over, in words.
+    """
+
+    command: str
+    origin: dict[str, str | int]
+    spread: Mapping[str, SpreadFigure] = field(default_factory=dict)
+    spread_over: str = ""
 
 
 def find_trial(study: StudyView, which: str) -> TrialRecord:
@@ -42,10 +73,10 @@ def find_trial(study: StudyView, which: str) -> TrialRecord:
     return finished[which]
 
 
-def apply_trial(
-    study: StudyView, record: TrialRecord, request: ForgetRequest, out: Path, progress: Progress
-) -> dict[str, Any]:
-    """Unlearns with a trial's hyperparameters, and writes `model.safetensors` and `unlearning.json`.
+def trial_config(
+    study: StudyView, record: TrialRecord, request: ForgetRequest, command: str
+) -> tuple[UnlearnConfig, Provenance]:
+    """The unlearning of a trial, to be done once more.
 
     The seed is that of the trial's first replicate of the request, so the result is one that the study has seen; a
     request that the study has not takes the trial's first seed.
@@ -54,75 +85,142 @@ def apply_trial(
         study: The study of the trial.
         record: The trial.
         request: What to forget.
-        out: The folder to write to; made if missing.
-        progress: Told about each epoch.
+        command: See `Provenance`.
 
     Returns:
-        What `unlearning.json` holds, and the path of the model.
-
-    Raises:
-        DataError: If the folder cannot be written.
+        The configuration, and where it comes from.
     """
-    known = [request.in_words() for request in study.config.forget]
+    known = [known.in_words() for known in study.config.forget]
     position = known.index(request.in_words()) if request.in_words() in known else 0
     config = study.config.unlearn_config(record.params, record.seeds[position], position)
     config = config.model_copy(update={"forget": request})
-    origin = {"study": study.config.name, "trial": record.number, "seed": config.seed}
-    progress.say(f"Applying trial {record.number} ({record.origin})")
-    return apply_config(config, out, progress, origin)
+    spread, over = _known_spread(study, record) if known == [request.in_words()] else ({}, "")
+    origin: dict[str, str | int] = {"study": study.config.name, "trial": record.number, "trial from": record.origin}
+    return config, Provenance(command, origin, spread, over)
 
 
-def apply_config(config: UnlearnConfig, out: Path, progress: Progress, origin: dict[str, Any]) -> dict[str, Any]:
-    """Unlearns and writes `model.safetensors` and `unlearning.json`.
+def apply_config(
+    config: UnlearnConfig,
+    out: Path,
+    progress: Progress,
+    provenance: Provenance,
+    formats: Iterable[ExportFormat] = (),
+    threads: int | None = None,
+) -> UnlearningCard:
+    """Unlearns, repeatably, and writes `model.safetensors`, what else is asked for, `card.json` and `card.md`.
 
     Args:
         config: What to forget from which model, and how.
         out: The folder to write to; made if missing.
         progress: Told about each epoch.
-        origin: Where the hyperparameters come from, for the record.
+        provenance: Where this comes from, for the card.
+        formats: Formats that the model is written in besides.
+        threads: Threads of the processor; by default as many as torch takes.
 
     Returns:
-        What `unlearning.json` holds, and the path of the model.
+        The card.
 
     Raises:
-        AntisampleError: If the configuration does not fit the data, or the folder cannot be written.
+        AntisampleError: If the configuration does not fit the data, the folder cannot be written, or the model cannot
+            be written in a format; in the last case the card is there, and names what could be written.
     """
     device = choose_device(config.device)
     check_writable(out)
-    inputs = load_inputs(config, progress.training_epoch, progress.reference_epoch)
-    progress.say(f"Unlearning with {config.method.name} on {describe_device(device)}")
-    original = evaluate_finished(inputs.original.build(inputs.dataset, device), inputs, config)
-    running = unlearn(config, inputs)
-    for step in running:
-        values = step.metrics.values
-        progress.say(
-            f"  epoch {step.step}: validation forget {values['validation/forget_accuracy']:.1%}, "
-            f"retain {values['validation/retain_accuracy']:.1%}, {step.elapsed_s:.1f} s"
-        )
-    path = out / "model.safetensors"
-    content = {
-        **origin,
-        "config": config.model_dump(mode="json"),
-        "original": {"fingerprint": inputs.original.fingerprint, "metrics": original.values},
-        "unlearned": asdict(step.metrics),
-        "elapsed_s": step.elapsed_s,
-    }
-    if inputs.reference is not None:
-        content["retrain_ratio"] = step.elapsed_s / inputs.reference.elapsed_s
-    preprocessing = inputs.original.preprocessing
-    metadata = {
-        "model": config.model.name,
-        "mean": json.dumps(preprocessing.mean),
-        "std": json.dumps(preprocessing.std),
-        "unlearning": json.dumps(content["config"]),
-    }
-    save_checkpoint(path, Checkpoint(dict(running.model.state_dict()), metadata))
-    with whole_file(out / "unlearning.json") as unfinished:
-        unfinished.write_text(json.dumps(content, indent=2))
+    with deterministic(threads) as not_deterministic:
+        inputs = load_inputs(config, progress.training_epoch, progress.reference_epoch)
+        progress.say(f"Unlearning with {config.method.name} on {describe_device(device)}")
+        original = evaluate_finished(inputs.original.build(inputs.dataset, device), inputs, config)
+        running = unlearn(config, inputs)
+        for step in running:
+            values = step.metrics.values
+            progress.say(
+                f"  epoch {step.step}: validation forget {values['validation/forget_accuracy']:.1%}, "
+                f"retain {values['validation/retain_accuracy']:.1%}, {step.elapsed_s:.1f} s"
+            )
+        environment = environment_facts(config.device, not_deterministic)
+    files, problems = write_model(running, out, formats)
+    weights = weights_fingerprint(dict(running.model.state_dict()))
+    splits, dataset, preprocessing = inputs.splits, inputs.dataset, inputs.original.preprocessing
+    card = UnlearningCard(
+        created=now(),
+        request=RequestFacts(
+            in_words=config.forget.in_words(),
+            classes=tuple(dataset.class_names[label] for label in splits.forget_classes),
+            images=len(splits.forget),
+            never_seen=splits.never_seen,
+        ),
+        data=DataFacts(
+            name=dataset.name,
+            fingerprint=dataset.fingerprint,
+            splits_fingerprint=splits.fingerprint,
+            retain=len(splits.retain),
+            validation=len(splits.validation),
+            validation_from=splits.validation_from,
+            test=len(splits.test),
+        ),
+        original=OriginalFacts(
+            fingerprint=inputs.original.fingerprint,
+            mean=preprocessing.mean,
+            std=preprocessing.std,
+            initial_weights=inputs.original.initial.origin,
+        ),
+        origin=provenance.origin,
+        seed=config.seed,
+        config=config,
+        fingerprint=weights,
+        files=files,
+        metrics=_metrics(inputs, config, original, step, provenance),
+        spread_over=provenance.spread_over,
+        time=TimeFacts(
+            unlearning_s=step.elapsed_s,
+            evaluation_s=step.evaluation_s,
+            retraining_s=inputs.reference.elapsed_s if inputs.reference is not None else None,
+        ),
+        environment=environment,
+        folder=str(Path.cwd()),
+        command=provenance.command.replace("{threads}", str(environment.threads)),
+    )
+    write_card(out, card)
     counts = step.metrics.counts
     progress.say(
         f"Test: forget {values['test/forget_accuracy']:.2%} of {counts['test/forget']} images, "
         f"retain {values['test/retain_accuracy']:.2%} of {counts['test/retain']} images"
     )
-    progress.say(f"Model: {shown_path(path)}")
-    return {"model": str(path), **content}
+    for file in files:
+        progress.say(f"Model: {shown_path(out / file.file)}")
+    progress.say(f"Card:  {shown_path(out / 'card.md')}, {shown_path(out / 'card.json')}")
+    if problems:
+        raise ExportError(" ".join(problems))
+    return card
+
+
+def _known_spread(study: StudyView, record: TrialRecord) -> tuple[dict[str, SpreadFigure], str]:
+    """Figures of a trial over seeds: fresh ones where it was run again, else those of its replicates."""
+    for confirmation in find_outcome(study).confirmations:
+        if confirmation.number == record.number and len(confirmation.seeds) > 1:
+            figures = {
+                name: SpreadFigure(mean=spread.mean, std=spread.std, n=spread.n)
+                for name, spread in confirmation.metrics.items()
+            }
+            return figures, f"{len(confirmation.seeds)} seeds that the search had not used"
+    n = len(record.seeds)
+    figures = {name: SpreadFigure(mean=record.metrics[name], std=std, n=n) for name, std in record.spread.items()}
+    return figures, f"the {n} seeds of the search" if figures else ""
+
+
+def _metrics(
+    inputs: UnlearnInputs, config: UnlearnConfig, original: UnlearnMetrics, last: StepReport, provenance: Provenance
+) -> tuple[CardMetric, ...]:
+    reference = reference_values(inputs.reference, inputs.splits, config.evaluation)
+    counts = last.metrics.counts
+    return tuple(
+        CardMetric(
+            name=name,
+            images=counts.get(name.partition("_")[0]),
+            original=original.values[name],
+            unlearned=value,
+            retrained=reference.get(name),
+            spread=provenance.spread.get(name),
+        )
+        for name, value in last.metrics.values.items()
+    )

@@ -37,6 +37,18 @@ Overrides = Annotated[
 ForgetClasses = Annotated[
     list[str] | None, typer.Option(metavar="CLASS", help="A label or class name; repeatable, or separated by commas.")
 ]
+ForgetSamples = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Positions of training images, as text, CSV or Parquet, instead of classes."),
+]
+ModelName = Annotated[str | None, typer.Option(help="A registered model, or `package.module:function`.")]
+DatasetName = Annotated[
+    str | None, typer.Option("--data", "--dataset", metavar="NAME|PATH", help="A registered data set, or a folder.")
+]
+Normalisation = Annotated[
+    str | None,
+    typer.Option(metavar="MEAN/STD", help="What the model expects; by default as the checkpoint's metadata says."),
+]
 DataRoot = Annotated[Path | None, typer.Option(metavar="DIR", help="Where torchvision data sets lie.")]
 CheckpointFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="The original's weights; trained without it.")
@@ -60,9 +72,19 @@ ClusterFile = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the outcome only, no progress.")]
 
 
-@app.command(epilog="Example: antisample run studies/demo.yaml --set n_trials=32 --set forget.classes=[7]")
+@app.command(
+    epilog="Examples: antisample run studies/demo.yaml --set n_trials=32 --set forget.classes=[7]; "
+    "antisample run --model my_package.models:build --checkpoint model.safetensors --data images --forget cat"
+)
 def run(
-    study: StudyFile,
+    study: Annotated[Path | None, typer.Argument(metavar="STUDY.yaml", help="The study; or else give flags.")] = None,
+    model: ModelName = None,
+    checkpoint: CheckpointFile = None,
+    normalisation: Normalisation = None,
+    dataset: DatasetName = None,
+    root: DataRoot = None,
+    forget: ForgetClasses = None,
+    forget_samples: ForgetSamples = None,
     overrides: Overrides = None,
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow store or server; `none` switches tracking off.")
@@ -76,7 +98,16 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Search: run a study, or continue it if its directory exists."""
-    _commands("studies").run(study, overrides, tracking_uri, warm_start, select, cluster, as_json, quiet)
+    flags = {
+        "model": model,
+        "checkpoint": checkpoint,
+        "normalisation": normalisation,
+        "dataset": dataset,
+        "root": root,
+        "forget": forget,
+        "forget_samples": forget_samples,
+    }
+    _commands("studies").run(study, flags, overrides, tracking_uri, warm_start, select, cluster, as_json, quiet)
 
 
 @app.command(epilog="Example: antisample resume runs/demo")
@@ -137,7 +168,7 @@ def pretrain(study: StudyFile, overrides: Overrides = None, as_json: AsJson = Fa
     "--out unlearned",
 )
 def unlearn_command(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where model.safetensors and unlearning.json go.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the model and its card go.")],
     study: Annotated[Path | None, typer.Option(metavar="DIR", help="A study's directory.")] = None,
     trial: Annotated[
         str | None, typer.Option(metavar="best|N", help="The chosen trial, the default, or one by number.")
@@ -148,17 +179,24 @@ def unlearn_command(
     ] = None,
     method: Annotated[str | None, typer.Option(help="A method, with its defaults.")] = None,
     forget: ForgetClasses = None,
-    dataset: Annotated[
-        str | None, typer.Option(metavar="NAME|PATH", help="By default the published set's data set.")
-    ] = None,
+    forget_samples: ForgetSamples = None,
+    dataset: DatasetName = None,
     root: DataRoot = None,
-    model: Annotated[str | None, typer.Option(help="By default the published set's model.")] = None,
+    model: ModelName = None,
     checkpoint: CheckpointFile = None,
+    normalisation: Normalisation = None,
     seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
     overrides: ValueOverrides = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", metavar="torch.export|onnx", help="Writes the model in this way, too; repeatable."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of the processor; the same number gives the same weights.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Unlearn once: with a trial of a study, a published set, or a method's defaults; and write the model."""
+    """Unlearn once, with a trial of a study, a published set, or a method's defaults: a model and its card."""
     _commands("models").unlearn(
         out,
         study=study,
@@ -168,15 +206,31 @@ def unlearn_command(
             "published": published,
             "method": method,
             "forget": forget,
+            "forget_samples": forget_samples,
             "dataset": dataset,
             "root": root,
             "model": model,
             "checkpoint": checkpoint,
+            "normalisation": normalisation,
             "seed": seed,
             "overrides": overrides,
         },
+        formats=formats,
+        threads=threads,
         as_json=as_json,
     )
+
+
+@app.command(epilog="Example: antisample verify runs/demo/unlearned/card.json")
+def verify(
+    card: Annotated[Path, typer.Argument(metavar="CARD.json", help="A card that `antisample unlearn` wrote.")],
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="By how much a figure may differ; other hardware rounds otherwise.")
+    ] = 1e-4,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate a card's model again and say which figures hold: exit code 1 if some do not."""
+    _commands("models").verify(card, tolerance, as_json)
 
 
 @app.command(
@@ -254,6 +308,7 @@ def _commands(module: str) -> ModuleType:
 
 def main() -> None:
     """Runs the command line; a user's mistake gives one message and exit code 2, never a traceback."""
+    sys.path.append(str(Path.cwd()))  # models of the user's, such as my_package.models:build
     try:
         app()
     except Exception as error:

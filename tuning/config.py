@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
@@ -11,14 +11,15 @@ from antisample.config import DataConfig, ModelConfig, UnlearnConfig
 from antisample.device import Precision
 from antisample.errors import ConfigError
 from antisample.file_store import Place
-from antisample.methods import find_method
+from antisample.methods import find_method, method_names
 from antisample.metrics import EvaluationConfig, metric_names
 from antisample.seeds import derive
 from antisample.splits import ForgetRequest, SplitConfig
 from search_spaces import SearchSpace, Value
+from tuning.choice import SelectionConfig
 from tuning.fidelity import FidelityConfig
 from tuning.names import find_space, find_starting_points, name_problems
-from tuning.objectives import ELAPSED, Constraint, Objective
+from tuning.objectives import ELAPSED, Constraint, Objective, default_objectives
 from tuning.resources import ResourceConfig
 
 _STORE = re.compile(r"(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://|databricks(://|$)")
@@ -29,20 +30,6 @@ def tracking_problem(uri: str) -> str | None:
     if _STORE.match(uri):
         return None
     return f"must be a server such as http://HOST:5000 or a database such as sqlite:///mlflow.db, but got {uri!r}."
-
-
-class SelectionConfig(BaseModel):
-    """Which trial of the front is chosen: high retain accuracy among those that forget well enough; see `choose`.
-
-    Attributes:
-        max_forget_accuracy: Validation forget accuracy that counts as forgotten, in [0, 1].
-        by: `rule`, which needs no retrained reference, or `oracle`, the smallest gap to it.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    max_forget_accuracy: float = Field(default=0.01, ge=0, le=1)
-    by: Literal["rule", "oracle"] = "rule"
 
 
 class StudyConfig(BaseModel):
@@ -57,12 +44,14 @@ class StudyConfig(BaseModel):
         split: How validation is set apart.
         model: The original model.
         forget: What to forget. With several requests, each trial does all of them, each in replicates of its own, and
-            is judged by the means: hyperparameters that serve any of these requests.
+            is judged by the means: hyperparameters that serve any of these requests. All forget classes, or all
+            forget samples.
         method: The unlearning method to tune.
         space: A packaged space or the path of a YAML file; by default the method's own.
         fixed: Values of the method's configuration that are not searched.
         published: Names of published sets to try first. The method's defaults are tried first if there are none.
-        objectives: What to optimise; at least one.
+        objectives: What to optimise; at least one. By default a low forget accuracy where classes are to be
+            forgotten, a low forget gap where samples are, and a high retain accuracy.
         constraints: Limits that a trial must keep to enter the front.
         fidelity: How losers are stopped early; by default every trial runs to its end.
         selection: How one trial of the front is chosen.
@@ -97,11 +86,7 @@ class StudyConfig(BaseModel):
     fixed: dict[str, Value] = {}
     published: tuple[str, ...] = ()
     objectives: tuple[Objective, ...] = Field(
-        default=(
-            Objective(metric="validation/forget_accuracy", direction="minimize"),
-            Objective(metric="validation/retain_accuracy", direction="maximize"),
-        ),
-        min_length=1,
+        default_factory=lambda known: default_objectives(known.get("forget", ())), min_length=1
     )
     constraints: tuple[Constraint, ...] = ()
     fidelity: FidelityConfig | None = None
@@ -140,6 +125,14 @@ class StudyConfig(BaseModel):
         if self.fidelity is not None and not problems:
             needed = [*metrics, *(constraint.metric for constraint in self.constraints)]
             problems += self.fidelity.problems(self.full_fidelity(), self.replicates, needed)
+        if len({bool(request.samples) for request in self.forget}) > 1:
+            problems.append("`forget` must name classes in all of its requests, or samples in all of them.")
+        if (
+            self.by_samples
+            and self.method in method_names()
+            and not find_method(self.method).config_type.forgets_samples
+        ):
+            problems.append(f"The method {self.method!r} forgets classes, so `forget.samples` cannot be given.")
         if len(set(self.forget)) < len(self.forget):
             problems.append("`forget` must name each request once.")
         if self.replicates % len(self.forget):
@@ -182,6 +175,11 @@ class StudyConfig(BaseModel):
     def directory(self) -> Path:
         """The study's folder."""
         return self.runs_dir / self.name
+
+    @property
+    def by_samples(self) -> bool:
+        """Whether single images are to be forgotten, not classes."""
+        return bool(self.forget[0].samples)
 
     def mlflow_uri(self) -> str | None:
         """The MLflow store: `tracking_uri`, or SQLite in `runs_dir`; None if tracking is off."""

@@ -38,7 +38,7 @@ def print_outcome(console: Console, outcome: Outcome, config: StudyConfig, mlflo
     if outcome.confirmations:
         console.print(_confirmation_table(outcome))
         for name, spread in outcome.paired.items():
-            if name in ("test/retain_accuracy", "test/forget_accuracy"):
+            if name in ("test/retain_accuracy", "test/forget_gap" if outcome.by_samples else "test/forget_accuracy"):
                 console.print(f"Chosen minus published, {name}, same seeds: {_points(spread)}", soft_wrap=True)
     console.print(f"Report:        {shown_path(config.directory / 'report.html')}", soft_wrap=True)
     if config.storage_path is not None:
@@ -71,6 +71,8 @@ def apply_command(config: StudyConfig) -> str:
     """The exact command that applies the chosen trial."""
     out = shown_path(config.directory / "unlearned")
     which = f"--forget {shlex.quote(config.forget[0].in_words())} " if len(config.forget) > 1 else ""
+    if which and config.by_samples:
+        which = "--forget-samples FILE "
     return f"{program('antisample')} unlearn --study {shown_path(config.directory)} --trial best {which}--out {out}"
 
 
@@ -106,8 +108,8 @@ def _confirmation_table(outcome: Outcome) -> Table:
         "",
         "trial",
         f"forget ({counts.get('test/forget', 0)} images)",
-        f"retain ({counts.get('test/retain', 0)} images)",
-        "confidence",
+        f"{'unseen' if outcome.by_samples else 'retain'} ({counts.get('test/retain', 0)} images)",
+        "gap" if outcome.by_samples else "confidence",
     ):
         table.add_column(heading, justify="left" if not heading else "right")
 
@@ -118,7 +120,9 @@ def _confirmation_table(outcome: Outcome) -> Table:
             str(confirmation.number),
             _percent(metrics["test/forget_accuracy"]),
             _percent(metrics["test/retain_accuracy"]),
-            f"{metrics['test/forget_confidence'].mean:.3f}",
+            _percent(metrics["test/forget_gap"])
+            if outcome.by_samples
+            else f"{metrics['test/forget_confidence'].mean:.3f}",
         )
 
     for confirmation in outcome.confirmations:
@@ -129,7 +133,7 @@ def _confirmation_table(outcome: Outcome) -> Table:
         "-",
         f"{original['test/forget_accuracy']:.2%}",
         f"{original['test/retain_accuracy']:.2%}",
-        f"{original['test/forget_confidence']:.3f}",
+        f"{original['test/forget_gap']:.2%}" if outcome.by_samples else f"{original['test/forget_confidence']:.3f}",
     )
     return table
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from antisample.metrics import metric_names
+from antisample.splits import ForgetRequest
 
 ELAPSED = "elapsed_s"
 
@@ -26,8 +27,9 @@ class Objective(BaseModel):
     Attributes:
         metric: Name of a validation metric.
         direction: Whether smaller or larger is better.
-        reference: Where the hypervolume starts to count; by default 0.10 for forget accuracy and confidence, the
-            original model's value minus 0.10 for retain accuracy, and the original model's value otherwise.
+        reference: Where the hypervolume starts to count; by default 0.10 for forget accuracy and confidence, 0.10 or
+            the original model's value if larger for the forget gap, the original model's value minus 0.10 for retain
+            accuracy, and the original model's value otherwise.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -87,6 +89,15 @@ class Constraint(BaseModel):
 
     def _limit(self) -> float:
         return self.at_least if self.at_least is not None else self.at_most or 0.0
+
+
+def default_objectives(forget: Sequence[ForgetRequest]) -> tuple[Objective, ...]:
+    """Forgetting against keeping: classes to an accuracy of zero, samples to that of unseen images."""
+    gone = "forget_gap" if any(request.samples for request in forget) else "forget_accuracy"
+    return (
+        Objective(metric=f"validation/{gone}", direction="minimize"),
+        Objective(metric="validation/retain_accuracy", direction="maximize"),
+    )
 
 
 def minimised_point(values: Sequence[float], objectives: Sequence[Objective]) -> tuple[float, ...]:

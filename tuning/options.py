@@ -1,5 +1,8 @@
 """From the flags of `unlearn` and `reproduce` to their configurations."""
 
+import re
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,7 @@ from antisample.splits import ForgetRequest
 from search_spaces import published_set
 from tuning.config import StudyConfig, tracking_problem
 from tuning.reproduction.plan import ReproductionConfig
-from tuning.study_file import override_value
+from tuning.study_file import override_value, parse_study
 
 
 def direct_config(options: dict[str, Any]) -> tuple[UnlearnConfig, dict[str, Any]]:
@@ -39,7 +42,7 @@ def direct_config(options: dict[str, Any]) -> tuple[UnlearnConfig, dict[str, Any
     missing = [
         f"`--{flag}` is required without `--study`{hint}."
         for flag, value, hint in (
-            ("forget", options["forget"], ""),
+            ("forget", options["forget"] or options["forget_samples"], " or `--forget-samples`"),
             ("dataset", dataset, " or `--published`"),
             ("model", model_name, " or `--published`"),
         )
@@ -47,26 +50,68 @@ def direct_config(options: dict[str, Any]) -> tuple[UnlearnConfig, dict[str, Any
     ]
     if missing:
         raise ConfigError(missing)
-    values: dict[str, Any] = {
-        "data": {"source": dataset, "root": options["root"]},
-        "model": {"name": model_name, "checkpoint": options["checkpoint"]},
-        "forget": {"classes": _classes(options["forget"])},
-        "method": method,
-        "seed": options["seed"],
-    }
+    values = {**_task(options, model_name, dataset), "method": method, "seed": options["seed"]}
     for override in options["overrides"] or []:
         override_value(values, override)
     return UnlearnConfig.parse(values), origin
 
 
-def forget_request(study: StudyConfig, forget: list[str] | None) -> ForgetRequest:
-    """What a trial of a study is applied to: what `--forget` says, or the study's request if it has a single one.
+def study_of_flags(options: dict[str, Any]) -> StudyConfig:
+    """The study that the flags of `run` ask for, without a YAML file.
+
+    Args:
+        options: Flags by name, as the command line gives them.
+
+    Raises:
+        ConfigError: With every problem found.
+    """
+    missing = [
+        f"`--{flag}` is required without STUDY.yaml{hint}."
+        for flag, value, hint in (
+            ("model", options["model"], ""),
+            ("data", options["dataset"], ""),
+            ("forget", options["forget"] or options["forget_samples"], " or `--forget-samples`"),
+        )
+        if not value
+    ]
+    if missing:
+        raise ConfigError(missing)
+    values = _task(options, options["model"], options["dataset"])
+    forgotten = options["forget_samples"].stem if options["forget_samples"] else "-".join(values["forget"]["classes"])
+    source = Path(options["dataset"]).resolve().name
+    name = f"{re.split('[.:]', options['model'])[-1]}-{source}-forget-{forgotten}"
+    values["name"] = re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("._-")
+    for override in options["overrides"] or []:
+        override_value(values, override)
+    return parse_study(values)
+
+
+def unlearn_command(options: dict[str, Any], out: Path, formats: Sequence[str]) -> str:
+    """The command that does an unlearning again; `{threads}` in it stands for the number of threads.
+
+    Args:
+        options: Flags by name, as the command line gives them, and `study` and `trial`.
+        out: Where the model goes.
+        formats: Formats besides safetensors.
+    """
+    words = ["antisample", "unlearn"]
+    for name, value in options.items():
+        flag = f"--{'set' if name == 'overrides' else name.replace('_', '-')}"
+        for each in value if isinstance(value, list) else [value]:
+            words += [] if each is None else [flag, str(each)]
+    for form in formats:
+        words += ["--format", form]
+    return f"{shlex.join(words)} --threads {{threads}} --out {shlex.quote(str(out))}"
+
+
+def forget_request(study: StudyConfig, forget: list[str] | None, samples: Path | None) -> ForgetRequest:
+    """What a trial of a study is applied to: what flags say, or the study's request if it has a single one.
 
     Raises:
         ConfigError: If the study has several, and nothing says which is meant.
     """
-    if forget:
-        return ForgetRequest(classes=tuple(_classes(forget)))
+    if forget or samples is not None:
+        return ForgetRequest(**_forget(forget, samples))
     if len(study.forget) > 1:
         shown = "; ".join(request.in_words() for request in study.forget)
         raise ConfigError(f"`--forget` is required, since the study has several forget requests: {shown}.")
@@ -114,8 +159,38 @@ def check_uri(uri: str) -> None:
         raise ConfigError(f"`--tracking-uri` {problem}")
 
 
-def _classes(forget: list[str]) -> list[str]:
-    return [name for text in forget for name in _listed(text)]
+def _task(options: dict[str, Any], model: str, dataset: str) -> dict[str, Any]:
+    """Data, model and forget request."""
+    values: dict[str, Any] = {"name": model, "checkpoint": options["checkpoint"]}
+    if options["normalisation"] is not None:
+        values |= _normalisation(options["normalisation"])
+    return {
+        "data": {"source": dataset, "root": options["root"]},
+        "model": values,
+        "forget": _forget(options["forget"], options["forget_samples"]),
+    }
+
+
+def _normalisation(text: str) -> dict[str, list[float]]:
+    try:
+        mean, std = ([float(value) for value in _listed(part)] for part in text.split("/"))
+    except ValueError:
+        raise ConfigError(
+            "`--normalisation` must be mean/std, a value a channel separated by commas, such as 0.49,0.48,0.45/"
+            f"0.25,0.24,0.26, but got {text!r}."
+        ) from None
+    return {"mean": mean, "std": std}
+
+
+def _forget(forget: list[str] | None, samples: Path | None) -> dict[str, Any]:
+    """The request that `--forget` or `--forget-samples` makes."""
+    if forget and samples is not None:
+        raise ConfigError("`--forget` names classes, so it cannot be given beside `--forget-samples`.")
+    return (
+        {"samples": samples}
+        if samples is not None
+        else {"classes": [c for text in forget or () for c in _listed(text)]}
+    )
 
 
 def _listed(text: str) -> list[str]:

@@ -68,6 +68,7 @@ class Outcome:
         reference: The reference point, a value an objective.
         confirmations: Runs with fresh seeds.
         paired: Chosen minus published, seed by seed, by metric name; empty without both.
+        by_samples: Whether single images were to be forgotten, not classes.
     """
 
     original: dict[str, float]
@@ -82,6 +83,7 @@ class Outcome:
     reference: tuple[float, ...]
     confirmations: tuple[Confirmation, ...]
     paired: dict[str, Spread]
+    by_samples: bool = False
 
     @property
     def regret(self) -> float | None:
@@ -171,6 +173,7 @@ def find_outcome(study: StudyView) -> Outcome:
         reference=reference,
         confirmations=confirmations,
         paired=_paired(runs, chosen, published),
+        by_samples=config.by_samples,
     )
 
 
@@ -183,6 +186,8 @@ def reference_point(objectives: tuple[Objective, ...], original: dict[str, float
             point.append(objective.reference)
         elif objective.metric.endswith(("forget_accuracy", "forget_confidence")):
             point.append(0.10)
+        elif objective.metric.endswith("forget_gap"):
+            point.append(max(0.10, before))
         elif objective.metric.endswith("retain_accuracy"):
             point.append(before - 0.10)
         else:

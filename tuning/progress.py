@@ -142,23 +142,26 @@ class Progress:
 def front_table(outcome: Outcome, limit: int | None = None) -> Table:
     """The front as a table, with the published set and the original model beside it."""
     counts = outcome.original_counts
+    others = "unseen" if outcome.by_samples else "retain"
     title = (
         f"Pareto front on validation: {counts.get('validation/forget', 0)} forget images, "
-        f"{counts.get('validation/retain', 0)} retain images"
+        f"{counts.get('validation/retain', 0)} {others} images"
     )
     table = Table(title=title, title_justify="left")
-    for heading in ("trial", "forget", "retain", "drop", "confidence", "epochs", "seconds", "origin"):
+    third = "gap" if outcome.by_samples else "confidence"
+    for heading in ("trial", "forget", others, "drop", third, "epochs", "seconds", "origin"):
         table.add_column(heading, justify="right" if heading != "origin" else "left")
     before = outcome.original.get(_SHOWN[1], 0.0)
 
     def row(name: str, metrics: dict[str, float], epochs: str, seconds: str, origin: str) -> None:
         forget, retain, confidence = (metrics.get(key, float("nan")) for key in _SHOWN)
+        gap = metrics.get("validation/forget_gap", float("nan"))
         table.add_row(
             name,
             f"{forget:.1%}",
             f"{retain:.1%}",
             f"{100 * (before - retain):+.1f}",
-            f"{confidence:.3f}",
+            f"{100 * gap:.1f}" if outcome.by_samples else f"{confidence:.3f}",
             epochs,
             seconds,
             origin,

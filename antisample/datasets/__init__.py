@@ -14,14 +14,14 @@ from antisample.datasets.archives import CLASS_FOLDERS, PICKLE_SUFFIXES, refuse_
 from antisample.datasets.cache import cache_key, read_cache, write_cache
 from antisample.datasets.casia_webface import CasiaWebFace
 from antisample.datasets.embedded import Digits
-from antisample.datasets.image_folder import SPLITS, ImageFolder
+from antisample.datasets.image_folder import SPLITS, ImageFolder, all_files
 from antisample.datasets.parquet import ParquetFolder, parquet_files
 from antisample.datasets.source import DatasetSource, DecodedData, validate
 from antisample.datasets.torchvision_sets import TorchvisionSource
 from antisample.errors import ConfigError, DataError
 from antisample.types import Dataset
 
-__all__ = ["load_dataset", "dataset_names", "DatasetSource", "DecodedData"]
+__all__ = ["load_dataset", "dataset_names", "training_files", "DatasetSource", "DecodedData"]
 
 _logger = logging.getLogger(__name__)
 
@@ -91,6 +91,26 @@ def load_dataset(
         raise DataError(f"{cache_dir}: the decoded data set was stored, but cannot be read back.")
     data, fingerprint = cached
     return Dataset(name, data.train, data.test, data.class_names, fingerprint)
+
+
+def training_files(source: str, root: Path | None = None) -> list[str]:
+    """Lists the training images of a folder of images, in the order of the training split.
+
+    Args:
+        source: As `load_dataset` takes it.
+        root: Likewise.
+
+    Returns:
+        Files, `<class>/<file>`.
+
+    Raises:
+        ConfigError: If the source is no folder of images: then images have positions and no names.
+        DataError: If the folder is of another layout than required.
+    """
+    name, loader = _resolve(source, root, download=False)
+    if not isinstance(loader, ImageFolder | CasiaWebFace):
+        raise ConfigError(f"{name}: is no folder of images, so its images are known by position alone.")
+    return [f"{file.parent.name}/{file.name}" for file in all_files(loader.splits()[:1])]
 
 
 def _resolve(source: str, root: Path | None, download: bool) -> tuple[str, DatasetSource]:

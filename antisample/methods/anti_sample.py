@@ -1,7 +1,8 @@
 """The anti-sample method (Mondal & Samanta, PReMI 2025).
 
 Images as unlike the forget class as possible, blurred by noise, are labelled with the class to forget; a short
-fine-tuning on them and on retain images moves the class's decision region away from its true images.
+fine-tuning on them and on retain images moves the class's decision region away from its true images. Samples to
+forget are taken class by class: each class's samples get neighbours of their own, and its label.
 """
 
 from typing import ClassVar, Literal
@@ -34,7 +35,8 @@ class AntiSampleConfig(FineTuneSettings):
             Published 20 and 30.
         eps: Added to the coordinate distance that scales the noise; published 0.01.
         generated_fraction: Anti-samples for each forgotten class, as a share of the images that the last retain
-            class has in the fine-tuning subset; published 1.
+            class has in the fine-tuning subset; published 1. For samples to forget, as a share of those of the
+            class.
         no_generated_data: Anti-samples for each forgotten class as a number; overrides `generated_fraction`.
         combine: Whether anti-samples are convex combinations (published) or single draws.
         combination_temperature: 1 is published; larger values make the combinations sparser.
@@ -147,7 +149,11 @@ class AntiSample:
             )
         normalise = context.normaliser()
         generator = torch_stream(context.device, context.seed, "anti-samples", label)
-        count = config.no_generated_data or generated_count(train.labels[subset], config.generated_fraction)
+        if context.splits.by_samples:
+            wanted = max(1, round(config.generated_fraction * len(forget)))
+        else:
+            wanted = generated_count(train.labels[subset], config.generated_fraction)
+        count = config.no_generated_data or wanted
         if config.generator != "antisample":
             flat = normalise(forget).flatten(1), normalise(retain).flatten(1)
             samples = control_samples(config.generator, *flat, count, config.combination_temperature, generator)
@@ -181,13 +187,17 @@ class AntiSample:
 def _positions(
     context: UnlearnContext, config: AntiSampleConfig, subset: IndexArray, label: int
 ) -> tuple[IndexArray, IndexArray]:
-    """Positions in the training split of a class to forget and of the retain images its neighbours come from."""
-    splits = context.splits
-    positions = splits.forget[context.dataset.train.labels[splits.forget] == label]
+    """Positions in the training split of the images of a class to forget, and of those its neighbours come from.
+
+    Neighbours are retain images of other classes: where samples are to be forgotten, some are of the same class.
+    """
+    splits, labels = context.splits, context.dataset.train.labels
+    positions = splits.forget[labels[splits.forget] == label]
     whole = config.neighbour_pool == "retain" or (
         config.neighbour_pool == "published" and len(splits.forget_classes) > 1
     )
-    return positions, splits.retain if whole else subset
+    pool = splits.retain if whole else subset
+    return positions, pool[labels[pool] != label]
 
 
 def generated_count(subset_labels: IndexArray, fraction: float) -> int:

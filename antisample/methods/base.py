@@ -18,11 +18,17 @@ from antisample.types import Dataset, Preprocessing, Splits
 
 
 class MethodConfig(BaseModel):
-    """Base of every method's configuration; subclasses add a literal `name` and their hyperparameters."""
+    """Base of every method's configuration; subclasses add a literal `name` and their hyperparameters.
+
+    Attributes:
+        name: Of the method.
+        forgets_samples: Whether the method can forget single images of a class, and not the whole class alone.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
+    forgets_samples: ClassVar[bool] = True
 
     @property
     def needs_neighbours(self) -> bool:

@@ -3,7 +3,6 @@
 from typing import ClassVar, Literal
 
 import numpy as np
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -33,27 +32,29 @@ class NegGradPlus:
 
     def prepare(self, context: UnlearnContext, config: NegGradPlusConfig) -> Trainer:
         """See `UnlearningMethod.prepare`."""
-        positions = np.concatenate([retain_subset(context, config.retain_fraction), context.splits.forget])
+        retain = retain_subset(context, config.retain_fraction)
+        positions = np.concatenate([retain, context.splits.forget])
         images, labels = to_device(context.dataset.train, positions, context.device)
-        forgotten = labels.new_tensor(context.splits.forget_classes)
+        n_classes = context.dataset.n_classes
+        labels[len(retain) :] += n_classes
         data = TrainingData(images, labels, context.normaliser())
-        return fine_tuner(context, config, data, neggrad_plus_loss(config.alpha, forgotten))
+        return fine_tuner(context, config, data, neggrad_plus_loss(config.alpha, n_classes))
 
 
-def neggrad_plus_loss(alpha: float, forgotten: Tensor) -> Loss:
+def neggrad_plus_loss(alpha: float, n_classes: int) -> Loss:
     """The loss of a batch that holds retain and forget images.
 
     Args:
         alpha: Weight of the retain loss.
-        forgotten: int64, [k], the classes to forget.
+        n_classes: Labels of forget images come with this added: so that a batch says which images they are.
 
     Returns:
         A function of logits [b, classes] and labels [b]; a kind that the batch lacks adds nothing.
     """
 
     def loss(logits: Tensor, labels: Tensor) -> Tensor:
-        each = nn.functional.cross_entropy(logits, labels, reduction="none")
-        forget = torch.isin(labels, forgotten)
+        forget = labels >= n_classes
+        each = nn.functional.cross_entropy(logits, labels % n_classes, reduction="none")
 
         def mean(mask: Tensor) -> Tensor:
             return (each * mask).sum() / mask.sum().clamp_min(1)

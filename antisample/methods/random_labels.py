@@ -19,7 +19,10 @@ class RandomLabelsConfig(FineTuneSettings):
 
 
 class RandomLabels:
-    """Every forget image gets the label of a retain class, drawn once; the network learns to confuse what it knew."""
+    """Every forget image gets the label of another class, drawn once; the network learns to confuse what it knew.
+
+    Of classes to forget, the label is one of a class to keep.
+    """
 
     config_type: ClassVar[type[MethodConfig]] = RandomLabelsConfig
 
@@ -27,7 +30,11 @@ class RandomLabels:
         """See `UnlearningMethod.prepare`."""
         retain, forget = retain_subset(context, config.retain_fraction), context.splits.forget
         images, labels = to_device(context.dataset.train, np.concatenate([retain, forget]), context.device)
-        wrong = np.setdiff1d(np.arange(context.dataset.n_classes), context.splits.forget_classes)
-        drawn = numpy_stream(context.seed, "random labels").choice(wrong, len(forget))
+        n_classes, rng = context.dataset.n_classes, numpy_stream(context.seed, "random labels")
+        if context.splits.by_samples:
+            true = context.dataset.train.labels[forget]
+            drawn = (true + rng.integers(1, n_classes, len(forget))) % n_classes
+        else:
+            drawn = rng.choice(np.setdiff1d(np.arange(n_classes), context.splits.forget_classes), len(forget))
         labels[len(retain) :] = torch.from_numpy(drawn).to(labels)
         return fine_tuner(context, config, TrainingData(images, labels, context.normaliser()))

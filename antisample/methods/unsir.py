@@ -33,6 +33,7 @@ class UnsirConfig(MethodConfig):
     """
 
     name: Literal["unsir"] = "unsir"
+    forgets_samples: ClassVar[bool] = False  # its noise drives out a class as a whole
     noise_images: int = Field(default=256, ge=1)
     noise_epochs: int = Field(default=5, ge=1)
     noise_steps: int = Field(default=8, ge=1)

@@ -86,13 +86,25 @@ class Subject:
         return self._known[part]
 
     def forget_positions(self, part: PartName) -> tuple[ImageSet, IndexArray]:
-        """The images of a part, and the positions of those to forget."""
+        """The images of a part, and the positions of those to forget; samples to forget are training images."""
+        if self.splits.by_samples:
+            return self.dataset.train, self.splits.forget
         images, positions = part_positions(self.dataset, self.splits, part, self.settings.max_train_images)
         return images, positions[np.isin(images.labels[positions], self.splits.forget_classes)]
 
     def predictions_of(self, model: nn.Module, part: PartName) -> Predictions:
-        """Another model's predictions on the same images."""
+        """Another model's predictions on the same images.
+
+        Where samples are to be forgotten, every part holds them, and behind them its other images.
+        """
         images, positions = part_positions(self.dataset, self.splits, part, self.settings.max_train_images)
+        if not self.splits.by_samples:
+            return self._predict(model, images, positions)
+        forget = self._predict(model, self.dataset.train, self.splits.forget)
+        others = positions[len(self.splits.forget) :] if part == "train" else positions
+        return Predictions.of_samples(forget, self._predict(model, images, others))
+
+    def _predict(self, model: nn.Module, images: ImageSet, positions: IndexArray) -> Predictions:
         return predict(model, images, positions, self.normaliser(), self.device, self.settings.batch_size)
 
 
@@ -134,7 +146,7 @@ class MetricFamily(Protocol):
 def part_positions(
     dataset: Dataset, splits: Splits, part: PartName, max_train_images: int | None
 ) -> tuple[ImageSet, IndexArray]:
-    """The images of a part, and their positions."""
+    """The images of a part, and their positions; in `train` those to forget come first."""
     if part == "validation":
         return (dataset.train if splits.validation_from == "train" else dataset.test), splits.validation
     if part == "test":
@@ -152,6 +164,9 @@ def image_counts(
     counts: dict[str, int] = {}
     for part in parts:
         images, positions = part_positions(dataset, splits, part, settings.max_train_images)
-        forget = np.isin(images.labels[positions], splits.forget_classes)
-        counts |= {f"{part}/forget": int(forget.sum()), f"{part}/retain": int((~forget).sum())}
+        forget = int(np.isin(images.labels[positions], splits.forget_classes).sum())
+        retain = len(positions) - forget
+        if splits.by_samples:
+            forget, retain = len(splits.forget), len(positions) - (len(splits.forget) if part == "train" else 0)
+        counts |= {f"{part}/forget": forget, f"{part}/retain": retain}
     return counts

@@ -16,6 +16,7 @@ class Classification:
         "forget_confidence",
         "forget_loss",
         "retain_loss",
+        "forget_gap",
     )
     parts: ClassVar[tuple[PartName, ...]] = ("validation", "train", "test")
 
@@ -32,20 +33,25 @@ class Classification:
 def summarise(predictions: Predictions, forget_classes: tuple[int, ...]) -> dict[str, float]:
     """Means over the forget images and over the retain images.
 
+    Where samples are to be forgotten, retain images are the part's other images: in validation and test, unseen ones.
+
     Args:
         predictions: At least one image of each kind.
         forget_classes: Which labels count as forget.
 
     Returns:
         `forget_accuracy`, `retain_accuracy` in [0, 1]; `forget_confidence`, the mean probability that a forget image
-        is given its own (forgotten) class, in [0, 1]; `forget_loss`, `retain_loss` in nats.
+        is given its own (forgotten) class, in [0, 1]; `forget_loss`, `retain_loss` in nats; `forget_gap`, the
+        distance of the forget accuracy to its aim, in [0, 1]: to 0 for classes, to `retain_accuracy` for samples.
     """
     forget = predictions.forget_mask(forget_classes)
     correct, own = predictions.correct(), predictions.confidence()
+    aim = 0.0 if predictions.forget is None else float(correct[~forget].mean())
     return {
         "forget_accuracy": float(correct[forget].mean()),
         "retain_accuracy": float(correct[~forget].mean()),
         "forget_confidence": float(own[forget].mean(dtype="float64")),
         "forget_loss": float(predictions.losses[forget].mean(dtype="float64")),
         "retain_loss": float(predictions.losses[~forget].mean(dtype="float64")),
+        "forget_gap": abs(float(correct[forget].mean()) - aim),
     }

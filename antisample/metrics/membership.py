@@ -1,7 +1,8 @@
 """Membership inference: can an attacker tell images the model was trained on from images it never saw?
 
 For class forgetting both sides are images of the forgotten classes: members from the training split, non-members
-from validation or test. Compared with retain images the attack would find the class, not the membership.
+from validation or test. Compared with retain images the attack would find the class, not the membership. For samples,
+likewise, members are the samples to forget, and non-members unseen images, of each class as many.
 """
 
 from typing import Any, ClassVar
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from antisample.metrics.base import Subject
 from antisample.metrics.predictions import Predictions
 from antisample.seeds import derive, numpy_stream
-from antisample.types import Dataset, PartName, Splits
+from antisample.types import Dataset, IndexArray, PartName, Splits
 
 _SPLITS = 10
 _FEWEST = 10
@@ -31,6 +32,8 @@ class Membership:
 
     def problems(self, dataset: Dataset, splits: Splits) -> list[str]:
         """See `MetricFamily.problems`."""
+        if splits.by_samples:
+            return _too_few_samples(dataset, splits)
         problems = []
         unseen = dataset.train if splits.validation_from == "train" else dataset.test
         for what, labels in (
@@ -73,13 +76,50 @@ def membership_inference(
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415  (a second that epochs need not wait for)
     from sklearn.svm import SVC  # noqa: PLC0415
 
-    member, other = seen.forget_mask(forget_classes), unseen.forget_mask(forget_classes)
+    member: npt.NDArray[Any] = seen.forget_mask(forget_classes)
+    other: npt.NDArray[Any] = unseen.forget_mask(forget_classes)
+    if unseen.forget is not None:
+        member, other = _as_many_of_each_class(seen, unseen, forget_classes, seed)
     return {
         "mia_loss": attack_accuracy(LogisticRegression(), seen.losses[member], unseen.losses[other], seed),
         "mia_confidence": attack_accuracy(
             SVC(C=3, gamma="auto", kernel="rbf"), seen.confidence()[member], unseen.confidence()[other], seed
         ),
     }
+
+
+def _as_many_of_each_class(
+    seen: Predictions, unseen: Predictions, classes: tuple[int, ...], seed: int
+) -> tuple[IndexArray, IndexArray]:
+    """Positions of members and of others, drawn so that both sides have as many images of each class."""
+    rng = numpy_stream(seed, "membership classes")
+    forgotten, known = seen.forget_mask(classes), unseen.forget_mask(classes)
+    sides: tuple[list[IndexArray], list[IndexArray]] = ([], [])
+    for label in classes:
+        members = np.flatnonzero(forgotten & (seen.labels == label))
+        others = np.flatnonzero(~known & (unseen.labels == label))
+        count = min(len(members), len(others))
+        for side, positions in zip(sides, (members, others), strict=True):
+            side.append(rng.permutation(positions)[:count])
+    return np.concatenate(sides[0]), np.concatenate(sides[1])
+
+
+def _too_few_samples(dataset: Dataset, splits: Splits) -> list[str]:
+    """Why samples cannot be told from unseen images of the same classes; see `Membership.problems`."""
+    unseen = dataset.train if splits.validation_from == "train" else dataset.test
+    forget = np.bincount(dataset.train.labels[splits.forget], minlength=dataset.n_classes)
+    problems = []
+    for what, labels in (
+        ("validation", unseen.labels[splits.validation]),
+        ("test", dataset.test.labels[splits.test]),
+    ):
+        count = int(np.minimum(forget, np.bincount(labels, minlength=dataset.n_classes)).sum())
+        if count < _FEWEST:
+            problems.append(
+                f"Membership inference needs at least {_FEWEST} samples to forget with as many {what} images of "
+                f"their classes, but got {count}; leave `membership` out of `evaluation.final`."
+            )
+    return problems
 
 
 def attack_accuracy(

@@ -19,11 +19,23 @@ class Predictions:
         probabilities: float32, [n, classes], rows sum to 1.
         losses: Cross-entropy in nats, float32, [n].
         labels: True labels, int64, [n].
+        forget: Which images are to be forgotten, [n], where single samples are; None: their class tells.
     """
 
     probabilities: npt.NDArray[np.float32]
     losses: npt.NDArray[np.float32]
     labels: IndexArray
+    forget: npt.NDArray[np.bool_] | None = None
+
+    @classmethod
+    def of_samples(cls, forget: "Predictions", others: "Predictions") -> "Predictions":
+        """Predictions on samples to forget, and on other images behind them."""
+        return cls(
+            np.concatenate([forget.probabilities, others.probabilities]),
+            np.concatenate([forget.losses, others.losses]),
+            np.concatenate([forget.labels, others.labels]),
+            np.repeat([True, False], [len(forget.labels), len(others.labels)]),
+        )
 
     def correct(self) -> npt.NDArray[np.bool_]:
         """Whether the most probable class is the true one, [n]."""
@@ -34,8 +46,8 @@ class Predictions:
         return np.asarray(np.take_along_axis(self.probabilities, self.labels[:, None], axis=1).squeeze(1))
 
     def forget_mask(self, forget_classes: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-        """Which images belong to a class to forget, [n]."""
-        return np.isin(self.labels, forget_classes)
+        """Which images are to be forgotten: those of these classes, or where samples are, these; [n]."""
+        return np.isin(self.labels, forget_classes) if self.forget is None else self.forget
 
     def confusion(self) -> npt.NDArray[np.int64]:
         """Counts of images by true class (row) and predicted class (column), [classes, classes]."""

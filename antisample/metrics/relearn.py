@@ -35,8 +35,10 @@ class Relearn:
 
     def problems(self, dataset: Dataset, splits: Splits) -> list[str]:
         """See `MetricFamily.problems`."""
-        del dataset, splits
-        return []
+        del dataset
+        if not splits.by_samples:
+            return []
+        return ["Relearn time is defined for forgotten classes; leave `relearn` out of `evaluation.final`."]
 
     def compute(self, subject: Subject, part: PartName) -> dict[str, float]:
         """See `MetricFamily.compute`."""

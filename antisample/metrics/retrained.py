@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from antisample.errors import ConfigError
-from antisample.metrics.base import Subject
+from antisample.metrics.base import EvaluationSettings, RetrainedReference, Subject
 from antisample.metrics.classification import summarise
 from antisample.metrics.membership import Membership, membership_inference
 from antisample.metrics.zrf import js_divergence
@@ -67,3 +67,23 @@ class Retrained:
             values[f"{kind}_js_distance"] = float(distance[mask].mean())
             values[f"{kind}_agreement"] = float(agrees[mask].mean())
         return values
+
+
+def reference_values(
+    reference: RetrainedReference | None, splits: Splits, settings: EvaluationSettings
+) -> dict[str, float]:
+    """The reference's own figures, `<part>/<metric>`: accuracies, confidence, losses and membership inference.
+
+    Args:
+        reference: None gives nothing.
+        splits: That it was trained for.
+        settings: Seed of membership inference.
+    """
+    values: dict[str, float] = {}
+    for part, answers in (reference.predictions if reference is not None else {}).items():
+        found = summarise(answers, splits.forget_classes)
+        if reference is not None and part in Membership.parts:
+            seen = reference.predictions["train"]
+            found |= membership_inference(seen, answers, splits.forget_classes, settings.seed)
+        values |= {f"{part}/{name}": value for name, value in found.items()}
+    return values

@@ -1,6 +1,7 @@
 """Classifiers by name. Adding one is a file beside this one and a line in `_BUILDERS`."""
 
 import importlib
+import inspect
 from collections.abc import Callable
 from typing import cast
 
@@ -13,7 +14,9 @@ from antisample.models.resnet9 import ResNet9
 from antisample.models.small_cnn import SmallCNN
 from antisample.models.torchvision_nets import mobilenet_v2, resnet18
 
-ModelBuilder = Callable[[int, int], nn.Module]
+ModelBuilder = Callable[..., nn.Module]
+
+_CLASSES, _CHANNELS = ("n_classes", "num_classes"), ("in_channels", "n_channels", "channels")
 
 _BUILDERS: dict[str, ModelBuilder] = {
     "SmallCNN": SmallCNN,
@@ -33,8 +36,8 @@ def find_builder(name: str) -> ModelBuilder:
     """Finds a builder by registered name (any case) or import path.
 
     Args:
-        name: A name of `model_names()`, or `package.module:function`, a callable that takes the number of classes
-            and of input channels and returns the network.
+        name: A name of `model_names()`, or `package.module:function`, a callable that returns the network; see
+            `build_model` for what it is given.
 
     Returns:
         The builder.
@@ -60,6 +63,9 @@ def find_builder(name: str) -> ModelBuilder:
 def build_model(name: str, n_classes: int, in_channels: int) -> nn.Module:
     """Builds a classifier with fresh weights from torch's global random state.
 
+    A builder gets the number of classes and of input channels, in this order; one that does not take two numbers gets
+    those that it asks for by name, as `n_classes` or `num_classes` and `in_channels`, `n_channels` or `channels`.
+
     Args:
         name: See `find_builder`.
         n_classes: Number of outputs, at least 1.
@@ -71,10 +77,31 @@ def build_model(name: str, n_classes: int, in_channels: int) -> nn.Module:
     Raises:
         ConfigError: If there is no such model, or the builder returned something else.
     """
-    model = find_builder(name)(n_classes, in_channels)
+    model = _call(find_builder(name), name, n_classes, in_channels)
     if not isinstance(model, nn.Module):
         raise ConfigError(f"`model.name` {name!r} must build a torch.nn.Module, but got {type(model).__name__}.")
     return model
+
+
+def _call(builder: ModelBuilder, name: str, n_classes: int, in_channels: int) -> object:
+    """Calls a builder with both numbers if it takes two; else with what it asks for by name."""
+    try:
+        parameters = inspect.signature(builder).parameters
+        inspect.signature(builder).bind(n_classes, in_channels)
+    except ValueError:  # written in C
+        return builder(n_classes, in_channels)
+    except TypeError:
+        known = dict.fromkeys(_CLASSES, n_classes) | dict.fromkeys(_CHANNELS, in_channels)
+        named = {word: known[word] for word in parameters if word in known}
+        try:
+            inspect.signature(builder).bind(**named)
+        except TypeError:
+            raise ConfigError(
+                f"`model.name` {name!r} must take the number of classes and of input channels, or ask for them as "
+                f"{', '.join((*_CLASSES, *_CHANNELS))}, but its parameters are {', '.join(parameters)}."
+            ) from None
+        return builder(**named)
+    return builder(n_classes, in_channels)
 
 
 __all__ = ["ModelBuilder", "build_model", "find_builder", "model_names", "optimise_for"]

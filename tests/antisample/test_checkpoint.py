@@ -23,6 +23,23 @@ def test_safetensors_round_trip(tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == ["model.safetensors"]
 
 
+def test_the_same_content_gives_the_same_file_whatever_the_order(tmp_path):
+    weights = dict(build_model("SmallCNN", 3, 1).state_dict())
+    notes = {f"note {i}": f'"{i}" ü \\ \n \t \x01' for i in range(20)}
+    save_checkpoint(tmp_path / "a.safetensors", Checkpoint(weights, notes))
+    save_checkpoint(tmp_path / "b.safetensors", Checkpoint(weights, dict(reversed(notes.items()))))
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    assert load_checkpoint(tmp_path / "b.safetensors").metadata == notes
+
+
+def test_a_weight_under_two_names_is_written_under_both(tmp_path):
+    tied = torch.ones(2, 2)
+    save_checkpoint(tmp_path / "tied.safetensors", Checkpoint({"a": tied, "b": tied}))
+    found = load_checkpoint(tmp_path / "tied.safetensors").state_dict
+    assert torch.equal(found["a"], tied)
+    assert torch.equal(found["b"], tied)
+
+
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_torch_files_load_plain_or_in_the_published_layout(tmp_path, wrapped):
     model = build_model("SmallCNN", 3, 1)

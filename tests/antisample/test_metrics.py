@@ -69,6 +69,7 @@ def test_metrics_of_a_hand_computed_case(part):
         "forget_confidence": 0.5,
         "forget_loss": mean_loss,
         "retain_loss": mean_loss,
+        "forget_gap": 0.5,
     }
     assert metrics.values == pytest.approx({f"{part}/{name}": value for name, value in expected.items()}, rel=1e-6)
     assert metrics.counts == {f"{part}/forget": 2, f"{part}/retain": 2}

@@ -104,15 +104,18 @@ def test_the_printed_command_applies_the_chosen_trial(finished):
     arguments = line.split("antisample unlearn ")[1].split()
     done = finished.run("unlearn", *arguments)
     assert done.code == 0, done.err
-    content = json.loads((finished.directory / "unlearned" / "unlearning.json").read_text())
-    assert content["trial"] == finished.result["chosen"]["number"]
+    card = json.loads((finished.directory / "unlearned" / "card.json").read_text())
+    assert card["origin"]["trial"] == finished.result["chosen"]["number"]
+    metrics = {metric["name"]: metric for metric in card["metrics"]}
     for name in ("validation/forget_accuracy", "test/retain_accuracy"):
-        assert content["unlearned"]["values"][name] == pytest.approx(finished.result["chosen"]["metrics"][name])
+        assert metrics[name]["unlearned"] == pytest.approx(finished.result["chosen"]["metrics"][name])
+        assert metrics[name]["spread"]["n"] == 2
+    assert card["spread_over"] == "2 seeds that the search had not used"
 
 
 def test_any_finished_trial_can_be_applied_and_others_are_refused(finished):
     content = finished.results("unlearn", "--study", "runs/small", "--trial", "0", "--out", "zero")
-    assert content["trial"] == 0
+    assert content["origin"]["trial"] == 0
     refused = finished.run("unlearn", "--study", "runs/small", "--trial", "99", "--out", "none")
     assert refused.code == 2
     assert "`--trial` must be best or finished (0, 1, 2, 3, 4), but got '99'." in refused.err

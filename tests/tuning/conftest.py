@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -5,10 +6,23 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from tuning import cli
 from tuning.config import StudyConfig
 from tuning.study import Study
 from tuning.study_file import parse_study
 from tuning.tracking import EXPERIMENT
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["antisample", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        output = capsys.readouterr()
+        return caught.value.code or 0, output.out, output.err
+
+    return run
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import io
 import json
 import pickle
-import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,20 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from antisample.models import build_model
-from tuning import cli
 from tuning.study_file import parse_study
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["antisample", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        output = capsys.readouterr()
-        return caught.value.code or 0, output.out, output.err
-
-    return run
 
 
 @pytest.fixture
@@ -40,7 +26,9 @@ def study_file(values, tmp_path):
     return write
 
 
-@pytest.mark.parametrize("command", ["run", "resume", "report", "spaces", "pretrain", "unlearn", "reproduce", "toy"])
+@pytest.mark.parametrize(
+    "command", ["run", "resume", "report", "spaces", "pretrain", "unlearn", "verify", "reproduce", "toy"]
+)
 def test_help_shows_a_working_example(call, command):
     code, out, _ = call(command, "--help")
     assert code == 0
@@ -302,6 +290,7 @@ def test_a_trial_of_several_requests_is_applied_to_one_that_is_named(call, value
     content = json.loads(out)
     assert content["config"]["forget"] == {"classes": ["0", "1"]}
     assert content["seed"] == record.seeds[1]
+    assert content["origin"]["trial"] == record.number
 
 
 def test_choosing_a_trial_belongs_to_a_study_and_excludes_a_number(call, small_study, tmp_path):

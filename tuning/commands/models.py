@@ -1,17 +1,25 @@
-"""Training the original model, and unlearning once."""
+"""Training the original model, unlearning once, and verifying what came of it."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from antisample.card_file import read_card
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError
+from antisample.export import check_formats
 from antisample.metrics import evaluate
 from antisample.pretrain import pretrained_path
 from antisample.unlearning import subject_of
-from tuning.apply import apply_config, apply_trial, find_trial
+from antisample.verify import Check, verify_card
+from tuning.apply import Provenance, apply_config, find_trial, trial_config
 from tuning.directory import open_study
 from tuning.display import print_json
-from tuning.options import direct_config, forget_request, selected
+from tuning.options import direct_config, forget_request, selected, unlearn_command
 from tuning.progress import Progress, output
 from tuning.requests import load_requests, mean, summed
 from tuning.study_file import load_study
@@ -48,28 +56,76 @@ def pretrain(study: Path, overrides: list[str] | None, as_json: bool) -> None:
 
 
 def unlearn(
-    out: Path, *, study: Path | None, trial: str | None, select: str | None, direct: dict[str, Any], as_json: bool
+    out: Path,
+    *,
+    study: Path | None,
+    trial: str | None,
+    select: str | None,
+    direct: dict[str, Any],
+    formats: list[str] | None,
+    threads: int | None,
+    as_json: bool,
 ) -> None:
     """Unlearns once, with a trial of a study or without a study; see `apply_config`."""
     progress = Progress(output(stderr=as_json))
+    wanted = check_formats(formats or ())
     if study is not None:
         given = [
             f"`--{'set' if name == 'overrides' else name}`"
             for name, value in direct.items()
-            if value and name != "forget"
+            if value and name not in ("forget", "forget_samples")
         ]
         if given:
             raise ConfigError(f"`--study` says everything itself, so {given[0]} cannot be given beside it.")
         if select is not None and trial not in (None, "best"):
             raise ConfigError(f"`--select` chooses the trial, so it cannot be given beside `--trial {trial}`.")
         opened = open_study(study, selected(select))
-        request = forget_request(opened.config, direct["forget"])
-        applied = apply_trial(opened, find_trial(opened, trial or "best"), request, out, progress)
+        which = {name: direct[name] for name in ("forget", "forget_samples")}
+        request = forget_request(opened.config, which["forget"], which["forget_samples"])
+        record = find_trial(opened, trial or "best")
+        command = unlearn_command({"study": study, "trial": record.number, **which}, out, wanted)
+        progress.say(f"Applying trial {record.number} ({record.origin})")
+        config, provenance = trial_config(opened, record, request, command)
     else:
         for name, value in (("trial", trial), ("select", select)):
             if value is not None:
                 raise ConfigError(f"`--{name}` belongs to a study, so it cannot be given without `--study`.")
         config, origin = direct_config(direct)
-        applied = apply_config(config, out, progress, origin)
+        provenance = Provenance(unlearn_command(direct, out, wanted), origin)
+    card = apply_config(config, out, progress, provenance, wanted, threads)
     if as_json:
-        print_json(applied)
+        paths = {"model": str(out / card.files[0].file), "card": str(out / "card.json")}
+        print_json({**paths, **card.model_dump(mode="json")})
+
+
+def verify(card: Path, tolerance: float, as_json: bool) -> None:
+    """Evaluates the model of a card again and prints which of its statements hold; exit code 1 if some do not."""
+    progress = Progress(output(stderr=as_json))
+    stated = read_card(card)
+    checks = verify_card(stated, card.parent, tolerance, progress.training_epoch, progress.reference_epoch)
+    failed = [check for check in checks if not check.holds]
+    if as_json:
+        print_json({"card": str(card), "holds": not failed, "checks": [asdict(check) for check in checks]})
+    else:
+        _print_checks(checks, progress.console)
+        verdict = f"All {len(checks)} statements of the card hold."
+        if failed:
+            verdict = f"{len(failed)} of {len(checks)} statements of the card do not hold."
+        progress.say(verdict)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _print_checks(checks: list[Check], console: Console) -> None:
+    table = Table()
+    for heading in ("statement", "card", "found", "holds"):
+        table.add_column(heading, overflow="fold")
+    for check in checks:
+        table.add_row(check.what, *(map(_short, (check.stated, check.found))), "yes" if check.holds else "NO")
+    console.print(table)
+
+
+def _short(value: float | str | None) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "missing" if value is None else value[:16]

@@ -10,6 +10,7 @@ import yaml
 from rich.console import Console
 from rich.markup import escape
 
+from antisample.errors import ConfigError
 from antisample.file_store import is_object_store
 from cluster import (
     LOCAL,
@@ -25,7 +26,7 @@ from tuning.config import StudyConfig
 from tuning.directory import copy_projections, open_study, write_projections
 from tuning.display import apply_command, print_json, print_outcome, program, shown_path
 from tuning.lease import read_holder
-from tuning.options import check_uri, selected
+from tuning.options import check_uri, selected, study_of_flags
 from tuning.progress import Progress, output
 from tuning.study_file import load_study
 
@@ -34,7 +35,8 @@ _WANTED_SOON = ("tuning.run", "sklearn.model_selection", "sklearn.svm")
 
 
 def run(
-    study: Path,
+    study: Path | None,
+    flags: dict[str, Any],
     overrides: list[str] | None,
     tracking_uri: str | None,
     warm_start: Path | None,
@@ -43,9 +45,18 @@ def run(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Runs or continues the study of a YAML file and prints its outcome."""
+    """Runs or continues the study of a YAML file, or of flags, and prints its outcome."""
     spec = load_cluster(cluster) if cluster is not None else LOCAL
-    config = load_study(study, [*(overrides or []), *selected(select)])
+    overrides = [*(overrides or []), *selected(select)]
+    if study is None:
+        config = study_of_flags({**flags, "overrides": overrides})
+    else:
+        given = [f"`--{flag.replace('_', '-')}`" for flag, value in flags.items() if value]
+        if given:
+            raise ConfigError(
+                f"{study} says everything itself, so {given[0]} cannot be given beside it; use `--set`."
+            )
+        config = load_study(study, overrides)
     if tracking_uri is not None:
         if tracking_uri != "none":
             check_uri(tracking_uri)

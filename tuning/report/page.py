@@ -15,7 +15,7 @@ from tuning.records import TrialRecord
 from tuning.report import figures
 from tuning.report.drawing import Figure, label
 from tuning.report.parallel import parallel
-from tuning.report.tables import KEY_METRICS, confirmation_rows, headings, key_rows, trial_row
+from tuning.report.tables import confirmation_rows, headings, key_metrics, key_rows, trial_row
 from tuning.study_view import StudyView
 
 _ENOUGH_FOR_IMPORTANCE = 8
@@ -45,12 +45,12 @@ def render_report(study: StudyView) -> str:
         yaml=study.config.to_yaml(),
         facts=_facts(study, records),
         outcome=outcome,
-        key_metrics=[label(name) for name in KEY_METRICS],
+        key_metrics=[label(name) for name in key_metrics(outcome)],
         key_rows=key_rows(outcome),
         confirmation=confirmation_rows(outcome),
         sections=sections,
         drawn={f"{key}-{i}": figure for key, (found, _) in sections.items() for i, (_, figure) in enumerate(found)},
-        headings=headings(study),
+        headings=headings(study, outcome),
         rows=[trial_row(record, study, outcome) for record in records],
         environment=study.noted("environment", {}),
         versions=sorted({tuple(sorted(r.versions.items())) for r in records if r.versions}),
@@ -142,6 +142,7 @@ def _facts(study: StudyView, records: list[TrialRecord]) -> list[tuple[str, str]
     forgotten = [
         " and ".join(f"{c} ({names[c]})" if c < len(names) and names[c] != str(c) else str(c) for c in classes)
         for classes in study.noted("forget_requests", [])
+        if not config.by_samples
     ]
     ends = [record.finished_ms for record in records if record.finished_ms is not None]
     facts = [

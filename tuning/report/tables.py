@@ -15,6 +15,12 @@ KEY_METRICS = tuple(
     for part in ("validation", "test")
     for name in ("forget_accuracy", "retain_accuracy", "forget_confidence")
 )
+_SAMPLE_METRICS = tuple(name.replace("forget_confidence", "forget_gap") for name in KEY_METRICS)
+
+
+def key_metrics(outcome: Outcome) -> tuple[str, ...]:
+    """The metrics that the tables show: validation first, then test."""
+    return _SAMPLE_METRICS if outcome.by_samples else KEY_METRICS
 
 
 class Cell(NamedTuple):
@@ -37,11 +43,13 @@ def key_rows(outcome: Outcome) -> list[tuple[str, list[Cell]]]:
     """The original model, the starting point and the chosen trial: pairs of name and cells."""
     rows = []
     if outcome.original:
-        cells = [_figure_cell(name, outcome.original, outcome.original_counts) for name in KEY_METRICS]
+        cells = [_figure_cell(name, outcome.original, outcome.original_counts) for name in key_metrics(outcome)]
         rows.append(("original model", cells))
     for role, record in (("", outcome.published), ("chosen", outcome.chosen)):
         if record is not None:
-            cells = [_figure_cell(name, record.metrics, record.counts, record.spread) for name in KEY_METRICS]
+            cells = [
+                _figure_cell(name, record.metrics, record.counts, record.spread) for name in key_metrics(outcome)
+            ]
             rows.append((f"{role or record.origin}: trial {record.number}", cells))
     return rows
 
@@ -55,7 +63,7 @@ def confirmation_rows(outcome: Outcome) -> list[tuple[str, str, list[str], str]]
             [_spread_text(name, confirmation) for confirmation in outcome.confirmations],
             _difference(name, outcome.paired[name]) if name in outcome.paired else "",
         )
-        for name in (*KEY_METRICS[3:], *KEY_METRICS[:3])
+        for name in (*key_metrics(outcome)[3:], *key_metrics(outcome)[:3])
         if outcome.confirmations and all(name in c.metrics for c in outcome.confirmations)
     ]
 
@@ -77,10 +85,10 @@ def _deviation(name: str, spread: Spread) -> str:
     return f"{100 * spread.std:.1f}" if name.endswith("accuracy") else f"{spread.std:.3f}"
 
 
-def headings(study: StudyView) -> list[tuple[str, bool]]:
+def headings(study: StudyView, outcome: Outcome) -> list[tuple[str, bool]]:
     """Headings of the trial table, and whether numbers stand below them."""
     parameters = study.space.parameters
-    metrics = [label(name) for name in KEY_METRICS]
+    metrics = [label(name) for name in key_metrics(outcome)]
     names = ["trial", "state", "place", "origin", *parameters, *metrics, "epochs done", "seconds", "error"]
     texts = {"state", "place", "origin", "error"}
     texts |= {name for name, parameter in parameters.items() if isinstance(parameter, ChoiceParameter)}
@@ -103,7 +111,7 @@ def trial_row(record: TrialRecord, study: StudyView, outcome: Outcome) -> tuple[
         Cell(place, place),
         Cell(record.origin, record.origin),
         *(Cell("") if value is None else Cell(shown("", value), _order(value)) for value in params),
-        *(_figure_cell(name, record.figures, record.counts, record.spread) for name in KEY_METRICS),
+        *(_figure_cell(name, record.figures, record.counts, record.spread) for name in key_metrics(outcome)),
         Cell(str(record.fidelity), record.fidelity),
         Cell(f"{record.duration_s:.1f}", record.duration_s),
         Cell(first, first, more=rest),

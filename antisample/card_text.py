@@ -1,0 +1,132 @@
+"""The unlearning card as Markdown, for people."""
+
+import json
+
+from antisample.card import CardMetric, SpreadFigure, UnlearningCard
+
+_PARTS = {
+    "validation": "unseen by the original model, used for every decision",
+    "test": "unseen by everything, for this report alone",
+    "train": "seen by the original model",
+}
+
+
+def card_text(card: UnlearningCard) -> str:
+    """The card as Markdown; the same card always gives the same text."""
+    request, data, original = card.request, card.data, card.original
+    method = card.config.method.model_dump(mode="json")
+    environment = card.environment
+    never = f"; {request.never_seen} more were never trained on" if request.never_seen else ""
+    lines = [
+        f"# Unlearning card: {card.config.model.name} forgets {request.in_words}",
+        "",
+        *_facts(
+            [
+                ("Forgotten", f"{request.in_words}: {request.images} training images{never}"),
+                ("Classes", ", ".join(request.classes)),
+                ("Data", f"{data.name}, fingerprint `{data.fingerprint}`"),
+                ("Splits", _splits(card)),
+                ("Original model", f"fingerprint `{original.fingerprint}`, started from {original.initial_weights}"),
+                ("Unlearned model", f"fingerprint `{card.fingerprint}`"),
+                ("Input", f"(pixel / 255 - mean) / std, mean {list(original.mean)}, std {list(original.std)}"),
+                ("Method", f"{method['name']}, seed {card.seed}"),
+                ("Hyperparameters", ", ".join(f"{name}: {value}" for name, value in card.origin.items())),
+                ("Time", _time(card)),
+                ("Made", f"{card.created} on {environment.device}, {environment.machine}"),
+                ("Versions", ", ".join(f"{name} {version}" for name, version in environment.versions.items())),
+                ("Repeatable", _repeatable(card)),
+            ]
+        ),
+        "",
+        "## Hyperparameters",
+        "",
+        *(f"- {name}: {json.dumps(value)}" for name, value in method.items() if name != "name"),
+        "",
+        "## What was measured",
+        "",
+        "Each figure is defined in docs/metrics.md. Membership inference (`mia_...`) is at best 0.5.",
+    ]
+    if card.spread_over:
+        lines += ["", f"Spread: mean ± standard deviation over {card.spread_over}."]
+    for part, meaning in _PARTS.items():
+        rows = [metric for metric in card.metrics if metric.name.startswith(f"{part}/")]
+        if rows:
+            lines += ["", f"### {part.capitalize()}: {meaning}", "", *_table(rows)]
+    lines += ["", "## Files", "", *_file_lines(card), "", "## Repeat and verify", "", f"In `{card.folder}`:", ""]
+    lines += [
+        "```",
+        card.command,
+        "```",
+        "",
+        "There, `antisample verify` with the path of card.json measures the model again and says which figures hold.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _facts(pairs: list[tuple[str, str]]) -> list[str]:
+    return ["| | |", "|---|---|", *(f"| {name} | {_cell(value)} |" for name, value in pairs)]
+
+
+def _splits(card: UnlearningCard) -> str:
+    data = card.data
+    return (
+        f"{data.retain} training images to keep, {data.validation} for validation (from {data.validation_from}), "
+        f"{data.test} for test; fingerprint `{data.splits_fingerprint}`"
+    )
+
+
+def _time(card: UnlearningCard) -> str:
+    time = card.time
+    text = f"{time.unlearning_s:.1f} s of unlearning, {time.evaluation_s:.1f} s of measuring"
+    if time.retraining_s is not None:
+        text += f"; retraining took {time.retraining_s:.1f} s ({time.unlearning_s / time.retraining_s:.1%})"
+    return text
+
+
+def _repeatable(card: UnlearningCard) -> str:
+    environment = card.environment
+    if environment.not_deterministic:
+        return f"not bit by bit: {', '.join(environment.not_deterministic)} may give other last digits"
+    same = "from the same original model, on the same hardware and versions"
+    return f"bit by bit {same}, with {environment.threads} threads"
+
+
+def _table(metrics: list[CardMetric]) -> list[str]:
+    retrained = any(metric.retrained is not None for metric in metrics)
+    spread = any(metric.spread is not None for metric in metrics)
+    headings = ["metric", "images", "original", "unlearned"]
+    headings += ["retrained"] * retrained + ["unlearned, over seeds"] * spread
+    rows = []
+    for metric in metrics:
+        name = metric.name.split("/")[1]
+        cells = [name.replace("_", " "), "" if metric.images is None else str(metric.images)]
+        cells += [_shown(name, metric.original), _shown(name, metric.unlearned)]
+        cells += [_shown(name, metric.retrained)] * retrained + [_spread(name, metric.spread)] * spread
+        rows.append("| " + " | ".join(cells) + " |")
+    return ["| " + " | ".join(headings) + " |", "|---|" + "---:|" * (len(headings) - 1), *rows]
+
+
+def _shown(name: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{100 * value:.2f} %" if name.endswith(("accuracy", "forget_gap")) else f"{value:.4f}"
+
+
+def _spread(name: str, spread: SpreadFigure | None) -> str:
+    if spread is None:
+        return ""
+    return f"{_shown(name, spread.mean)} ± {_shown(name, spread.std)} (n = {spread.n})"
+
+
+def _file_lines(card: UnlearningCard) -> list[str]:
+    lines = []
+    for file in card.files:
+        checked = ""
+        if file.largest_difference is not None:
+            checked = f"; its logits differ from the model's by at most {file.largest_difference:.2g} on real images"
+        lines.append(f"- `{file.file}` ({file.format}), SHA-256 `{file.sha256}`{checked}")
+    return lines
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

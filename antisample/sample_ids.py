@@ -1,0 +1,72 @@
+"""Sample ids from a file: text, CSV or Parquet."""
+
+import csv
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from antisample.errors import DataError
+
+_COLUMNS = ("sample", "samples", "id", "index", "file")
+
+
+def read_sample_ids(path: Path) -> list[int | str]:
+    """Reads which training images are meant: positions in the training split, from 0, or files of an image folder.
+
+    Args:
+        path: A Parquet file, a CSV file, or else a text with numbers between spaces, commas or ends of lines, or with
+            a file a line; `#` begins a remark. Of several columns the one named `sample`, `samples`, `id`, `index` or
+            `file` counts.
+
+    Returns:
+        Positions and files in the order of the list.
+
+    Raises:
+        DataError: If the file cannot be read, or holds nothing.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: the file of sample ids does not exist.")
+    read = {".parquet": _from_parquet, ".csv": _from_csv}.get(path.suffix.lower(), _from_text)
+    try:
+        cells = read(path)
+    except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
+        raise DataError(f"{path}: cannot be read as a file of sample ids ({error}).") from error
+    if not cells:
+        raise DataError(f"{path}: must hold at least one sample id, but got none.")
+    if "" in cells:
+        raise DataError(f"{path}: every row must hold a sample id, but row {cells.index('') + 1} holds none.")
+    return [int(cell) if cell.isdecimal() else cell for cell in cells]
+
+
+def _from_text(path: Path) -> list[str]:
+    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    cells: list[str] = []
+    for line in filter(None, lines):
+        words = line.replace(",", " ").split()
+        cells += words if all(word.isdecimal() for word in words) else [line]
+    return cells
+
+
+def _from_csv(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(row)]
+    if not rows:
+        return []
+    headed = any(cell.lower() in _COLUMNS for cell in rows[0])
+    at = _column(path, rows[0])
+    return [row[at] if at < len(row) else "" for row in rows[headed:]]
+
+
+def _from_parquet(path: Path) -> list[str]:
+    table = pq.read_table(path)
+    values = table.column(_column(path, table.column_names)).to_pylist()
+    return ["" if value is None else str(value) for value in values]
+
+
+def _column(path: Path, names: list[str]) -> int:
+    """The position of the column that holds the ids."""
+    found = [at for at, name in enumerate(names) if name.lower() in _COLUMNS]
+    if not found and len(names) > 1:
+        raise DataError(f"{path}: of several columns one must be named {' or '.join(_COLUMNS)}, but got {names}.")
+    return found[0] if found else 0

@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, field_validator
 
 TOKEN_FILE = Path("~/.antisample/token")
+WORKER = "antisample_worker"
+"""Resource of machines that an autoscaler starts, one each, by which the driver asks for them."""
 
 
 class Cluster(BaseModel):

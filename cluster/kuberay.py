@@ -8,9 +8,8 @@ import ray
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from cluster.base import StudyJob, SubmittedCluster
+from cluster.base import WORKER, StudyJob, SubmittedCluster
 
-WORKER = "antisample_worker"
 _FILES = "/etc/antisample"
 
 
@@ -142,7 +141,7 @@ def _cluster(spec: KubeRayCluster, files: str | None) -> dict[str, Any]:
         "headGroupSpec": {
             "serviceType": "ClusterIP",
             # Only the cluster's own network reaches the dashboard, and it asks for the token: jobs are sent to it.
-            "rayStartParams": {"num-cpus": "0", "dashboard-host": "0.0.0.0"},
+            "rayStartParams": {"num-cpus": "0", "dashboard-host": "0.0.0.0"},  # noqa: S104
             "template": {"spec": _pod_with_container(spec, spec.head, "ray-head", files)},
         },
         "workerGroupSpecs": [
@@ -203,7 +202,7 @@ def _pod_with_container(spec: KubeRayCluster, size: PodSize, name: str, files: s
 class _Plain(yaml.SafeDumper):
     """Writes things that occur twice twice, and texts of several lines as they are."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  (PyYAML's signature)
         return True
 
 

@@ -25,7 +25,7 @@ class SlurmCluster(SubmittedCluster):
         gpus_per_node: GPUs of each.
         mem: Memory of each machine, such as `64G`.
         options: Further options of sbatch, such as `--constraint=a100`.
-        setup: Shell lines before the program starts, such as `module load cuda` and `source /shared/env/bin/activate`.
+        setup: Shell lines before the program starts, such as `module load cuda` and `source env/bin/activate`.
             Without any, the environment that submits the job is used, which must then be on a shared disk.
         requeue: Whether a job that is preempted, or whose time is up, is queued again; its study then goes on.
         end_early_s: Seconds before its time is up at which a job stops its study in order, at least 30.

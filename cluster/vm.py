@@ -7,9 +7,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, model_validator
 
-from cluster.base import TOKEN_FILE, StudyJob, SubmittedCluster
+from cluster.base import TOKEN_FILE, WORKER, StudyJob, SubmittedCluster
 
-WORKER = "antisample_worker"
 FILE = "ray-up.yaml"
 _ENVIRONMENT = "$HOME/antisample-env"
 _TOKEN = "$HOME/.antisample/token"  # noqa: S105  (a path)
@@ -190,9 +189,7 @@ def _gcp_node(spec: VmCluster, is_head: bool) -> dict[str, Any]:
     if is_head:
         return node
     if spec.gpus_per_worker:
-        node["guestAccelerators"] = [
-            {"acceleratorType": spec.gpu_type, "acceleratorCount": spec.gpus_per_worker}
-        ]
+        node["guestAccelerators"] = [{"acceleratorType": spec.gpu_type, "acceleratorCount": spec.gpus_per_worker}]
     scheduling: dict[str, Any] = {}
     if spec.gpus_per_worker:
         scheduling["onHostMaintenance"] = "TERMINATE"  # machines with GPUs cannot move

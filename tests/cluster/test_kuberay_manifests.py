@@ -14,8 +14,8 @@ from cluster import StudyJob
 from cluster.kuberay import object_name, render
 
 SCHEMA = json.loads(Path(__file__).with_name("kuberay_fields.json").read_text())
-WORKERS = {"cpus": 8, "memory_gb": 64, "gpus": 2, "min_workers": 1, "max_workers": 16,
-           "node_selector": {"pool": "gpu"}, "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}]}  # fmt: skip
+WORKERS = {"cpus": 8, "memory_gb": 64, "gpus": 2, "min_workers": 1, "max_workers": 16, "node_selector": {"pool": "gpu"},
+           "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}]}  # fmt: skip
 EVERYTHING = {"namespace": "ml", "image_pull_secret": "registry", "service_account": "search", "secret": "ray-token",
               "tracking_secret": "mlflow", "tracking_uri": "http://mlflow:5000", "head": {"cpus": 4}, "keep_s": 60,
               "workers": WORKERS}  # fmt: skip
@@ -63,9 +63,7 @@ def test_workers_have_gpus_and_are_started_on_demand(manifests):
     assert cluster["enableInTreeAutoscaling"] is True
     assert (group["minReplicas"], group["maxReplicas"]) == (1, 16)
     # KubeRay pastes this into a shell line: what arrives there must be JSON.
-    assert json.loads(*shlex.split(json.loads(json.dumps(group["rayStartParams"]["resources"])))) == {
-        "antisample_worker": 1
-    }
+    assert json.loads(*shlex.split(group["rayStartParams"]["resources"])) == {"antisample_worker": 1}
     head, worker = pods(cluster)
     assert worker["containers"][0]["resources"]["limits"] == {"cpu": 8, "memory": "64Gi", "nvidia.com/gpu": 2}
     assert worker["nodeSelector"] == {"pool": "gpu"}

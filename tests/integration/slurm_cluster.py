@@ -109,7 +109,8 @@ def slurm() -> Iterator[Slurm]:
         environment = {"SLURM_CONF": str(folder / "slurm.conf")}
         munge = [
             "--foreground", "--force", "--key-file", key, "--socket", folder / "munge.socket",
-            "--pid-file", folder / "munge.pid", "--log-file", folder / "munge.log", "--seed-file", folder / "munge.seed",
+            "--pid-file", folder / "munge.pid", "--log-file", folder / "munge.log",
+            "--seed-file", folder / "munge.seed",
         ]  # fmt: skip
         started: list[subprocess.Popen[bytes]] = []
         found = Slurm(environment)
@@ -128,7 +129,7 @@ def slurm() -> Iterator[Slurm]:
 
         try:
             start("munged", *munge)
-            _wait(lambda: (folder / "munge.socket").exists(), folder)
+            _wait((folder / "munge.socket").exists, folder)
             start("slurmctld", "-D")
             start("slurmd", "-D")
             _wait(lambda: "idle" in found.ask("sinfo", "--noheader", "--format=%T"), folder)

@@ -14,7 +14,8 @@ from cluster import StudyJob
 from cluster.kuberay import object_name, render
 
 SCHEMA = json.loads(Path(__file__).with_name("kuberay_fields.json").read_text())
-WORKERS = {"cpus": 8, "memory_gb": 64, "gpus": 2, "min_workers": 1, "max_workers": 16, "node_selector": {"pool": "gpu"},
+WORKERS = {"cpus": 8, "memory_gb": 64, "gpus": 2, "min_workers": 1, "max_workers": 16,
+           "node_selector": {"pool": "gpu"},
            "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}]}  # fmt: skip
 EVERYTHING = {"namespace": "ml", "image_pull_secret": "registry", "service_account": "search", "secret": "ray-token",
               "tracking_secret": "mlflow", "tracking_uri": "http://mlflow:5000", "head": {"cpus": 4}, "keep_s": 60,

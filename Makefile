@@ -67,6 +67,9 @@ gpu: $(READY) ## Tests that need a CUDA device
 lock: ## Resolve the dependencies again (after editing pyproject.toml)
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev --universal --python-version 3.11 \
 		--no-annotate --no-emit-index-url --no-header --upgrade --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra jobs --extra postgresql --constraint requirements.lock \
+		--universal --python-version 3.11 --no-annotate --no-emit-index-url --no-header \
+		--output-file docker/requirements.lock
 
 .PHONY: format
 format: $(READY) ## Format the code and mend what can be mended

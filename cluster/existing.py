@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import ray
+from ray.autoscaler.sdk import request_resources
 
+from cluster.base import WORKER
 from cluster.errors import ClusterError
 from cluster.quiet import keep_ray_quiet
 from cluster.token import checked_token, use_token
@@ -31,7 +33,11 @@ except Exception as error:
 
 @contextmanager
 def existing_ray(
-    address: str, token_file: Path | None, allow_insecure: bool = False, ship: bool = True
+    address: str,
+    token_file: Path | None,
+    allow_insecure: bool = False,
+    ship: bool = True,
+    autoscaled_workers: int = 0,
 ) -> Iterator[None]:
     """Joins a running Ray cluster for the length of a `with` block.
 
@@ -43,6 +49,7 @@ def existing_ray(
         token_file: The cluster's token, mode 0600; None for a cluster without.
         allow_insecure: Whether a cluster that lets anyone in will do.
         ship: Whether the packages travel; False where all machines have the same ones installed.
+        autoscaled_workers: Machines to ask the cluster's autoscaler for, until the end.
 
     Yields:
         Nothing; `ray` is connected.
@@ -69,8 +76,13 @@ def existing_ray(
     except Exception as error:  # Ray raises whatever its layers do
         raise ClusterError([f"Ray at {address} cannot be joined: {_in_words(error)}"]) from error
     try:
+        # Trials are started for machines that are there, so waiting trials would not make the cluster grow.
+        if autoscaled_workers:
+            request_resources(bundles=[{WORKER: 1}] * autoscaled_workers)
         yield
     finally:
+        if autoscaled_workers:
+            request_resources(bundles=[])
         ray.shutdown()
 
 

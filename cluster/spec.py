@@ -5,25 +5,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
+from cluster.base import TOKEN_FILE, Cluster, SharedCluster
 from cluster.errors import ClusterError
-
-TOKEN_FILE = Path("~/.antisample/token")
-
-
-class Cluster(BaseModel):
-    """What all launchers have in common.
-
-    Attributes:
-        tracking_uri: MLflow store or server of studies that name none themselves.
-        allow_insecure: Whether a Ray cluster that asks for no token will do.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    tracking_uri: str | None = None
-    allow_insecure: bool = False
+from cluster.kuberay import KubeRayCluster
+from cluster.slurm import SlurmCluster
+from cluster.vm import VmCluster
 
 
 class LocalCluster(Cluster):
@@ -39,36 +27,21 @@ class LocalCluster(Cluster):
     num_gpus: int | None = Field(default=None, ge=0)
 
 
-class SharedCluster(Cluster):
-    """What clusters of several machines have in common.
-
-    Attributes:
-        shared_dir: A folder that every machine has under this path. Relative `runs_dir` and `data.cache_dir` of a
-            study are below it.
-        token_file: The cluster's secret, mode 0600; none takes what the environment says, as within a job of Ray.
-    """
-
-    shared_dir: Path
-    token_file: Path | None = TOKEN_FILE
-
-    @field_validator("shared_dir")
-    @classmethod
-    def _absolute(cls, path: Path) -> Path:
-        if not path.expanduser().is_absolute():
-            raise ValueError(f"must be an absolute path, the same on every machine, but got {str(path)!r}")
-        return path.expanduser()
-
-
 class ExistingCluster(SharedCluster):
     """A Ray cluster that runs already; the driver joins it on one of its machines, or is sent to its Jobs endpoint.
 
     Attributes:
         address: `HOST:PORT` of the head; `http://HOST:8265` of the Jobs endpoint; `auto` within a job of the cluster.
+        token_file: The cluster's secret, mode 0600; none takes what the environment says, as within a job of Ray.
+        autoscaled_workers: Machines that the cluster's autoscaler may start, each with one `antisample_worker` among
+            its resources; they are asked for while a study runs.
         ship_program: Whether this program travels with the study; False where all machines have it installed.
     """
 
     launcher: Literal["existing"]
     address: str
+    token_file: Path | None = TOKEN_FILE
+    autoscaled_workers: int = Field(default=0, ge=0)
     ship_program: bool = True
 
     @field_validator("address")
@@ -88,7 +61,7 @@ class ExistingCluster(SharedCluster):
         return self.model_copy(update={"address": "auto", "token_file": None, "ship_program": False})
 
 
-ClusterSpec = LocalCluster | ExistingCluster
+ClusterSpec = LocalCluster | ExistingCluster | SlurmCluster | KubeRayCluster | VmCluster
 LOCAL = LocalCluster(launcher="local")
 _SPEC: TypeAdapter[ClusterSpec] = TypeAdapter(Annotated[ClusterSpec, Field(discriminator="launcher")])
 

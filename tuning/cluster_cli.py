@@ -22,6 +22,20 @@ def check(cluster: ClusterFile, as_json: AsJson = False) -> None:
     _commands().check(cluster, as_json)
 
 
+@cluster_app.command("render", epilog="Example: antisample cluster render slurm.yaml --study studies/demo.yaml")
+def render(
+    cluster: ClusterFile,
+    study: Annotated[Path, typer.Option(metavar="STUDY.yaml", help="The study.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Overrides a value of the study; repeatable."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the files there instead.")] = None,
+) -> None:
+    """Print what `run --cluster` would hand to Slurm, Kubernetes or `ray up`. Nothing is started."""
+    _commands().render(cluster, study, overrides, out)
+
+
 @cluster_app.command(
     "services",
     epilog="Example: antisample cluster services --database postgresql://db/mlflow --artifacts /shared/mlflow",

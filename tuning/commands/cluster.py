@@ -1,5 +1,6 @@
 """Looking at a cluster, and the services around it."""
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -7,12 +8,15 @@ import typer
 from rich.markup import escape
 
 from antisample.errors import ConfigError
-from cluster import ExistingCluster, load_cluster
+from cluster import ExistingCluster, SubmittedCluster, load_cluster
 from cluster.check import check_cluster
 from cluster.existing import existing_ray
 from cluster.services import ADMIN, TrackingServer, running
+from cluster.submit import rendered, write_files
+from tuning.commands.studies import on_cluster, study_job
 from tuning.display import print_json
 from tuning.progress import output
+from tuning.study_file import load_study
 
 
 def check(cluster: Path, as_json: bool) -> None:
@@ -33,6 +37,22 @@ def check(cluster: Path, as_json: bool) -> None:
                 console.print(f"      {escape(finding.advice)}", soft_wrap=True)
     if not all(finding.good for finding in findings):
         raise typer.Exit(1)
+
+
+def render(cluster: Path, study: Path, overrides: list[str] | None, out: Path | None) -> None:
+    """Prints the files that a submission would consist of, or writes them."""
+    spec = load_cluster(cluster)
+    if not isinstance(spec, SubmittedCluster):
+        raise ConfigError(
+            "there is nothing to render: the driver itself runs here or joins the cluster.", str(cluster)
+        )
+    files = rendered(spec, study_job(on_cluster(load_study(study, overrides), spec)))
+    if out is not None:
+        write_files(files, out)
+        shown = [str(out / name) for name in files]
+    else:
+        shown = [f"# ---- {name}\n{text}" for name, text in files.items()]
+    sys.stdout.write("\n".join(shown) + "\n")
 
 
 def services(

@@ -16,11 +16,15 @@ from cluster import (
     LOCAL,
     ClusterSpec,
     ExistingCluster,
+    LocalCluster,
     SharedCluster,
+    StudyJob,
+    SubmittedCluster,
     early_ray,
     existing_ray,
     load_cluster,
     local_ray,
+    submit,
 )
 from tuning.config import StudyConfig
 from tuning.directory import copy_projections, open_study, write_projections
@@ -64,7 +68,11 @@ def run(
     if isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint:
         words = ["run", "study.yaml", *(("--warm-start", str(warm_start)) if warm_start is not None else ())]
         _send(spec, words, {"study.yaml": config.to_yaml()}, as_json, quiet)
-    _search(on_cluster(config, spec), spec, as_json, quiet, warm_start)
+    config = on_cluster(config, spec)
+    if isinstance(spec, SubmittedCluster):
+        _submit(spec, study_job(config, warm_start), as_json)
+    else:
+        _search(config, spec, as_json, quiet, warm_start)
 
 
 def resume(directory: Path, cluster: Path | None, as_json: bool, quiet: bool) -> None:
@@ -72,7 +80,12 @@ def resume(directory: Path, cluster: Path | None, as_json: bool, quiet: bool) ->
     spec = load_cluster(cluster) if cluster is not None else LOCAL
     if isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint:
         _send(spec, ["resume", str(directory)], {}, as_json, quiet)
-    _search(open_study(directory).config, spec, as_json, quiet)
+    if isinstance(spec, SubmittedCluster):
+        _submit(
+            spec, StudyJob(directory.name, spec.shared_dir / directory.absolute(), None, home=Path.cwd()), as_json
+        )
+    else:
+        _search(open_study(directory).config, spec, as_json, quiet)
 
 
 def report(directory: Path, select: str | None, as_json: bool) -> None:
@@ -87,7 +100,11 @@ def report(directory: Path, select: str | None, as_json: bool) -> None:
 
 
 def _search(
-    config: StudyConfig, spec: ClusterSpec, as_json: bool, quiet: bool, warm_start: Path | None = None
+    config: StudyConfig,
+    spec: LocalCluster | ExistingCluster,
+    as_json: bool,
+    quiet: bool,
+    warm_start: Path | None = None,
 ) -> None:
     console = output(stderr=as_json)
     progress = Progress(console, quiet=quiet)
@@ -137,6 +154,19 @@ def _send(spec: ExistingCluster, words: list[str], files: dict[str, str], as_jso
     )
 
 
+def study_job(config: StudyConfig, warm_start: Path | None = None) -> StudyJob:
+    """A study to send; its folders are the cluster's."""
+    options = ("--warm-start", str(warm_start.absolute())) if warm_start is not None else ()
+    return StudyJob(config.name, config.directory, config.to_yaml(), options, Path.cwd())
+
+
+def _submit(spec: SubmittedCluster, job: StudyJob, as_json: bool) -> None:
+    said: list[str] = []
+    submit(spec, job, said.append if as_json else partial(print, flush=True))
+    if as_json:
+        print_json({"directory": str(job.directory), "submitted": said})
+
+
 def on_cluster(config: StudyConfig, spec: ClusterSpec) -> StudyConfig:
     """A study with its folders where every machine of the cluster has them, and the cluster's tracking server."""
     changes: dict[str, Any] = {}
@@ -150,12 +180,14 @@ def on_cluster(config: StudyConfig, spec: ClusterSpec) -> StudyConfig:
     return config.model_copy(update=changes)
 
 
-def _ray_meanwhile(config: StudyConfig, spec: ClusterSpec) -> AbstractContextManager[None]:
+def _ray_meanwhile(config: StudyConfig, spec: LocalCluster | ExistingCluster) -> AbstractContextManager[None]:
     """Has Ray before anything is loaded where a search will need it: a study that has not come to an end yet."""
     holder = read_holder(config.directory)
     over = (config.directory / "trials.parquet").exists()
     if over or (holder is not None and holder.is_alive()):
         return nullcontext()
     if isinstance(spec, ExistingCluster):
-        return existing_ray(spec.address, spec.token_file, spec.allow_insecure, spec.ship_program)
+        return existing_ray(
+            spec.address, spec.token_file, spec.allow_insecure, spec.ship_program, spec.autoscaled_workers
+        )
     return early_ray(_WANTED_SOON, "tuning.trainable", spec.num_cpus, spec.num_gpus)

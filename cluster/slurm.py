@@ -1,0 +1,96 @@
+"""Slurm: an sbatch script that starts Ray on the machines it is given, and the driver on the first of them."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from pydantic import Field
+
+from cluster.base import StudyJob, SubmittedCluster
+
+SCRIPT = "job.sbatch"
+
+
+class SlurmCluster(SubmittedCluster):
+    """A job of Slurm, with a Ray cluster and a token of its own.
+
+    Attributes:
+        partition: Slurm's partition; by default Slurm's own default, as for `account`, `qos`, `time` and `mem`.
+        account: Who is charged.
+        qos: Quality of service.
+        time: Longest running time as Slurm writes it, such as `12:00:00`.
+        nodes: How many machines.
+        cpus_per_node: Cores of each.
+        gpus_per_node: GPUs of each.
+        mem: Memory of each machine, such as `64G`.
+        options: Further options of sbatch, such as `--constraint=a100`.
+        setup: Shell lines before the program starts, such as `module load cuda` and `source env/bin/activate`.
+            Without any, the environment that submits the job is used, which must then be on a shared disk.
+        requeue: Whether a job that is preempted, or whose time is up, is queued again; its study then goes on.
+        end_early_s: Seconds before its time is up at which a job stops its study in order, at least 30.
+    """
+
+    launcher: Literal["slurm"]
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    time: str | None = Field(default=None, pattern=r"^[0-9]+([:-][0-9]+)*$")
+    nodes: int = Field(default=1, ge=1)
+    cpus_per_node: int = Field(default=1, ge=1)
+    gpus_per_node: int = Field(default=0, ge=0)
+    mem: str | None = Field(default=None, pattern=r"^[0-9]+[KMGT]?$")
+    options: tuple[Annotated[str, Field(pattern=r"^--?[a-zA-Z][^\n]*$")], ...] = ()
+    setup: tuple[str, ...] = ()
+    requeue: bool = True
+    end_early_s: int = Field(default=120, ge=30)
+
+
+def render(spec: SlurmCluster, job: StudyJob, folder: Path, programs: Path) -> dict[str, str]:
+    """The files of a job.
+
+    Args:
+        spec: The cluster.
+        job: The study.
+        folder: Where the files will lie, on the shared disk.
+        programs: The folder of `antisample` and `ray` for a cluster without `setup`.
+
+    Returns:
+        Text by file name; the script is `job.sbatch`.
+    """
+    environment = Environment(
+        loader=PackageLoader("cluster", ""), undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  (a shell script; what is filled in passes through `quoted`)
+    )  # fmt: skip
+    environment.filters["quoted"] = lambda value: shlex.quote(str(value))
+    script = environment.get_template("slurm.sbatch.jinja").render(
+        options=_options(spec, job, folder),
+        setup=spec.setup or (f"export PATH={shlex.quote(str(programs))}:$PATH",),
+        folder=folder,
+        directory=job.directory,
+        requeue=spec.requeue,
+        command=shlex.join(job.command(str(folder))),
+        resume=shlex.join(StudyJob(job.name, job.directory, None).command(str(folder))),
+    )
+    return {SCRIPT: script, **job.files(spec)}
+
+
+def _options(spec: SlurmCluster, job: StudyJob, folder: Path) -> list[str]:
+    wanted: dict[str, str | int | None] = {
+        "job-name": f"antisample-{job.name}",
+        "output": f"{str(folder).replace('%', '%%')}/job-%j.log",
+        "open-mode": "append",
+        "chdir": str(job.home.absolute()),
+        "partition": spec.partition,
+        "account": spec.account,
+        "qos": spec.qos,
+        "time": spec.time,
+        "nodes": spec.nodes,
+        "ntasks-per-node": 1,
+        "cpus-per-task": spec.cpus_per_node,
+        "gpus-per-node": spec.gpus_per_node or None,
+        "mem": spec.mem,
+        "signal": f"B:USR1@{spec.end_early_s}",
+    }
+    options = [f"--{key}={shlex.quote(str(value))}" for key, value in wanted.items() if value is not None]
+    return [*options, "--requeue" if spec.requeue else "--no-requeue", *spec.options]

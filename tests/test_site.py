@@ -103,6 +103,14 @@ def _command_words(command, name):
         ]
 
 
+def test_every_key_of_a_study_has_a_meaning(site):
+    rows = re.findall(r"<tr>\s*(.*?)\s*</tr>", (site / "study.html").read_text(), re.DOTALL)
+    cells = [[re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td>(.*?)</td>", row, re.DOTALL)] for row in rows]
+    keys = {row[0]: row[2] for row in cells if row}
+    assert {"name", "forget[].classes", "resources.gpus_per_trial", "fidelity.min", "unlearn_scale_lr"} <= set(keys)
+    assert [key for key, meaning in keys.items() if not meaning] == []
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_public_name_is_in_the_api_reference(pages, site, package):
     ids = pages[site / "api" / f"{package}.html"].ids

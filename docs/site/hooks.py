@@ -12,6 +12,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from notebooks import as_markdown
+from study_reference import study_reference
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,7 +37,11 @@ _LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the generated pages, and resolves `*` in the navigation."""
-    pages = {"index.md": _from_docs((ROOT / "README.md").read_text()), "commands.md": command_reference()}
+    pages = {
+        "index.md": _from_docs((ROOT / "README.md").read_text()),
+        "commands.md": command_reference(),
+        "study.md": study_reference(),
+    }
     for page, modules in API_PAGES.items():
         pages[f"api/{page}.md"] = "\n\n".join(
             [f"# {page}", _TOP.format(modules[0]), *map("::: {}".format, modules[1:])]

@@ -63,6 +63,12 @@ soak: $(READY) ## Kill the driver of one study 100 times: about an hour
 gpu: $(READY) ## Tests that need a CUDA device
 	$(BIN)/pytest -m gpu
 
+.PHONY: docs
+docs: $(READY) ## Build the documentation site: build/site/index.html
+	@echo "==> Building the documentation site"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "Open build/site/index.html"
+
 .PHONY: lock
 lock: ## Resolve the dependencies again (after editing pyproject.toml)
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev --universal --python-version 3.11 \

@@ -1,11 +1,30 @@
-"""Documents that have to keep up with the code."""
+"""Documents that have to keep up with the code: figures, metrics, links, commands and snippets."""
 
+import copy
 import re
+from collections import defaultdict
+from importlib import import_module
 from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+import typer
+import yaml
+from documents import ROOT, RUN_AS_WRITTEN, anchors, commands, documents, links, shell_lines, snippets, text_of
 
 from antisample.metrics import metric_names
+from search_spaces import load_space
+from tuning.cli import app
+from tuning.study_file import load_study, parse_study
 
-ROOT = Path(__file__).parents[1]
+# The first line of every snippet that is marked as not run. Whoever marks one says so here, too.
+NOT_RUN = {
+    "README.md": ["make demo     # sets everything up, then searches on real digits: under 4 minutes on 2 cores"],
+}
+# Python snippets that a test runs by name.
+RUN_BY_TESTS = {f"docs/guides/{name}.md": "tests/test_guides.py" for name in ("dataset", "method", "metric")}
+# A space of a guide's own method is read by the guide's test.
+YAML = [snippet for snippet in snippets() if snippet.language == "yaml" and snippet.document not in RUN_BY_TESTS]
 
 
 def test_results_list_every_test_that_needs_a_gpu():
@@ -22,3 +41,110 @@ def test_results_list_every_test_that_needs_a_gpu():
 def test_every_metric_is_defined():
     defined = (ROOT / "docs" / "metrics.md").read_text()
     assert [name for name in metric_names() if f"`{name.split('/')[1]}`" not in defined] == []
+
+
+def test_every_snippet_is_run_by_a_test_or_says_why_not():
+    """Text is output, YAML is checked below; shell and Python run as written or by a test that names the document."""
+    homeless = [
+        f"{snippet}: give it a language (bash, python, yaml, json or text)"
+        if snippet.language not in ("bash", "python", "yaml", "json", "text")
+        else f"{snippet}: no test runs it; write <!-- not run: REASON --> before it"
+        for snippet in snippets()
+        if not snippet.not_run
+        and snippet.language not in ("yaml", "json", "text")
+        and snippet.document not in RUN_AS_WRITTEN
+        and not (snippet.language == "python" and snippet.document in RUN_BY_TESTS)
+    ]
+    assert homeless == []
+    assert [name for name, test in RUN_BY_TESTS.items() if Path(name).name not in (ROOT / test).read_text()] == []
+
+
+def test_snippets_that_are_not_run_are_known():
+    marked = defaultdict(list)
+    for snippet in snippets():
+        if snippet.not_run:
+            marked[snippet.document].append(snippet.code.splitlines()[0])
+    assert marked == NOT_RUN
+
+
+@pytest.mark.parametrize("snippet", YAML, ids=str)
+def test_yaml_is_a_study_or_a_part_of_one_or_a_space_or_a_cluster(snippet, tmp_path):
+    file = tmp_path / "snippet.yaml"
+    file.write_text(snippet.code)
+    values = yaml.safe_load(snippet.code)
+    if "parameters" in values:
+        load_space(file)
+    elif "launcher" in values:
+        import_module("cluster.spec").load_cluster(file)
+    elif "name" in values:
+        load_study(file)
+    else:
+        parse_study(_merged(yaml.safe_load(text_of("studies/demo.yaml")), values))
+
+
+def test_commands_of_the_documents_exist():
+    problems = []
+    for document in documents():
+        for where, arguments in commands(document):
+            problems += [f"{where}: {problem}" for problem in _command_problems(arguments)]
+    assert problems == []
+
+
+def test_make_targets_and_scripts_of_the_documents_exist():
+    targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
+    for document in documents():
+        text = text_of(document)
+        called = set(re.findall(r"`make ([a-z-]+)`", text))
+        for snippet in snippets(document):
+            if snippet.language == "bash":
+                called |= {words[1] for words in shell_lines(snippet.code) if words[0] == "make"}
+        assert called <= targets, document
+        scripts = re.findall(r"(?:python |`)((?:benchmarks|tests|docs)/[\w./-]+\.(?:py|yaml|json|md))", text)
+        assert [name for name in scripts if not (ROOT / name).exists()] == [], document
+
+
+def test_links_lead_somewhere():
+    broken = []
+    for document in documents():
+        for target in links(document):
+            if re.match(r"[a-z]+:", target):
+                continue
+            name, _, anchor = target.partition("#")
+            path = (ROOT / document).parent / name if name else ROOT / document
+            if not path.exists():
+                broken.append(f"{document}: {target} does not exist")
+            elif anchor and anchor not in anchors(str(path.resolve().relative_to(ROOT))):
+                broken.append(f"{document}: {target} names no heading")
+    assert broken == []
+
+
+def test_links_to_other_servers_are_well_formed():
+    """Tests use no network: whether a server answers is not asked."""
+    for document in documents():
+        for target in links(document):
+            if re.match(r"[a-z]+:", target):
+                url = urlparse(target)
+                assert url.scheme == "https", f"{document}: {target}"
+                assert re.fullmatch(r"([a-z0-9-]+\.)+[a-z]{2,}", url.netloc), f"{document}: {target}"
+
+
+def _merged(values, changes):
+    """A study's values with a part of them replaced, key by key."""
+    merged = copy.deepcopy(values)
+    for key, value in changes.items():
+        old = merged.get(key)
+        merged[key] = _merged(old, value) if isinstance(value, dict) and isinstance(old, dict) else value
+    return merged
+
+
+def _command_problems(arguments):
+    """What is wrong with a call of the program, as far as it can be seen without running it."""
+    command, name = typer.main.get_command(app), "antisample"
+    arguments = list(arguments)
+    while hasattr(command, "list_commands") and arguments and not arguments[0].startswith("-"):
+        name, command = arguments[0], command.get_command(None, arguments.pop(0))
+        if command is None:
+            return [f"there is no command {name}"]
+    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    options = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
+    return [f"{name} has no option {option}" for option in options if option not in known]

@@ -1,0 +1,104 @@
+"""What MkDocs calls while it builds the site: pages that are generated, and links that a site writes otherwise."""
+
+import fnmatch
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from posixpath import normpath
+from typing import Any
+
+from command_reference import command_reference
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+from notebooks import as_markdown
+from study_reference import study_reference
+
+ROOT = Path(__file__).parents[2]
+
+# A page for each package. A module's `__all__` says what of it is public.
+API_PAGES = {
+    "antisample": (
+        "antisample",
+        "antisample.datasets",
+        "antisample.methods",
+        "antisample.metrics",
+        "antisample.models",
+    ),
+    "tuning": ("tuning",),
+    "search_spaces": ("search_spaces",),
+    "cluster": ("cluster",),
+}
+# The page's own heading is that of its first module.
+_TOP = "::: {}\n    options: {{show_root_heading: false, show_root_toc_entry: false}}"
+LISTED = {"guides": "Guides", "adr": "Decisions"}
+_LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds the generated pages, and resolves `*` in the navigation."""
+    pages = {
+        "index.md": _from_docs((ROOT / "README.md").read_text()),
+        "commands.md": command_reference(),
+        "study.md": study_reference(),
+    }
+    for page, modules in API_PAGES.items():
+        pages[f"api/{page}.md"] = "\n\n".join(
+            [f"# {page}", _TOP.format(modules[0]), *map("::: {}".format, modules[1:])]
+        )
+    for file in files:
+        if file.src_uri.endswith(".ipynb"):
+            pages[file.src_uri.removesuffix(".ipynb") + ".md"] = as_markdown(file.content_string)
+    for folder, title in LISTED.items():
+        found = sorted(file.src_uri for file in files.documentation_pages() if file.src_uri.startswith(f"{folder}/"))
+        listed = [f"- [{_title(files, uri)}]({uri.removeprefix(f'{folder}/')})" for uri in found]
+        pages[f"{folder}/index.md"] = "\n".join([f"# {title}", "", *listed])
+    for uri, content in pages.items():
+        files.append(File.generated(config, uri, content=content))
+    config.nav = list(_expanded(config.nav or [], sorted(file.src_uri for file in files.documentation_pages())))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Links to a folder lead to its index; those to files that the site lacks become plain text."""
+
+    def on_site(match: re.Match[str]) -> str:
+        target = match["target"]
+        if "://" in target or target.startswith("#"):
+            return match[0]
+        path = normpath(f"{page.file.src_uri}/../{target}")
+        if path.startswith("../"):
+            return match["text"]
+        return f"[{match['text']}]({target}index.md)" if target.endswith("/") else match[0]
+
+    # A figure and its spread or unit stay in one line.
+    return re.sub(r"(?<=[\d*]) (?=[±%])|(?<=±) ", "\N{NO-BREAK SPACE}", _LINK.sub(on_site, markdown))
+
+
+def _from_docs(readme: str) -> str:
+    """The README with its links as seen from docs/."""
+
+    def moved(match: re.Match[str]) -> str:
+        target = match["target"]
+        if "://" not in target and not target.startswith("#"):
+            target = target.removeprefix("docs/") if target.startswith("docs/") else f"../{target}"
+        return f"{match['image']}[{match['text']}]({target})"
+
+    return _LINK.sub(moved, readme)
+
+
+def _title(files: Files, uri: str) -> str:
+    file = files.get_file_from_path(uri)
+    return file.content_string.partition("\n")[0].removeprefix("# ") if file else uri
+
+
+def _expanded(nav: list[Any], pages: list[str]) -> Iterator[Any]:
+    """The navigation with each pattern replaced by the pages that match it, a folder's index first."""
+    for entry in nav:
+        if isinstance(entry, dict):
+            for title, part in entry.items():
+                yield {title: list(_expanded(part, pages)) if isinstance(part, list) else part}
+        elif "*" in entry:
+            yield from sorted(fnmatch.filter(pages, entry), key=lambda uri: not uri.endswith("/index.md"))
+        else:
+            yield entry

@@ -24,7 +24,7 @@ def test_from_flags_to_a_verified_card(make_workplace, cache):
     (package / "models.py").write_text(NETWORK)
     (place.folder / "ids.csv").write_text("id\n" + "\n".join(map(str, range(0, 600, 4))))
     task = ["--model", "my_package.models:build", "--data", "digits", "--forget-samples", "ids.csv"]
-    few = [f"data.cache_dir={cache}", "n_trials=3", "replicates=2", "confirm_seeds=2", "tracking_uri=none"]
+    few = [f"data.cache_dir={cache}", "n_trials=2", "replicates=2", "confirm_seeds=0", "tracking_uri=none"]
     few += ["split.validation_fraction=0.5", "evaluation.final=[membership, retrained]"]
     found = place.results("run", *task, *(word for value in few for word in ("--set", value)))
     assert found["directory"] == "runs/build-digits-forget-ids"
@@ -43,6 +43,7 @@ def test_from_flags_to_a_verified_card(make_workplace, cache):
     assert card["request"]["images"] + card["request"]["never_seen"] == 150
     metrics = {metric["name"]: metric for metric in card["metrics"]}
     assert metrics["validation/forget_accuracy"]["spread"]["n"] == 2
+    assert card["spread_over"] == "the 2 seeds of the search"
     assert metrics["test/forget_gap"]["retrained"] is not None
     assert [file["file"] for file in card["files"]] == ["model.safetensors", "model.onnx"]
     verified = place.results("verify", "unlearned/card.json")

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from statistics import fmean
 
 import pytest
+import safetensors.torch
 import torch
 
 from antisample.unlearning import unlearn
@@ -165,7 +166,7 @@ def test_a_trial_goes_on_to_the_same_figures_whatever_became_of_its_checkpoint(s
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("harm", ["none", "deleted", "cut short", "rubbish", "refused"])
+@pytest.mark.parametrize("harm", ["none", "cut short", "refused"])
 def test_a_trial_goes_on_from_an_object_store(study, start, s3, harm):
     config = study(
         forget={"classes": [3]},
@@ -177,20 +178,17 @@ def test_a_trial_goes_on_from_an_object_store(study, start, s3, harm):
     )
     whole = run(start(config))
     model = f"trainable/{config.name}/models/trial-00000.safetensors"
-    before = s3.get(model)
+    before = safetensors.torch.load(s3.get(model))
     s3.client.delete_object(Bucket="studies", Key=model)
     worker = start(config)
     heard = [json.loads(worker.step()[REPORT_KEY]) for _ in range(5)]  # the second epoch of the second replicate
-    assert s3.get(model) == before
+    again = safetensors.torch.load(s3.get(model))
+    assert all(again[name].equal(tensor) for name, tensor in before.items())
     assert not list(config.directory.iterdir()), "nothing is written here"
     (checkpoint,) = s3.keys(f"trainable/{config.name}/checkpoints/")
     content = s3.get(checkpoint)
-    if harm == "deleted":
-        s3.client.delete_object(Bucket="studies", Key=checkpoint)
-    elif harm == "cut short":
+    if harm == "cut short":
         s3.put(checkpoint, content[: len(content) // 2])
-    elif harm == "rubbish":
-        s3.put(checkpoint, b"rubbish")
     with s3.refusing() if harm == "refused" else nullcontext():
         worker = start(config, steps=heard)
     rest = run(worker)

@@ -39,5 +39,3 @@ class Housekeeping(AbstractContextManager["Housekeeping"]):
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Waits until everything is deleted, unless an error passes: what is left goes at the next trial's end."""
         self._thread.shutdown(wait=kind is None, cancel_futures=kind is not None)
-        if kind is None and self._next is not None:
-            self._next.result()

@@ -91,7 +91,7 @@ class StudyFiles:
         self.store.write(_model(number), pack_checkpoint(model))
 
     def discard(self, models: set[int], checkpoints: set[int]) -> None:
-        """Deletes models and checkpoints of these trials; where an object store does not answer they stay for now."""
+        """Deletes models and checkpoints of these trials; what cannot be deleted stays for now, with a warning."""
         unneeded = {"models": {_model(number) for number in models}}
         unneeded["checkpoints"] = {_checkpoint(number) for number in checkpoints}
         try:
@@ -99,7 +99,7 @@ class StudyFiles:
                 there = {f"{folder}/{name}" for name in self.store.names(folder)}
                 for path in sorted(there & paths):
                     self.store.delete(path)
-        except StorageError as error:
+        except (StorageError, OSError) as error:
             _logger.warning("Files that are not needed any more stay for now. %s", error)
 
     def copy(self, path: Path) -> None:

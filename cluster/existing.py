@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import ray
-from ray.autoscaler.sdk import request_resources
 
-from cluster.base import WORKER
+from cluster.autoscaling import asked_for
 from cluster.errors import ClusterError
 from cluster.quiet import keep_ray_quiet
 from cluster.token import checked_token, use_token
@@ -76,13 +75,9 @@ def existing_ray(
     except Exception as error:  # Ray raises whatever its layers do
         raise ClusterError([f"Ray at {address} cannot be joined: {_in_words(error)}"]) from error
     try:
-        # Trials are started for machines that are there, so waiting trials would not make the cluster grow.
-        if autoscaled_workers:
-            request_resources(bundles=[{WORKER: 1}] * autoscaled_workers)
-        yield
+        with asked_for(autoscaled_workers):
+            yield
     finally:
-        if autoscaled_workers:
-            request_resources(bundles=[])
         ray.shutdown()
 
 

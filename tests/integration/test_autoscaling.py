@@ -1,0 +1,99 @@
+"""Ray's own autoscaler, with machines that are processes here: they come when a study begins and go when it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cluster.token import make_token
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+RAY = Path(sys.executable).with_name("ray")
+# The driver: joins, says how many workers there are until there are two, and leaves.
+DRIVER = """
+import sys, time, ray
+from pathlib import Path
+from cluster import existing_ray
+with existing_ray(sys.argv[1], Path(sys.argv[2]), ship=False, autoscaled_workers=2):
+    print("first", int(ray.cluster_resources()["antisample_worker"]), flush=True)
+    while ray.cluster_resources()["antisample_worker"] < 2:
+        time.sleep(0.5)
+    print("all", int(ray.cluster_resources()["antisample_worker"]), flush=True)
+"""
+COUNT = """
+import sys, ray
+from pathlib import Path
+from cluster import existing_ray
+with existing_ray(sys.argv[1], Path(sys.argv[2]), ship=False):
+    print("now", int(ray.cluster_resources().get("antisample_worker", 0)))
+"""
+
+
+@pytest.fixture
+def growing(tmp_path):
+    """A head without cores whose autoscaler may start two workers; yields address, token and environment."""
+    token = make_token(tmp_path / "token")
+    worker = {"resources": {"CPU": 1, "antisample_worker": 1}, "node_config": {}, "min_workers": 0, "max_workers": 2}
+    head = {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0}
+    config = {
+        "cluster_name": "growing",
+        "max_workers": 2,
+        "idle_timeout_minutes": 0.1,
+        "provider": {"type": "fake_multinode"},
+        "available_node_types": {"head": head, "worker": worker},
+        "head_node_type": "head",
+    }
+    (tmp_path / "autoscaling.json").write_text(json.dumps(config))
+    port = 6411
+    environment = {
+        **os.environ,
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_FAKE_CLUSTER": "1",
+        "AUTOSCALER_UPDATE_INTERVAL_S": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    command = [
+        RAY, "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={port}", "--num-cpus=0",
+        "--include-dashboard=false", f"--autoscaling-config={tmp_path / 'autoscaling.json'}",
+        f"--temp-dir=/tmp/growing-{os.getpid()}",
+    ]  # fmt: skip
+    with (tmp_path / "head.log").open("w") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while "Ray runtime started" not in (tmp_path / "head.log").read_text():
+        assert time.monotonic() < deadline and process.poll() is None, (tmp_path / "head.log").read_text()
+        time.sleep(0.5)
+    yield f"127.0.0.1:{port}", token, environment
+    process.terminate()
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_machines_come_when_a_study_begins_and_go_when_it_ends(growing):
+    address, token, environment = growing
+
+    def say(program):
+        done = subprocess.run(
+            [sys.executable, "-c", program, address, token], env=environment, capture_output=True, text=True,
+            timeout=300, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    assert say(COUNT) == ["now", "0"]
+    words = say(DRIVER)
+    assert (words[0], words[2:]) == ("first", ["all", "2"])
+    deadline = time.monotonic() + 180
+    while say(COUNT) != ["now", "0"]:
+        assert time.monotonic() < deadline, "idle machines stay"
+        time.sleep(2)

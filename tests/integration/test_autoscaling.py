@@ -69,7 +69,8 @@ def growing(tmp_path):
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     deadline = time.monotonic() + 120
     while "Ray runtime started" not in (tmp_path / "head.log").read_text():
-        assert time.monotonic() < deadline and process.poll() is None, (tmp_path / "head.log").read_text()
+        assert process.poll() is None, (tmp_path / "head.log").read_text()
+        assert time.monotonic() < deadline
         time.sleep(0.5)
     yield f"127.0.0.1:{port}", token, environment
     process.terminate()

@@ -24,6 +24,7 @@ pytestmark = [
 
 PROGRAM = Path(sys.executable).with_name("antisample")
 N_TRIALS = 4
+PATIENCE_S = 1200  # beside other work
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +75,7 @@ def place(tmp_path, queue):
 def test_a_study_runs_to_its_end_and_no_secret_is_left(place):
     job = place.antisample("run", "study.yaml")
     secret = _token_of(place, job)
-    commands = _commands()
-    assert any("--head" in command for command in commands), "Ray was looked at while it ran"
-    assert not any(secret in command for command in commands)
+    assert not any(secret in command for command in _commands())
     _ends(place, job)
     _whole(place)
     left = [path for path in place.files.iterdir() if path.name.startswith("token")]
@@ -91,7 +90,7 @@ def test_a_study_goes_on_when_its_job_is_queued_again(place):
     job = place.antisample("run", "study.yaml")
     before = _caught_running(place, job)
     place.queue.ask("scontrol", "requeue", job)
-    place.queue.wait(job, ("PENDING",), 60)
+    place.queue.wait(job, ("PENDING", "RUNNING"), 120)
     _ends(place, job)
     assert place.queue.restarts(job) == 1
     _goes_on_from(place, before)
@@ -101,19 +100,23 @@ def test_a_study_goes_on_after_its_job_was_cancelled(place):
     job = place.antisample("run", "study.yaml")
     before = _caught_running(place, job)
     place.queue.ask("scancel", job)
-    place.queue.wait(job, ("CANCELLED",), 60)
+    place.queue.wait(job, ("CANCELLED",), 120)
     _ends(place, place.antisample("resume", place.directory))
     _goes_on_from(place, before)
 
 
 def _token_of(place, job):
     path = place.files / f"token-{job}"
-    deadline = time.monotonic() + 120
-    while not (path.exists() and len(path.read_text()) == 64 and any("--head" in line for line in _commands())):
+    deadline = time.monotonic() + PATIENCE_S
+    while not (path.exists() and len(path.read_text()) == 64 and _head_of(job)):
         assert time.monotonic() < deadline, _log(place, job)
         time.sleep(0.2)
     assert path.stat().st_mode & 0o077 == 0
     return path.read_text()
+
+
+def _head_of(job):
+    return any(f"/tmp/ray-{job} " in command and "--head" in command for command in _commands())
 
 
 def _commands():
@@ -124,7 +127,7 @@ def _commands():
 
 def _caught_running(place, job):
     """Waits until a trial is finished and another runs; returns the records."""
-    deadline = time.monotonic() + 400
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if (place.directory / "study.yaml").exists():
             records = {record.number: record for record in open_study(place.directory).records()}
@@ -138,7 +141,7 @@ def _caught_running(place, job):
 
 def _ends(place, job):
     ended = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY")
-    assert place.queue.wait(job, ended, 600) == "COMPLETED", _log(place, job)
+    assert place.queue.wait(job, ended, PATIENCE_S) == "COMPLETED", _log(place, job)
 
 
 def _whole(place):

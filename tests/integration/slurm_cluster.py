@@ -39,6 +39,7 @@ SlurmdLogFile={folder}/slurmd.log
 MpiDefault=none
 ReturnToService=2
 KillWait=15
+MessageTimeout=60
 SlurmdParameters=config_overrides
 NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=2000 State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
@@ -79,11 +80,12 @@ class Slurm:
 
     def wait(self, job: str, states: tuple[str, ...], timeout_s: float) -> str:
         """Waits until a job is in one of these states, and returns it."""
-        deadline = time.monotonic() + timeout_s
+        deadline, state = time.monotonic() + timeout_s, "unknown"
         while time.monotonic() < deadline:
-            state = self.state(job)
-            if state in states:
-                return state
+            with contextlib.suppress(subprocess.CalledProcessError):  # on a busy machine Slurm may answer too late
+                state = self.state(job)
+                if state in states:
+                    return state
             time.sleep(0.5)
         raise TimeoutError(f"job {job} is {state}, not {states}")
 

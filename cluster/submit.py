@@ -49,11 +49,14 @@ def submit(spec: SubmittedCluster, job: StudyJob, say: Say) -> None:
         ClusterError: If the program is missing or refuses, or the files cannot be written.
     """
     program = {SlurmCluster: "sbatch", KubeRayCluster: "kubectl", VmCluster: "ray"}[type(spec)]
-    path = shutil.which(program) or str(Path(sys.executable).with_name(program))
-    if not Path(path).exists():
+    beside = str(Path(sys.executable).parent)
+    path = shutil.which(program) or shutil.which(program, path=beside)
+    if path is None:
         raise ClusterError(
             [f"`{program}` is not installed here; look at the files with `antisample cluster render`."]
         )
+    if isinstance(spec, SlurmCluster) and job.study is None and not (job.directory / "study.yaml").is_file():
+        raise ClusterError([f"{job.directory}: holds no study to continue."])
     folder = files_folder(spec, job)
     write_files(rendered(spec, job), folder)
     if isinstance(spec, SlurmCluster):

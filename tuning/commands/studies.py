@@ -81,9 +81,7 @@ def resume(directory: Path, cluster: Path | None, as_json: bool, quiet: bool) ->
     if isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint:
         _send(spec, ["resume", str(directory)], {}, as_json, quiet)
     if isinstance(spec, SubmittedCluster):
-        _submit(
-            spec, StudyJob(directory.name, spec.shared_dir / directory.absolute(), None, home=Path.cwd()), as_json
-        )
+        _submit(spec, StudyJob(directory.name, spec.shared_dir / directory, None, home=Path.cwd()), as_json)
     else:
         _search(open_study(directory).config, spec, as_json, quiet)
 

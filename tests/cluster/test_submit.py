@@ -1,7 +1,6 @@
-"""Handing a study to a cluster's own program. Where that program is not installed, one that writes down what it gets."""
+"""Handing a study to a cluster's own program; where that is not installed, to one that writes down what it gets."""
 
 import json
-import os
 import sys
 
 import pytest
@@ -73,7 +72,7 @@ def test_machines_get_a_token_the_study_and_the_search(load, job, tmp_path, call
     assert {line[3] for line in words[1:3]} == {"~/study.yaml", "~/cluster.yaml"}
     assert "antisample run" in words[3][2]
     token = tmp_path / "secret" / "token"
-    assert os.stat(token).st_mode & 0o777 == 0o600
+    assert token.stat().st_mode & 0o777 == 0o600
     assert token.read_text() not in json.dumps(words)
     up = yaml.safe_load((files_folder(spec, job) / "ray-up.yaml").read_text())
     assert up["file_mounts"]["~/.antisample/token"] == str(token)

@@ -1,6 +1,7 @@
 """What the descriptions of clusters have in common."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +45,13 @@ class SharedCluster(Cluster):
 
 
 class SubmittedCluster(SharedCluster):
-    """A cluster that is made for one study: the command that searches sends files there and returns."""
+    """A cluster that is made for one study: the command that searches sends files there and returns.
+
+    Attributes:
+        launcher: What makes it.
+    """
+
+    launcher: str
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,11 @@ class StudyJob:
     study: str | None
     options: tuple[str, ...] = ()
     home: Path = Path()
+
+    @property
+    def label(self) -> str:
+        """A name for clusters and clouds: a DNS label, short enough for what they append."""
+        return "antisample-" + re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")[:30].rstrip("-")
 
     def command(self, folder: str) -> list[str]:
         """The command that searches, with the files of `files` in a folder."""

@@ -1,6 +1,5 @@
 """Kubernetes with KubeRay: a RayJob that makes a cluster for a study, or a RayCluster that stays."""
 
-import re
 import shlex
 from typing import Any, Literal
 
@@ -84,11 +83,6 @@ class KubeRayCluster(SubmittedCluster):
     keep_s: int = Field(default=600, ge=0)
 
 
-def object_name(job: StudyJob) -> str:
-    """Name of everything made for a study: a DNS label short enough for what KubeRay appends."""
-    return "antisample-" + re.sub(r"[^a-z0-9]+", "-", job.name.lower()).strip("-")[:30].rstrip("-")
-
-
 def render(spec: KubeRayCluster, job: StudyJob) -> dict[str, str]:
     """The manifests of a study.
 
@@ -100,7 +94,7 @@ def render(spec: KubeRayCluster, job: StudyJob) -> dict[str, str]:
         Text by file name: `study-files.yaml` and `rayjob.yaml` run the study; `raycluster.yaml` is a cluster of the
         same form that stays.
     """
-    name = object_name(job)
+    name = job.label
     files = {
         "apiVersion": "v1",
         "kind": "ConfigMap",

@@ -21,8 +21,8 @@ Say = Callable[[str], None]
 def files_folder(spec: SubmittedCluster, job: StudyJob) -> Path:
     """Where the files of a job lie: beside the study's directory where that is on this machine, else in `runs`."""
     if isinstance(spec, SlurmCluster):
-        return job.directory.with_name(f"{job.directory.name}.slurm")
-    return job.home.absolute() / "runs" / f"{job.name}.{getattr(spec, 'launcher', 'files')}"
+        return job.directory.with_name(f"{job.directory.name}.{spec.launcher}")
+    return job.home.absolute() / "runs" / f"{job.name}.{spec.launcher}"
 
 
 def rendered(spec: SubmittedCluster, job: StudyJob) -> dict[str, str]:
@@ -65,7 +65,7 @@ def submit(spec: SubmittedCluster, job: StudyJob, say: Say) -> None:
         say(f"Stop it: scancel {number}. Its study: {job.directory}")
     elif isinstance(spec, KubeRayCluster):
         _apply(spec, job, folder, path)
-        name, place = kuberay.object_name(job), f"-n {spec.namespace}"
+        name, place = job.label, f"-n {spec.namespace}"
         say(f"RayJob {name}. Follow it: kubectl {place} get rayjob {name}; kubectl {place} logs -f job/{name}")
         say(f"Stop it: kubectl {place} delete rayjob {name}. Its study: {job.directory} on the shared volume")
     elif isinstance(spec, VmCluster):
@@ -97,7 +97,7 @@ def _apply(spec: KubeRayCluster, job: StudyJob, folder: Path, kubectl: str) -> N
         create = [*command, "create", "secret", "generic", spec.secret, "--from-file=auth_token=/dev/stdin"]
         _run(create, text=secrets.token_hex(32))
     # A RayJob runs once: to continue a study a new one takes the place of the last.
-    _run([*command, "delete", "rayjob", kuberay.object_name(job), "--ignore-not-found"])
+    _run([*command, "delete", "rayjob", job.label, "--ignore-not-found"])
     _run([*command, "apply", "-f", str(folder / "study-files.yaml"), "-f", str(folder / "rayjob.yaml")])
 
 

@@ -97,7 +97,7 @@ def render(spec: VmCluster, job: StudyJob) -> dict[str, str]:
     )
     head_cores = "" if spec.provider == "machines" else " --num-cpus=0"
     up = {
-        "cluster_name": f"antisample-{job.name}",
+        "cluster_name": job.label,
         "provider": _provider(spec),
         "auth": {
             "ssh_user": spec.ssh_user,

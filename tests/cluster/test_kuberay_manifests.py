@@ -11,7 +11,7 @@ import ray
 import yaml
 
 from cluster import StudyJob
-from cluster.kuberay import object_name, render
+from cluster.kuberay import render
 
 SCHEMA = json.loads(Path(__file__).with_name("kuberay_fields.json").read_text())
 WORKERS = {"cpus": 8, "memory_gb": 64, "gpus": 2, "min_workers": 1, "max_workers": 16,
@@ -94,4 +94,4 @@ def test_every_pod_mounts_the_shared_volume_and_the_head_the_study(manifests):
     ("name", "expected"), [("Demo_1.x", "demo-1-x"), ("7", "7"), ("a" * 60, "a" * 30), ("A.", "a")]
 )
 def test_names_are_ones_that_kubernetes_takes(name, expected):
-    assert object_name(StudyJob(name, Path("/x"), None)) == f"antisample-{expected}"
+    assert StudyJob(name, Path("/x"), None).label == f"antisample-{expected}"

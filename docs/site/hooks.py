@@ -39,6 +39,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the generated pages, and resolves `*` in the navigation."""
     pages = {
         "index.md": _from_docs((ROOT / "README.md").read_text()),
+        "changelog.md": _from_docs((ROOT / "CHANGELOG.md").read_text()),
         "commands.md": command_reference(),
         "study.md": study_reference(),
     }

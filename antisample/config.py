@@ -129,6 +129,10 @@ def validation_problems(error: ValidationError) -> list[str]:
     for item in error.errors(include_url=False):
         key = ".".join(str(part) for part in item["loc"]) or "configuration"
         rule = item["msg"].removeprefix("Value error, ")
+        if (
+            item["type"] == "default_factory_not_called"
+        ):  # a default that depends on a value with a problem of its own
+            continue
         if item["type"] == "extra_forbidden":
             problems.append(f"`{key}` is not a known key.")
         elif item["type"] == "missing":

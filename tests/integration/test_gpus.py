@@ -15,7 +15,7 @@ from tuning.resources import Machine, WorkerShare
 from tuning.search import search
 from tuning.study import Study
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 def test_two_trials_share_each_gpu_and_none_sees_another_one(tmp_path):

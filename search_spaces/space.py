@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Value = float | int | str | bool
+"""What a hyperparameter can be."""
 
 
 class SpaceError(Exception):
@@ -74,6 +75,7 @@ class ChoiceParameter(BaseModel):
 
 
 Parameter = NumberParameter | ChoiceParameter
+"""One entry of a space."""
 
 
 class SearchSpace(BaseModel):

@@ -33,10 +33,9 @@ class Parts(HTMLParser):
         self.ids |= {values["id"]} if values.get("id") else set()
         if tag == "a" and values.get("href"):
             self.links.append(values["href"])
-        elif tag == "link" and values.get("rel") not in ("canonical", "prev", "next"):
+        if tag == "link" and values.get("rel") not in ("canonical", "prev", "next"):
             self.loaded.append(values["href"])
-        elif values.get("src"):
-            self.loaded.append(values["src"])
+        self.loaded += [values[name] for name in ("src", "srcset") if values.get(name)]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +62,7 @@ def test_every_link_of_the_site_leads_somewhere(pages):
     for page, parts in pages.items():
         if page.name == "404.html":
             continue
-        for link in parts.links:
+        for link in [*parts.links, *parts.loaded]:
             name, _, anchor = unquote(link).partition("#")
             if re.match(r"[a-z]+:", name):
                 continue

@@ -85,7 +85,7 @@ def _from_docs(readme: str) -> str:
             target = target.removeprefix("docs/") if target.startswith("docs/") else f"../{target}"
         return f"{match['image']}[{match['text']}]({target})"
 
-    return _LINK.sub(moved, readme)
+    return re.sub(r'((?:src|srcset|href)=")docs/', r"\1", _LINK.sub(moved, readme))
 
 
 def _title(files: Files, uri: str) -> str:

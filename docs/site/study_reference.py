@@ -65,7 +65,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 def _default(field: FieldInfo, inner: type[BaseModel] | None) -> str:
     if field.is_required():
         return "required"
-    if inner is not None or field.default in (None, (), {}):
+    if inner is not None or field.default_factory is not None or field.default in (None, (), {}):
         return ""
     return f"`{yaml.safe_dump(_plain(field.default), default_flow_style=True).splitlines()[0]}`"
 

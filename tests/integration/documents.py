@@ -17,7 +17,7 @@ _FENCE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
-_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|(?:src|srcset|href)=\"([^\"]+)\"")
 _PROGRAM = re.compile(r"^(?:\.venv/bin/)?antisample$")
 
 
@@ -79,7 +79,8 @@ def commands(document: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def links(document: str) -> list[str]:
-    return _LINK.findall(_CODE.sub("", prose(document)))
+    """Targets of links and pictures, in Markdown and in HTML."""
+    return [found[1] or found[2] for found in _LINK.finditer(_CODE.sub("", prose(document)))]
 
 
 def anchors(document: str) -> set[str]:

@@ -56,7 +56,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         pages[f"{folder}/index.md"] = "\n".join([f"# {title}", "", *listed])
     for uri, content in pages.items():
         files.append(File.generated(config, uri, content=content))
-    config.nav = list(_expanded(config.nav or [], sorted(file.src_uri for file in files.documentation_pages())))
+    unlisted = {file.src_uri for file in files.documentation_pages()} - set(_listed(config.nav or []))
+    config.nav = list(_expanded(config.nav or [], sorted(unlisted)))
     return files
 
 
@@ -93,13 +94,20 @@ def _title(files: Files, uri: str) -> str:
     return file.content_string.partition("\n")[0].removeprefix("# ") if file else uri
 
 
-def _expanded(nav: list[Any], pages: list[str]) -> Iterator[Any]:
+def _listed(nav: list[Any]) -> Iterator[str]:
+    """The pages that the navigation names one by one."""
+    for entry in nav:
+        for part in entry.values() if isinstance(entry, dict) else [entry]:
+            yield from _listed(part) if isinstance(part, list) else [part]
+
+
+def _expanded(nav: list[Any], unlisted: list[str]) -> Iterator[Any]:
     """The navigation with each pattern replaced by the pages that match it, a folder's index first."""
     for entry in nav:
         if isinstance(entry, dict):
             for title, part in entry.items():
-                yield {title: list(_expanded(part, pages)) if isinstance(part, list) else part}
+                yield {title: list(_expanded(part, unlisted)) if isinstance(part, list) else part}
         elif "*" in entry:
-            yield from sorted(fnmatch.filter(pages, entry), key=lambda uri: not uri.endswith("/index.md"))
+            yield from sorted(fnmatch.filter(unlisted, entry), key=lambda uri: not uri.endswith("/index.md"))
         else:
             yield entry

@@ -62,7 +62,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Links to a folder lead to its index; those to files that the site lacks become plain text."""
+    """Links to folders and notebooks lead to their pages; those to files that the site lacks become plain text."""
 
     def on_site(match: re.Match[str]) -> str:
         target = match["target"]
@@ -71,7 +71,8 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
         path = normpath(f"{page.file.src_uri}/../{target}")
         if path.startswith("../"):
             return match["text"]
-        return f"[{match['text']}]({target}index.md)" if target.endswith("/") else match[0]
+        page_target = f"{target}index.md" if target.endswith("/") else re.sub(r"\.ipynb$", ".md", target)
+        return f"{match['image']}[{match['text']}]({page_target})"
 
     # A figure and its spread or unit stay in one line.
     return re.sub(r"(?<=[\d*]) (?=[±%])|(?<=±) ", "\N{NO-BREAK SPACE}", _LINK.sub(on_site, markdown))

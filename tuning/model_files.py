@@ -46,6 +46,8 @@ def write_model(
     state_dict = {name: tensor.cpu() for name, tensor in running.model.state_dict().items()}
     save_checkpoint(path, Checkpoint(state_dict, metadata))
     files = [ModelFile(file=path.name, format="safetensors", sha256=file_digest(path))]
+    for name in EXPORT_FILES.values():
+        (out / name).unlink(missing_ok=True)  # of an earlier model
     problems: list[str] = []
     images = _real_images(inputs)
     for form in formats:
@@ -55,7 +57,6 @@ def write_model(
         try:
             difference = export_model(model, images, preprocessing, form, path)
         except ExportError as error:
-            path.unlink(missing_ok=True)
             problems.append(str(error))
             continue
         digest = file_digest(path)

@@ -136,8 +136,8 @@ def test_the_cards_command_gives_the_same_file_bit_for_bit(call, place):
 
 def test_a_format_is_written_checked_and_named_in_the_card(call, place, cache_dir):
     arguments = ["--dataset", "digits", "--model", "SmallCNN", "--forget", "3", *RECIPE]
-    arguments += ["--set", f"data.cache_dir={cache_dir}", "--format", "torch.export", "--out", "out"]
-    code, _, err = call("unlearn", *arguments)
+    arguments += ["--set", f"data.cache_dir={cache_dir}", "--out", "out"]
+    code, _, err = call("unlearn", *arguments, "--format", "torch.export")
     assert code == 0, err
     files = read_card(Path("out/card.json")).files
     assert [(file.file, file.format) for file in files] == [
@@ -150,3 +150,5 @@ def test_a_format_is_written_checked_and_named_in_the_card(call, place, cache_di
     code, out, _ = call("verify", "out/card.json", "--json")
     assert code == 1
     assert [check["what"] for check in json.loads(out)["checks"] if not check["holds"]] == ["file model.pt2"]
+    assert call("unlearn", *arguments)[0] == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["card.json", "card.md", "model.safetensors"]

@@ -36,7 +36,7 @@ from rich.console import Console
 
 from cluster import local_ray
 from tuning.endings import note_end
-from tuning.lease import held_lease
+from tuning.lease import held_lease, lease_place
 from tuning.outcome import find_outcome
 from tuning.resources import WorkerShare
 from tuning.search import search
@@ -51,7 +51,7 @@ def ours(folder: Path, n_trials: int, uri: str) -> float:
     """Seconds of a study with MLflow, until everything is delivered."""
     config = study_config(folder, n_trials, uri)
     config.directory.mkdir(parents=True)
-    with held_lease(config.directory) as lease, local_ray(AT_ONCE):
+    with held_lease(lease_place(config)) as lease, local_ray(AT_ONCE):
         study = Study(config, lease)
         study.note("id", uuid.uuid4().hex)
         study.note("created_ms", time.time_ns() // 1_000_000)

@@ -27,7 +27,7 @@ from rich.console import Console
 from surroundings import surroundings
 
 from cluster import local_ray
-from tuning.lease import held_lease
+from tuning.lease import held_lease, lease_place
 from tuning.resources import WorkerShare
 from tuning.search import search
 from tuning.study import Study
@@ -75,7 +75,7 @@ def on_ray(folder: Path, workers: int, n_trials: int) -> list[dict[str, float]]:
     """Milliseconds a trial of a search on Ray, start-up included and apart."""
     config = study_config(folder, n_trials, "none", "random")
     config.directory.mkdir(parents=True)
-    with held_lease(config.directory) as lease, local_ray(workers):
+    with held_lease(lease_place(config)) as lease, local_ray(workers):
         study, ends = Study(config, lease), []
         study.listen(lambda record: record.state == "COMPLETE" and ends.append(time.perf_counter()))
         started = time.perf_counter()

@@ -17,6 +17,7 @@ from antisample.seeds import derive
 from antisample.splits import ForgetRequest, SplitConfig
 from search_spaces import SearchSpace, Value
 from tuning.choice import SelectionConfig
+from tuning.database_address import database_problem, without_password
 from tuning.fidelity import FidelityConfig
 from tuning.names import find_space, find_starting_points, name_problems
 from tuning.objectives import ELAPSED, Constraint, Objective, default_objectives
@@ -70,6 +71,11 @@ class StudyConfig(BaseModel):
         device: See `UnlearnConfig.device`.
         precision: See `UnlearnConfig.precision`.
         tracking_uri: MLflow store or server; by default SQLite in `runs_dir`. `none` switches tracking off.
+        storage: Where the study itself is: `postgresql://USER@HOST:5432/DATABASE`, or by default a journal in its
+            directory. A password is best kept in `~/.pgpass`, which PostgreSQL's own programs read; one that stands
+            in the address is used and never shown or written.
+        study_name: Name of the study in `storage`, where each study has a name of its own; by default `name`. It
+            stays when the folder is renamed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -104,6 +110,8 @@ class StudyConfig(BaseModel):
     device: str = "auto"
     precision: Precision = "float32"
     tracking_uri: str | None = None
+    storage: str | None = Field(default=None, repr=False)
+    study_name: str | None = Field(default=None, min_length=1, max_length=200)
 
     @model_validator(mode="after")
     def _names_exist(self) -> "StudyConfig":
@@ -171,6 +179,18 @@ class StudyConfig(BaseModel):
             raise ValueError(problem)
         return uri
 
+    @field_validator("storage")
+    @classmethod
+    def _database(cls, address: str | None) -> str | None:
+        problem = database_problem(address) if address is not None else None
+        if problem is not None:
+            raise ValueError(problem)
+        return address
+
+    @field_serializer("storage")
+    def _shown_storage(self, address: str | None) -> str | None:
+        return without_password(address) if address is not None else None
+
     @property
     def directory(self) -> Path:
         """The study's folder."""
@@ -186,6 +206,10 @@ class StudyConfig(BaseModel):
         if self.tracking_uri == "none":
             return None
         return self.tracking_uri or f"sqlite:///{(self.runs_dir / 'mlflow.db').resolve()}"
+
+    def name_in_storage(self) -> str:
+        """Name of the Optuna study in the database."""
+        return self.study_name or self.name
 
     def to_yaml(self) -> str:
         """The study with every default spelled out."""

@@ -12,6 +12,7 @@ from tuning.config import StudyConfig
 from tuning.outcome import Outcome, find_outcome
 from tuning.records import write_table
 from tuning.report import write_report
+from tuning.study import Study
 from tuning.study_file import override_value, parse_study
 from tuning.study_files import StudyFiles
 from tuning.study_view import StudyView
@@ -30,6 +31,8 @@ _MAY_CHANGE = {
     "resources",
     "tracking_uri",
     "selection",
+    "storage",  # the study there must be the same one: see `open_optuna_study`
+    "study_name",
 }
 
 
@@ -70,14 +73,43 @@ def open_study(directory: Path, overrides: Sequence[str] = ()) -> StudyView:
     """
     path = directory / "study.yaml"
     if not path.is_file():
-        raise DataError(f"{directory}: holds no study; expected study.yaml and journal.log.")
+        raise DataError(f"{directory}: holds no study; expected study.yaml.")
     values = yaml.safe_load(path.read_text())
     for override in overrides:
         override_value(values, override)
     config = parse_study(values, str(path))
-    return StudyView(
-        config.model_copy(update={"name": directory.resolve().name, "runs_dir": directory.resolve().parent})
-    )
+    here = {"name": directory.resolve().name, "runs_dir": directory.resolve().parent}
+    if config.storage is not None:
+        here["study_name"] = config.name_in_storage()
+    return StudyView(config.model_copy(update=here))
+
+
+def note_settings(study: Study) -> None:
+    """Keeps the configuration in a study that lies in a database, where a driver with another directory may come by.
+
+    Raises:
+        ConfigError: If the study was begun with other settings; the differing keys are named.
+    """
+    config = study.config
+    if config.storage is None:
+        return  # the directory says it
+    known = study.noted("settings")
+    if known is None:
+        study.note("settings", config.to_yaml())
+        return
+    # Where data and model lie depends on the machine; `note_facts` compares what they are.
+    other = _differences(parse_study(yaml.safe_load(known)), config, _MAY_CHANGE | {"data", "model"})
+    if other:
+        raise ConfigError(
+            [*other, "Choose another `name` or `study_name`."],
+            f"The database holds another study {config.name_in_storage()!r}",
+        )
+
+
+def _differences(before: StudyConfig, now: StudyConfig, but_for: set[str]) -> list[str]:
+    old, new = (yaml.safe_load(study.to_yaml()) for study in (before, now))
+    other = [key for key in new if key not in but_for and old.get(key) != new[key]]
+    return [f"`{key}` was {old.get(key)!r} and is now {new[key]!r}." for key in other]
 
 
 @contextmanager
@@ -92,12 +124,10 @@ def prepared_directory(config: StudyConfig) -> Iterator[None]:
     if path.is_file():
         # Read through the configuration, so that a study from before a key existed has its default.
         stored = parse_study(yaml.safe_load(path.read_text()), str(path))
-        before, now = (yaml.safe_load(study.to_yaml()) for study in (stored, config))
-        other = [key for key in now if key not in _MAY_CHANGE and before.get(key) != now[key]]
+        other = _differences(stored, config, _MAY_CHANGE)
         if other:
             raise ConfigError(
-                [f"`{key}` was {before.get(key)!r} and is now {now[key]!r}." for key in other]
-                + ["Choose another `name`, or delete the folder to start over."],
+                [*other, "Choose another `name`, or delete the folder to start over."],
                 f"{config.directory} holds another study",
             )
     is_new = not config.directory.exists()

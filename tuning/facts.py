@@ -13,7 +13,9 @@ import torch
 import antisample
 from antisample.device import choose_device, describe_device
 from antisample.errors import DataError
+from tuning.database_address import without_password
 from tuning.requests import RequestInputs, original_metrics
+from tuning.storage import remember_id
 from tuning.study import Study
 
 
@@ -32,6 +34,7 @@ def note_facts(study: Study, inputs: RequestInputs) -> None:
     if study.noted("id") is None:
         study.note("id", uuid.uuid4().hex)
         study.note("created_ms", time.time_ns() // 1_000_000)
+    remember_id(study.config.directory, study.noted("id"))
     if study.noted("original") is None:
         metrics = original_metrics(study.config, inputs)
         study.note("original", metrics.values)
@@ -45,7 +48,7 @@ def note_facts(study: Study, inputs: RequestInputs) -> None:
             f"{study.config.directory}: {' and '.join(changed)} are not those that the study began with, so new "
             "trials could not be compared with its old ones. Restore them, or begin a study with another `name`."
         )
-    study.note("command", " ".join(["antisample", *sys.argv[1:]]))
+    study.note("command", " ".join(["antisample", *map(without_password, sys.argv[1:])]))
     study.note(
         "environment",
         {

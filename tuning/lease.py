@@ -1,65 +1,29 @@
 """One driver at a time: whoever searches a study holds its lease, and what an older driver sends is not written."""
 
-import json
-import os
-import socket
 import threading
-import time
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 
-from antisample.errors import ConfigError, DataError
-from antisample.files import whole_file
-from tuning.journal import KernelLock
-
-BEAT_S = 15.0
-EXPIRES_S = 60.0
+from tuning.config import StudyConfig
+from tuning.lease_file import LeaseFile
+from tuning.lease_holder import BEAT_S, Holder, LeaseLostError, LeasePlace
 
 
-class LeaseLostError(DataError):
-    """Another driver has taken over; this one must write nothing more."""
+def lease_place(config: StudyConfig) -> LeasePlace:
+    """Where the lease on a study is kept: beside the study itself.
 
-
-@dataclass(frozen=True)
-class Holder:
-    """Who searches a study.
-
-    Attributes:
-        host: Name of the machine.
-        pid: The driver's process.
-        process_started: When that process started, seconds since 1970: process numbers are used again.
-        since: When it took the lease, seconds since 1970.
-        beat: When it last said that it is alive, likewise.
-        token: Fencing token, new with every driver.
-        ray_session: Folder of its Ray session, empty while it has none.
+    Raises:
+        DataError: If its database cannot be used.
     """
+    if config.storage is None:
+        return LeaseFile(config.directory)
+    from tuning.lease_table import LeaseTable  # noqa: PLC0415  (SQLAlchemy, which a journal does not need)
 
-    host: str
-    pid: int
-    process_started: float
-    since: float
-    beat: float
-    token: str
-    ray_session: str = ""
-
-    def is_alive(self) -> bool:
-        """Whether the holder still runs: exact on its own machine, by its last sign of life elsewhere."""
-        if self.host != socket.gethostname():
-            return time.time() - self.beat < EXPIRES_S
-        try:
-            return abs(psutil.Process(self.pid).create_time() - self.process_started) < 1
-        except psutil.NoSuchProcess:
-            return False
-
-    def __str__(self) -> str:
-        """For people."""
-        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
-        return f"process {self.pid} on {self.host} since {since}"
+    return LeaseTable(config.storage, config.name_in_storage())
 
 
 class Lease:
@@ -70,11 +34,9 @@ class Lease:
         previous: The holder that died without giving the lease back, if there was one.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / "driver.json"
-        now = time.time()
-        started = psutil.Process().create_time()
-        self._mine = Holder(socket.gethostname(), os.getpid(), started, now, now, uuid.uuid4().hex)
+    def __init__(self, place: LeasePlace) -> None:
+        self._place = place
+        self._mine = Holder.this_process()
         self._ended = threading.Event()
         self.token = self._mine.token
         self.previous: Holder | None = None
@@ -85,14 +47,14 @@ class Lease:
         Raises:
             LeaseLostError: If another driver has taken over.
         """
-        holder = read_holder(self._path.parent)
+        holder = self._place.read()
         if holder is None or holder.token != self.token:
-            raise LeaseLostError(f"{self._path.parent}: another driver has taken over ({holder or 'and is done'}).")
+            raise LeaseLostError(f"{self._place.where}: another driver has taken over ({holder or 'and is done'}).")
 
     def note_ray(self, session: str) -> None:
         """Keeps the folder of the Ray session, by which a later driver finds processes left behind."""
-        self._mine = Holder(**{**asdict(self._mine), "ray_session": session})
-        self._beat()
+        self._mine = replace(self._mine, ray_session=session)
+        self._place.beat(self._mine)
 
     def take(self) -> None:
         """Takes the lease.
@@ -100,63 +62,35 @@ class Lease:
         Raises:
             ConfigError: If a living driver holds it.
         """
-        with self._locked() as holder:
-            if holder is not None and holder.is_alive():
-                raise ConfigError([f"{self._path.parent} is being searched by {holder}; wait for it, or stop it."])
-            self.previous = holder
-            self._write()
+        self.previous = self._place.take(self._mine)
         threading.Thread(target=self._keep_beating, name="lease", daemon=True).start()
 
     def give_back(self) -> None:
         """Ends the lease, if it is still held."""
         self._ended.set()
-        if not self._path.exists():
-            return  # the directory of a study that could not be started is gone
-        with self._locked() as holder:
-            if holder is not None and holder.token == self.token:
-                self._path.unlink()
+        self._place.give_back(self.token)
 
     def _keep_beating(self) -> None:
         while not self._ended.wait(BEAT_S):
-            self._beat()
-
-    def _beat(self) -> None:
-        # On a full disk the next beat may find room, and nothing else depends on this one.
-        with suppress(DataError, FileNotFoundError), self._locked() as holder:
-            if holder is not None and holder.token == self.token:
-                self._write()
-
-    @contextmanager
-    def _locked(self) -> Iterator[Holder | None]:
-        """Keeps everyone else from changing the lease; yields who holds it."""
-        with KernelLock(self._path.with_suffix(".lock")):
-            yield read_holder(self._path.parent)
-
-    def _write(self) -> None:
-        self._mine = Holder(**{**asdict(self._mine), "beat": time.time()})
-        with whole_file(self._path) as unfinished:
-            unfinished.write_text(json.dumps(asdict(self._mine)))
+            self._place.beat(self._mine)
 
 
 def read_holder(directory: Path) -> Holder | None:
-    """Who holds the lease on the study in a directory, alive or not; None if nobody does."""
-    try:
-        return Holder(**json.loads((directory / "driver.json").read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
+    """Who holds the lease on a study that keeps it in its directory; see `LeasePlace.read`."""
+    return LeaseFile(directory).read()
 
 
 @contextmanager
-def held_lease(directory: Path) -> Iterator[Lease]:
+def held_lease(place: LeasePlace) -> Iterator[Lease]:
     """Holds the lease on a study for the length of a block, and first ends what a dead driver left running.
 
     Args:
-        directory: Of the study; exists.
+        place: See `lease_place`; the study's directory exists.
 
     Raises:
         ConfigError: If a living driver holds it.
     """
-    lease = Lease(directory)
+    lease = Lease(place)
     lease.take()
     try:
         if lease.previous is not None:
@@ -172,7 +106,7 @@ def end_orphans(holder: Holder) -> int:
     Returns:
         How many there were.
     """
-    if not holder.ray_session or holder.host != socket.gethostname():
+    if not holder.ray_session or not holder.is_here():
         return 0
     left = [
         process

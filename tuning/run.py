@@ -12,11 +12,11 @@ from ray import tune
 from antisample.device import choose_device, describe_device, has_bfloat16_unit
 from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
-from tuning.directory import copy_projections, prepared_directory, write_projections
+from tuning.directory import copy_projections, note_settings, prepared_directory, write_projections
 from tuning.endings import note_end
 from tuning.facts import note_facts
 from tuning.housekeeping import Housekeeping
-from tuning.lease import held_lease
+from tuning.lease import held_lease, lease_place
 from tuning.machines import live_slots, machines
 from tuning.outcome import Outcome
 from tuning.packing import packed
@@ -66,7 +66,9 @@ def run_study(
     share = worker_share(config)
     with ExitStack() as stack:
         with prepared_directory(config):
-            lease = stack.enter_context(held_lease(config.directory))
+            lease = stack.enter_context(held_lease(lease_place(config)))
+            study = Study(config, lease)
+            note_settings(study)
             files = StudyFiles.of(config)
             files.check()
             device = choose_device(config.device)
@@ -75,7 +77,6 @@ def run_study(
                 progress.say("  it trains faster with `precision: bfloat16`; see docs/performance.md")
             progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
             inputs = load_requests(config, progress.training_epoch, progress.reference_epoch)
-        study = Study(config, lease)
         note_facts(study, inputs)
         if config.storage_path is not None:
             files.claim(study.noted("id"))
@@ -140,8 +141,8 @@ def _slots(config: StudyConfig, share: WorkerShare) -> Callable[[], int]:
 def _search(study: Study, inputs: Any, started: float, share: WorkerShare) -> None:
     config = study.config
     budget_s = 60 * config.time_budget_min - (time.monotonic() - started) if config.time_budget_min else None
-    # Ray's workers stand in a folder of their own.
-    remote = config.model_copy(update={"runs_dir": config.runs_dir.resolve()})
+    # Ray's workers stand in a folder of their own, and only the driver knows the database.
+    remote = config.model_copy(update={"runs_dir": config.runs_dir.resolve(), "storage": None})
     trainable = tune.with_parameters(UnlearnTrainable, inputs=inputs, study=remote)
     if not search(study, trainable, share, _slots(config, share), budget_s):
         raise InterruptedStudyError

@@ -1,31 +1,54 @@
-"""Opens the Optuna study in a study's directory, and refuses one that searches for something else."""
+"""Opens the Optuna study of a configuration, in its directory or in a database, and refuses one that is another."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
 
 import optuna
+from optuna.storages import BaseStorage
 
 from antisample.errors import ConfigError
+from antisample.files import whole_file
 from tuning.config import StudyConfig
-from tuning.journal import StudyJournal, open_journal
+from tuning.journal import open_journal
 
 
-def open_optuna_study(config: StudyConfig) -> tuple[optuna.Study, StudyJournal]:
+class StudyStorage(Protocol):
+    """What a study asks of its storage besides what Optuna does."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Within it changes are seen by others at once, and are on the disk at its end."""
+
+
+def open_optuna_study(config: StudyConfig, token: str = "") -> tuple[optuna.Study, StudyStorage]:
     """Opens or starts the Optuna study of a configuration.
 
     Args:
         config: Its directory exists.
+        token: Fencing token of the driver that writes; a database checks it with every change.
 
     Returns:
-        The study, and the journal that it is kept in.
+        The study, and the storage that it is kept in.
 
     Raises:
-        ConfigError: If the directory holds a study with other objectives or another space.
-        DataError: If the journal is damaged.
+        ConfigError: If it is a study with other objectives or another space, or not the one of this directory.
+        DataError: If the journal is damaged, or the database cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = open_journal(config.directory / "journal.log")
     directions = [objective.direction for objective in config.objectives]
-    # A renamed folder keeps its study: the journal holds one, under the name it was made with.
-    name = next(iter(optuna.get_all_study_names(storage)), config.name)
-    study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
+    storage: Any
+    if config.storage is None:
+        storage = open_journal(config.directory / "journal.log")
+        # A renamed folder keeps its study: the journal holds one, under the name it was made with.
+        name = next(iter(optuna.get_all_study_names(storage)), config.name)
+        where = str(config.directory)
+    else:
+        from tuning.study_database import StudyDatabase  # noqa: PLC0415  (SQLAlchemy, which a journal does not need)
+
+        storage, name = StudyDatabase(config.storage), config.name_in_storage()
+        storage.write_for(name, token)
+        where = f"The study {name!r} in the database"
+    study = _open(storage, name, directions, _known_id(config.directory), config.directory, where)
     mine = {
         "objectives": [objective.metric for objective in config.objectives],
         "directions": directions,
@@ -36,8 +59,40 @@ def open_optuna_study(config: StudyConfig) -> tuple[optuna.Study, StudyJournal]:
         if kept is None:
             study.set_user_attr(fact, value)
         elif kept != value:
-            raise ConfigError(
-                f"{config.directory} holds a study with other {fact} ({kept} instead of {value}); "
-                "choose another name."
-            )
+            raise ConfigError(f"{where} holds a study with other {fact} ({kept} instead of {value}); choose another name.")
     return study, storage
+
+
+def remember_id(directory: Path, study_id: str) -> None:
+    """Keeps in a study's directory which study it belongs to, so that it goes on with no other.
+
+    Raises:
+        DataError: If it cannot be written.
+    """
+    if _known_id(directory) != study_id:
+        with whole_file(directory / "study.id") as unfinished:
+            unfinished.write_text(study_id + "\n")
+
+
+def _known_id(directory: Path) -> str | None:
+    path = directory / "study.id"
+    return path.read_text().strip() if path.is_file() else None
+
+
+def _open(
+    storage: BaseStorage, name: str, directions: list[str], known_id: str | None, directory: Path, where: str
+) -> optuna.Study:
+    """The study of a name; started only where its directory does not know of one yet."""
+    if known_id is None:
+        return optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
+    try:
+        study = optuna.load_study(storage=storage, study_name=name)
+    except KeyError:
+        study = None
+    if study is None or study.user_attrs.get("id") != known_id:
+        found = "is not there" if study is None else "is another study"
+        raise ConfigError(
+            f"{where} {found}; {directory} belongs to the study with the id {known_id}. Correct `storage` or "
+            "`study_name`, or choose another `name` to start anew."
+        )
+    return study

@@ -1,4 +1,4 @@
-"""The study: an Optuna study in a journal, the only truth about what was tried and what came of it."""
+"""The study: an Optuna study in a journal or a database, the only truth about what was tried and what came of it."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ def _together(method: F) -> F:
 
     @wraps(method)
     def whole(self: "Study", *args: Any, **kwargs: Any) -> Any:
-        with self._journal.together():
+        with self._storage.together():
             return method(self, *args, **kwargs)
 
     return cast(F, whole)
@@ -40,7 +40,7 @@ def _together(method: F) -> F:
 class Study(StudyView):
     """Suggests trials, takes their reports and results, and remembers all of it.
 
-    Every change is in the journal before the call returns, so a crash at any moment loses at most the call under
+    Every change is on the disk before the call returns, so a crash at any moment loses at most the call under
     way. Trials are known by a key of the executor (Ray's trial id); asking twice with one key gives one trial.
 
     Args:
@@ -52,11 +52,11 @@ class Study(StudyView):
 
     Raises:
         ConfigError: If the directory holds a study with other objectives or another space.
-        DataError: If the journal is damaged.
+        DataError: If the journal is damaged, or the database cannot be used.
     """
 
     def __init__(self, config: StudyConfig, lease: Lease | None = None) -> None:
-        super().__init__(config)
+        super().__init__(config, lease.token if lease is not None else "")
         self.problem: AntisampleError | None = None
         self._lease = lease
         existing = self._study.get_trials(deepcopy=False)

@@ -13,10 +13,11 @@ from tuning.trial_reader import TrialReader
 
 
 class StudyView:
-    """Reads an Optuna study in its journal, also while another process writes it.
+    """Reads an Optuna study where it is kept, also while another process writes it.
 
     Args:
         config: The study; its directory exists.
+        token: See `open_optuna_study`.
 
     Attributes:
         config: The study.
@@ -24,13 +25,13 @@ class StudyView:
 
     Raises:
         ConfigError: If the directory holds a study with other objectives or another space.
-        DataError: If the journal is damaged.
+        DataError: If the journal is damaged, or the database cannot be used.
     """
 
-    def __init__(self, config: StudyConfig) -> None:
+    def __init__(self, config: StudyConfig, token: str = "") -> None:
         self.config = config
         self.space: SearchSpace = config.search_space()
-        self._study, self._journal = open_optuna_study(config)
+        self._study, self._storage = open_optuna_study(config, token)
         self._reader = TrialReader(self._study)
         self._front: list[TrialRecord] = []
         self._judged = 0

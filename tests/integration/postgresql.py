@@ -4,6 +4,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 
 
@@ -22,14 +24,64 @@ def programs() -> Path | None:
     return next((place for place in places if (place / "postgres").exists()), None)
 
 
+class Server:
+    """A server that runs on loopback.
+
+    Attributes:
+        address: Of its empty database, for SQLAlchemy, with the driver psycopg.
+        port: Where it listens.
+    """
+
+    def __init__(self, folder: Path, port: int, user: str | None) -> None:
+        self.port = port
+        self.address = f"postgresql+psycopg://antisample@127.0.0.1:{port}/postgres"
+        self._folder, self._user = folder, user
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts it, and waits until it answers."""
+        found = programs()
+        assert found is not None
+        where = ["-h", "127.0.0.1", "-p", str(self.port), "-k", self._folder]
+        command = [found / "postgres", "-D", self._folder / "data", *where]
+        with (self._folder / "log").open("a") as log:
+            self._process = subprocess.Popen(command, user=self._user, cwd=self._folder, stdout=log, stderr=log)
+        _wait(self.port, self._folder / "log")
+
+    def stop(self) -> None:
+        """Ends it, with all connections; what was committed is kept."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(30)
+            self._process = None
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stops all its processes in their tracks for the length of a `with` block."""
+        assert self._process is not None
+        main = psutil.Process(self._process.pid)
+        stopped = [main, *main.children(recursive=True)]
+        for process in stopped:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in reversed(stopped):
+                process.resume()
+
+
 @contextlib.contextmanager
 def postgresql() -> Iterator[str]:
+    """The address of a server for the length of a `with` block; see `postgresql_server`."""
+    with postgresql_server() as server:
+        yield server.address
+
+
+@contextlib.contextmanager
+def postgresql_server() -> Iterator[Server]:
     """Starts a server with an empty database and stops it at the end, however it ends.
 
     PostgreSQL refuses to run as root, so root runs it as the user that Debian's package makes.
-
-    Yields:
-        Its address for SQLAlchemy, with the driver psycopg.
 
     Raises:
         RuntimeError: If it does not answer within half a minute.
@@ -50,15 +102,12 @@ def postgresql() -> Iterator[str]:
             [found / "initdb", "-D", data, "-U", "antisample", "-A", "trust", "--no-sync"],
             check=True, capture_output=True, user=user, cwd=folder,
         )  # fmt: skip
-        command = [found / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", folder]
-        with (folder / "log").open("w") as log:
-            process = subprocess.Popen(command, user=user, cwd=folder, stdout=log, stderr=log)
+        server = Server(folder, port, user)
         try:
-            _wait(port, folder / "log")
-            yield f"postgresql+psycopg://antisample@127.0.0.1:{port}/postgres"
+            server.start()
+            yield server
         finally:
-            process.terminate()
-            process.wait(30)
+            server.stop()
 
 
 def _wait(port: int, log: Path) -> None:

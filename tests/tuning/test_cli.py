@@ -119,7 +119,7 @@ def test_a_read_only_output_folder_is_refused(call, study_file, tmp_path):
 def test_a_directory_without_a_study_is_refused(call, command, tmp_path):
     code, _, err = call(command, tmp_path)
     assert code == 2
-    assert "holds no study; expected study.yaml and journal.log" in err
+    assert "holds no study; expected study.yaml" in err
 
 
 def test_a_missing_study_file_and_malformed_flags(call, study_file):

@@ -29,7 +29,7 @@ from cluster import (
 from tuning.config import StudyConfig
 from tuning.directory import copy_projections, open_study, write_projections
 from tuning.display import apply_command, print_json, print_outcome, program, shown_path
-from tuning.lease import read_holder
+from tuning.lease import lease_place
 from tuning.options import check_uri, selected, study_of_flags
 from tuning.progress import Progress, output
 from tuning.study_file import load_study
@@ -180,7 +180,7 @@ def on_cluster(config: StudyConfig, spec: ClusterSpec) -> StudyConfig:
 
 def _ray_meanwhile(config: StudyConfig, spec: LocalCluster | ExistingCluster) -> AbstractContextManager[None]:
     """Has Ray before anything is loaded where a search will need it: a study that has not come to an end yet."""
-    holder = read_holder(config.directory)
+    holder = lease_place(config).read()
     over = (config.directory / "trials.parquet").exists()
     if over or (holder is not None and holder.is_alive()):
         return nullcontext()

@@ -1,0 +1,101 @@
+"""The lease on a study that is kept in PostgreSQL: a row of a table of its own, with beats by the server's clock."""
+
+import time
+from contextlib import suppress
+from dataclasses import asdict, replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.schema import CreateTable
+
+from antisample.errors import DataError
+from tuning.database import engine_arguments, opened, patient
+from tuning.database_address import without_password
+from tuning.lease_holder import Holder
+
+LEASES = sa.Table(
+    "antisample_leases",
+    sa.MetaData(),
+    sa.Column("study", sa.String, primary_key=True),
+    sa.Column("token", sa.String, nullable=False),
+    sa.Column("holder", JSONB, nullable=False),
+    sa.Column("beat", sa.DateTime(timezone=True), nullable=False),
+)
+_NOW = sa.func.clock_timestamp()
+_SILENT_S = sa.func.extract("epoch", _NOW - LEASES.c.beat).label("silent_s")
+_GIVING_BACK_S = 10.0
+
+
+class LeaseTable:
+    """Keeps the lease in the database that holds the study. See `LeasePlace`.
+
+    Args:
+        address: Of the database.
+        study: Name of the Optuna study.
+    """
+
+    def __init__(self, address: str, study: str) -> None:
+        self.where = f"The study {study!r} in {without_password(address)}"
+        self._address, self._study = address, study
+        self._mine = LEASES.c.study == study
+        url, arguments = engine_arguments(address)
+        self._engine = opened(address, lambda: sa.create_engine(url, **arguments))
+
+    def read(self) -> Holder | None:
+        """See `LeasePlace`."""
+        return patient(self._address, self._read) if self._exists() else None
+
+    def take(self, mine: Holder) -> Holder | None:
+        """See `LeasePlace`."""
+        return opened(self._address, lambda: self._take(mine))
+
+    def beat(self, mine: Holder) -> None:
+        """See `LeasePlace`. Tries for as long as a change of the study would."""
+        with suppress(DataError):
+            patient(self._address, lambda: self._beat(mine))
+
+    def give_back(self, token: str) -> None:
+        """See `LeasePlace`. Where the server is away the lease ends by silence."""
+        ended = sa.delete(LEASES).where(self._mine, LEASES.c.token == token)
+        with suppress(DataError):
+            patient(self._address, lambda: self._execute(ended), _GIVING_BACK_S)
+
+    def _exists(self) -> bool:
+        return opened(self._address, lambda: sa.inspect(self._engine).has_table(LEASES.name))
+
+    def _read(self) -> Holder | None:
+        with self._engine.connect() as connection:
+            row = connection.execute(sa.select(LEASES, _SILENT_S).where(self._mine)).one_or_none()
+        return _holder(row) if row is not None else None
+
+    def _take(self, mine: Holder) -> Holder | None:
+        with self._engine.begin() as connection:
+            connection.execute(CreateTable(LEASES, if_not_exists=True))
+            nobody = insert(LEASES).values(study=self._study, token="", holder={}, beat=_NOW)
+            # An update that changes nothing returns the row and locks it.
+            row = connection.execute(
+                nobody.on_conflict_do_update(index_elements=["study"], set_={"study": nobody.excluded.study}).returning(
+                    LEASES, _SILENT_S
+                )
+            ).one()
+            holder = _holder(row) if row.token else None
+            if holder is not None:
+                holder.refuse_if_alive(self.where)
+            connection.execute(self._writing(mine).where(self._mine))
+            return holder
+
+    def _beat(self, mine: Holder) -> None:
+        self._execute(self._writing(mine).where(self._mine, LEASES.c.token == mine.token))
+
+    def _writing(self, holder: Holder) -> sa.Update:
+        return sa.update(LEASES).values(token=holder.token, holder=asdict(holder), beat=_NOW)
+
+    def _execute(self, statement: sa.Update | sa.Delete) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(statement)
+
+
+def _holder(row: sa.Row[Any]) -> Holder:
+    """The holder as seen from here: clocks of hosts differ, so only the seconds since its beat are taken over."""
+    return replace(Holder(**row.holder), beat=time.time() - float(row.silent_s))

@@ -1,0 +1,153 @@
+"""A study in PostgreSQL: Optuna's storage, which waits for a server that is away and writes for one driver alone."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import sqlalchemy as sa
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import event, orm
+
+from tuning.database import engine_arguments, opened, patient
+from tuning.database_address import without_password
+from tuning.lease_holder import LeaseLostError
+from tuning.lease_table import LEASES
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class StudyDatabase(RDBStorage):
+    """Optuna's storage in PostgreSQL.
+
+    Every change is a transaction of its own that first makes sure, in the database, that this driver still holds the
+    lease. What a server may or may not have done when it went away is found out before it is done again.
+
+    Args:
+        address: Of the database.
+
+    Raises:
+        DataError: If it cannot be opened.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._study_name, self._token = "", ""
+        self._writing = False
+        self._depth, self._unsaved = 0, False
+        self._creating: int | None = None
+        url, arguments = engine_arguments(address)
+        secret = url.render_as_string(hide_password=False)
+        opened(address, lambda: super(StudyDatabase, self).__init__(secret, arguments))
+        event.listen(self.scoped_session, "after_begin", self._begin)
+
+    def write_for(self, study_name: str, token: str) -> None:
+        """From now on nothing is written unless the driver with this token holds the lease on the study."""
+        self._study_name, self._token = study_name, token
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Within it changes are seen by others at once, and are on the server's disk at its end."""
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if not self._depth and self._unsaved:
+                self.sync()
+
+    def sync(self) -> None:
+        """Waits for the server's disk."""
+
+        def sync() -> None:
+            with self.engine.begin() as connection:
+                connection.execute(sa.text("SELECT pg_current_xact_id()"))  # a commit that has nothing waits for nothing
+
+        patient(self.address, sync)
+        self._unsaved = False
+
+    def _begin(self, _session: orm.Session, _transaction: Any, connection: sa.Connection) -> None:
+        """Begins a transaction that writes: fenced, and without waiting for the disk if `together` does."""
+        if not self._writing:
+            return
+        self._unsaved = bool(self._depth)
+        wait = sa.func.set_config("synchronous_commit", "off" if self._depth else "on", True)
+        if not self._token:
+            connection.execute(sa.select(wait))
+            return
+        mine = sa.select(wait).select_from(LEASES).with_for_update(read=True, key_share=True)
+        held = connection.execute(mine.where(LEASES.c.study == self._study_name, LEASES.c.token == self._token))
+        if held.first() is None:
+            raise LeaseLostError(f"{without_password(self.address)}: another driver has taken over.")
+
+    def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
+        self._creating = None
+        with self._as_writer():
+            return patient(self.address, lambda: super(StudyDatabase, self)._create_new_trial(study_id, template_trial))
+
+    def _get_prepared_new_trial(self, study_id: int, template_trial: FrozenTrial | None, session: orm.Session) -> Any:
+        """Optuna's hook within the transaction; an attempt before this one may have been committed unheard."""
+        from optuna.storages._rdb import models  # noqa: PLC0415  (Optuna imports it lazily, too)
+
+        if self._creating is not None:
+            made = session.query(models.TrialModel).filter_by(study_id=study_id, number=self._creating).one_or_none()
+            if made is not None:
+                return made
+        trial = super()._get_prepared_new_trial(study_id, template_trial, session)
+        self._creating = trial.number
+        return trial
+
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        """See `RDBStorage`. Where an earlier attempt was committed unheard, the state is there already."""
+        attempts = 0
+
+        def attempt() -> bool:
+            nonlocal attempts
+            attempts += 1
+            try:
+                done = super(StudyDatabase, self).set_trial_state_values(trial_id, state, values)
+            except UpdateFinishedTrialError:
+                done = False
+                if attempts == 1 or self.get_trial(trial_id).state != state:
+                    raise
+            return done or (attempts > 1 and self.get_trial(trial_id).state == state)
+
+        with self._as_writer():
+            return patient(self.address, attempt)
+
+    @contextlib.contextmanager
+    def _as_writer(self) -> Iterator[None]:
+        before, self._writing = self._writing, True
+        try:
+            yield
+        finally:
+            self._writing = before
+
+
+def _repeated(method: Callable[P, R], *, writes: bool) -> Callable[P, R]:
+    """A method of `RDBStorage` that may be done twice, done until the server has answered."""
+
+    @wraps(method)
+    def repeated(*args: P.args, **kwargs: P.kwargs) -> R:
+        storage: Any = args[0]
+        with storage._as_writer() if writes else contextlib.nullcontext():
+            return patient(storage.address, lambda: method(*args, **kwargs))
+
+    return repeated
+
+
+_READ = (
+    "get_study_id_from_name", "get_study_name_from_id", "get_study_directions", "get_study_user_attrs",
+    "get_study_system_attrs", "get_all_studies", "get_trial_id_from_study_id_trial_number", "get_trial", "_get_trials",
+)  # fmt: skip
+_WRITE = (
+    "create_new_study", "set_study_user_attr", "set_study_system_attr", "_set_trial_param", "set_trial_user_attr",
+    "set_trial_system_attr", "set_trial_intermediate_value",
+)  # fmt: skip
+for _name in (*_READ, *_WRITE):
+    setattr(StudyDatabase, _name, _repeated(getattr(RDBStorage, _name), writes=_name in _WRITE))

@@ -6,7 +6,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import sqlalchemy as sa
+from psycopg.errors import UndefinedTable
 from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.schema import CreateTable
 
 from antisample.errors import DataError
@@ -44,7 +46,7 @@ class LeaseTable:
 
     def read(self) -> Holder | None:
         """See `LeasePlace`."""
-        return patient(self._address, self._read) if self._exists() else None
+        return patient(self._address, self._read)
 
     def take(self, mine: Holder) -> Holder | None:
         """See `LeasePlace`."""
@@ -61,12 +63,14 @@ class LeaseTable:
         with suppress(DataError):
             patient(self._address, lambda: self._execute(ended), _GIVING_BACK_S)
 
-    def _exists(self) -> bool:
-        return opened(self._address, lambda: sa.inspect(self._engine).has_table(LEASES.name))
-
     def _read(self) -> Holder | None:
-        with self._engine.connect() as connection:
-            row = connection.execute(sa.select(LEASES, _SILENT_S).where(self._mine)).one_or_none()
+        try:
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                row = connection.execute(sa.select(LEASES, _SILENT_S).where(self._mine)).one_or_none()
+        except ProgrammingError as error:
+            if isinstance(error.orig, UndefinedTable):
+                return None  # no study has been begun in this database
+            raise
         return _holder(row) if row is not None else None
 
     def _take(self, mine: Holder) -> Holder | None:

@@ -72,8 +72,8 @@ class TrialReader:
         if number == len(self._trials):
             self._trials.append(trial)
             self._records.append(to_record(trial))
-        elif self._trials[number] is trial:
-            return
+        elif self._trials[number] is trial or self._trials[number].state.is_finished():
+            return  # a database gives a new object each time, and what has ended stays as it is
         else:
             self._trials[number], self._records[number] = trial, to_record(trial)
         if trial.state.is_finished():

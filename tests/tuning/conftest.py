@@ -1,16 +1,43 @@
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import psycopg
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from postgresql import postgresql, programs
 
 from tuning import cli
 from tuning.config import StudyConfig
 from tuning.study import Study
 from tuning.study_file import parse_study
 from tuning.tracking import EXPERIMENT
+
+
+@pytest.fixture(scope="session")
+def database_server():
+    """The address of a real server, started when a test first asks for it."""
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed (make system)")
+    with postgresql() as address:
+        yield address
+
+
+@pytest.fixture
+def database(database_server) -> str:
+    """The address of an empty database."""
+    name = f"study_{uuid4().hex}"
+    with psycopg.connect(database_server.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return database_server.rsplit("/", 1)[0] + "/" + name
+
+
+@pytest.fixture(params=["journal", pytest.param("postgresql", marks=pytest.mark.integration)])
+def storage(request) -> str | None:
+    """Both places where a study can be: what holds for one must hold for the other."""
+    return None if request.param == "journal" else request.getfixturevalue("database")
 
 
 @pytest.fixture

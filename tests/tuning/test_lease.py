@@ -1,46 +1,70 @@
-"""One driver at a time, and what an older one may still do: nothing."""
+"""One driver at a time, and what an older one may still do: nothing. The same for a file and for a database."""
 
-import json
 import os
 import socket
 import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 
-import psutil
+import psycopg
 import pytest
+from optuna.trial import TrialState
 
 from antisample.errors import ConfigError
-from tuning.lease import EXPIRES_S, Holder, LeaseLostError, end_orphans, held_lease, read_holder
+from tuning.lease import Lease, end_orphans, held_lease, lease_place
+from tuning.lease_holder import EXPIRES_S, Holder, LeaseLostError
 from tuning.study import Study
+from tuning.study_file import parse_study
+
+
+@pytest.fixture
+def values(values, storage):
+    return {**values, "storage": storage}
+
+
+@pytest.fixture
+def place(config):
+    config.directory.mkdir()
+    return lease_place(config)
 
 
 @pytest.fixture
 def holder():
-    process = psutil.Process()
-    return Holder(socket.gethostname(), os.getpid(), process.create_time(), time.time(), time.time(), "a token")
+    return Holder.this_process()
 
 
-def test_a_second_driver_is_refused_with_host_process_and_time(tmp_path):
-    with held_lease(tmp_path) as lease, pytest.raises(ConfigError) as caught, held_lease(tmp_path):
+def dead(lease):
+    """The same lease, held by a process that has ended and whose number this one has now."""
+    lease._mine = replace(lease._mine, process_started=lease._mine.process_started - 100)
+    return lease
+
+
+def test_a_second_driver_is_refused_with_host_process_and_time(place):
+    assert place.read() is None
+    with held_lease(place) as lease, pytest.raises(ConfigError) as caught, held_lease(place):
         pass
-    text = str(caught.value)
-    assert f"process {os.getpid()} on {socket.gethostname()} since 2" in text
+    assert f"{place.where} is being searched by process {os.getpid()} on {socket.gethostname()} since 2" in str(
+        caught.value
+    )
     assert lease.previous is None
-    with held_lease(tmp_path) as again:
+    with held_lease(place) as again:
         assert again.previous is None
-    assert read_holder(tmp_path) is None
+    assert place.read() is None
 
 
-def test_the_lease_of_a_dead_process_is_taken_over(tmp_path):
-    code = f"from pathlib import Path; from tuning.lease import Lease; Lease(Path({str(tmp_path)!r})).take()"
-    subprocess.run([sys.executable, "-c", code], check=True)
-    dead = read_holder(tmp_path)
-    assert dead is not None
-    assert not dead.is_alive()
-    with held_lease(tmp_path) as lease:
-        assert lease.previous == dead
+def test_the_lease_of_a_dead_process_is_taken_over(config, place):
+    code = (
+        "import sys, yaml; from tuning.study_file import parse_study; from tuning.lease import Lease, lease_place; "
+        "Lease(lease_place(parse_study(yaml.safe_load(sys.stdin)))).take()"
+    )
+    subprocess.run([sys.executable, "-c", code], input=config.to_yaml(), text=True, check=True)
+    left = place.read()
+    assert left is not None
+    assert not left.is_alive()
+    with held_lease(place) as lease:
+        assert lease.previous is not None
+        assert lease.previous.token == left.token
 
 
 def test_a_process_number_used_again_is_not_the_holder(holder):
@@ -48,18 +72,44 @@ def test_a_process_number_used_again_is_not_the_holder(holder):
     assert not replace(holder, process_started=holder.process_started - 100).is_alive()
 
 
-def test_elsewhere_a_minute_of_silence_ends_a_lease(holder):
-    there = replace(holder, host="another machine")
+@pytest.mark.parametrize("elsewhere", [{"host": "another machine"}, {"machine": "another of this name"}])
+def test_elsewhere_a_minute_of_silence_ends_a_lease(holder, elsewhere):
+    there = replace(holder, **elsewhere)
     assert there.is_alive()
     assert not replace(there, beat=time.time() - EXPIRES_S - 1).is_alive()
 
 
-def test_an_older_driver_writes_nothing_more(config, make_study, metrics, holder):
+def test_a_driver_elsewhere_is_refused_until_the_lease_is_silent_for_a_minute(place, holder):
+    away = replace(holder, host="another machine")
+    assert place.take(away) is None
+    with pytest.raises(ConfigError, match="is being searched by process .* on another machine"):
+        place.take(replace(holder, token="mine"))
+    assert place.read().token == away.token
+
+
+@pytest.mark.integration
+def test_the_servers_clock_says_how_long_a_driver_is_silent(config, database, holder):
+    config.directory.mkdir()
+    place = lease_place(config.model_copy(update={"storage": database}))
+    away = replace(holder, host="another machine", beat=holder.beat + 1e6, since=holder.since + 1e6)
+    place.take(away)
+    with psycopg.connect(database.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("UPDATE antisample_leases SET beat = beat - interval '59 s'")
+        assert place.read().is_alive()
+        connection.execute("UPDATE antisample_leases SET beat = beat - interval '2 s'")
+    assert not place.read().is_alive()
+    place.beat(away)
+    assert place.read().is_alive()
+
+
+def test_an_older_driver_writes_nothing_more(config, make_study, metrics, place):
     make_study(config)
-    with held_lease(config.directory) as lease:
-        study = Study(config, lease)
-        study.ask("a")
-        (config.directory / "driver.json").write_text(json.dumps(asdict(holder)))
+    lease = dead(Lease(place))
+    lease.take()
+    study = Study(config, lease)
+    study.ask("a")
+    with held_lease(place) as newer:
+        assert newer.previous.token == lease.token
         for write in (
             lambda: study.ask("b"),
             lambda: study.report("a", {}),
@@ -69,8 +119,31 @@ def test_an_older_driver_writes_nothing_more(config, make_study, metrics, holder
         ):
             with pytest.raises(LeaseLostError, match="another driver has taken over"):
                 write()
+        lease.give_back()
+        assert place.read().token == newer.token, "what another holds is not given back"
     assert [record.state for record in make_study(config).records()] == ["RUNNING"]
-    assert read_holder(config.directory) == holder, "what another holds is not given back"
+
+
+@pytest.mark.integration
+def test_the_database_refuses_a_change_of_an_older_driver_that_has_looked_before(values, make_study, database):
+    config = parse_study({**values, "storage": database})
+    make_study(config)
+    place = lease_place(config)
+    lease = dead(Lease(place))
+    lease.take()
+    study = Study(config, lease)
+    trial = study.optuna_study().ask()
+    with held_lease(place):
+        for write in (
+            lambda: trial.set_user_attr("late", 1),
+            lambda: trial.suggest_float("late", 0, 1),
+            lambda: study.optuna_study().tell(trial, state=TrialState.PRUNED),
+            study.optuna_study().ask,
+        ):
+            with pytest.raises(LeaseLostError, match="another driver has taken over"):
+                write()
+    (left,) = make_study(config).optuna_study().trials
+    assert (left.state.name, left.user_attrs, left.params) == ("RUNNING", {}, {})
 
 
 def test_processes_of_a_dead_drivers_ray_session_are_ended(holder):

@@ -2,8 +2,13 @@ import pytest
 from optuna.trial import TrialState
 
 from antisample.errors import ConfigError
-from tuning.study import Study
+from tuning.directory import open_study
 from tuning.study_file import parse_study
+
+
+@pytest.fixture
+def values(values, storage):
+    return {**values, "storage": storage}
 
 
 def step(number=1, forget=0.1, retain=0.8):
@@ -149,8 +154,9 @@ def test_a_renamed_folder_keeps_its_trials(config, make_study, metrics):
     study = make_study(config)
     study.ask("a")
     study.complete("a", metrics(0.1, 0.9), {})
+    (config.directory / "study.yaml").write_text(config.to_yaml())
     config.directory.rename(config.runs_dir / "renamed")
-    (record,) = Study(config.model_copy(update={"name": "renamed"})).records()
+    (record,) = open_study(config.runs_dir / "renamed").records()
     assert record.values == (0.1, 0.9)
 
 

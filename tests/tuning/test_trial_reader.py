@@ -10,6 +10,11 @@ from tuning.study_view import StudyView
 from tuning.trial_reader import TrialReader
 
 
+@pytest.fixture
+def values(values, storage):
+    return {**values, "storage": storage}
+
+
 def figures(rng):
     forget, retain = rng.random(), rng.random()
     return {

@@ -7,8 +7,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 import tenacity
 from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy import exc
 
 from antisample.errors import DataError
 from tuning.database_address import without_password
@@ -44,9 +43,10 @@ def engine_arguments(address: str) -> tuple[sa.URL, dict[str, Any]]:
 def is_away(error: BaseException) -> bool:
     """Whether the server, or the way to it, has failed, so that the same may succeed later."""
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-    if isinstance(cause, DBAPIError) and cause.connection_invalidated:
+    if isinstance(cause, exc.DBAPIError) and cause.connection_invalidated:
         return True
-    return isinstance(cause, OperationalError | InterfaceError | PoolTimeoutError)
+    # Optuna goes on in a session whose connection has just died: then it is a pending rollback that is reported.
+    return isinstance(cause, exc.OperationalError | exc.InterfaceError | exc.PendingRollbackError | exc.TimeoutError)
 
 
 def reason(error: BaseException) -> str:
@@ -84,7 +84,7 @@ def patient(address: str, action: Callable[[], R], patience_s: float | None = No
     )
     try:
         return attempts(action)
-    except (StorageInternalError, DBAPIError, PoolTimeoutError) as error:
+    except (StorageInternalError, exc.SQLAlchemyError) as error:
         if not is_away(error):
             raise DataError(f"{shown}: the database refuses ({reason(error)}).") from error
         raise DataError(
@@ -101,10 +101,10 @@ def opened(address: str, action: Callable[[], R]) -> R:
     for last in (False, True):
         try:
             return action()
-        except (IntegrityError, ProgrammingError) as error:
+        except (exc.IntegrityError, exc.ProgrammingError) as error:
             if last:  # else two drivers made the tables at once, and now they are there
                 raise DataError(f"{without_password(address)}: the database refuses ({reason(error)}).") from error
-        except (DBAPIError, StorageInternalError) as error:
+        except (exc.SQLAlchemyError, StorageInternalError) as error:
             raise DataError(f"{without_password(address)}: cannot be opened ({reason(error)}).") from error
         except ImportError as error:
             raise DataError("A study in PostgreSQL needs `pip install antisample[postgresql]`.") from error

@@ -23,7 +23,7 @@ class LeaseLostError(DataError):
 
 @cache
 def this_machine() -> str:
-    """What tells two machines of one name apart, as containers often are: the running kernel and its process numbers."""
+    """What tells machines of one name apart, as containers often are: the running kernel and its process numbers."""
     boot = Path("/proc/sys/kernel/random/boot_id")
     numbers = Path("/proc/self/ns/pid")
     return f"{boot.read_text().strip()}/{numbers.stat().st_ino}" if boot.exists() and numbers.exists() else ""

@@ -79,9 +79,9 @@ class LeaseTable:
             nobody = insert(LEASES).values(study=self._study, token="", holder={}, beat=_NOW)
             # An update that changes nothing returns the row and locks it.
             row = connection.execute(
-                nobody.on_conflict_do_update(index_elements=["study"], set_={"study": nobody.excluded.study}).returning(
-                    LEASES, _SILENT_S
-                )
+                nobody.on_conflict_do_update(
+                    index_elements=["study"], set_={"study": nobody.excluded.study}
+                ).returning(LEASES, _SILENT_S)
             ).one()
             holder = _holder(row) if row.token else None
             if holder is not None:

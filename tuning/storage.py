@@ -1,5 +1,6 @@
 """Opens the Optuna study of a configuration, in its directory or in a database, and refuses one that is another."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,7 +36,7 @@ def open_optuna_study(config: StudyConfig, token: str = "") -> tuple[optuna.Stud
         DataError: If the journal is damaged, or the database cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    directions = [objective.direction for objective in config.objectives]
+    directions: Sequence[Any] = [objective.direction for objective in config.objectives]
     storage: Any
     if config.storage is None:
         storage = open_journal(config.directory / "journal.log")
@@ -59,7 +60,9 @@ def open_optuna_study(config: StudyConfig, token: str = "") -> tuple[optuna.Stud
         if kept is None:
             study.set_user_attr(fact, value)
         elif kept != value:
-            raise ConfigError(f"{where} holds a study with other {fact} ({kept} instead of {value}); choose another name.")
+            raise ConfigError(
+                f"{where} holds a study with other {fact} ({kept} instead of {value}); choose another name."
+            )
     return study, storage
 
 
@@ -80,7 +83,7 @@ def _known_id(directory: Path) -> str | None:
 
 
 def _open(
-    storage: BaseStorage, name: str, directions: list[str], known_id: str | None, directory: Path, where: str
+    storage: BaseStorage, name: str, directions: Sequence[Any], known_id: str | None, directory: Path, where: str
 ) -> optuna.Study:
     """The study of a name; started only where its directory does not know of one yet."""
     if known_id is None:

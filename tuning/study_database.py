@@ -64,7 +64,9 @@ class StudyDatabase(RDBStorage):
 
         def sync() -> None:
             with self.engine.begin() as connection:
-                connection.execute(sa.text("SELECT pg_current_xact_id()"))  # a commit that has nothing waits for nothing
+                connection.execute(
+                    sa.text("SELECT pg_current_xact_id()")
+                )  # a commit that has nothing waits for nothing
 
         patient(self.address, sync)
         self._unsaved = False
@@ -86,7 +88,9 @@ class StudyDatabase(RDBStorage):
     def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
         self._creating = None
         with self._as_writer():
-            return patient(self.address, lambda: super(StudyDatabase, self)._create_new_trial(study_id, template_trial))
+            return patient(
+                self.address, lambda: super(StudyDatabase, self)._create_new_trial(study_id, template_trial)
+            )
 
     def _get_prepared_new_trial(self, study_id: int, template_trial: FrozenTrial | None, session: orm.Session) -> Any:
         """Optuna's hook within the transaction; an attempt before this one may have been committed unheard."""
@@ -96,13 +100,11 @@ class StudyDatabase(RDBStorage):
             made = session.query(models.TrialModel).filter_by(study_id=study_id, number=self._creating).one_or_none()
             if made is not None:
                 return made
-        trial = super()._get_prepared_new_trial(study_id, template_trial, session)
+        trial: Any = super()._get_prepared_new_trial(study_id, template_trial, session)
         self._creating = trial.number
         return trial
 
-    def set_trial_state_values(
-        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
-    ) -> bool:
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """See `RDBStorage`. Where an earlier attempt was committed unheard, the state is there already."""
         attempts = 0
 
@@ -143,7 +145,8 @@ def _repeated(method: Callable[P, R], *, writes: bool) -> Callable[P, R]:
 
 _READ = (
     "get_study_id_from_name", "get_study_name_from_id", "get_study_directions", "get_study_user_attrs",
-    "get_study_system_attrs", "get_all_studies", "get_trial_id_from_study_id_trial_number", "get_trial", "_get_trials",
+    "get_study_system_attrs", "get_all_studies", "get_trial_id_from_study_id_trial_number", "get_trial",
+    "_get_trials",
 )  # fmt: skip
 _WRITE = (
     "create_new_study", "set_study_user_attr", "set_study_system_attr", "_set_trial_param", "set_trial_user_attr",

@@ -86,7 +86,8 @@ def wait_for_trials(config, process, n, timeout_s=120):
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             (done,) = connection.execute(
-                "SELECT count(*) FROM trials JOIN studies USING (study_id) WHERE state = 'COMPLETE' AND study_name = %s",
+                "SELECT count(*) FROM trials JOIN studies USING (study_id) WHERE state = 'COMPLETE' "
+                "AND study_name = %s",
                 [config.study_name],
             ).fetchone()
             if done >= n:

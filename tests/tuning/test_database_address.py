@@ -15,8 +15,14 @@ from tuning.study_file import parse_study
     ("address", "shown"),
     [
         ("postgresql://me:secret@host:5432/db", "postgresql://me@host:5432/db"),
-        ("postgresql+psycopg://me:se:c/r@e?t@host/db?sslmode=require", "postgresql+psycopg://me@host/db?sslmode=require"),
-        ("postgresql://host/db?user=me&password=secret&sslmode=require", "postgresql://host/db?user=me&sslmode=require"),
+        (
+            "postgresql+psycopg://me:se:c/r@e?t@host/db?sslmode=require",
+            "postgresql+psycopg://me@host/db?sslmode=require",
+        ),
+        (
+            "postgresql://host/db?user=me&password=secret&sslmode=require",
+            "postgresql://host/db?user=me&sslmode=require",
+        ),
         ("postgresql://host/db?password=secret", "postgresql://host/db"),
         ("postgresql://me@host/db", "postgresql://me@host/db"),
         ("--set=storage=postgresql://me:secret@host/db", "--set=storage=postgresql://me@host/db"),

@@ -82,7 +82,7 @@ def test_elsewhere_a_minute_of_silence_ends_a_lease(holder, elsewhere):
 def test_a_driver_elsewhere_is_refused_until_the_lease_is_silent_for_a_minute(place, holder):
     away = replace(holder, host="another machine")
     assert place.take(away) is None
-    with pytest.raises(ConfigError, match="is being searched by process .* on another machine"):
+    with pytest.raises(ConfigError, match=r"is being searched by process .* on another machine"):
         place.take(replace(holder, token="mine"))
     assert place.read().token == away.token
 

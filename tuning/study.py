@@ -131,7 +131,7 @@ class Study(StudyView):
             return False
         self._check_lease()
         record = StepRecord(timestamp_ms=_now_ms(), **content)
-        if all(known.step != record.step for known in self._record(trial).steps):
+        if all(known.step != record.step for known in self._reader.known(trial.number).steps):
             trial.set_user_attr(step_attribute(record.step), asdict(record))
         so_far = self._announce(trial)
         now = self._stopping.stops(so_far)
@@ -155,7 +155,7 @@ class Study(StudyView):
         trial = self._running.get(key)
         if trial is None:
             return
-        known = {**metrics, ELAPSED: self._record(trial).unlearning_s}
+        known = {**metrics, ELAPSED: self._reader.known(trial.number).unlearning_s}
         needed = [o.metric for o in self.config.objectives] + [c.metric for c in self.config.constraints]
         bad = unusable(known, needed)
         if bad:

@@ -41,6 +41,10 @@ class TrialReader:
             self._refresh()
         return self._records[number]
 
+    def known(self, number: int) -> TrialRecord:
+        """One trial as it was last read; whoever changes it and reads it after each change need not read again."""
+        return self._records[number]
+
     def complete(self) -> list[TrialRecord]:
         """Trials that came to their end, in the order in which this reader saw it; it grows at its end only."""
         self._refresh()

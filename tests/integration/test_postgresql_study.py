@@ -63,7 +63,7 @@ def config(server, tmp_path, request):
             "model": {"name": "SmallCNN"},
             "forget": {"classes": [3]},
             "sampler": "random",
-            "n_trials": 40,
+            "n_trials": 25,
             "storage": server.address,
         }
     )

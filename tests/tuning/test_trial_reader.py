@@ -10,6 +10,11 @@ from tuning.study_view import StudyView
 from tuning.trial_reader import TrialReader
 
 
+@pytest.fixture(params=["journal", pytest.param("postgresql", marks=[pytest.mark.integration, pytest.mark.slow])])
+def storage(request):
+    return None if request.param == "journal" else request.getfixturevalue("database")
+
+
 @pytest.fixture
 def values(values, storage):
     return {**values, "storage": storage}

@@ -1,0 +1,116 @@
+"""A study in a database whose answers get lost, that others use, too, or that is not there."""
+
+import itertools
+
+import optuna
+import psycopg
+import pytest
+from optuna.trial import TrialState
+from sqlalchemy.exc import OperationalError
+
+from antisample.errors import ConfigError, DataError
+from tuning.database import patient
+from tuning.directory import note_settings, open_study
+from tuning.storage import remember_id
+from tuning.study_file import parse_study
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def values(values, database):
+    return {**values, "storage": database}
+
+
+def trials(study):
+    return [(t.number, t.state, t.values, t.params.keys(), t.user_attrs.keys()) for t in study.optuna_study().trials]
+
+
+def search(study, metrics, report):
+    study.enqueue({"p": 0.5}, "by hand")
+    for key in "abc":
+        study.ask(key)
+        study.report(key, report(1))
+        study.complete(key, metrics(0.1, 0.8), {})
+    study.ask("d")
+    study.settle("Interrupted.")
+
+
+def test_answers_that_get_lost_double_nothing(values, make_study, metrics, report, monkeypatch):
+    undisturbed = make_study(parse_study({**values, "name": "undisturbed"}))
+    search(undisturbed, metrics, report)
+    study = make_study(parse_study(values))
+    dialect, lost, turns = study._storage.engine.dialect, [], itertools.cycle([True, False])
+    commit = dialect.do_commit
+
+    def commit_unheard(connection):
+        commit(connection)
+        if next(turns):
+            connection.close()
+            lost.append(connection)
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(dialect, "do_commit", commit_unheard)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    search(study, metrics, report)
+    assert len(lost) > 100
+    assert trials(study) == trials(undisturbed)
+    assert [state for _, state, *_ in trials(study)][:5] == [TrialState.COMPLETE] * 3 + [
+        TrialState.FAIL,
+        TrialState.WAITING,
+    ]
+
+
+def test_a_server_that_stays_away_is_an_error_in_the_end(monkeypatch):
+    monkeypatch.setattr("tuning.database.PATIENCE_S", 0.5)
+
+    def fail():
+        raise OperationalError("SELECT 1", None, ConnectionError("connection refused"))
+
+    with pytest.raises(DataError, match=r"postgresql://me@host/db: .* not answered for 0 s \(connection refused\)"):
+        patient("postgresql://me:secret@host/db", fail)
+
+
+def test_a_server_that_is_not_there_is_an_error_at_once(values, make_study):
+    with pytest.raises(DataError, match="cannot be opened") as caught:
+        make_study(parse_study({**values, "storage": "postgresql://me:secret@127.0.0.1:1/db"}))
+    assert "secret" not in str(caught.value)
+
+
+def test_studies_of_one_database_are_told_apart_by_name(values, make_study):
+    first, second = (make_study(parse_study({**values, "study_name": name})) for name in ("first", "second"))
+    first.ask("a")
+    assert (len(first.records()), len(second.records())) == (1, 0)
+    assert set(optuna.get_all_study_names(values["storage"])) == {"first", "second"}
+
+
+def test_the_same_name_elsewhere_is_the_same_study_and_other_settings_are_refused(values, make_study, tmp_path):
+    study = make_study(parse_study(values))
+    note_settings(study)
+    study.ask("a")
+    elsewhere = {**values, "runs_dir": str(tmp_path / "elsewhere"), "n_trials": 9}
+    again = make_study(parse_study(elsewhere))
+    note_settings(again)
+    assert again.records() == study.records()
+    with pytest.raises(ConfigError, match="holds another study 'made': 2 problems:\n  - `seed` was 0 and is now 7"):
+        note_settings(make_study(parse_study({**elsewhere, "seed": 7})))
+
+
+def test_a_directory_goes_on_with_its_own_study_alone(values, make_study, database_server, tmp_path):
+    config = parse_study(values)
+    study = make_study(config)
+    remember_id(config.directory, study.noted("id"))
+    (config.directory / "study.yaml").write_text(config.to_yaml())
+    assert open_study(config.directory).records() == []
+    optuna.copy_study(
+        from_study_name="made", from_storage=config.storage, to_storage=database_server, to_study_name="moved"
+    )
+    moved = config.model_copy(update={"storage": database_server, "study_name": "moved"})
+    assert make_study(moved).noted("id") == study.noted("id")
+    with pytest.raises(ConfigError, match=r"The study 'lost' in the database is not there"):
+        make_study(moved.model_copy(update={"study_name": "lost"}))
+    make_study(moved.model_copy(update={"study_name": "other", "runs_dir": tmp_path / "elsewhere"})).note(
+        "id", "other"
+    )
+    with pytest.raises(ConfigError, match=r"The study 'other' in the database is another study"):
+        make_study(moved.model_copy(update={"study_name": "other"}))

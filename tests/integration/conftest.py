@@ -63,7 +63,12 @@ def make_workplace(tmp_path_factory, cache):
             return json.loads(done.out)
 
         return SimpleNamespace(
-            folder=folder, directory=folder / "runs" / "small", start=start, run=run, results=results
+            folder=folder,
+            directory=folder / "runs" / "small",
+            environment=environment,
+            start=start,
+            run=run,
+            results=results,
         )
 
     return make

@@ -55,6 +55,16 @@ class Server:
             self._process.wait(30)
             self._process = None
 
+    def add_user(self, name: str, password: str) -> str:
+        """Makes a user of the database who needs a password; returns the address without it."""
+        rules = self._folder / "data" / "pg_hba.conf"
+        rules.write_text(f"host all {name} all scram-sha-256\n{rules.read_text()}")
+        plain = self.address.replace("+psycopg", "")
+        with psycopg.connect(plain, autocommit=True) as connection:
+            connection.execute(f"CREATE ROLE {name} LOGIN SUPERUSER PASSWORD '{password}'")
+            connection.execute("SELECT pg_reload_conf()")
+        return plain.replace("antisample@", f"{name}@")
+
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
         """Stops all its processes in their tracks for the length of a `with` block."""

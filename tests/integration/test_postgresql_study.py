@@ -177,27 +177,50 @@ def plain_optuna(config):
 
 
 @pytest.mark.slow
-def test_a_real_search_is_resumed_from_its_directory_alone(server, make_workplace):
-    place = make_workplace(n_trials=6, confirm_seeds=0, storage=server.address, replicates=2)
-    with place.start("run", "study.yaml") as process:
+def test_a_real_search_is_resumed_from_its_directory_alone_and_shows_no_password(server, make_workplace, monkeypatch):
+    address = server.add_user("careful", "swordfish")
+    place = make_workplace(n_trials=6, confirm_seeds=0, replicates=2)
+    secret = address.replace("careful@", "careful:swordfish@")
+    with place.start("run", "study.yaml", "--set", f"storage={secret}") as process:
         deadline = time.monotonic() + 200
-        while not ((place.directory / "study.yaml").exists() and reported(place)):
+        while not ((place.directory / "study.yaml").exists() and reported(server, "small")):
             assert process.poll() is None, process.stderr.read()
             assert time.monotonic() < deadline
             time.sleep(0.5)
         os.killpg(process.pid, signal.SIGKILL)
+        output = "".join(process.communicate())
+    refused = place.run("resume", "runs/small")
+    assert (refused.code, "Traceback" in refused.err) == (1, False)
+    assert "no password supplied" in refused.err
+    passwords = place.folder / "passwords"
+    passwords.write_text("127.0.0.1:*:*:careful:swordfish\n")
+    passwords.chmod(0o600)
+    place.environment["PGPASSFILE"] = str(passwords)
+    monkeypatch.setenv("PGPASSFILE", str(passwords))
     done = place.run("resume", "runs/small")
     assert done.code == 0, done.err
     study = open_study(place.directory)
+    assert study.config.storage == address
     assert [record.state for record in study.records()] == ["COMPLETE"] * 6
     assert place.results("report", "runs/small")["hypervolume"] > 0
     assert not (place.directory / "journal.log").exists()
     assert lease_place(study.config).read() is None
-    refused = place.run("run", "study.yaml", "--set", "study_name=other")
-    assert refused.code == 2
-    assert "is not there" in refused.err
+    other = place.run("run", "study.yaml", "--set", f"storage={secret}", "--set", "study_name=other")
+    assert other.code == 2
+    assert "is not there" in other.err
     assert [record.state for record in open_study(place.directory).records()] == ["COMPLETE"] * 6
+    passwords.unlink()
+    assert "swordfish" not in output + refused.err + done.out + done.err + other.err
+    for path in place.folder.rglob("*"):
+        assert not path.is_file() or b"swordfish" not in path.read_bytes(), path
 
 
-def reported(place):
-    return any(record.fidelity for record in open_study(place.directory).records())
+def reported(server, study_name):
+    """Whether a trial of the study has reported an epoch."""
+    with psycopg.connect(server.address.replace("+psycopg", "")) as connection:
+        (n,) = connection.execute(
+            "SELECT count(*) FROM trial_user_attributes JOIN trials USING (trial_id) JOIN studies USING (study_id) "
+            "WHERE study_name = %s AND key LIKE 'report.%%'",
+            [study_name],
+        ).fetchone()
+    return n > 0

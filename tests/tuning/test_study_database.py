@@ -46,12 +46,12 @@ def test_answers_that_get_lost_double_nothing(values, make_study, metrics, repor
     def commit_unheard(connection):
         commit(connection)
         if next(turns):
-            connection.close()
+            connection.dbapi_connection.close()
             lost.append(connection)
             raise psycopg.OperationalError("server closed the connection unexpectedly")
 
     monkeypatch.setattr(dialect, "do_commit", commit_unheard)
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr("time.sleep", lambda _: None)
     search(study, metrics, report)
     assert len(lost) > 100
     assert trials(study) == trials(undisturbed)

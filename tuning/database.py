@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -38,6 +39,13 @@ def engine_arguments(address: str) -> tuple[sa.URL, dict[str, Any]]:
     url = sa.make_url(address).set(drivername="postgresql+psycopg")
     given = {name: value for name, value in _CONNECTION.items() if name not in url.query}
     return url, {"connect_args": given, "pool_size": 1, "pool_use_lifo": True}
+
+
+@lru_cache(maxsize=8)
+def connected(address: str) -> sa.Engine:
+    """The process's connections to a database besides those of Optuna; nothing is connected before its first use."""
+    url, arguments = engine_arguments(address)
+    return sa.create_engine(url, **arguments)
 
 
 def is_away(error: BaseException) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.schema import CreateTable
 
 from antisample.errors import DataError
-from tuning.database import engine_arguments, opened, patient
+from tuning.database import connected, opened, patient
 from tuning.database_address import without_password
 from tuning.lease_holder import Holder
 
@@ -41,8 +41,7 @@ class LeaseTable:
         self.where = f"The study {study!r} in {without_password(address)}"
         self._address, self._study = address, study
         self._mine = LEASES.c.study == study
-        url, arguments = engine_arguments(address)
-        self._engine = opened(address, lambda: sa.create_engine(url, **arguments))
+        self._engine = opened(address, lambda: connected(address))
 
     def read(self) -> Holder | None:
         """See `LeasePlace`."""

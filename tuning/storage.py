@@ -44,10 +44,10 @@ def open_optuna_study(config: StudyConfig, token: str = "") -> tuple[optuna.Stud
         name = next(iter(optuna.get_all_study_names(storage)), config.name)
         where = str(config.directory)
     else:
-        from tuning.study_database import StudyDatabase  # noqa: PLC0415  (SQLAlchemy, which a journal does not need)
+        from tuning.study_database import study_database  # noqa: PLC0415  (SQLAlchemy, which a journal does not need)
 
-        storage, name = StudyDatabase(config.storage), config.name_in_storage()
-        storage.write_for(name, token)
+        name = config.name_in_storage()
+        storage = study_database(config.storage, name, token)
         where = f"The study {name!r} in the database"
     study = _open(storage, name, directions, _known_id(config.directory), config.directory, where)
     mine = {

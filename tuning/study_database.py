@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
@@ -28,14 +28,16 @@ class StudyDatabase(RDBStorage):
 
     Args:
         address: Of the database.
+        study_name: See `study_database`.
+        token: Likewise.
 
     Raises:
         DataError: If it cannot be opened.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, study_name: str, token: str) -> None:
         self.address = address
-        self._study_name, self._token = "", ""
+        self._study_name, self._token = study_name, token
         self._writing = False
         self._depth, self._unsaved = 0, False
         self._creating: int | None = None
@@ -43,10 +45,6 @@ class StudyDatabase(RDBStorage):
         secret = url.render_as_string(hide_password=False)
         opened(address, lambda: super(StudyDatabase, self).__init__(secret, arguments))
         event.listen(self.scoped_session, "after_begin", self._begin)
-
-    def write_for(self, study_name: str, token: str) -> None:
-        """From now on nothing is written unless the driver with this token holds the lease on the study."""
-        self._study_name, self._token = study_name, token
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
@@ -129,6 +127,18 @@ class StudyDatabase(RDBStorage):
             yield
         finally:
             self._writing = before
+
+
+@lru_cache(maxsize=8)
+def study_database(address: str, study_name: str, token: str) -> StudyDatabase:
+    """The storage of one study, with one set of connections however often a process opens it; see `StudyDatabase`.
+
+    Args:
+        address: Of the database.
+        study_name: The Optuna study.
+        token: Nothing is written unless the driver with this token holds the lease; empty to write without a lease.
+    """
+    return StudyDatabase(address, study_name, token)
 
 
 def _repeated(method: Callable[P, R], *, writes: bool) -> Callable[P, R]:

@@ -55,6 +55,13 @@ integration-quick: $(READY)
 integration: $(READY) ## All integration tests, the long ones too
 	$(BIN)/pytest -m "(integration or slow) and not soak"
 
+.PHONY: images
+images: $(READY) runs/demo/report.html ## Take the pictures in docs/images of the demo's study (needs Chromium: make system)
+	PYTHONPATH=tests/integration:benchmarks $(BIN)/python docs/make_images.py runs/demo
+
+runs/demo/report.html:
+	$(MAKE) demo
+
 .PHONY: soak
 soak: $(READY) ## Kill the driver of one study 100 times: about an hour
 	$(BIN)/pytest -m soak

@@ -130,10 +130,13 @@ def mlflow_sync(
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow store or server; by default the study's own.")
     ] = None,
+    register: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Put the chosen model into the registry under this name.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Deliver what MLflow lacks of a study, such as after the server was down."""
-    _commands("tracking").mlflow_sync(directory, tracking_uri, as_json)
+    """Deliver what MLflow lacks of a study, such as after the server was down; register its chosen model."""
+    _commands("tracking").mlflow_sync(directory, tracking_uri, register, as_json)
 
 
 @mlflow_app.command("rebuild", epilog="Example: antisample mlflow rebuild runs/demo --tracking-uri http://HOST:5000")

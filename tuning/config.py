@@ -76,6 +76,7 @@ class StudyConfig(BaseModel):
             in the address is used and never shown or written.
         study_name: Name of the study in `storage`, where each study has a name of its own; by default `name`. It
             stays when the folder is renamed.
+        log_model: Whether MLflow gets the chosen model, too: its export takes some ten seconds at the end.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -112,6 +113,7 @@ class StudyConfig(BaseModel):
     tracking_uri: str | None = None
     storage: str | None = Field(default=None, repr=False)
     study_name: str | None = Field(default=None, min_length=1, max_length=200)
+    log_model: bool = True
 
     @model_validator(mode="after")
     def _names_exist(self) -> "StudyConfig":

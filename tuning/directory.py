@@ -30,6 +30,7 @@ _MAY_CHANGE = {
     "confirm_seeds",
     "resources",
     "tracking_uri",
+    "log_model",
     "selection",
     "storage",  # the study there must be the same one: see `open_optuna_study`
     "study_name",
@@ -44,7 +45,11 @@ def write_projections(study: StudyView) -> Outcome:
     """
     write_table([r for r in study.records() if r.state != "RUNNING"], study.config.directory / "trials.parquet")
     write_report(study, study.config.directory / "report.html")
-    return find_outcome(study)
+    from tuning.pictures.study import draw_study  # noqa: PLC0415  (Matplotlib takes a second to import)
+
+    outcome = find_outcome(study)
+    draw_study(study, outcome, study.config.directory)
+    return outcome
 
 
 def copy_projections(config: StudyConfig) -> str | None:

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tuning.config import StudyConfig
+from tuning.live import front_table
 from tuning.outcome import Confirmation, Outcome, Spread
-from tuning.progress import front_table
 from tuning.study_files import StudyFiles
 
 

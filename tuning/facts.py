@@ -39,6 +39,7 @@ def note_facts(study: Study, inputs: RequestInputs) -> None:
         metrics = original_metrics(study.config, inputs)
         study.note("original", metrics.values)
         study.note("original_counts", metrics.counts)
+        study.note("images", {"train": len(first.dataset.train), "test": len(first.dataset.test)})
         study.note("class_names", list(first.dataset.class_names))
         study.note("forget_requests", [list(each.splits.forget_classes) for each in inputs])
         study.note("fingerprints", fingerprints)

@@ -2,17 +2,20 @@
 
 import os
 import time
+from collections import deque
+from collections.abc import Callable
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from tuning.outcome import Outcome, find_outcome
+from tuning.live import duration, live_view
+from tuning.outcome import find_outcome
 from tuning.records import TrialRecord
 from tuning.study_view import StudyView
 
-_SHOWN = ("validation/forget_accuracy", "validation/retain_accuracy", "validation/forget_confidence")
+_SHOWN = ("validation/forget_accuracy", "validation/retain_accuracy")
+_FAILURES = 3
 
 
 def output(stderr: bool = False) -> Console:
@@ -38,7 +41,8 @@ class Progress:
         self._live: Live | None = None
         self._started = time.monotonic()
         self._done_before = 0
-        self._last_error: str | None = None
+        self._slots: Callable[[], int] | None = None
+        self._failures: deque[str] = deque(maxlen=_FAILURES)
         self.mlflow_link: str | None = None
         self.mlflow_problem: str | None = None
         self.storage_problem: str | None = None
@@ -61,8 +65,9 @@ class Progress:
         if epoch in (1, epochs) or epoch % max(1, epochs // 5) == 0:
             self.say(f"  training {what}: epoch {epoch} of {epochs}, loss {loss:.3f}")
 
-    def start(self, study: StudyView) -> None:
-        """The search begins."""
+    def start(self, study: StudyView, slots: Callable[[], int] | None = None) -> None:
+        """The search begins; `slots` says how many trials may be under way at the moment."""
+        self._slots = slots
         self._study, self._started, self._done_before = study, time.monotonic(), study.n_finished()
         original = study.noted("original", {})
         self.say(
@@ -78,10 +83,10 @@ class Progress:
     def trial(self, record: TrialRecord) -> None:
         """A trial started, reported or ended."""
         if record.error and record.state == "FAIL":
-            self._last_error = f"trial {record.number}: {record.error}"
+            self._failures.append(f"trial {record.number} failed: {record.error}")
         if self._live is not None:
             self._live.update(self._view())
-        if record.state != "RUNNING" and (self._live is None or record.state == "FAIL"):
+        if record.state != "RUNNING" and self._live is None:
             self.say(self._line(record))
 
     def searched(self) -> None:
@@ -123,69 +128,19 @@ class Progress:
             f"done {done} of {self._study.config.n_trials}, running {states.count('RUNNING')}, "
             f"failed {states.count('FAIL')}, front {len(front)}"
         )
-        fresh = done - self._done_before
-        left = self._study.config.n_trials - done
-        if fresh and left > 0:
-            text += f", {_duration((time.monotonic() - self._started) / fresh * left)} left"
-        return text
+        left_s = self._left_s()
+        return text if left_s is None else f"{text}, {duration(left_s)} left"
+
+    def _left_s(self) -> float | None:
+        """Seconds that the rest may take at the pace so far; None before the first trial is done, and at the end."""
+        if self._study is None:
+            return None
+        done = self._study.n_finished()
+        fresh, left = done - self._done_before, self._study.config.n_trials - done
+        return (time.monotonic() - self._started) / fresh * left if fresh and left > 0 else None
 
     def _view(self) -> RenderableType:
         if self._study is None:
             return Text("")
-        outcome = find_outcome(self._study)
-        parts: list[RenderableType] = [Text(self._counts()), front_table(outcome, limit=8)]
-        if self._last_error:
-            parts.append(Text(f"last failure: {self._last_error}", style="red"))
-        return Group(*parts)
-
-
-def front_table(outcome: Outcome, limit: int | None = None) -> Table:
-    """The front as a table, with the published set and the original model beside it."""
-    counts = outcome.original_counts
-    others = "unseen" if outcome.by_samples else "retain"
-    title = (
-        f"Pareto front on validation: {counts.get('validation/forget', 0)} forget images, "
-        f"{counts.get('validation/retain', 0)} {others} images"
-    )
-    table = Table(title=title, title_justify="left")
-    third = "gap" if outcome.by_samples else "confidence"
-    for heading in ("trial", "forget", others, "drop", third, "epochs", "seconds", "origin"):
-        table.add_column(heading, justify="right" if heading != "origin" else "left")
-    before = outcome.original.get(_SHOWN[1], 0.0)
-
-    def row(name: str, metrics: dict[str, float], epochs: str, seconds: str, origin: str) -> None:
-        forget, retain, confidence = (metrics.get(key, float("nan")) for key in _SHOWN)
-        gap = metrics.get("validation/forget_gap", float("nan"))
-        table.add_row(
-            name,
-            f"{forget:.1%}",
-            f"{retain:.1%}",
-            f"{100 * (before - retain):+.1f}",
-            f"{100 * gap:.1f}" if outcome.by_samples else f"{confidence:.3f}",
-            epochs,
-            seconds,
-            origin,
-        )
-
-    for record in outcome.front[:limit]:
-        mark = " *" if outcome.chosen is not None and record.number == outcome.chosen.number else ""
-        row(
-            f"{record.number}{mark}",
-            record.metrics,
-            str(record.fidelity),
-            f"{record.duration_s:.1f}",
-            record.origin,
-        )
-    if limit is not None and len(outcome.front) > limit:
-        table.add_row(f"+{len(outcome.front) - limit} more")
-    if outcome.published is not None and outcome.published not in outcome.front:
-        p = outcome.published
-        row(str(p.number), p.metrics, str(p.fidelity), f"{p.duration_s:.1f}", f"{p.origin} (dominated)")
-    if outcome.original:
-        row("-", outcome.original, "", "", "original model")
-    return table
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+        at_once = self._slots() if self._slots is not None else None
+        return live_view(self._study, self._left_s(), at_once, tuple(self._failures))

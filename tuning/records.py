@@ -26,6 +26,7 @@ class StepRecord:
         train_loss: Mean training loss of the epoch.
         metrics: By public name.
         last: Whether it ends its replicate.
+        worker: Host and process that did it; empty in studies from before this was kept.
     """
 
     step: int
@@ -36,6 +37,7 @@ class StepRecord:
     train_loss: float
     metrics: dict[str, float]
     last: bool = False
+    worker: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class TrialRecord:
         partial: Means as far as it came, by metric name; empty unless PRUNED.
         partial_error: Standard errors of these means; empty for a single replicate.
         batch_halvings: How often its batch was halved since the GPU ran out of memory.
+        retries: How often a worker of it died.
     """
 
     number: int
@@ -83,6 +86,7 @@ class TrialRecord:
     partial: dict[str, float]
     partial_error: dict[str, float]
     batch_halvings: int = 0
+    retries: int = 0
 
     @property
     def fidelity(self) -> int:
@@ -136,6 +140,7 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         partial=attributes.get("partial", {}).get("metrics", {}),
         partial_error=attributes.get("partial", {}).get("standard_error", {}),
         batch_halvings=attributes.get("batch_halvings", 0),
+        retries=attributes.get("retries", 0),
     )
 
 

@@ -16,12 +16,13 @@ from tuning.directory import copy_projections, note_settings, prepared_directory
 from tuning.endings import note_end
 from tuning.facts import note_facts
 from tuning.housekeeping import Housekeeping
+from tuning.inspection import inspect
 from tuning.lease import held_lease, lease_place
 from tuning.machines import live_slots, machines
 from tuning.outcome import Outcome
 from tuning.packing import packed
 from tuning.progress import Progress
-from tuning.requests import load_requests
+from tuning.requests import RequestInputs, load_requests
 from tuning.resources import WorkerShare
 from tuning.search import search
 from tuning.study import Study
@@ -82,7 +83,7 @@ def run_study(
             files.claim(study.noted("id"))
         if warm_start is not None:
             progress.say(take_over(study, warm_start).in_words())
-        progress.start(study)
+        progress.start(study, _slots(config, share))
         tracker = _tracker(study)
         if tracker is not None:
             study.listen(tracker.submit)
@@ -104,6 +105,9 @@ def run_study(
             if tracker is not None:
                 tracker.close(None, timeout_s=5)
             raise
+        inspect(study, inputs)
+        if tracker is not None and config.log_model:
+            _pack(study, inputs, progress)
         outcome = write_projections(study)
         note_end(study, outcome)
         problem = tracker.close(Ending.of(study, outcome), timeout_s=60) if tracker is not None else None
@@ -167,3 +171,12 @@ def _tracker(study: Study) -> Tracker | None:
         return MlflowView(facts, uri)
 
     return Tracker(open_view, study.records())
+
+
+def _pack(study: Study, inputs: RequestInputs, progress: Progress) -> None:
+    """Makes the MLflow model of the chosen trial, which the tracker delivers with the end of the search."""
+    from tuning.tracking import pack_model  # noqa: PLC0415  (imports MLflow)
+
+    reason = pack_model(study, inputs[0])
+    if reason is not None:
+        progress.say(f"MLflow gets no model of the chosen trial, since it cannot be exported: {reason}")

@@ -8,6 +8,9 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
+from torch import Tensor
+
 from antisample.checkpoint import Checkpoint, pack_checkpoint
 from antisample.errors import ConfigError, DataError, StorageError
 from antisample.file_store import FileStore, file_store, joined_place
@@ -89,6 +92,15 @@ class StudyFiles:
             StorageError: If an object store cannot be used.
         """
         self.store.write(_model(number), pack_checkpoint(model))
+
+    def load_weights(self, number: int) -> dict[str, Tensor] | None:
+        """The weights of a trial's model; None if they are not there, or cannot be read."""
+        try:
+            content = self.store.read(_model(number))
+            return None if content is None else safetensors.torch.load(content)
+        except (StorageError, safetensors.SafetensorError) as error:
+            _logger.warning("The model of trial %d is not looked at. %s", number, error)
+            return None
 
     def discard(self, models: set[int], checkpoints: set[int]) -> None:
         """Deletes models and checkpoints of these trials; what cannot be deleted stays for now, with a warning."""

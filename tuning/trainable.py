@@ -175,6 +175,7 @@ class UnlearnTrainable(tune.Trainable):
             "train_loss": report.train_loss,
             "metrics": report.metrics.values,
             "last": report.last,
+            "worker": _worker(),
         }
 
     def _final(self) -> dict[str, Any]:
@@ -186,7 +187,7 @@ class UnlearnTrainable(tune.Trainable):
             "spread": {name: stdev(values) for name, values in columns.items()} if several else {},
             "counts": counts_of(self._study, self._inputs),
             "batch_halvings": self._halvings,
-            "worker": f"{socket.gethostname()}/{os.getpid()}",
+            "worker": _worker(),
             "versions": {
                 "antisample": antisample.__version__,
                 "torch": torch.__version__,
@@ -202,3 +203,8 @@ class UnlearnTrainable(tune.Trainable):
         }
         model = Checkpoint(dict(self._run.model.state_dict()), metadata)
         self._files.save_model(self._trial["number"], model)
+
+
+def _worker() -> str:
+    """Host and process."""
+    return f"{socket.gethostname()}/{os.getpid()}"

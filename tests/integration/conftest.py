@@ -32,6 +32,7 @@ def make_workplace(tmp_path_factory, cache):
             "published": ["ResNet9/mnist/100"],
             "n_trials": 5,
             "confirm_seeds": 2,
+            "log_model": False,
             **changes,
         }
         (folder / "study.yaml").write_text(yaml.safe_dump(study))

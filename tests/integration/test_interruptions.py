@@ -73,6 +73,25 @@ def test_ctrl_c_ends_in_order_says_how_to_resume_and_resume_works(long):
         assert all(step in records[number].steps for step in record.steps), "what was reported is not done again"
 
 
+@pytest.mark.slow
+def test_a_second_ctrl_c_stops_at_once_and_resume_works(long):
+    with long.start("run", "study.yaml") as process:
+        wait_for_trials(long, process, 1)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)  # two signals at the same moment are one
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "antisample resume runs/small" in err
+    assert "Traceback" not in out + err
+    before = {r.number: r for r in open_study(long.directory).records()}
+    done = long.run("resume", "runs/small")
+    assert done.code == 0, done.err
+    records = open_study(long.directory).records()
+    assert [(r.number, r.state) for r in records] == [(number, "COMPLETE") for number in range(4)]
+    assert all(records[number].params == record.params for number, record in before.items())
+
+
 def test_a_study_ends_with_its_time_budget(make_workplace):
     place = make_workplace(n_trials=500, time_budget_min=0.8, confirm_seeds=0, tracking_uri="none")
     started = time.monotonic()

@@ -6,7 +6,9 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import mlflow
 import pytest
+import torch
 from mlflow import MlflowClient
 from mlflow_server import mlflow_server
 from postgresql import postgresql, programs
@@ -142,3 +144,17 @@ def wait_for_finished(place, process, n):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.2)
     raise TimeoutError(f"fewer than {n} trials")
+
+
+@pytest.mark.slow
+def test_a_search_logs_its_chosen_model_which_loads_and_is_registered(make_workplace, monkeypatch):
+    place = make_workplace(n_trials=2, confirm_seeds=0, log_model=True)
+    outcome = place.results("run", "study.yaml")
+    sent = place.results("mlflow", "sync", "runs/small", "--register", "forgets-3")
+    assert (sent["models"], sent["version"]) == (0, 1), "the search has logged it"
+    assert {path.name for path in place.folder.iterdir()} == {"study.yaml", "runs"}
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place.folder / 'runs' / 'mlflow.db'}")
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    model = mlflow.pytorch.load_model("models:/forgets-3/1")
+    assert model(torch.zeros(5, 1, 8, 8)).shape == (5, 10)
+    assert mlflow.models.get_model_info("models:/forgets-3/1").metadata["trial"] == outcome["chosen"]["number"]

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from antisample.errors import ConfigError, DataError
 from antisample.toy import run_toy, summarise_toy
-from tuning.pictures import draw_toy
 from tuning.pictures.style import new_figure, save_figure
+from tuning.pictures.toy import draw_toy
 from tuning.toy import run_toy_seeds, toy_json, toy_table
 
 

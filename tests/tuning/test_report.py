@@ -9,9 +9,12 @@ from pathlib import Path
 import optuna
 import plotly.graph_objects as go
 import pytest
+from PIL import Image
 
 from tuning.outcome import find_outcome
 from tuning.report import render_report, write_report
+from tuning.report.inside import picture_file
+from tuning.report.timeline import stretches
 from tuning.study import Study
 from tuning.study_file import parse_study
 from tuning.trial_reader import TrialReader
@@ -25,6 +28,9 @@ SECTIONS = (
     "importance",
     "parallel",
     "curves",
+    "inside",
+    "confusion",
+    "timeline",
     "trials",
     "environment",
 )
@@ -166,7 +172,14 @@ def test_it_has_every_section_and_figure(text):
     page = Page(text)
     assert [name for name in page.ids if name in SECTIONS] == list(SECTIONS)
     drawn = page.figures()
-    assert {key.rsplit("-", 1)[0] for key in drawn} == {"pareto", "history", "importance", "parallel", "curves"}
+    assert {key.rsplit("-", 1)[0] for key in drawn} == set(SECTIONS) - {
+        "result",
+        "confirmation",
+        "inside",
+        "confusion",
+        "trials",
+        "environment",
+    }
     assert {f"plot-{key}" for key in drawn} == {name for name in page.ids if name.startswith("plot-")}
 
 
@@ -297,3 +310,51 @@ def test_importance_is_left_out_where_every_value_is_the_same(tmp_path):
     text = render_report(study)
     assert text.count("every trial has the same value") == 2
     assert "importance-0" not in Page(text).figures()
+
+
+def test_the_timeline_shows_workers_and_trials_that_another_took_up(tmp_path):
+    study = make_study(tmp_path, 0)
+    record = study.ask("a")
+    metrics = metrics_of(random.Random(0), 0.0, 0.9)
+    for step, worker in ((1, "host/1"), (2, "host/1"), (3, "other/2")):
+        content = {"elapsed_s": 2.0 * step, "evaluation_s": 1.0 * step, "train_loss": 0.3, "metrics": metrics}
+        study.report("a", content | {"step": step, "replicate": 0, "worker": worker})
+    first, second = stretches(study.records())
+    assert (first.worker, first.last.step, first.is_retry) == ("host/1", 2, False)
+    assert (second.worker, second.first.step, second.is_retry) == ("other/2", 3, True)
+    assert second.first.timestamp_ms - second.begun_ms == 3000, "an epoch and its evaluation"
+    traces = Page(render_report(study)).figures()["timeline-0"]["data"]
+    assert [trace["name"] for trace in traces] == ["running", "taken up again"]
+    assert traces[0]["y"] == [0, 1]
+    assert record.number == 0
+
+
+def test_pictures_and_confusions_of_the_chosen_trial_are_shown_from_the_directory_alone(tmp_path):
+    study = make_study(tmp_path, 12)
+    chosen = find_outcome(study).chosen
+    study.note("class_names", [str(digit) for digit in range(10)])
+    study.note("forget_requests", [[3]])
+    study.note("confusions", {"original": [[3, 3, 36]], str(chosen.number): [[3, 8, 30], [3, 5, 6]]})
+    for place in range(4):
+        path = picture_file(study, chosen, 3, place)
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(path)
+    page = Page(render_report(study))
+    before, after = (page.figures()[f"confusion-{place}"]["data"][0] for place in (0, 1))
+    assert before["text"][3][3] == 36
+    assert after["hovertext"][3][8] == "3 (forgotten), called 8: 30 of 36 images"
+    assert after["z"][3][8] == 83.3
+    assert [address.partition(",")[0] for address in page.addresses] == ["data:image/png;base64"] * 4
+
+
+def test_of_many_classes_those_to_forget_and_those_with_most_errors_are_drawn(tmp_path):
+    study = make_study(tmp_path, 12)
+    chosen = find_outcome(study).chosen
+    study.note("class_names", [f"face {label}" for label in range(300)])
+    study.note("forget_requests", [[250]])
+    study.note("confusions", {"original": [[250, 250, 9]], str(chosen.number): [[250, 299, 9], [7, 8, 2]]})
+    text = render_report(study)
+    names = Page(text).figures()["confusion-1"]["layout"]["xaxis"]["ticktext"]
+    assert len(names) == 30
+    assert {"face 250 (forgotten)", "face 299", "face 7", "face 8"} <= set(names)
+    assert "Of 300 classes" in text

@@ -6,15 +6,31 @@ import threading
 import time
 from collections import Counter
 
+import mlflow
+import numpy as np
 import pytest
+import torch
 from mlflow import MlflowClient
 
+from antisample.checkpoint import Checkpoint
 from antisample.errors import ConfigError, DataError
+from antisample.loader import Normaliser, to_device
 from tuning.directory import write_projections
 from tuning.endings import ends, note_end
 from tuning.outcome import find_outcome
 from tuning.study_file import parse_study
-from tuning.tracking import EXPERIMENT, DeliveryError, Ending, MlflowView, StudyFacts, Tracker, rebuild, sync
+from tuning.study_files import StudyFiles
+from tuning.tracking import (
+    EXPERIMENT,
+    DeliveryError,
+    Ending,
+    MlflowView,
+    StudyFacts,
+    Tracker,
+    pack_model,
+    rebuild,
+    sync,
+)
 from tuning.tracking.batches import batches
 from tuning.tracking.content import params_of, step_metrics
 
@@ -89,12 +105,12 @@ def test_one_parent_and_one_child_a_trial_with_params_curves_and_state(finished,
     history = client.get_metric_history(children["1"].info.run_id, "validation/forget_accuracy")
     assert [(m.step, m.value) for m in history] == [(1, 0.2), (2, 0.1)]
     names = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert names == {"front.json", "report.html", "study.yaml", "trials.parquet"}
+    assert names == {"front.json", "hypervolume.png", "pareto.png", "report.html", "study.yaml", "trials.parquet"}
     assert parent.info.status == "FINISHED"
     assert parent.data.tags["antisample.chosen"] == str(find_outcome(finished).chosen.number)
     assert parent.data.metrics["original/validation/retain_accuracy"] == 0.9
     assert parent.info.start_time == finished.noted("created_ms")
-    assert (done.trials, done.runs, done.steps, done.ends, done.files) == (3, 4, 4, 3, 4)
+    assert (done.trials, done.runs, done.steps, done.ends, done.files) == (3, 4, 4, 3, 6)
     assert f"/#/experiments/{parent.info.experiment_id}/runs?workflowType=machine_learning" in done.link
     assert parent.info.artifact_uri.startswith((finished.config.runs_dir / "mlartifacts").resolve().as_uri())
 
@@ -165,7 +181,7 @@ def test_views_that_were_deleted_are_made_again_for_a_rebuild(finished, uri, run
         (finished.config.directory / name).unlink()
     rebuild(finished, uri)
     client, parent, _ = runs_of(uri)
-    assert len(client.list_artifacts(parent.info.run_id)) == 4
+    assert len(client.list_artifacts(parent.info.run_id)) == 6
 
 
 def test_a_report_costs_one_request_and_sends_its_own_step_alone(config, make_study, uri, calls, report, metrics):
@@ -382,3 +398,68 @@ def wait_for(condition, timeout_s=60):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+@pytest.fixture
+def packed(fill, digits_inputs):
+    """The small study with the model of its chosen trial: the original's weights."""
+    chosen = find_outcome(fill).chosen
+    StudyFiles.of(fill.config).save_model(chosen.number, Checkpoint(digits_inputs.original.state_dict))
+    assert pack_model(fill, digits_inputs) is None
+    finish(fill)
+    return fill
+
+
+def test_the_chosen_model_is_logged_once_loads_without_pickle_and_is_registered_once(
+    packed, uri, make_store, runs_of, digits_inputs, monkeypatch
+):
+    assert sync(packed, uri, register_as="forgets-3").version == 1
+    again = sync(packed, uri, register_as="forgets-3")
+    assert (again.models, again.version) == (0, 1)
+    client, parent, _ = runs_of(uri)
+    (model,) = client.search_logged_models([parent.info.experiment_id])
+    assert [output.model_id for output in parent.outputs.model_outputs] == [model.model_id]
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    information = mlflow.models.get_model_info(f"models:/{model.model_id}")
+    assert information.signature.inputs.inputs[0].shape == (-1, 1, 8, 8)
+    assert information.saved_input_example_info is not None
+    loaded = mlflow.pytorch.load_model("models:/forgets-3/1")
+    test, device = digits_inputs.dataset.test, torch.device("cpu")
+    images, _ = to_device(test, np.arange(7), device)
+    original = digits_inputs.original.build(digits_inputs.dataset, device).eval()
+    with torch.no_grad():
+        expected = original(Normaliser(digits_inputs.original.preprocessing, device)(images))
+        torch.testing.assert_close(loaded(images.float()), expected, rtol=1e-4, atol=1e-4)
+    assert rebuild(packed, make_store("rebuilt.db")).models == 1
+
+
+def test_a_model_whose_delivery_was_cut_short_is_gone_on_with(packed, uri, runs_of, monkeypatch):
+    real = MlflowClient.finalize_logged_model
+    monkeypatch.setattr(MlflowClient, "finalize_logged_model", lambda *_: pytest.fail("cut short"))
+    view = view_of(packed, uri)
+    with pytest.raises(BaseException, match="cut short"):
+        view.finish(Ending.of(packed))
+    monkeypatch.setattr(MlflowClient, "finalize_logged_model", real)
+    sync(packed, uri)
+    client, parent, _ = runs_of(uri)
+    (model,) = client.search_logged_models([parent.info.experiment_id])
+    assert model.status == "READY"
+    assert len(parent.outputs.model_outputs) == 1
+
+
+def test_the_parent_has_a_description_a_data_set_and_a_view_of_its_runs(fill, uri, runs_of):
+    fill.note("fingerprints", {"data": "ab" * 20})
+    fill.note("images", {"train": 1437, "test": 360})
+    finish(fill)
+    done = sync(fill, uri)
+    client, parent, _ = runs_of(uri)
+    assert "**Chosen: trial" in parent.data.tags["mlflow.note.content"]
+    assert "| original model |" in parent.data.tags["mlflow.note.content"]
+    (data,) = (each.dataset for each in parent.inputs.dataset_inputs)
+    assert (data.name, data.digest) == ("digits", ("ab" * 20)[:36])
+    assert json.loads(data.profile)["train_images"] == 1437
+    key = done.link.rpartition("viewStateShareKey=")[2]
+    view = json.loads(client.get_experiment(parent.info.experiment_id).tags[f"mlflow.sharedViewState.{key}"])
+    assert fill.noted("id") in view["searchFilter"]
+    assert "metrics.`validation/retain_accuracy`" in view["selectedColumns"]

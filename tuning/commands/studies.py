@@ -29,8 +29,10 @@ from cluster import (
 from tuning.config import StudyConfig
 from tuning.directory import copy_projections, open_study, write_projections
 from tuning.display import apply_command, print_json, print_outcome, program, shown_path
+from tuning.interruption import INTERRUPTED, second_ctrl_c_stops
 from tuning.lease import lease_place
 from tuning.options import check_uri, selected, study_of_flags
+from tuning.outcome import Outcome
 from tuning.progress import Progress, output
 from tuning.study_file import load_study
 
@@ -106,20 +108,18 @@ def _search(
 ) -> None:
     console = output(stderr=as_json)
     progress = Progress(console, quiet=quiet)
-    with _ray_meanwhile(config, spec):
-        from tuning.run import InterruptedStudyError, run_study  # noqa: PLC0415  (Ray Tune takes seconds to import)
-
+    go_on = f"Continue with: {program('antisample')} resume {shown_path(config.directory)}"
+    with second_ctrl_c_stops(f"Stopped at once. {go_on}"):
         try:
-            outcome = run_study(config, progress, local_ray, warm_start)
-        except InterruptedStudyError:
+            outcome = _found(config, spec, progress, warm_start)
+        except KeyboardInterrupt:
             progress.close()
+            begun = (config.directory / "study.yaml").is_file()
             console.print(
-                f"Stopped. Continue with: {program('antisample')} resume {shown_path(config.directory)}",
+                f"Stopped. {go_on}" if begun else "Stopped before the search began; nothing was kept.",
                 soft_wrap=True,
             )
-            raise typer.Exit(130) from None
-        finally:
-            progress.close()
+            raise typer.Exit(INTERRUPTED) from None
     if as_json:
         print_json({**outcome.to_json(), "directory": str(config.directory), "apply": apply_command(config)})
     else:
@@ -138,6 +138,18 @@ def _print_storage_problem(console: Console, problem: str | None, config: StudyC
     if problem is not None:
         command = f"{program('antisample')} report {shown_path(config.directory)}"
         console.print(f"{escape(problem)} Copy them with: {command}", soft_wrap=True, style="yellow")
+
+
+def _found(config: StudyConfig, spec: ClusterSpec, progress: Progress, warm_start: Path | None) -> Outcome:
+    with _ray_meanwhile(config, spec):
+        from tuning.run import InterruptedStudyError, run_study  # noqa: PLC0415  (Ray Tune takes seconds to import)
+
+        try:
+            return run_study(config, progress, local_ray, warm_start)
+        except InterruptedStudyError:
+            raise KeyboardInterrupt from None
+        finally:
+            progress.close()
 
 
 def _send(spec: ExistingCluster, words: list[str], files: dict[str, str], as_json: bool, quiet: bool) -> NoReturn:

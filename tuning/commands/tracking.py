@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -16,7 +17,7 @@ from tuning.study_view import StudyView
 from tuning.tracking import Delivery, DeliveryError, rebuild, sync
 
 
-def mlflow_sync(directory: Path, tracking_uri: str | None, as_json: bool) -> None:
+def mlflow_sync(directory: Path, tracking_uri: str | None, register_as: str | None, as_json: bool) -> None:
     """Delivers what MLflow lacks of a study."""
     study = open_study(directory)
     uri = tracking_uri or study.config.mlflow_uri()
@@ -24,7 +25,7 @@ def mlflow_sync(directory: Path, tracking_uri: str | None, as_json: bool) -> Non
         raise ConfigError(
             f"{directory}: the study's `tracking_uri` is none, so `--tracking-uri` must say where to deliver it."
         )
-    _deliver(sync, study, uri, as_json)
+    _deliver(partial(sync, register_as=register_as), study, uri, as_json)
 
 
 def mlflow_rebuild(directory: Path, tracking_uri: str, as_json: bool) -> None:
@@ -45,7 +46,9 @@ def _deliver(deliver: Callable[[StudyView, str], Delivery], study: StudyView, ur
     console = output()
     console.print(
         f"{done.store} has all {done.trials} trials of {study.config.directory}. Sent: {done.runs} new runs, "
-        f"{done.steps} steps, {done.ends} ends of trials, {done.files} files.",
+        f"{done.steps} steps, {done.ends} ends of trials, {done.files} files, {done.models} models.",
         soft_wrap=True,
     )
+    if done.version is not None:
+        console.print(f"The chosen model is version {done.version} in the registry.")
     print_mlflow(console, uri, done.link)

@@ -141,6 +141,11 @@ def count_axis(title: str) -> dict[str, Any]:
     return {"title": {"text": title}, "tickformat": "d", "zeroline": False}
 
 
+def seconds_axis() -> dict[str, Any]:
+    """An axis of the time since the first trial began."""
+    return {"title": {"text": "seconds since the first trial began"}, "rangemode": "tozero", "zeroline": False}
+
+
 def short(value: float) -> float:
     """The value with six digits, which keeps the page small."""
     return float(f"{value:.6g}")

@@ -21,6 +21,7 @@ from tuning.report.drawing import (
     markers,
     metric_axis,
     scaled,
+    seconds_axis,
     short,
     shown,
 )
@@ -60,10 +61,10 @@ def pareto(records: list[TrialRecord], outcome: Outcome, objectives: tuple[Objec
     return figure
 
 
-def hypervolume_history(
+def hypervolume_histories(
     records: list[TrialRecord], objectives: tuple[Objective, ...], reference: tuple[float, ...]
-) -> Figure:
-    """Hypervolume of the front after each finished trial, in order of finishing; for up to two objectives."""
+) -> tuple[Figure, Figure]:
+    """Hypervolume of the front after each finished trial, over trials and over seconds; for up to two objectives."""
     corner = minimised_point(reference, objectives)
     front: list[Point] = []
     volumes: list[float] = []
@@ -75,20 +76,28 @@ def hypervolume_history(
             volumes.append(hypervolume(front, corner))
         else:
             volumes.append(volumes[-1])
-    trace = {
+    begun_ms = min(record.started_ms for record in records)
+    seconds = [short(((r.finished_ms or begun_ms) - begun_ms) / 1000) for r in finished]
+    up = {"title": {"text": "hypervolume"}, "rangemode": "tozero"}
+    texts = [f"after trial {r.number}: {v:.5f}" for r, v in zip(finished, volumes, strict=True)]
+    return (
+        assembled([_steps(list(range(1, len(volumes) + 1)), volumes, texts)], count_axis("finished trials"), up),
+        assembled([_steps(seconds, volumes, texts)], seconds_axis(), up),
+    )
+
+
+def _steps(xs: list[Any], volumes: list[float], texts: list[str]) -> Figure:
+    return {
         "type": "scatter",
         "mode": "lines+markers" if len(volumes) < 60 else "lines",
-        "x": list(range(1, len(volumes) + 1)),
+        "x": xs,
         "y": [short(volume) for volume in volumes],
-        "hovertext": [f"after trial {r.number}: {v:.5f}" for r, v in zip(finished, volumes, strict=True)],
+        "hovertext": texts,
         "hoverinfo": "text",
         "line": {"shape": "hv", "color": "--front", "width": 2},
         "marker": {"size": 5, "color": "--front"},
         "showlegend": False,
     }
-    return assembled(
-        [trace], count_axis("finished trials"), {"title": {"text": "hypervolume"}, "rangemode": "tozero"}
-    )
 
 
 def objective_history(

@@ -14,8 +14,10 @@ from tuning.outcome import Outcome, find_outcome
 from tuning.records import TrialRecord
 from tuning.report import figures
 from tuning.report.drawing import Figure, label
+from tuning.report.inside import confusion_figures, pictures
 from tuning.report.parallel import parallel
 from tuning.report.tables import confirmation_rows, headings, key_metrics, key_rows, trial_row
+from tuning.report.timeline import timeline
 from tuning.study_view import StudyView
 
 _ENOUGH_FOR_IMPORTANCE = 8
@@ -49,6 +51,7 @@ def render_report(study: StudyView) -> str:
         key_rows=key_rows(outcome),
         confirmation=confirmation_rows(outcome),
         sections=sections,
+        pictures=pictures(study, outcome),
         drawn={f"{key}-{i}": figure for key, (found, _) in sections.items() for i, (_, figure) in enumerate(found)},
         headings=headings(study, outcome),
         rows=[trial_row(record, study, outcome) for record in records],
@@ -73,9 +76,11 @@ def _figures(
     found: dict[str, tuple[list[tuple[str, Figure]], list[str]]] = {
         key: ([], nothing) for key in ("pareto", "history", "importance", "parallel")
     }
-    found["curves"] = ([], ["No trial has reported an epoch yet."])
+    found["curves"] = found["timeline"] = ([], ["No trial has reported an epoch yet."])
     if any(record.steps for record in records):
         found["curves"] = ([(title, figures.curves(records, outcome, name)) for title, name in epochs], [])
+        found["timeline"] = ([("", timeline(records))], [])
+    found["confusion"] = confusion_figures(study, outcome)
     if not complete:
         return found
     if len(objectives) < 2:
@@ -90,8 +95,8 @@ def _figures(
     if len(objectives) > 2:
         reasons = ["The hypervolume over time is drawn for at most two objectives."]
     else:
-        volumes = figures.hypervolume_history(records, objectives, outcome.reference)
-        history.append(("Hypervolume of the front", volumes))
+        over_trials, over_seconds = figures.hypervolume_histories(records, objectives, outcome.reference)
+        history += [("Hypervolume over trials", over_trials), ("Hypervolume over seconds", over_seconds)]
     for at, objective in enumerate(objectives):
         history.append(
             (label(objective.metric).capitalize(), figures.objective_history(records, outcome, objectives, at))

@@ -12,12 +12,14 @@ from tuning.tracking.content import EXPERIMENT, Ending, StudyFacts
 
 if TYPE_CHECKING:
     from tuning.tracking.delivery import Delivery, DeliveryError, rebuild, sync
+    from tuning.tracking.packing import pack_model
     from tuning.tracking.view import MlflowView
 
 _HOMES = {
     "Delivery": "delivery",
     "DeliveryError": "delivery",
     "MlflowView": "view",
+    "pack_model": "packing",
     "rebuild": "delivery",
     "sync": "delivery",
 }
@@ -30,6 +32,7 @@ __all__ = [
     "MlflowView",
     "StudyFacts",
     "Tracker",
+    "pack_model",
     "rebuild",
     "sync",
 ]

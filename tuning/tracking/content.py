@@ -10,6 +10,7 @@ from tuning.endings import EndRecord, ends
 from tuning.outcome import Outcome, find_outcome
 from tuning.records import StepRecord, TrialRecord
 from tuning.study_view import StudyView
+from tuning.tracking.parent import description
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param, RunTag
@@ -18,6 +19,7 @@ EXPERIMENT = "antisample"
 STUDY_TAG, TRIAL_TAG = "antisample.study", "antisample.trial"
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 FILES = ("trials.parquet", "report.html", "study.yaml")
+PLOTS = ("pareto.png", "hypervolume.png")
 _LONGEST_PARAM, _LONGEST_TAG = 6000, 5000
 
 
@@ -33,6 +35,7 @@ class StudyFacts:
         params: What was searched, on what; fixed for ever, as MLflow's parameters are.
         fixed: Values of the method's configuration that are not searched.
         original: Metrics of the original model.
+        data: What `data_set` takes of the images; None in studies from before it was noted.
     """
 
     study_id: str
@@ -42,6 +45,7 @@ class StudyFacts:
     params: dict[str, Any]
     fixed: dict[str, Any]
     original: dict[str, float]
+    data: dict[str, Any] | None
 
     @classmethod
     def of(cls, study: StudyView) -> "StudyFacts":
@@ -71,11 +75,26 @@ class StudyFacts:
             },
             fixed=dict(config.fixed),
             original=study.noted("original", {}),
+            data=_data(study),
         )
 
     def trial_params(self, record: TrialRecord) -> "list[Param]":
         """Parameters of a trial's run."""
         return params_of({**self.fixed, **record.params, "seeds": list(record.seeds)})
+
+
+def _data(study: StudyView) -> dict[str, Any] | None:
+    fingerprints, images = study.noted("fingerprints", {}), study.noted("images")
+    if "data" not in fingerprints or images is None:
+        return None
+    source = str(study.config.data.source)
+    return {
+        "name": Path(source).name,
+        "fingerprint": fingerprints["data"],
+        "source": source,
+        "images": images,
+        "classes": len(study.noted("class_names", [])),
+    }
 
 
 @dataclass(frozen=True)
@@ -86,11 +105,13 @@ class Ending:
         ends: Each time the search ended; at least one.
         n_trials: How many trials were wanted.
         front: Content of `front.json`.
+        description: The study in Markdown.
     """
 
     ends: tuple[EndRecord, ...]
     n_trials: int
     front: dict[str, Any]
+    description: str
 
     @classmethod
     def of(cls, study: StudyView, outcome: Outcome | None = None) -> "Ending | None":
@@ -98,7 +119,8 @@ class Ending:
         found = ends(study)
         if not found:
             return None
-        return cls(found, study.config.n_trials, (outcome or find_outcome(study)).to_json())
+        outcome = outcome or find_outcome(study)
+        return cls(found, study.config.n_trials, outcome.to_json(), description(study, outcome))
 
     def metrics(self, told: int) -> "list[Metric]":
         """Figures of the ends that come after the first `told` ones."""
@@ -118,6 +140,7 @@ class Ending:
         return [
             RunTag("antisample.chosen", "none" if chosen is None else str(chosen)),
             RunTag("antisample.n_trials", str(self.n_trials)),
+            RunTag("mlflow.note.content", self.description[:_LONGEST_TAG]),
         ]
 
 

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
+from mlflow.exceptions import MlflowException
+
 from antisample.errors import ConfigError
 from tuning.directory import write_projections
 from tuning.study_view import StudyView
 from tuning.tracking.background import Tracker
 from tuning.tracking.content import FILES, Ending, StudyFacts
 from tuning.tracking.cursor import store_name
+from tuning.tracking.model import find_model, register
 from tuning.tracking.runs import StudyRuns
 from tuning.tracking.view import MlflowView
 
@@ -27,6 +30,8 @@ class Delivery:
         steps: Steps that were sent.
         ends: Trials whose end was sent.
         files: Files that were sent.
+        models: Models that were sent.
+        version: The version that the chosen model has in the registry; None if it was not asked for.
         link: Path and query of the study's runs in the MLflow UI.
     """
 
@@ -36,15 +41,18 @@ class Delivery:
     steps: int
     ends: int
     files: int
+    models: int
+    version: int | None
     link: str | None
 
 
-def sync(study: StudyView, uri: str) -> Delivery:
+def sync(study: StudyView, uri: str, register_as: str | None = None) -> Delivery:
     """Delivers what a store lacks of a study. Changes nothing in the study; safe while its search runs.
 
     Args:
         study: The study.
         uri: MLflow store or server.
+        register_as: Name under which the chosen model goes into the registry; None leaves the registry alone.
 
     Returns:
         What was sent.
@@ -62,8 +70,33 @@ def sync(study: StudyView, uri: str) -> Delivery:
     if problem is not None:
         raise DeliveryError(f"{store_name(uri)}: {problem}")
     sent = view.sent
+    version = _registered(view, study, uri, register_as) if register_as is not None else None
     return Delivery(
-        store_name(uri), len(records), view.runs.created, sent.steps, sent.ends, sent.files, view.runs.link()
+        store_name(uri),
+        len(records),
+        view.runs.created,
+        sent.steps,
+        sent.ends,
+        sent.files,
+        sent.models,
+        version,
+        view.runs.link(),
+    )
+
+
+def _registered(view: MlflowView, study: StudyView, uri: str, name: str) -> int:
+    ending = Ending.of(study)
+    chosen = ending.ends[-1].chosen if ending is not None else None
+    try:
+        client, experiment_id = view.runs.connect(), view.runs.parent().info.experiment_id
+        found = find_model(client, StudyFacts.of(study), experiment_id, chosen) if chosen is not None else None
+        if found is not None:
+            return register(client, found, name)
+    except MlflowException as error:
+        raise DeliveryError(f"{store_name(uri)}: {error}") from error
+    raise DeliveryError(
+        f"{study.config.directory}: there is no MLflow model of a chosen trial to register; "
+        "`antisample resume` makes it at the end of a search."
     )
 
 

@@ -3,7 +3,6 @@
 import logging
 import os
 from pathlib import Path
-from urllib.parse import quote
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -13,6 +12,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from tuning.journal import KernelLock
 from tuning.records import TrialRecord
 from tuning.tracking.content import EXPERIMENT, STUDY_TAG, TRIAL_TAG, StudyFacts
+from tuning.tracking.parent import runs_view
 
 _PAGE = 10_000
 
@@ -53,6 +53,10 @@ class StudyRuns:
             self._connection = (client, self._experiment(client))
             try:
                 self.look()
+                # What the UI calls a shared view: an experiment's tag that a link names.
+                client.set_experiment_tag(
+                    self._connection[1], f"mlflow.sharedViewState.{self._facts.study_id}", runs_view(self._mine())
+                )
             except BaseException:
                 self._connection = None
                 raise
@@ -72,7 +76,7 @@ class StudyRuns:
         with self._lock:
             client, _ = self._connected()
             found: dict[int | None, list[Run]] = {}
-            for run in self._search(f"tags.`{STUDY_TAG}` = '{self._facts.study_id}'"):
+            for run in self._search(self._mine()):
                 found.setdefault(_trial_of(run), []).append(run)
             for runs in found.values():
                 runs.sort(key=lambda run: run.info.run_id)
@@ -108,15 +112,14 @@ class StudyRuns:
         """Path and query of the study's runs in the MLflow UI, behind the server's address."""
         if self._connection is None:
             return None
-        wanted = quote(f"tags.`{STUDY_TAG}` = '{self._facts.study_id}'", safe="")
         return (
             f"/#/experiments/{self._connection[1]}/runs?workflowType=machine_learning"
-            f"&searchFilter={wanted}&orderByKey=metrics.%60validation%2Fretain_accuracy%60&orderByAsc=false"
+            f"&viewStateShareKey={self._facts.study_id}"
         )
 
     def _create(self, trial: int | None, name: str, start_ms: int, tags: dict[str, str]) -> Run:
         client, experiment_id = self._connected()
-        mine = f"tags.`{STUDY_TAG}` = '{self._facts.study_id}'"
+        mine = self._mine()
         if trial is not None:
             mine += f" and tags.`{TRIAL_TAG}` = '{trial}'"
         with self._lock:
@@ -129,6 +132,9 @@ class StudyRuns:
                 self.created += 1
         self._runs[trial] = run
         return run
+
+    def _mine(self) -> str:
+        return f"tags.`{STUDY_TAG}` = '{self._facts.study_id}'"
 
     def _search(self, wanted: str) -> list[Run]:
         client, experiment_id = self._connected()

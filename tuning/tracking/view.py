@@ -11,6 +11,7 @@ from tuning.records import TrialRecord
 from tuning.tracking.batches import batches
 from tuning.tracking.content import (
     FILES,
+    PLOTS,
     STATUS,
     Ending,
     StudyFacts,
@@ -20,16 +21,19 @@ from tuning.tracking.content import (
     step_metrics,
 )
 from tuning.tracking.cursor import Cursor
+from tuning.tracking.model import deliver_model
+from tuning.tracking.parent import data_set
 from tuning.tracking.runs import StudyRuns
 
 
 @dataclass
 class Sent:
-    """What was sent by one view: steps and ends of trials, and files."""
+    """What was sent by one view: steps and ends of trials, files, and models."""
 
     steps: int = 0
     ends: int = 0
     files: int = 0
+    models: int = 0
 
 
 class MlflowView:
@@ -86,6 +90,10 @@ class MlflowView:
         if ending is None:
             return
         self._write_files(client, parent_id, ending)
+        chosen = ending.ends[-1].chosen
+        if chosen is not None:
+            experiment_id = self.runs.parent().info.experiment_id
+            self.sent.models += deliver_model(client, self._facts, experiment_id, parent_id, chosen)
         has = self._cursor.of(parent_id)
         if has.steps < len(ending.ends):
             for batch in batches(ending.metrics(has.steps), tags=ending.tags()):
@@ -117,17 +125,19 @@ class MlflowView:
         ]
         for batch in batches(original, params_of(self._facts.params)):
             client.log_batch(parent_id, **batch)
+        if self._facts.data is not None:
+            client.log_inputs(parent_id, [data_set(**self._facts.data)])
         self._cursor.note(parent_id, replace(has, begun=True))
 
     def _write_files(self, client: MlflowClient, parent_id: str, ending: Ending) -> None:
         contents = {"front.json": json.dumps(ending.front, indent=2).encode()}
-        paths = [self._facts.directory / name for name in FILES]
+        paths = [self._facts.directory / name for name in (*FILES, *PLOTS)]
         contents |= {path.name: path.read_bytes() for path in paths if path.is_file()}
         for name, content in contents.items():
             fingerprint = hashlib.sha256(content).hexdigest()
             if (self._cursor.of(parent_id).files or {}).get(name) == fingerprint:
                 continue
-            if name in FILES:
+            if name in (*FILES, *PLOTS):
                 client.log_artifact(parent_id, str(self._facts.directory / name))
             else:
                 client.log_text(parent_id, content.decode(), name)

@@ -1,0 +1,40 @@
+"""Debian's Chromium, driven through playwright: for tests of pages, and for the pictures of the documents."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """Starts the browser and stops it at the end; skips the test where it is not installed."""
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("Chromium is not installed; `make system` installs it")
+    with sync_playwright() as playwright:
+        # Its sandbox needs rights that containers do not give; only pages of ours are opened.
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def open_report(page: Page, address: str) -> None:
+    """Opens a report and waits until its figures are drawn."""
+    page.goto(address)
+    page.wait_for_selector("html[data-figures=drawn]", timeout=120_000)
+
+
+def expand(page: Page) -> None:
+    """Unfolds the first run that has others below it."""
+    page.locator("[role=treegrid] [role=row] button[title], [role=treegrid] [role=row] [role=button]").first.click()
+
+
+def open_runs(page: Page, address: str) -> None:
+    """Opens the MLflow UI at a link of ours and waits for the list of runs."""
+    page.goto(address)
+    page.wait_for_selector("[role=treegrid] [role=row][row-index='0']", timeout=120_000)

@@ -1,0 +1,103 @@
+"""A study whose trials are made up: pages are tested without searching."""
+
+import json
+import math
+import random
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tuning.directory import write_projections
+from tuning.endings import note_end
+from tuning.outcome import find_outcome
+from tuning.report.inside import CONFUSIONS, ORIGINAL, PICTURE_ROWS, picture_file
+from tuning.study import Study
+from tuning.study_file import parse_study
+
+COUNTS = {
+    f"{part}/{kind}": factor * count
+    for part, factor in (("validation", 1), ("test", 2), ("train", 8))
+    for kind, count in (("forget", 29), ("retain", 250))
+}
+
+
+def record_study(runs_dir: Path, trials: int) -> Study:
+    """Writes a study of ten classes with finished, stopped and failed trials on two workers, and its views."""
+    config = parse_study(
+        {
+            "name": "recorded",
+            "runs_dir": str(runs_dir),
+            "data": {"source": "digits"},
+            "model": {"name": "SmallCNN"},
+            "forget": {"classes": [3]},
+            "published": ["ResNet9/mnist/100"],
+            "sampler": "random",
+            "n_trials": trials,
+            "max_failures": trials,
+            "fidelity": {"attribute": "epochs", "min": 3, "reduction_factor": 2},
+            "fixed": {"epochs": 9},
+        }
+    )
+    config.directory.mkdir(parents=True)
+    (config.directory / "study.yaml").write_text(config.to_yaml())
+    study, rng = Study(config), random.Random(1)
+    study.note("id", "0123456789abcdef0123456789abcdef")
+    study.note("created_ms", 1_700_000_000_000)
+    study.note("original", _metrics(rng, 0.97, 0.975))
+    study.note("original_counts", COUNTS)
+    study.note("class_names", [str(digit) for digit in range(10)])
+    study.note("forget_requests", [[3]])
+    study.note("fingerprints", {"data": "ab" * 16})
+    study.note("images", {"train": 1437, "test": 360})
+    study.note("command", "antisample run studies/recorded.yaml")
+    study.note("environment", {"python": "3.11", "device": "CPU"})
+    for index in range(trials):
+        _run_trial(study, rng, f"key{index}", index)
+    _look_inside(study)
+    note_end(study, write_projections(study))
+    return study
+
+
+def _metrics(rng: random.Random, forget: float, retain: float) -> dict[str, float]:
+    values = {}
+    for part in ("validation", "test", "train"):
+        noise = rng.gauss(0, 0.004)
+        values |= {
+            f"{part}/forget_accuracy": min(1.0, max(0.0, round((forget + noise) * 29) / 29)),
+            f"{part}/retain_accuracy": min(1.0, max(0.0, retain + noise)),
+            f"{part}/forget_confidence": min(1.0, max(0.001, 0.4 * forget + abs(noise))),
+        }
+    return values
+
+
+def _run_trial(study: Study, rng: random.Random, key: str, index: int) -> None:
+    record = study.ask(key)
+    if record is None:
+        return
+    strength = math.log(record.params["unlearn_scale_lr"] / 0.1) / math.log(60)
+    metrics: dict[str, float] = {}
+    for epoch in range(1, 10):
+        metrics = _metrics(rng, max(0.0, 0.9 - strength * epoch / 5), 0.97 - 0.02 * strength**2 * epoch)
+        content = {"elapsed_s": 0.02 * epoch, "evaluation_s": 0.01 * epoch, "train_loss": 0.3, "metrics": metrics}
+        worker = f"host/{index % 2 + (index % 7 == 3 and epoch > 4)}"
+        if not study.report(key, content | {"step": epoch, "replicate": 0, "worker": worker}):
+            return
+        if index % 11 == 5 and epoch == 3:
+            study.fail(key, "DivergedError: the loss is not finite.")
+            return
+    study.complete(key, metrics, COUNTS, worker="host/1", versions={"antisample": "0.1.0"})
+
+
+def _look_inside(study: Study) -> None:
+    chosen = find_outcome(study).chosen
+    if chosen is None:
+        raise RuntimeError(json.dumps([record.state for record in study.records()]))
+    before = [(c, c, 36) for c in range(10)]
+    after = [*((c, c, 36) for c in range(10) if c != 3), (3, 8, 30), (3, 5, 6)]
+    study.note(CONFUSIONS, {ORIGINAL: before, str(chosen.number): after})
+    pixels = np.random.default_rng(0).integers(0, 255, (len(PICTURE_ROWS), 8, 78, 4), dtype=np.uint8)
+    for place, strip in enumerate(pixels):
+        path = picture_file(study, chosen, 3, place)
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(strip).save(path)

@@ -1,0 +1,166 @@
+"""What people look at, in a real browser: the report, and the study in the MLflow UI."""
+
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from chromium import chromium, expand, open_report, open_runs
+from mlflow_server import mlflow_server
+from recorded_study import record_study
+
+from tuning.tracking import sync
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    return record_study(tmp_path_factory.mktemp("runs"), 60)
+
+
+@pytest.fixture(scope="module")
+def address(recorded, tmp_path_factory):
+    """The report alone in a folder: it needs no other file."""
+    path = tmp_path_factory.mktemp("elsewhere") / "report.html"
+    shutil.copyfile(recorded.config.directory / "report.html", path)
+    return path.as_uri()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens the report in a new window; its complaints and requests are noted as `said` and `asked`."""
+    contexts = []
+
+    def make(address, **options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.said, page.asked = [], []
+        page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.on("request", lambda request: page.asked.append(request.url))
+        open_report(page, address)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+def overflow(page):
+    """Pixels that the page is wider than its window."""
+    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+
+
+def test_the_report_draws_without_complaint_or_network_and_answers_hover_and_sort(open_page, address, recorded):
+    page = open_page(address)
+    drawn = {plot.get_attribute("id") for plot in page.query_selector_all(".plot.js-plotly-plot")}
+    wanted = {"pareto", "history", "importance", "parallel", "curves", "confusion", "timeline"}
+    assert {name.split("-")[1] for name in drawn} == wanted
+    # The newest trace of the front's figure, the chosen trial, lies on top.
+    page.locator("#plot-pareto-0 .scatterlayer .trace").last.locator(".point").hover(force=True)
+    page.wait_for_selector("#plot-pareto-0 .hoverlayer .hovertext")
+    assert "forget accuracy" in page.inner_text("#plot-pareto-0 .hoverlayer")
+    heading = page.locator("#trials th", has_text="validation retain accuracy").locator("[role=button]")
+    column = page.locator("#trials th", has_text="validation retain accuracy").evaluate("cell => cell.cellIndex")
+    heading.click()
+    heading.click()
+    values = page.eval_on_selector_all(
+        "#trials tbody tr", f"rows => rows.map(row => row.cells[{column}].dataset.order).filter(Boolean).map(Number)"
+    )
+    assert values == sorted(values, reverse=True)
+    assert len(values) > 10
+    assert page.locator("#inside img").count() == 4
+    assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+    assert page.asked == [address]
+    assert page.said == []
+
+
+@pytest.mark.slow
+def test_the_report_follows_dark_mode_and_prints_in_light(open_page, address):
+    def shade(page):
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return sum(int(part) for part in colour[4:-1].split(",")[:3])
+
+    light, dark = open_page(address), open_page(address, color_scheme="dark")
+    assert shade(light) > 600
+    assert shade(dark) < 150
+    front = "document.getElementById('plot-pareto-0').data[1].marker.color"
+    assert light.evaluate(front) != dark.evaluate(front)
+    dark.emulate_media(color_scheme="light")
+    for _ in range(100):  # the page's own rules forbid what `wait_for_function` does
+        if dark.evaluate(front) == light.evaluate(front):
+            break
+        dark.wait_for_timeout(100)
+    assert dark.evaluate(front) == light.evaluate(front)
+    assert dark.said == []
+    assert len(light.pdf(format="A4")) > 20_000
+
+
+def test_the_report_fits_a_phone(open_page, address):
+    page = open_page(address, viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    assert overflow(page) <= 0
+    sizes = page.eval_on_selector_all(".plot", "plots => plots.map(plot => plot.getBoundingClientRect().height)")
+    assert min(sizes) > 100
+    assert page.said == []
+
+
+@pytest.mark.slow
+def test_the_mlflow_ui_shows_the_study_from_the_printed_link(browser, recorded, tmp_path):
+    with mlflow_server(tmp_path) as uri:
+        done = sync(recorded, uri)
+        page = browser.new_page(viewport={"width": 1600, "height": 900})
+        open_runs(page, f"{uri}{done.link}")
+        page.get_by_text("recorded", exact=True).first.wait_for()
+        assert page.get_by_text("recorded/0", exact=True).count() == 0, "children are folded below their parent"
+        expand(page)
+        page.get_by_text("recorded/59", exact=True).first.wait_for()
+        assert page.get_by_role("columnheader").all_inner_texts()
+        heading = page.get_by_role("columnheader").filter(has_text="validation/retain_accuracy")
+        heading.first.click()
+        page.get_by_text("recorded/1", exact=True).first.wait_for()
+        page.get_by_text("recorded/0", exact=True).first.click()
+        page.get_by_text("Model metrics").first.click()
+        page.wait_for_selector(".js-plotly-plot", timeout=60_000)
+
+
+@pytest.mark.slow
+def test_optuna_dashboard_opens_the_study_as_it_is(recorded):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    journal = recorded.config.directory / "journal.log"
+    before = journal.read_bytes()
+    command = [Path(sys.executable).with_name("optuna-dashboard"), journal, "--host", "127.0.0.1", "--port", port]
+    with subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            (study,) = answer(f"http://127.0.0.1:{port}/api/studies")["study_summaries"]
+            assert study["study_name"] == "recorded"
+            assert study["directions"] == ["minimize", "maximize"]
+            trials = answer(f"http://127.0.0.1:{port}/api/studies/{study['study_id']}?after=0")["trials"]
+        finally:
+            process.terminate()
+    assert len(trials) == len(recorded.optuna_study().trials)
+    assert journal.read_bytes() == before
+
+
+def answer(address):
+    """What a server says, as soon as it has started."""
+    for _ in range(240):
+        with contextlib.suppress(OSError), urlopen(address, timeout=10) as reply:
+            return json.load(reply)
+        time.sleep(0.5)
+    raise TimeoutError(address)

@@ -1,0 +1,68 @@
+"""What a terminal shows while a search runs."""
+
+import io
+
+from rich.console import Console
+
+from tuning.live import live_view
+from tuning.progress import Progress
+
+
+def shown(study, **options) -> str:
+    values = {"left_s": 80.0, "at_once": 2, "failures": ("trial 2 failed: DivergedError: the loss is nan",)}
+    console = Console(file=io.StringIO(), width=120)
+    console.print(live_view(study, **values | options))
+    return console.file.getvalue()
+
+
+def test_it_shows_trials_workers_time_left_the_best_trial_the_front_and_failures(small_study):
+    small_study.ask("running")
+    text = shown(small_study)
+    assert "2 of 4 trials" in text
+    assert "workers 1 of 2 busy" in text
+    assert "stopped early 0, failed 1" in text
+    assert "1 min 20 s left" in text
+    assert "Best so far (*): trial 0, forget 0.0%, retain 80.0%: the only front trial" in text
+    assert "Pareto front" in text
+    assert "trial 2 failed: DivergedError" in text
+
+
+def test_a_study_without_trials_has_nothing_to_show_and_says_so(config, make_study):
+    text = shown(make_study(config), left_s=None, failures=())
+    assert "0 of 4 trials" in text
+    assert "Best so far" not in text
+    assert "left" not in text
+
+
+def test_without_a_terminal_there_are_plain_lines(small_study):
+    console = Console(file=io.StringIO(), width=120)
+    progress = Progress(console)
+    progress.start(small_study, lambda: 2)
+    for record in small_study.records():
+        progress.trial(record)
+    lines = console.file.getvalue().splitlines()
+    assert "trial   0 complete: forget   0.0%, retain  80.0%" in lines[1]
+    assert lines[3] == "  trial 2 failed: DivergedError: the loss is nan"
+    assert "\x1b" not in console.file.getvalue()
+
+
+def test_on_a_terminal_the_table_is_live_and_failures_stay_in_it(small_study):
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    progress = Progress(console)
+    progress.start(small_study, lambda: 2)
+    for record in small_study.records():
+        progress.trial(record)
+    progress.close()
+    text = console.file.getvalue()
+    assert "Best so far (*)" in text
+    assert "trial 2 failed" in text
+    assert text.endswith("\x1b[?25h") or "\x1b[?25h" in text, "the cursor is given back"
+
+
+def test_quiet_says_nothing(small_study):
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    progress = Progress(console, quiet=True)
+    progress.start(small_study, lambda: 2)
+    for record in small_study.records():
+        progress.trial(record)
+    assert console.file.getvalue() == ""

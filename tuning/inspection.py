@@ -1,0 +1,94 @@
+"""A look inside the chosen trial, kept when a search ends: confusion matrices, and pictures of its anti-samples.
+
+Both are kept in the study and its directory, so that the report can be written again without data and model.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+from torch import Tensor, nn
+
+from antisample.config import UnlearnConfig
+from antisample.device import choose_device
+from antisample.errors import AntisampleError
+from antisample.files import whole_file
+from antisample.methods import UnlearnContext
+from antisample.methods.anti_sample import AntiSample, AntiSampleConfig
+from antisample.types import Preprocessing
+from antisample.unlearning import UnlearnInputs, subject_of
+from tuning.outcome import find_outcome
+from tuning.records import TrialRecord
+from tuning.report.inside import CONFUSIONS, ORIGINAL, Cells, picture_file, picture_files
+from tuning.requests import RequestInputs
+from tuning.study import Study
+from tuning.study_files import StudyFiles
+from tuning.study_view import StudyView
+
+_SHOWN, _GAP_PX = 8, 2
+
+
+def inspect(study: Study, inputs: RequestInputs) -> None:
+    """Keeps what the report shows of the original model and of the trials that may be chosen.
+
+    Confusion matrices are of the test images of the first forget request, from the model that the trial left. What
+    is there already is not done again.
+
+    Args:
+        study: Has come to its end.
+        inputs: Of the study.
+    """
+    outcome, first = find_outcome(study), inputs[0]
+    matrices = study.noted(CONFUSIONS, {})
+    before = len(matrices)
+    config, device = study.config.starting_config(), choose_device(study.config.device)
+    if ORIGINAL not in matrices:
+        matrices[ORIGINAL] = _cells(first.original.build(first.dataset, device), first, config)
+    for record in {r.number: r for r in (outcome.by_rule, outcome.oracle) if r is not None}.values():
+        weights = None if str(record.number) in matrices else StudyFiles.of(study.config).load_weights(record.number)
+        if weights is not None:
+            unlearned = replace(first.original, state_dict=weights)
+            matrices[str(record.number)] = _cells(unlearned.build(first.dataset, device), first, config)
+        if not picture_files(study, record):
+            _take_pictures(study, record, first)
+    if len(matrices) > before:
+        study.note(CONFUSIONS, matrices)
+
+
+def _cells(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -> Cells:
+    matrix = subject_of(model, inputs, config).predictions("test").confusion()
+    return [(int(i), int(j), int(matrix[i, j])) for i, j in np.argwhere(matrix)]
+
+
+def _take_pictures(study: StudyView, record: TrialRecord, inputs: UnlearnInputs) -> None:
+    """Draws again what the trial was trained on, for the first classes to forget; nothing for other methods."""
+    config = study.config.unlearn_config(record.params, record.seeds[0], 0)
+    method = config.method
+    if not isinstance(method, AntiSampleConfig) or not method.needs_neighbours:
+        return
+    device = choose_device(config.device)
+    context = UnlearnContext(inputs.dataset, inputs.splits, inputs.original, device, config.seed, config.precision)
+    for label in inputs.splits.forget_classes[:3]:
+        try:
+            rows = AntiSample().preview(context, method, label, _SHOWN)
+        except AntisampleError:  # a picture is not worth the end of a search
+            return
+        for place, row in enumerate(rows):
+            with whole_file(picture_file(study, record, label, place)) as unfinished:
+                _strip(row, inputs.original.preprocessing).save(unfinished, "PNG", optimize=True)
+
+
+def _strip(images: Tensor, preprocessing: Preprocessing) -> Image.Image:
+    """Images side by side, [n, c, h, w] normalised, with transparent gaps between them."""
+    pixels = images.detach().cpu().numpy()
+    mean, std = (np.array(values)[:, None, None] for values in (preprocessing.mean, preprocessing.std))
+    shades = (255 * (pixels * std + mean)).round().clip(0, 255).astype(np.uint8)
+    if shades.shape[1] == 1:
+        shades = shades.repeat(3, axis=1)
+    n, _, height, width = shades.shape
+    strip = np.zeros((height, n * (width + _GAP_PX) - _GAP_PX, 4), np.uint8)
+    for place, image in enumerate(shades):
+        left = place * (width + _GAP_PX)
+        strip[:, left : left + width, :3] = image.transpose(1, 2, 0)
+        strip[:, left : left + width, 3] = 255
+    return Image.fromarray(strip)

@@ -1,0 +1,97 @@
+"""What a terminal shows while a search runs."""
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from tuning.outcome import Outcome, find_outcome
+from tuning.study_view import StudyView
+
+_SHOWN = ("validation/forget_accuracy", "validation/retain_accuracy", "validation/forget_confidence")
+_FRONT_ROWS = 8
+
+
+def live_view(study: StudyView, left_s: float | None, at_once: int | None, failures: Sequence[str]) -> RenderableType:
+    """Trials, workers, time left, the best trial so far, the front, and the last failures.
+
+    Args:
+        study: Under way.
+        left_s: Seconds that the rest may take; None while that is not known.
+        at_once: Trials that may run at the same time; None if that is not known.
+        failures: What failed last, the newest at the end.
+    """
+    outcome = find_outcome(study)
+    states = [record.state for record in study.records()]
+    running = states.count("RUNNING")
+    trials = Table.grid(padding=(0, 2))
+    trials.add_row(
+        ProgressBar(total=study.config.n_trials, completed=study.n_finished(), width=30),
+        f"{study.n_finished()} of {study.config.n_trials} trials",
+        f"workers {running} of {at_once} busy" if at_once else f"{running} running",
+        f"stopped early {states.count('PRUNED')}, failed {states.count('FAIL')}",
+        f"{duration(left_s)} left" if left_s is not None else "",
+    )
+    parts: list[RenderableType] = [trials]
+    if outcome.chosen is not None:
+        forget, retain = (outcome.chosen.metrics.get(name, float("nan")) for name in _SHOWN[:2])
+        best = f"Best so far (*): trial {outcome.chosen.number}, forget {forget:.1%}, retain {retain:.1%}: "
+        parts.append(Text(f"{best}{outcome.reason}"))
+    parts.append(front_table(outcome, limit=_FRONT_ROWS))
+    parts += [Text(failure, style="red", overflow="ellipsis", no_wrap=True) for failure in failures]
+    return Group(*parts)
+
+
+def front_table(outcome: Outcome, limit: int | None = None) -> Table:
+    """The front as a table, with the published set and the original model beside it."""
+    counts = outcome.original_counts
+    others = "unseen" if outcome.by_samples else "retain"
+    title = (
+        f"Pareto front on validation: {counts.get('validation/forget', 0)} forget images, "
+        f"{counts.get('validation/retain', 0)} {others} images"
+    )
+    table = Table(title=title, title_justify="left")
+    third = "gap" if outcome.by_samples else "confidence"
+    for heading in ("trial", "forget", others, "drop", third, "epochs", "seconds", "origin"):
+        table.add_column(heading, justify="right" if heading != "origin" else "left")
+    before = outcome.original.get(_SHOWN[1], 0.0)
+
+    def row(name: str, metrics: dict[str, float], epochs: str, seconds: str, origin: str) -> None:
+        forget, retain, confidence = (metrics.get(key, float("nan")) for key in _SHOWN)
+        gap = metrics.get("validation/forget_gap", float("nan"))
+        table.add_row(
+            name,
+            f"{forget:.1%}",
+            f"{retain:.1%}",
+            f"{100 * (before - retain):+.1f}",
+            f"{100 * gap:.1f}" if outcome.by_samples else f"{confidence:.3f}",
+            epochs,
+            seconds,
+            origin,
+        )
+
+    for record in outcome.front[:limit]:
+        mark = " *" if outcome.chosen is not None and record.number == outcome.chosen.number else ""
+        row(
+            f"{record.number}{mark}",
+            record.metrics,
+            str(record.fidelity),
+            f"{record.duration_s:.1f}",
+            record.origin,
+        )
+    if limit is not None and len(outcome.front) > limit:
+        table.add_row(f"+{len(outcome.front) - limit} more")
+    if outcome.published is not None and outcome.published not in outcome.front:
+        p = outcome.published
+        row(str(p.number), p.metrics, str(p.fidelity), f"{p.duration_s:.1f}", f"{p.origin} (dominated)")
+    if outcome.original:
+        row("-", outcome.original, "", "", "original model")
+    return table
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

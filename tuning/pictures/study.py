@@ -1,0 +1,79 @@
+"""A study in pictures that need no browser: its front, and the hypervolume over trials."""
+
+from pathlib import Path
+
+from tuning.outcome import Outcome
+from tuning.pictures.style import CLASS_COLOURS, INK, QUIET, new_figure, save_figure
+from tuning.records import TrialRecord
+from tuning.report.drawing import completed, label
+from tuning.report.figures import hypervolume_histories
+from tuning.study_view import StudyView
+
+_CHOSEN, _FRONT, _START = CLASS_COLOURS[:3]
+PARETO, HYPERVOLUME = "pareto.png", "hypervolume.png"
+
+
+def draw_study(study: StudyView, outcome: Outcome, folder: Path) -> None:
+    """Writes `pareto.png` and `hypervolume.png`, where the study has two objectives and a finished trial.
+
+    Args:
+        study: May still be under way.
+        outcome: Of the study.
+        folder: Where to.
+
+    Raises:
+        DataError: If a file cannot be written.
+    """
+    done = completed(study.records())
+    if not done or len(study.config.objectives) != 2:
+        return
+    _draw_front(study, outcome, done, folder / PARETO)
+    _draw_hypervolume(study, outcome, done, folder / HYPERVOLUME)
+
+
+def _draw_front(study: StudyView, outcome: Outcome, done: list[TrialRecord], path: Path) -> None:
+    names = [objective.metric for objective in study.config.objectives]
+    figure = new_figure(6, 4.5)
+    axes = figure.add_subplot()
+
+    def place(records: list[TrialRecord]) -> tuple[list[float], list[float]]:
+        points = [record.values for record in records if record.values is not None]
+        return [_drawn(names[0], p[0]) for p in points], [_drawn(names[1], p[1]) for p in points]
+
+    front = sorted(outcome.front, key=lambda record: record.values or ())
+    axes.plot(*place(done), "o", color=QUIET, alpha=0.5, markersize=4, label="other trials")
+    axes.plot(*place(front), "o-", color=_FRONT, drawstyle="steps-post", markersize=5, label="Pareto front")
+    if all(name in outcome.original for name in names):
+        before = [[_drawn(name, outcome.original[name])] for name in names]
+        axes.plot(*before, "s", color=INK, label="original model")
+    if outcome.published is not None:
+        start = place([outcome.published])
+        axes.plot(*start, "D", color=_START, fillstyle="none", markersize=10, label=outcome.published.origin)
+    if outcome.chosen is not None:
+        chosen = f"chosen: trial {outcome.chosen.number}"
+        axes.plot(*place([outcome.chosen]), "*", color=_CHOSEN, markersize=13, label=chosen)
+    axes.set_xlabel(_axis(names[0]))
+    axes.set_ylabel(_axis(names[1]))
+    axes.legend(fontsize=8)
+    axes.grid(alpha=0.3)
+    save_figure(figure, path)
+
+
+def _draw_hypervolume(study: StudyView, outcome: Outcome, done: list[TrialRecord], path: Path) -> None:
+    over_trials, _ = hypervolume_histories(done, study.config.objectives, outcome.reference)
+    volumes = over_trials["data"][0]["y"]
+    figure = new_figure(6, 3.5)
+    axes = figure.add_subplot()
+    axes.step(range(1, len(volumes) + 1), volumes, where="post", color=_FRONT)
+    axes.set_xlabel("finished trials")
+    axes.set_ylabel("hypervolume")
+    axes.grid(alpha=0.3)
+    save_figure(figure, path)
+
+
+def _drawn(metric: str, value: float) -> float:
+    return 100 * value if metric.endswith("accuracy") else value
+
+
+def _axis(metric: str) -> str:
+    return f"{label(metric)} (%)" if metric.endswith("accuracy") else label(metric)

@@ -1,0 +1,116 @@
+"""What the report shows of the chosen trial from inside: confusion matrices, and pictures of its anti-samples."""
+
+import base64
+import html
+from pathlib import Path
+
+from tuning.outcome import Outcome
+from tuning.records import TrialRecord
+from tuning.report.drawing import Figure, assembled
+from tuning.study_view import StudyView
+
+Cells = list[tuple[int, int, int]]
+"""A confusion matrix: true class, predicted class and images, where there are any."""
+
+CONFUSIONS = "confusions"
+"""The study's note that holds confusion matrices, by number of the trial and under ORIGINAL."""
+ORIGINAL = "original"
+PICTURE_ROWS = ("forget images", "farthest neighbours", "one draw around each", "anti-samples")
+_MOST_CLASSES = 30
+
+
+def confusions(study: StudyView, record: TrialRecord) -> tuple[Cells, Cells] | None:
+    """The confusion matrices before and after a trial; None where they were not kept."""
+    matrices = study.noted(CONFUSIONS, {})
+    if ORIGINAL not in matrices or str(record.number) not in matrices:
+        return None
+    return matrices[ORIGINAL], matrices[str(record.number)]
+
+
+def picture_file(study: StudyView, record: TrialRecord, label: int, place: int) -> Path:
+    """Where the strip of one of `PICTURE_ROWS` is kept, for a class to forget."""
+    name = f"trial-{record.number:05d}-class-{label}-{place}.png"
+    return study.config.directory / "pictures" / name
+
+
+def picture_files(study: StudyView, record: TrialRecord) -> list[tuple[int, list[Path]]]:
+    """By class to forget, a strip of pictures for each of `PICTURE_ROWS`; empty where none were kept."""
+    found: dict[int, list[Path]] = {}
+    for path in sorted((study.config.directory / "pictures").glob(f"trial-{record.number:05d}-class-*.png")):
+        found.setdefault(int(path.stem.split("-")[3]), []).append(path)
+    return [(label, paths) for label, paths in sorted(found.items()) if len(paths) == len(PICTURE_ROWS)]
+
+
+def confusion_figures(study: StudyView, outcome: Outcome) -> tuple[list[tuple[str, Figure]], list[str]]:
+    """Titled matrices before and after the chosen trial, and notes."""
+    if outcome.chosen is None:
+        return [], ["No trial is chosen yet."]
+    kept = confusions(study, outcome.chosen)
+    if kept is None:
+        return [], [f"Not kept for trial {outcome.chosen.number}: they are made when a search comes to its end."]
+    names: list[str] = study.noted("class_names", [])
+    forgotten: list[int] = [] if study.config.by_samples else study.noted("forget_requests", [[]])[0]
+    shown, notes = list(range(len(names))), []
+    if len(names) > _MOST_CLASSES:
+        errors = dict.fromkeys(shown, 0)
+        for true, predicted, images in kept[1]:
+            if true != predicted:
+                errors[true] += images
+                errors[predicted] += images
+        others = sorted((c for c in shown if c not in forgotten), key=lambda c: (-errors[c], c))
+        shown = sorted([*forgotten, *others[: max(0, _MOST_CLASSES - len(forgotten))]])
+        notes = [f"Of {len(names)} classes, those to forget and those with most errors are drawn."]
+    words = [f"{names[c]}{' (forgotten)' if c in forgotten else ''}" for c in shown]
+    titles = ("Original model", f"Trial {outcome.chosen.number}")
+    return [(title, _matrix(cells, shown, words)) for title, cells in zip(titles, kept, strict=True)], notes
+
+
+def _matrix(cells: Cells, shown: list[int], words: list[str]) -> Figure:
+    """Shares of each true class in percent; the hover text has the numbers of images."""
+    known = {(true, predicted): images for true, predicted, images in cells}
+    totals = {true: sum(n for (row, _), n in known.items() if row == true) for true in shown}
+    words = [html.escape(word) for word in words]
+    few = len(shown) <= 12
+    trace = {
+        "type": "heatmap",
+        "x": list(range(len(shown))),
+        "y": list(range(len(shown))),
+        "z": [[round(100 * known.get((t, p), 0) / max(1, totals[t]), 1) for p in shown] for t in shown],
+        "zmin": 0,
+        "zmax": 100,
+        "colorscale": "Cividis",
+        "colorbar": {"ticksuffix": " %", "thickness": 12, "outlinewidth": 0},
+        "hovertext": [
+            [
+                f"{words[i]}, called {words[j]}: {known.get((t, p), 0)} of {totals[t]} images"
+                for j, p in enumerate(shown)
+            ]
+            for i, t in enumerate(shown)
+        ],
+        "hoverinfo": "text",
+        "xgap": 1,
+        "ygap": 1,
+    }
+    if few:
+        trace |= {"text": [[known.get((t, p), 0) or "" for p in shown] for t in shown], "texttemplate": "%{text}"}
+    ticks = {"tickvals": list(range(len(shown))), "ticktext": words, "automargin": True, "showgrid": False}
+    across = {"title": {"text": "predicted class"}, **ticks}
+    up = {"title": {"text": "true class"}, "autorange": "reversed", **ticks}
+    return assembled([trace], across, up, height=460)
+
+
+def pictures(study: StudyView, outcome: Outcome) -> list[tuple[str, list[tuple[str, str]]]]:
+    """By class to forget: pairs of a row's name and its strip as a data address."""
+    if outcome.chosen is None:
+        return []
+    names: list[str] = study.noted("class_names", [])
+    return [
+        (
+            names[label] if label < len(names) else str(label),
+            [
+                (row, f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode('ascii')}")
+                for row, path in zip(PICTURE_ROWS, paths, strict=True)
+            ],
+        )
+        for label, paths in picture_files(study, outcome.chosen)
+    ]

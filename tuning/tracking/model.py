@@ -1,0 +1,87 @@
+"""The chosen model as an MLflow model: made when a search ends, delivered once a store, registered on request."""
+
+import shutil
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModel, LoggedModelOutput
+from mlflow.exceptions import MlflowException
+
+from tuning.tracking.content import STUDY_TAG, TRIAL_TAG, StudyFacts
+
+FOLDER = "mlflow-model"
+
+
+def model_folder(directory: Path, trial: int) -> Path:
+    """Where a study keeps the MLflow model of a trial."""
+    return directory / FOLDER / f"trial-{trial:05d}"
+
+
+def deliver_model(client: MlflowClient, facts: StudyFacts, experiment_id: str, parent_id: str, trial: int) -> bool:
+    """Logs the MLflow model of a trial as an output of the study's run, unless the store has it.
+
+    A model that an earlier delivery left unfinished is gone on with, so that there is one.
+
+    Args:
+        client: Of the store.
+        facts: The study.
+        experiment_id: Its experiment.
+        parent_id: Its run.
+        trial: The chosen trial.
+
+    Returns:
+        Whether there was something to do.
+    """
+    folder = model_folder(facts.directory, trial)
+    if not folder.is_dir():
+        return False
+    model = find_model(client, facts, experiment_id, trial)
+    if model is not None and model.status == "READY":
+        return False
+    if model is None:
+        tags = {STUDY_TAG: facts.study_id, TRIAL_TAG: str(trial)}
+        model = client.create_logged_model(experiment_id, f"{facts.name}-trial-{trial}", parent_id, tags)
+    client.log_model_artifacts(model.model_id, str(folder))
+    outputs = client.get_run(parent_id).outputs
+    if model.model_id not in [output.model_id for output in (outputs.model_outputs if outputs else ())]:
+        client.log_outputs(parent_id, [LoggedModelOutput(model.model_id, 0)])
+    client.finalize_logged_model(model.model_id, "READY")
+    return True
+
+
+def find_model(client: MlflowClient, facts: StudyFacts, experiment_id: str, trial: int) -> LoggedModel | None:
+    """The MLflow model of a trial in a store, finished or not."""
+    wanted = f"tags.`{STUDY_TAG}` = '{facts.study_id}' AND tags.`{TRIAL_TAG}` = '{trial}'"
+    found = client.search_logged_models([experiment_id], wanted)
+    return min(found, key=lambda model: model.model_id, default=None)
+
+
+def register(client: MlflowClient, model: LoggedModel, name: str) -> int:
+    """Puts a model into the registry, once.
+
+    Args:
+        client: Of the store.
+        model: A finished one.
+        name: The registered model; made if missing.
+
+    Returns:
+        The version that it has there.
+    """
+    for version in client.search_model_versions(f"name = '{name}'"):
+        if version.model_id == model.model_id or version.source == model.artifact_location:
+            return int(version.version)
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    place, run_id = model.artifact_location, model.source_run_id
+    made = client.create_model_version(name, place, run_id, model_id=model.model_id)
+    return int(made.version)
+
+
+def keep_only(folder: Path) -> None:
+    """Removes the models of trials that are not chosen any more."""
+    for other in folder.parent.glob("trial-*"):
+        if other != folder:
+            shutil.rmtree(other)

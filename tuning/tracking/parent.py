@@ -1,0 +1,93 @@
+"""What the parent run shows besides figures: a description with the front, the data set, and a view of the runs.
+
+Like everything that MLflow is told, it is a function of the study.
+"""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tuning.outcome import Outcome
+from tuning.records import TrialRecord
+from tuning.study_view import StudyView
+
+if TYPE_CHECKING:
+    from mlflow.entities import DatasetInput
+
+_ROWS = 20
+_COLUMNS = (
+    "metrics.`validation/forget_accuracy`",
+    "metrics.`validation/retain_accuracy`",
+    "metrics.`validation/forget_confidence`",
+    "metrics.`test/forget_accuracy`",
+    "metrics.`test/retain_accuracy`",
+    "metrics.`elapsed_s`",
+    "tags.`antisample.state`",
+    "tags.`antisample.origin`",
+)
+
+
+def description(study: StudyView, outcome: Outcome) -> str:
+    """The study in Markdown: what was done, which trial is chosen and why, and the front."""
+    config = study.config
+    forgotten = "; ".join(request.in_words() for request in config.forget)
+    lines = [f"{config.method} on {config.model.name}, {config.data.source}; to forget: {forgotten}.", ""]
+    if outcome.chosen is None:
+        lines += [outcome.reason]
+    else:
+        lines += [f"**Chosen: trial {outcome.chosen.number}**, {outcome.reason}."]
+    lines += [
+        "",
+        "| trial | forget | retain | confidence | epochs | seconds | origin |",
+        "|--:|--:|--:|--:|--:|--:|:--|",
+    ]
+    lines += [_row(record, outcome) for record in outcome.front[:_ROWS]]
+    if len(outcome.front) > _ROWS:
+        lines += [f"| +{len(outcome.front) - _ROWS} more |"]
+    if outcome.original:
+        lines += [f"| - |{_figures(outcome.original)}| | | original model |"]
+    return "\n".join(
+        [*lines, "", "Figures are of validation images; report.html among the artifacts has everything."]
+    )
+
+
+def data_set(name: str, fingerprint: str, source: str, images: dict[str, int], classes: int) -> "DatasetInput":
+    """The study's images as an MLflow dataset; the digest is the beginning of their fingerprint."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415  (takes seconds to import)
+    from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT  # noqa: PLC0415
+
+    profile = json.dumps({"classes": classes, **{f"{part}_images": n for part, n in images.items()}})
+    origin = json.dumps({"uri": source})
+    entity = Dataset(name, fingerprint[:36], "local", origin, profile=profile)
+    return DatasetInput(entity, [InputTag(MLFLOW_DATASET_CONTEXT, "unlearning")])
+
+
+def runs_view(study_filter: str) -> str:
+    """How the UI shows the study's runs: trials below their parent, the columns that matter first."""
+    state: dict[str, Any] = {
+        "searchFilter": study_filter,
+        "orderByKey": "attributes.start_time",
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": list(_COLUMNS),
+    }
+    return json.dumps(state)
+
+
+def _row(record: TrialRecord, outcome: Outcome) -> str:
+    chosen = outcome.chosen is not None and record.number == outcome.chosen.number
+    mark = f"**{record.number}**" if chosen else str(record.number)
+    seconds = f"{record.duration_s:.1f}"
+    return (
+        f"| {mark} |{_figures(record.metrics)}| {record.fidelity} | {seconds} | {record.origin.replace('|', '/')} |"
+    )
+
+
+def _figures(metrics: dict[str, float]) -> str:
+    forget, retain, confidence = (
+        metrics.get(f"validation/{name}") for name in ("forget_accuracy", "retain_accuracy", "forget_confidence")
+    )
+    shares = ["" if value is None else f"{100 * value:.1f} %" for value in (forget, retain)]
+    return " | ".join(["", *shares, "" if confidence is None else f"{confidence:.3f}", ""]).strip("|")

@@ -93,14 +93,7 @@ def run_study(
             if not study.is_over() or missing_confirmations(study):
                 with (launch or _plain_ray)():
                     lease.note_ray(ray_session())
-                    shared = ray.put(inputs)
-                    whole, share = share, packed(study, shared, share)
-                    if share != whole:
-                        progress.say(f"Trials on one GPU: {1 / share.gpus:.0f}, by the memory of the first")
-                    if not study.is_over():
-                        _search(study, shared, started, share)
-                    progress.searched()
-                    confirm(study, shared, share, progress.confirmed)
+                    _run_trials(study, ray.put(inputs), share, started, progress)
         except BaseException:
             if tracker is not None:
                 tracker.close(None, timeout_s=5)
@@ -140,6 +133,17 @@ def worker_share(config: StudyConfig) -> WorkerShare:
 
 def _slots(config: StudyConfig, share: WorkerShare) -> Callable[[], int]:
     return live_slots(share, config.resources.max_concurrent)
+
+
+def _run_trials(study: Study, inputs: Any, whole: WorkerShare, started: float, progress: Progress) -> None:
+    """Everything that Ray runs: the search, and the chosen trial again."""
+    share = packed(study, inputs, whole)
+    if share != whole:
+        progress.say(f"Trials on one GPU: {1 / share.gpus:.0f}, by the memory of the first")
+    if not study.is_over():
+        _search(study, inputs, started, share)
+    progress.searched()
+    confirm(study, inputs, share, progress.confirmed)
 
 
 def _search(study: Study, inputs: Any, started: float, share: WorkerShare) -> None:

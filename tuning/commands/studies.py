@@ -140,7 +140,9 @@ def _print_storage_problem(console: Console, problem: str | None, config: StudyC
         console.print(f"{escape(problem)} Copy them with: {command}", soft_wrap=True, style="yellow")
 
 
-def _found(config: StudyConfig, spec: ClusterSpec, progress: Progress, warm_start: Path | None) -> Outcome:
+def _found(
+    config: StudyConfig, spec: LocalCluster | ExistingCluster, progress: Progress, warm_start: Path | None
+) -> Outcome:
     with _ray_meanwhile(config, spec):
         from tuning.run import InterruptedStudyError, run_study  # noqa: PLC0415  (Ray Tune takes seconds to import)
 

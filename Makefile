@@ -57,7 +57,7 @@ integration: $(READY) ## All integration tests, the long ones too
 
 .PHONY: images
 images: $(READY) runs/demo/report.html ## Take the pictures in docs/images of the demo's study (needs Chromium: make system)
-	PYTHONPATH=tests/integration:benchmarks $(BIN)/python docs/make_images.py runs/demo
+	PYTHONPATH=tests/integration $(BIN)/python docs/make_images.py runs/demo
 
 runs/demo/report.html:
 	$(MAKE) demo

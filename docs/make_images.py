@@ -1,16 +1,11 @@
 """Makes the pictures in docs/images from a finished study: `make images`."""
 
 import sys
-import tempfile
 from pathlib import Path
 
-from chromium import chromium, expand, open_report, open_runs
-from mlflow_server import mlflow_server
+from chromium import chromium, open_report
 from PIL import Image
 from playwright.sync_api import Browser
-
-from tuning.directory import open_study
-from tuning.tracking import sync
 
 IMAGES = Path(__file__).parent / "images"
 _COLOURS = 128
@@ -21,7 +16,6 @@ def main(directory: Path) -> None:
     IMAGES.mkdir(exist_ok=True)
     with chromium() as browser:
         take_report(browser, directory / "report.html")
-        take_mlflow(browser, directory)
     for path in sorted(IMAGES.glob("*.png")):
         with Image.open(path) as image:
             small = image.convert("RGB").quantize(_COLOURS)
@@ -40,17 +34,6 @@ def take_report(browser: Browser, path: Path) -> None:
             page.locator("#inside").screenshot(path=IMAGES / "report-anti-samples.png")
             page.locator("#timeline").screenshot(path=IMAGES / "report-timeline.png")
         page.close()
-
-
-def take_mlflow(browser: Browser, directory: Path) -> None:
-    """The study's runs in the MLflow UI, as the printed link opens them, with the parent expanded."""
-    with tempfile.TemporaryDirectory() as folder, mlflow_server(Path(folder)) as uri:
-        link = sync(open_study(directory), uri).link
-        page = browser.new_page(viewport={"width": 1500, "height": 800})
-        open_runs(page, f"{uri}{link}")
-        expand(page)
-        page.wait_for_timeout(1500)
-        page.screenshot(path=IMAGES / "mlflow.png")
 
 
 if __name__ == "__main__":

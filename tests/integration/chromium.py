@@ -27,14 +27,3 @@ def open_report(page: Page, address: str) -> None:
     """Opens a report and waits until its figures are drawn."""
     page.goto(address)
     page.wait_for_selector("html[data-figures=drawn]", timeout=120_000)
-
-
-def expand(page: Page) -> None:
-    """Unfolds the first run that has others below it."""
-    page.locator("[role=treegrid] [role=row] button[title], [role=treegrid] [role=row] [role=button]").first.click()
-
-
-def open_runs(page: Page, address: str) -> None:
-    """Opens the MLflow UI at a link of ours and waits for the list of runs."""
-    page.goto(address)
-    page.wait_for_selector("[role=treegrid] [role=row][row-index='0']", timeout=120_000)

@@ -1,4 +1,4 @@
-"""What people look at, in a real browser: the report, and the study in the MLflow UI."""
+"""What people look at: the report in a real browser, and a study in optuna-dashboard."""
 
 import contextlib
 import json
@@ -11,11 +11,8 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from chromium import chromium, expand, open_report, open_runs
-from mlflow_server import mlflow_server
+from chromium import chromium, open_report
 from recorded_study import record_study
-
-from tuning.tracking import sync
 
 pytestmark = pytest.mark.integration
 
@@ -116,25 +113,6 @@ def test_the_report_fits_a_phone(open_page, address):
     sizes = page.eval_on_selector_all(".plot", "plots => plots.map(plot => plot.getBoundingClientRect().height)")
     assert min(sizes) > 100
     assert page.said == []
-
-
-@pytest.mark.slow
-def test_the_mlflow_ui_shows_the_study_from_the_printed_link(browser, recorded, tmp_path):
-    with mlflow_server(tmp_path) as uri:
-        done = sync(recorded, uri)
-        page = browser.new_page(viewport={"width": 1600, "height": 900})
-        open_runs(page, f"{uri}{done.link}")
-        page.get_by_text("recorded", exact=True).first.wait_for()
-        assert page.get_by_text("recorded/0", exact=True).count() == 0, "children are folded below their parent"
-        expand(page)
-        page.get_by_text("recorded/59", exact=True).first.wait_for()
-        assert page.get_by_role("columnheader").all_inner_texts()
-        heading = page.get_by_role("columnheader").filter(has_text="validation/retain_accuracy")
-        heading.first.click()
-        page.get_by_text("recorded/1", exact=True).first.wait_for()
-        page.get_by_text("recorded/0", exact=True).first.click()
-        page.get_by_text("Model metrics").first.click()
-        page.wait_for_selector(".js-plotly-plot", timeout=60_000)
 
 
 @pytest.mark.slow

@@ -1,10 +1,10 @@
-"""What the parent run shows besides figures: a description with the front, the data set, and a view of the runs.
+"""What the parent run shows besides figures: a description with the front, and the data set.
 
 Like everything that MLflow is told, it is a function of the study.
 """
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuning.outcome import Outcome
 from tuning.records import TrialRecord
@@ -14,16 +14,6 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
 _ROWS = 20
-_COLUMNS = (
-    "metrics.`validation/forget_accuracy`",
-    "metrics.`validation/retain_accuracy`",
-    "metrics.`validation/forget_confidence`",
-    "metrics.`test/forget_accuracy`",
-    "metrics.`test/retain_accuracy`",
-    "metrics.`elapsed_s`",
-    "tags.`antisample.state`",
-    "tags.`antisample.origin`",
-)
 
 
 def description(study: StudyView, outcome: Outcome) -> str:
@@ -59,21 +49,6 @@ def data_set(name: str, fingerprint: str, source: str, images: dict[str, int], c
     origin = json.dumps({"uri": source})
     entity = Dataset(name, fingerprint[:36], "local", origin, profile=profile)
     return DatasetInput(entity, [InputTag(MLFLOW_DATASET_CONTEXT, "unlearning")])
-
-
-def runs_view(study_filter: str) -> str:
-    """How the UI shows the study's runs: trials below their parent, the columns that matter first."""
-    state: dict[str, Any] = {
-        "searchFilter": study_filter,
-        "orderByKey": "attributes.start_time",
-        "orderByAsc": False,
-        "startTime": "ALL",
-        "lifecycleFilter": "Active",
-        "datasetsFilter": [],
-        "modelVersionFilter": "All Runs",
-        "selectedColumns": list(_COLUMNS),
-    }
-    return json.dumps(state)
 
 
 def _row(record: TrialRecord, outcome: Outcome) -> str:

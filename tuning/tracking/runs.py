@@ -3,6 +3,7 @@
 import logging
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -12,7 +13,6 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from tuning.journal import KernelLock
 from tuning.records import TrialRecord
 from tuning.tracking.content import EXPERIMENT, STUDY_TAG, TRIAL_TAG, StudyFacts
-from tuning.tracking.parent import runs_view
 
 _PAGE = 10_000
 
@@ -53,10 +53,6 @@ class StudyRuns:
             self._connection = (client, self._experiment(client))
             try:
                 self.look()
-                # What the UI calls a shared view: an experiment's tag that a link names.
-                client.set_experiment_tag(
-                    self._connection[1], f"mlflow.sharedViewState.{self._facts.study_id}", runs_view(self._mine())
-                )
             except BaseException:
                 self._connection = None
                 raise
@@ -114,7 +110,7 @@ class StudyRuns:
             return None
         return (
             f"/#/experiments/{self._connection[1]}/runs?workflowType=machine_learning"
-            f"&viewStateShareKey={self._facts.study_id}"
+            f"&searchFilter={quote(self._mine(), safe='')}&orderByKey=attributes.start_time&orderByAsc=false"
         )
 
     def _create(self, trial: int | None, name: str, start_ms: int, tags: dict[str, str]) -> Run:

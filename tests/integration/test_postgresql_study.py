@@ -182,7 +182,7 @@ def test_a_real_search_is_resumed_from_its_directory_alone_and_shows_no_password
     place = make_workplace(n_trials=6, confirm_seeds=0, replicates=2)
     secret = address.replace("careful@", "careful:swordfish@")
     with place.start("run", "study.yaml", "--set", f"storage={secret}") as process:
-        deadline = time.monotonic() + 200
+        deadline = time.monotonic() + 400
         while not ((place.directory / "study.yaml").exists() and reported(server, "small")):
             assert process.poll() is None, process.stderr.read()
             assert time.monotonic() < deadline

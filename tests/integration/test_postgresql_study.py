@@ -179,7 +179,7 @@ def plain_optuna(config):
 @pytest.mark.slow
 def test_a_real_search_is_resumed_from_its_directory_alone_and_shows_no_password(server, make_workplace, monkeypatch):
     address = server.add_user("careful", "swordfish")
-    place = make_workplace(n_trials=6, confirm_seeds=0, replicates=2)
+    place = make_workplace(n_trials=3, confirm_seeds=0)
     secret = address.replace("careful@", "careful:swordfish@")
     with place.start("run", "study.yaml", "--set", f"storage={secret}") as process:
         deadline = time.monotonic() + 400
@@ -201,14 +201,14 @@ def test_a_real_search_is_resumed_from_its_directory_alone_and_shows_no_password
     assert done.code == 0, done.err
     study = open_study(place.directory)
     assert study.config.storage == address
-    assert [record.state for record in study.records()] == ["COMPLETE"] * 6
+    assert [record.state for record in study.records()] == ["COMPLETE"] * 3
     assert place.results("report", "runs/small")["hypervolume"] > 0
     assert not (place.directory / "journal.log").exists()
     assert lease_place(study.config).read() is None
     other = place.run("run", "study.yaml", "--set", f"storage={secret}", "--set", "study_name=other")
     assert other.code == 2
     assert "is not there" in other.err
-    assert [record.state for record in open_study(place.directory).records()] == ["COMPLETE"] * 6
+    assert [record.state for record in open_study(place.directory).records()] == ["COMPLETE"] * 3
     passwords.unlink()
     assert "swordfish" not in output + refused.err + done.out + done.err + other.err
     for path in place.folder.rglob("*"):

@@ -5,7 +5,7 @@ from cluster.errors import ClusterError
 from cluster.existing import existing_ray
 from cluster.local import early_ray, local_ray
 from cluster.spec import LOCAL, ClusterSpec, ExistingCluster, LocalCluster, load_cluster
-from cluster.submit import submit
+from cluster.submission import submit
 
 __all__ = [
     "LOCAL",

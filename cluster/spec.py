@@ -62,7 +62,11 @@ class ExistingCluster(SharedCluster):
 
 
 ClusterSpec = LocalCluster | ExistingCluster | SlurmCluster | KubeRayCluster | VmCluster
+"""What `load_cluster` returns: one of the launchers' descriptions."""
+
 LOCAL = LocalCluster(launcher="local")
+"""This machine, where no cluster file is given."""
+
 _SPEC: TypeAdapter[ClusterSpec] = TypeAdapter(Annotated[ClusterSpec, Field(discriminator="launcher")])
 
 

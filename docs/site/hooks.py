@@ -27,7 +27,7 @@ API_PAGES = {
     ),
     "tuning": ("tuning",),
     "search_spaces": ("search_spaces",),
-    "cluster": ("cluster", "cluster.submit"),
+    "cluster": ("cluster",),
 }
 # The page's own heading is that of its first module.
 _TOP = "::: {}\n    options: {{show_root_heading: false, show_root_toc_entry: false}}"

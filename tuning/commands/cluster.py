@@ -12,7 +12,7 @@ from cluster import ExistingCluster, SubmittedCluster, load_cluster
 from cluster.check import check_cluster
 from cluster.existing import existing_ray
 from cluster.services import ADMIN, TrackingServer, running
-from cluster.submit import rendered, write_files
+from cluster.submission import rendered, write_files
 from tuning.commands.studies import on_cluster, study_job
 from tuning.display import print_json
 from tuning.progress import output

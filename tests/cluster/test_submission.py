@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from cluster import ClusterError, StudyJob, submit
-from cluster.submit import files_folder
+from cluster.submission import files_folder
 
 KUBERAY = {"launcher": "kuberay", "shared_dir": "/shared", "image": "i", "volume_claim": "c", "namespace": "ml"}
 VM = {"launcher": "vm", "provider": "machines", "head_host": "10.0.0.1", "shared_dir": "/shared", "wheel": "w.whl"}

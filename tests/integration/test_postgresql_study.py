@@ -190,7 +190,7 @@ def test_a_real_search_is_resumed_from_its_directory_alone_and_shows_no_password
         os.killpg(process.pid, signal.SIGKILL)
         output = "".join(process.communicate())
     refused = place.run("resume", "runs/small")
-    assert (refused.code, "Traceback" in refused.err) == (1, False)
+    assert (refused.code, "Traceback" in refused.err) == (2, False)
     assert "no password supplied" in refused.err
     passwords = place.folder / "passwords"
     passwords.write_text("127.0.0.1:*:*:careful:swordfish\n")

@@ -1,30 +1,29 @@
 """The commands `antisample cluster`."""
 
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated
 
 import typer
 
-cluster_app = typer.Typer(
+from tuning.cli.options import AsJson, commands
+
+app = typer.Typer(
     help="Look at a cluster before a study trusts it, and start what stands around it.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
-ClusterFile = Annotated[Path, typer.Argument(metavar="CLUSTER.yaml", help="The cluster.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output, nothing else.")]
+ClusterArgument = Annotated[Path, typer.Argument(metavar="CLUSTER.yaml", help="The cluster.")]
 
 
-@cluster_app.command("check", epilog="Example: antisample cluster check cluster.yaml")
-def check(cluster: ClusterFile, as_json: AsJson = False) -> None:
+@app.command("check", epilog="Example: antisample cluster check cluster.yaml")
+def check(cluster: ClusterArgument, as_json: AsJson = False) -> None:
     """Check a running cluster: versions, shared folder, tracking server, GPUs, clocks. Exit code 1 for problems."""
-    _commands().check(cluster, as_json)
+    commands("cluster").check(cluster, as_json)
 
 
-@cluster_app.command("render", epilog="Example: antisample cluster render slurm.yaml --study studies/demo.yaml")
+@app.command("render", epilog="Example: antisample cluster render slurm.yaml --study studies/demo.yaml")
 def render(
-    cluster: ClusterFile,
+    cluster: ClusterArgument,
     study: Annotated[Path, typer.Option(metavar="STUDY.yaml", help="The study.")],
     overrides: Annotated[
         list[str] | None,
@@ -33,10 +32,10 @@ def render(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the files there instead.")] = None,
 ) -> None:
     """Print what `run --cluster` would hand to Slurm, Kubernetes or `ray up`. Nothing is started."""
-    _commands().render(cluster, study, overrides, out)
+    commands("cluster").render(cluster, study, overrides, out)
 
 
-@cluster_app.command(
+@app.command(
     "services",
     epilog="Example: antisample cluster services --database postgresql://db/mlflow --artifacts /shared/mlflow",
 )
@@ -60,9 +59,4 @@ def services(
     ] = None,
 ) -> None:
     """Run an MLflow server on PostgreSQL that asks for a password, until it is interrupted."""
-    _commands().services(database, artifacts, folder, host, port, allowed_host)
-
-
-def _commands() -> ModuleType:
-    """Ray takes a second to import; only commands that use it wait for it."""
-    return import_module("tuning.commands.cluster")
+    commands("cluster").services(database, artifacts, folder, host, port, allowed_host)

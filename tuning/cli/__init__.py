@@ -1,0 +1,39 @@
+"""The command line: `antisample`."""
+
+import sys
+from pathlib import Path
+
+import typer
+
+from antisample.errors import AntisampleError
+from search_spaces import SpaceError
+from tuning.cli import cluster, models, published, studies, tracking
+
+app = typer.Typer(
+    help="Search the hyperparameters of machine unlearning, and apply what was found.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for part in (studies, models, published):
+    app.add_typer(part.app)
+app.add_typer(tracking.app, name="mlflow")
+app.add_typer(cluster.app, name="cluster")
+
+
+def main() -> None:
+    """Runs the command line; a user's mistake gives one message and exit code 2, never a traceback."""
+    sys.path.append(str(Path.cwd()))  # models of the user's, such as my_package.models:build
+    try:
+        app()
+    except Exception as error:
+        if not isinstance(error, (AntisampleError, SpaceError, *_cluster_errors())):
+            raise
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(2)
+
+
+def _cluster_errors() -> list[type[Exception]]:
+    """The exception of launchers, which import Ray: where nobody has imported them, nobody has raised it."""
+    return [module.ClusterError] if (module := sys.modules.get("cluster.errors")) is not None else []

@@ -1,0 +1,102 @@
+"""`antisample pretrain`, `unlearn` and `verify`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuning.cli.options import (
+    AsJson,
+    CheckpointFile,
+    DataRoot,
+    DatasetName,
+    ForgetClasses,
+    ForgetSamples,
+    ModelName,
+    Normalisation,
+    Overrides,
+    Select,
+    StudyFile,
+    ValueOverrides,
+    commands,
+)
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: antisample pretrain studies/demo.yaml")
+def pretrain(study: StudyFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Train and cache the original model of a study, or find it in the cache."""
+    commands("models").pretrain(study, overrides, as_json)
+
+
+@app.command(
+    "unlearn",
+    epilog="Examples: antisample unlearn --study runs/demo --trial best --out runs/demo/unlearned; "
+    "antisample unlearn --published ResNet18/cifar10/30 --forget 3 --dataset data/cifar10 --checkpoint resnet18.pt "
+    "--out unlearned",
+)
+def unlearn_command(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the model and its card go.")],
+    study: Annotated[Path | None, typer.Option(metavar="DIR", help="A study's directory.")] = None,
+    trial: Annotated[
+        str | None, typer.Option(metavar="best|N", help="The chosen trial, the default, or one by number.")
+    ] = None,
+    select: Select = None,
+    published: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A published set; see `antisample spaces`.")
+    ] = None,
+    method: Annotated[str | None, typer.Option(help="A method, with its defaults.")] = None,
+    forget: ForgetClasses = None,
+    forget_samples: ForgetSamples = None,
+    dataset: DatasetName = None,
+    root: DataRoot = None,
+    model: ModelName = None,
+    checkpoint: CheckpointFile = None,
+    normalisation: Normalisation = None,
+    seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
+    overrides: ValueOverrides = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", metavar="torch.export|onnx", help="Writes the model in this way, too; repeatable."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of the processor; the same number gives the same weights.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Unlearn once, with a trial of a study, a published set, or a method's defaults: a model and its card."""
+    commands("models").unlearn(
+        out,
+        study=study,
+        trial=trial,
+        select=select,
+        direct={
+            "published": published,
+            "method": method,
+            "forget": forget,
+            "forget_samples": forget_samples,
+            "dataset": dataset,
+            "root": root,
+            "model": model,
+            "checkpoint": checkpoint,
+            "normalisation": normalisation,
+            "seed": seed,
+            "overrides": overrides,
+        },
+        formats=formats,
+        threads=threads,
+        as_json=as_json,
+    )
+
+
+@app.command(epilog="Example: antisample verify runs/demo/unlearned/card.json")
+def verify(
+    card: Annotated[Path, typer.Argument(metavar="CARD.json", help="A card that `antisample unlearn` wrote.")],
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="By how much a figure may differ; other hardware rounds otherwise.")
+    ] = 1e-4,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate a card's model again and say which figures hold: exit code 1 if some do not."""
+    commands("models").verify(card, tolerance, as_json)

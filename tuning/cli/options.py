@@ -1,0 +1,56 @@
+"""What the commands share: their arguments and options, and how they reach what they do."""
+
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study.")]
+StudyDirectory = Annotated[Path, typer.Argument(metavar="DIR", help="A study's directory, such as runs/demo.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Overrides a value of the study; repeatable."),
+]
+ForgetClasses = Annotated[
+    list[str] | None, typer.Option(metavar="CLASS", help="A label or class name; repeatable, or separated by commas.")
+]
+ForgetSamples = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Positions of training images, as text, CSV or Parquet, instead of classes."),
+]
+ModelName = Annotated[str | None, typer.Option(help="A registered model, or `package.module:function`.")]
+DatasetName = Annotated[
+    str | None, typer.Option("--data", "--dataset", metavar="NAME|PATH", help="A registered data set, or a folder.")
+]
+Normalisation = Annotated[
+    str | None,
+    typer.Option(metavar="MEAN/STD", help="What the model expects; by default as the checkpoint's metadata says."),
+]
+DataRoot = Annotated[Path | None, typer.Option(metavar="DIR", help="Where torchvision data sets lie.")]
+CheckpointFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The original's weights; trained without it.")
+]
+ValueOverrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Sets another value, such as model.recipe.epochs=30; repeatable."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output, nothing else.")]
+Select = Annotated[
+    str | None,
+    typer.Option(
+        metavar="rule|oracle", help="How the trial is chosen: oracle takes the gap to the retrained reference."
+    ),
+]
+ClusterFile = Annotated[
+    Path | None, typer.Option(metavar="CLUSTER.yaml", help="Where to run; by default on this machine.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print the outcome only, no progress.")]
+
+
+def commands(module: str) -> ModuleType:
+    """Torch, Ray and MLflow take seconds to import; only commands that use them wait for them."""
+    return import_module(f"tuning.commands.{module}")

@@ -1,0 +1,77 @@
+"""`antisample run`, `resume` and `report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuning.cli.options import (
+    AsJson,
+    CheckpointFile,
+    ClusterFile,
+    DataRoot,
+    DatasetName,
+    ForgetClasses,
+    ForgetSamples,
+    ModelName,
+    Normalisation,
+    Overrides,
+    Quiet,
+    Select,
+    StudyDirectory,
+    commands,
+)
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog="Examples: antisample run studies/demo.yaml --set n_trials=32 --set forget.classes=[7]; "
+    "antisample run --model my_package.models:build --checkpoint model.safetensors --data images --forget cat"
+)
+def run(
+    study: Annotated[Path | None, typer.Argument(metavar="STUDY.yaml", help="The study; or else give flags.")] = None,
+    model: ModelName = None,
+    checkpoint: CheckpointFile = None,
+    normalisation: Normalisation = None,
+    dataset: DatasetName = None,
+    root: DataRoot = None,
+    forget: ForgetClasses = None,
+    forget_samples: ForgetSamples = None,
+    overrides: Overrides = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow store or server; `none` switches tracking off.")
+    ] = None,
+    warm_start: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="An earlier study over the same space, to start from.")
+    ] = None,
+    select: Select = None,
+    cluster: ClusterFile = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Search: run a study, or continue it if its directory exists."""
+    flags = {
+        "model": model,
+        "checkpoint": checkpoint,
+        "normalisation": normalisation,
+        "dataset": dataset,
+        "root": root,
+        "forget": forget,
+        "forget_samples": forget_samples,
+    }
+    commands("studies").run(study, flags, overrides, tracking_uri, warm_start, select, cluster, as_json, quiet)
+
+
+@app.command(epilog="Example: antisample resume runs/demo")
+def resume(
+    directory: StudyDirectory, cluster: ClusterFile = None, as_json: AsJson = False, quiet: Quiet = False
+) -> None:
+    """Continue a study that was stopped or whose driver died."""
+    commands("studies").resume(directory, cluster, as_json, quiet)
+
+
+@app.command(epilog="Example: antisample report runs/demo --json")
+def report(directory: StudyDirectory, select: Select = None, as_json: AsJson = False) -> None:
+    """Write report.html and trials.parquet anew and print the front."""
+    commands("studies").report(directory, select, as_json)

@@ -1,0 +1,38 @@
+"""The commands `antisample mlflow`."""
+
+from typing import Annotated
+
+import typer
+
+from tuning.cli.options import AsJson, StudyDirectory, commands
+
+app = typer.Typer(
+    help="Deliver a study to MLflow: what it lacks, or everything to an empty store.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+
+@app.command("sync", epilog="Example: antisample mlflow sync runs/demo")
+def mlflow_sync(
+    directory: StudyDirectory,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow store or server; by default the study's own.")
+    ] = None,
+    register: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Put the chosen model into the registry under this name.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Deliver what MLflow lacks of a study, such as after the server was down; register its chosen model."""
+    commands("tracking").mlflow_sync(directory, tracking_uri, register, as_json)
+
+
+@app.command("rebuild", epilog="Example: antisample mlflow rebuild runs/demo --tracking-uri http://HOST:5000")
+def mlflow_rebuild(
+    directory: StudyDirectory,
+    tracking_uri: Annotated[str, typer.Option(help="MLflow store or server without runs of this study.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make all runs of a study anew, equal to the first ones, in a store that has none of them."""
+    commands("tracking").mlflow_rebuild(directory, tracking_uri, as_json)

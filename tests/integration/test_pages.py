@@ -70,7 +70,7 @@ def test_the_report_draws_without_complaint_or_network_and_answers_hover_and_sor
     # The newest trace of the front's figure, the chosen trial, lies on top.
     page.locator("#plot-pareto-0 .scatterlayer .trace").last.locator(".point").hover(force=True)
     page.wait_for_selector("#plot-pareto-0 .hoverlayer .hovertext")
-    assert "forget accuracy" in page.inner_text("#plot-pareto-0 .hoverlayer")
+    assert "forget accuracy" in page.text_content("#plot-pareto-0 .hoverlayer")
     heading = page.locator("#trials th", has_text="validation retain accuracy").locator("[role=button]")
     column = page.locator("#trials th", has_text="validation retain accuracy").evaluate("cell => cell.cellIndex")
     heading.click()

@@ -1,14 +1,17 @@
 """Data and original model are in Ray's object store once, and every worker maps them from there."""
 
+import sys
+
 import numpy as np
 import pytest
 import ray
 from bench_data import compared
+from ray import cloudpickle
 
 from antisample.unlearning import UnlearnInputs
 from cluster import local_ray
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 def _places(inputs: UnlearnInputs) -> dict[str, tuple[str, bool]]:
@@ -34,6 +37,7 @@ def _places(inputs: UnlearnInputs) -> dict[str, tuple[str, bool]]:
 
 
 def test_workers_map_all_arrays_of_a_study_read_only(digits_inputs):
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers do not find the tests' folders
     with local_ray(num_cpus=1):
         shared = ray.put(digits_inputs)
         found = ray.get(ray.remote(_places).remote(shared))
@@ -42,7 +46,6 @@ def test_workers_map_all_arrays_of_a_study_read_only(digits_inputs):
     assert {name for name, (_, writeable) in found.items() if writeable and not name.startswith("weights")} == set()
 
 
-@pytest.mark.slow
 def test_more_trials_read_no_more_data(tmp_path):
     study = {
         "data": {"source": "digits", "image_size": 100, "cache_dir": "cache"},

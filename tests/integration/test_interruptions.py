@@ -92,6 +92,7 @@ def test_a_second_ctrl_c_stops_at_once_and_resume_works(long):
     assert all(records[number].params == record.params for number, record in before.items())
 
 
+@pytest.mark.slow
 def test_a_study_ends_with_its_time_budget(make_workplace):
     place = make_workplace(n_trials=500, time_budget_min=0.8, confirm_seeds=0, tracking_uri="none")
     started = time.monotonic()

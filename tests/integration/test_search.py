@@ -122,6 +122,7 @@ def test_any_finished_trial_can_be_applied_and_others_are_refused(finished):
     assert not (finished.folder / "none").exists()
 
 
+@pytest.mark.slow
 def test_a_finished_study_goes_on_with_more_trials(make_workplace):
     place = make_workplace(n_trials=2, confirm_seeds=0, tracking_uri="none")
     first = place.results("run", "study.yaml")

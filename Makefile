@@ -26,7 +26,7 @@ system: ## Install the servers that integration tests start (Debian, as root): w
 	apt-get install -y -qq $$(cat tests/integration/debian-packages.txt)
 
 .PHONY: demo
-demo: $(READY) ## Search on real digits, ending with a Pareto front: about 3 minutes
+demo: $(READY) ## Search on real digits, ending with a Pareto front: about 2 minutes
 	@echo "==> Searching anti-sample hyperparameters for scikit-learn's digits (studies/demo.yaml)"
 	$(BIN)/antisample run studies/demo.yaml
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -100,6 +101,27 @@ def test_wrong_and_missing_tokens_are_turned_away(place):
         assert _ended(place, refused) == 2, _log(place)
     assert not (place.folder / "runs" / "wide").exists()
     assert "Traceback" not in _log(place)
+
+
+@pytest.mark.slow
+def test_a_check_says_what_is_good_and_what_to_do(place):
+    _wait_for_workers(place, 2)
+    assert _ended(place, place.antisample(0, "cluster", "check", "cluster.yaml")) == 0, _log(place)
+    good = " ".join(_log(place).split())
+    for said in (
+        f"torch {version('torch')}",
+        "on every node",
+        "all four packages from one place",
+        "reads and writes",
+        "clock within 1 s",
+    ):
+        assert said in good
+    assert good.count("reads and writes") == 3
+    cluster = yaml.safe_load((place.folder / "cluster.yaml").read_text())
+    gone = f"http://{place.hosts.address(0)}:1"
+    (place.folder / "gone.yaml").write_text(yaml.safe_dump({**cluster, "tracking_uri": gone}))
+    assert _ended(place, place.antisample(0, "cluster", "check", "gone.yaml")) == 1
+    assert f"bad {gone} does not answer" in " ".join(_log(place).split())
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ $(READY): requirements.lock pyproject.toml
 .PHONY: system
 system: ## Install the servers that integration tests start (Debian, as root): without them these tests skip
 	apt-get update -qq
-	apt-get install -y -qq $$(cat tests/integration/debian-packages.txt)
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$(cat tests/integration/debian-packages.txt)
 
 .PHONY: demo
 demo: $(READY) ## Search on real digits, ending with a Pareto front: about 2 minutes

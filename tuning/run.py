@@ -15,12 +15,12 @@ from tuning.confirm import confirm, missing_confirmations
 from tuning.directory import copy_projections, note_settings, prepared_directory, write_projections
 from tuning.endings import note_end
 from tuning.facts import note_facts
+from tuning.gpu_sharing import packed
 from tuning.housekeeping import Housekeeping
 from tuning.inspection import inspect
 from tuning.lease import held_lease, lease_place
 from tuning.machines import live_slots, machines
 from tuning.outcome import Outcome
-from tuning.packing import packed
 from tuning.progress import Progress
 from tuning.requests import RequestInputs, load_requests
 from tuning.resources import WorkerShare

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tuning.packing import GpuMemory, _measure
+from tuning.gpu_sharing import GpuMemory, _measure
 from tuning.requests import load_requests
 from tuning.study_file import load_study
 

@@ -76,15 +76,16 @@ def unlearn(task: dict[str, Any], params: dict[str, Any]) -> Iterator[tuple[floa
         yield right[True][0] / right[True][1], right[False][0] / right[False][1]
 
 
-def loop(task: dict[str, Any], trials: list[dict[str, Any]], started: float) -> dict[str, float]:
+def loop(task: dict[str, Any], trials: list[dict[str, Any]], started: float) -> dict[str, Any]:
     """Trial after trial in this process, with all cores."""
-    first = time.time() - started
+    first, ends = time.time() - started, []
     for params in trials:
-        list(unlearn(task, params))
-    return {"first_trial_s": first, "total_s": time.time() - started}
+        *_, (forget, retain) = unlearn(task, params)
+        ends.append((time.time() - started, forget, retain))
+    return {"first_trial_s": first, "total_s": time.time() - started, "ends": ends}
 
 
-def bare_ray(task: dict[str, Any], trials: list[dict[str, Any]], started: float) -> dict[str, float]:
+def bare_ray(task: dict[str, Any], trials: list[dict[str, Any]], started: float) -> dict[str, Any]:
     """Ray Tune with OptunaSearch, Ray's MLflow logging and a function trainable."""
     import ray  # noqa: PLC0415
     from ray import tune  # noqa: PLC0415
@@ -127,10 +128,15 @@ def bare_ray(task: dict[str, Any], trials: list[dict[str, Any]], started: float)
         raise RuntimeError(f"{results.num_errors} trials failed: {results.errors[0]}")
     total = time.time() - started
     ray.shutdown()
-    return {"first_trial_s": begun.stat().st_mtime - started, "total_s": total}
+    found = [result.metrics or {} for result in results]
+    return {
+        "first_trial_s": begun.stat().st_mtime - started,
+        "total_s": total,
+        "ends": sorted((one["timestamp"] - started, one["forget"], one["retain"]) for one in found),
+    }
 
 
-CONTESTANTS: dict[str, Callable[[dict[str, Any], list[dict[str, Any]], float], dict[str, float]]] = {
+CONTESTANTS: dict[str, Callable[[dict[str, Any], list[dict[str, Any]], float], dict[str, Any]]] = {
     "loop": loop,
     "bare Ray": bare_ray,
 }

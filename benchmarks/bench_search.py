@@ -5,10 +5,13 @@ CIFAR-10 with ResNet18 and 30 % of the retain data, best with `--trials 8 --repe
 commands of their own, MLflow included:
 
 - ours: `antisample run`, with its original model cached and without the runs with fresh seeds at its end;
+- stopping: the same with losers stopped early by their epochs, and twice as many trials;
 - loop: the plain rendition of the published procedure, trial after trial, with all cores;
 - bare Ray: Ray Tune, OptunaSearch, MLflowLoggerCallback and the plain rendition as a function trainable.
 
-All train five epochs a trial and search the same seven parameters; the loop's are those of our first run.
+All train five epochs a trial and search the same seven parameters; the loop's are those of our first run. Compared
+are whole runs (not for stopping), and seconds until the front covers the smallest hypervolume that any contestant
+ended with.
 """
 
 import argparse
@@ -25,9 +28,12 @@ from typing import Any
 import yaml
 from rich.console import Console
 from safetensors import safe_open
+from simulator import Search
 from surroundings import surroundings
 
 from tuning.directory import open_study
+from tuning.objectives import minimised_point
+from tuning.outcome import find_outcome
 
 RECORDS = Path(__file__).parent / "records"
 EPOCHS, FORGET = 5, 3
@@ -80,19 +86,24 @@ def command(*words: str) -> str:
     return done.stdout
 
 
-def ours(arguments: argparse.Namespace, folder: Path, repeat: int) -> dict[str, float]:
-    """Seconds of `antisample run`, and until its first trial was under way."""
-    path = folder / f"ours-{repeat}.yaml"
-    path.write_text(yaml.safe_dump(study(arguments, folder, path.stem, arguments.trials)))
+def ours(name: str, arguments: argparse.Namespace, folder: Path, repeat: int) -> dict[str, Any]:
+    """Seconds of `antisample run`, until its first trial was under way, and until each was complete."""
+    path = folder / f"{name}-{repeat}.yaml"
+    values = study(arguments, folder, path.stem, arguments.trials)
+    if name == "stopping":
+        del values["fixed"]["epochs"]
+        values |= {"n_trials": 2 * arguments.trials, "fidelity": {"attribute": "epochs"}}
+    path.write_text(yaml.safe_dump(values))
     started = time.time()
     command("run", str(path), "--quiet")
     total = time.time() - started
     records = open_study(folder / path.stem).records()
     begun = min(record.steps[0].timestamp_ms / 1000 - record.steps[0].elapsed_s for record in records if record.steps)
-    return {"first_trial_s": begun - started, "total_s": total}
+    ended = [((r.finished_ms or 0) / 1000 - started, *r.values) for r in records if r.values is not None]
+    return {"first_trial_s": begun - started, "total_s": total, "ends": sorted(ended)}
 
 
-def afternoon(name: str, arguments: argparse.Namespace, folder: Path, repeat: int) -> dict[str, float]:
+def afternoon(name: str, arguments: argparse.Namespace, folder: Path, repeat: int) -> dict[str, Any]:
     """A contestant of `afternoon.py` in a process of its own."""
     own = folder / f"{name.replace(' ', '-')}-{repeat}"
     own.mkdir()
@@ -119,8 +130,21 @@ def afternoon(name: str, arguments: argparse.Namespace, folder: Path, repeat: in
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{name}: {done.stderr[-3000:]}")
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
+
+
+def seconds_to_the_same(folder: Path, runs: dict[str, dict[str, Any]]) -> dict[str, float]:
+    """When the front of each contestant covered the smallest of their final hypervolumes."""
+    view = open_study(folder / "ours-0")
+    objectives = view.config.objectives
+    corner = minimised_point(find_outcome(view).reference, objectives)
+    searches = {
+        name: Search([(end[0], minimised_point(end[1:], objectives)) for end in run["ends"]], run["total_s"], 1)
+        for name, run in runs.items()
+    }
+    volume = min(search.hypervolume(corner) for search in searches.values())
+    return {name: search.seconds_to(volume, corner) for name, search in searches.items()}
 
 
 def main() -> None:
@@ -135,29 +159,39 @@ def main() -> None:
     arguments = parser.parse_args()
     console = Console()
     record: dict[str, Any] = {"command": " ".join(["python", *sys.argv]), **surroundings()}
-    runs: dict[str, list[dict[str, float]]] = {"ours": [], "loop": [], "bare Ray": []}
+    runs: dict[str, list[dict[str, Any]]] = {"ours": [], "stopping": [], "loop": [], "bare Ray": []}
+    same: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         train_original(arguments, folder)
         for repeat in range(arguments.repeats):
             for contestant, seen in runs.items():
-                if contestant == "ours":
-                    seen.append(ours(arguments, folder, repeat))
-                else:
-                    seen.append(afternoon(contestant, arguments, folder, repeat))
-                console.print(contestant, {key: round(value, 1) for key, value in seen[-1].items()})
-    record["runs"] = runs
-    record["trials_per_hour"] = {
-        contestant: 3600 * arguments.trials / median(run["total_s"] for run in seen)
-        for contestant, seen in runs.items()
-    }
-    record["ours_is_faster"] = {}
+                run = afternoon if contestant in ("loop", "bare Ray") else ours
+                seen.append(run(contestant, arguments, folder, repeat))
+                console.print(contestant, {key: round(seen[-1][key], 1) for key in ("first_trial_s", "total_s")})
+            same.append(seconds_to_the_same(folder, {contestant: seen[-1] for contestant, seen in runs.items()}))
+            console.print("to the same hypervolume", {key: round(value, 1) for key, value in same[-1].items()})
+            record |= {"runs": runs, "same_hypervolume_s": same, **ratios(arguments, runs, same)}
+            RECORDS.mkdir(exist_ok=True)
+            (RECORDS / f"{arguments.name}.json").write_text(json.dumps(record, indent=1))
+    for name, values in record["ours_is_faster"].items():
+        console.print(f"{name}: {median(values):.2f} x ({min(values):.2f} to {max(values):.2f}) the time of ours")
+
+
+def ratios(
+    arguments: argparse.Namespace, runs: dict[str, list[dict[str, Any]]], same: list[dict[str, float]]
+) -> dict[str, Any]:
+    """Trials an hour, and how many times as long as ours the others took, one number a repeat."""
+    whole = {name: [run["total_s"] for run in seen] for name, seen in runs.items() if name != "stopping"}
+    faster: dict[str, list[float]] = {}
     for other in ("loop", "bare Ray"):
-        ratios = [b["total_s"] / a["total_s"] for a, b in zip(runs["ours"], runs[other], strict=True)]
-        record["ours_is_faster"][other] = ratios
-        console.print(f"{other}: {median(ratios):.2f} x ({min(ratios):.2f} to {max(ratios):.2f}) the time of ours")
-    RECORDS.mkdir(exist_ok=True)
-    (RECORDS / f"{arguments.name}.json").write_text(json.dumps(record, indent=1))
+        faster[other] = [b / a for a, b in zip(whole["ours"], whole[other], strict=True)]
+        for mine in ("ours", "stopping"):
+            faster[f"{other}, same hypervolume as {mine}"] = [one[other] / one[mine] for one in same]
+    return {
+        "trials_per_hour": {name: 3600 * arguments.trials / median(seconds) for name, seconds in whole.items()},
+        "ours_is_faster": faster,
+    }
 
 
 if __name__ == "__main__":

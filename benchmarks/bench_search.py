@@ -155,11 +155,13 @@ def main() -> None:
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--trials", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--no-stopping", action="store_true", help="leaves that contestant out")
     parser.add_argument("--name", default="search")
     arguments = parser.parse_args()
     console = Console()
     record: dict[str, Any] = {"command": " ".join(["python", *sys.argv]), **surroundings()}
-    runs: dict[str, list[dict[str, Any]]] = {"ours": [], "stopping": [], "loop": [], "bare Ray": []}
+    contestants = ["ours", *([] if arguments.no_stopping else ["stopping"]), "loop", "bare Ray"]
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in contestants}
     same: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -186,7 +188,7 @@ def ratios(
     faster: dict[str, list[float]] = {}
     for other in ("loop", "bare Ray"):
         faster[other] = [b / a for a, b in zip(whole["ours"], whole[other], strict=True)]
-        for mine in ("ours", "stopping"):
+        for mine in {"ours", "stopping"} & set(runs):
             faster[f"{other}, same hypervolume as {mine}"] = [one[other] / one[mine] for one in same]
     return {
         "trials_per_hour": {name: 3600 * arguments.trials / median(seconds) for name, seconds in whole.items()},

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -24,6 +25,13 @@ class Cluster(BaseModel):
 
     tracking_uri: str | None = None
     allow_insecure: bool = False
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _no_password(cls, uri: str | None) -> str | None:
+        if uri is not None and urlsplit(uri).password is not None:
+            raise ValueError("must hold no password; MLflow reads MLFLOW_TRACKING_USERNAME and ..._PASSWORD")
+        return uri
 
 
 class SharedCluster(Cluster):
@@ -64,6 +72,7 @@ class StudyJob:
         study: The study as YAML; None to continue what lies in the directory.
         options: Further words for `antisample run`.
         home: Folder in which relative paths of the study begin.
+        register: Name under which the chosen model goes into MLflow's registry, if it is to.
     """
 
     name: str
@@ -71,6 +80,7 @@ class StudyJob:
     study: str | None
     options: tuple[str, ...] = ()
     home: Path = Path()
+    register: str | None = None
 
     @property
     def label(self) -> str:
@@ -80,7 +90,8 @@ class StudyJob:
     def command(self, folder: str) -> list[str]:
         """The command that searches, with the files of `files` in a folder."""
         what = ["run", f"{folder}/study.yaml"] if self.study is not None else ["resume", str(self.directory)]
-        return ["antisample", *what, *self.options, "--cluster", f"{folder}/cluster.yaml"]
+        registered = () if self.register is None else ("--register", self.register)
+        return ["antisample", *what, *self.options, *registered, "--cluster", f"{folder}/cluster.yaml"]
 
     def files(self, spec: SharedCluster, workers: int = 0) -> dict[str, str]:
         """What the driver reads on the cluster, by file name.

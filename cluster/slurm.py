@@ -1,6 +1,7 @@
 """Slurm: an sbatch script that starts Ray on the machines it is given, and the driver on the first of them."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -70,7 +71,7 @@ def render(spec: SlurmCluster, job: StudyJob, folder: Path, programs: Path) -> d
         directory=job.directory,
         requeue=spec.requeue,
         command=shlex.join(job.command(str(folder))),
-        resume=shlex.join(StudyJob(job.name, job.directory, None).command(str(folder))),
+        resume=shlex.join(replace(job, study=None, options=()).command(str(folder))),
     )
     return {SCRIPT: script, **job.files(spec)}
 

@@ -96,5 +96,6 @@ def load_cluster(path: Path) -> ClusterSpec:
 def _problem(error: Any) -> str:
     location = ".".join(str(part) for part in error["loc"][1:]) or "launcher"
     message = error["msg"].removeprefix("Value error, ")
-    shown = "" if "but got" in message or error["type"] == "missing" else f", but got {error['input']!r}"
+    said = "but got" in message or "no password" in message or error["type"] == "missing"
+    shown = "" if said else f", but got {error['input']!r}"
     return f"`{location}`: {message[0].lower()}{message[1:]}{shown}."

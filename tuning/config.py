@@ -1,6 +1,5 @@
 """Configuration of a study: what to make forget, what to search, how long, and on what."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +21,7 @@ from tuning.fidelity import FidelityConfig
 from tuning.names import find_space, find_starting_points, name_problems
 from tuning.objectives import ELAPSED, Constraint, Objective, default_objectives
 from tuning.resources import ResourceConfig
-
-_STORE = re.compile(r"(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://|databricks(://|$)")
-
-
-def tracking_problem(uri: str) -> str | None:
-    """What is wrong with the address of an MLflow store or server; None if it has the form of one."""
-    if _STORE.match(uri):
-        return None
-    return f"must be a server such as http://HOST:5000 or a database such as sqlite:///mlflow.db, but got {uri!r}."
+from tuning.tracking_address import tracking_problem
 
 
 class StudyConfig(BaseModel):

@@ -10,9 +10,10 @@ from antisample.config import UnlearnConfig
 from antisample.errors import ConfigError
 from antisample.splits import ForgetRequest
 from search_spaces import published_set
-from tuning.config import StudyConfig, tracking_problem
+from tuning.config import StudyConfig
 from tuning.reproduction.plan import ReproductionConfig
 from tuning.study_file import override_value, parse_study
+from tuning.tracking_address import tracking_problem
 
 
 def direct_config(options: dict[str, Any]) -> tuple[UnlearnConfig, dict[str, Any]]:
@@ -156,7 +157,7 @@ def check_uri(uri: str) -> None:
     """Raises ConfigError if `--tracking-uri` is none."""
     problem = tracking_problem(uri)
     if problem is not None:
-        raise ConfigError(f"`--tracking-uri` {problem}")
+        raise ConfigError(f"`--tracking-uri` {problem}.")
 
 
 def _task(options: dict[str, Any], model: str, dataset: str) -> dict[str, Any]:

@@ -199,9 +199,7 @@ def test_a_full_disk_ends_with_a_clear_error_and_the_study_goes_on_when_there_is
     filler = small_disk / "filler"
     with place.start("run", "study.yaml") as process:
         deadline = time.monotonic() + 120
-        while not (directory / "study.yaml").exists() or not any(
-            r.fidelity for r in open_study(directory).records()
-        ):
+        while not (directory / "study.yaml").exists() or not any(r.fidelity for r in open_study(directory).records()):
             assert process.poll() is None, process.stderr.read()
             assert time.monotonic() < deadline
             time.sleep(0.2)

@@ -149,9 +149,10 @@ def wait_for_finished(place, process, n):
 @pytest.mark.slow
 def test_a_search_logs_its_chosen_model_which_loads_and_is_registered(make_workplace, monkeypatch):
     place = make_workplace(n_trials=2, confirm_seeds=0, log_model=True)
-    outcome = place.results("run", "study.yaml")
+    outcome = place.results("run", "study.yaml", "--register", "forgets-3")
+    assert outcome["registered_version"] == 1
     sent = place.results("mlflow", "sync", "runs/small", "--register", "forgets-3")
-    assert (sent["models"], sent["version"]) == (0, 1), "the search has logged it"
+    assert (sent["models"], sent["version"]) == (0, 1), "the search has logged and registered it"
     assert {path.name for path in place.folder.iterdir()} == {"study.yaml", "runs"}
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place.folder / 'runs' / 'mlflow.db'}")
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")

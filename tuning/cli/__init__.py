@@ -1,7 +1,9 @@
 """The command line: `antisample`."""
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -20,6 +22,21 @@ for part in (studies, models, published):
     app.add_typer(part.app)
 app.add_typer(tracking.app, name="mlflow")
 app.add_typer(cluster.app, name="cluster")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"antisample {version('antisample')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Takes the options that need no command."""
 
 
 def main() -> None:

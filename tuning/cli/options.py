@@ -48,6 +48,10 @@ Select = Annotated[
 ClusterFile = Annotated[
     Path | None, typer.Option(metavar="CLUSTER.yaml", help="Where to run; by default on this machine.")
 ]
+RegisterAs = Annotated[
+    str | None,
+    typer.Option("--register", metavar="NAME", help="Put the chosen model into MLflow's registry as NAME."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the outcome only, no progress.")]
 
 

@@ -17,6 +17,7 @@ from tuning.cli.options import (
     Normalisation,
     Overrides,
     Quiet,
+    RegisterAs,
     Select,
     StudyDirectory,
     commands,
@@ -46,6 +47,7 @@ def run(
         Path | None, typer.Option(metavar="DIR", help="An earlier study over the same space, to start from.")
     ] = None,
     select: Select = None,
+    register: RegisterAs = None,
     cluster: ClusterFile = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -60,15 +62,21 @@ def run(
         "forget": forget,
         "forget_samples": forget_samples,
     }
-    commands("studies").run(study, flags, overrides, tracking_uri, warm_start, select, cluster, as_json, quiet)
+    commands("studies").run(
+        study, flags, overrides, tracking_uri, warm_start, select, register, cluster, as_json, quiet
+    )
 
 
 @app.command(epilog="Example: antisample resume runs/demo")
 def resume(
-    directory: StudyDirectory, cluster: ClusterFile = None, as_json: AsJson = False, quiet: Quiet = False
+    directory: StudyDirectory,
+    register: RegisterAs = None,
+    cluster: ClusterFile = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Continue a study that was stopped or whose driver died."""
-    commands("studies").resume(directory, cluster, as_json, quiet)
+    commands("studies").resume(directory, register, cluster, as_json, quiet)
 
 
 @app.command(epilog="Example: antisample report runs/demo --json")

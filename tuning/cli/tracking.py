@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tuning.cli.options import AsJson, StudyDirectory, commands
+from tuning.cli.options import AsJson, RegisterAs, StudyDirectory, commands
 
 app = typer.Typer(
     help="Deliver a study to MLflow: what it lacks, or everything to an empty store.",
@@ -19,9 +19,7 @@ def mlflow_sync(
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow store or server; by default the study's own.")
     ] = None,
-    register: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Put the chosen model into the registry under this name.")
-    ] = None,
+    register: RegisterAs = None,
     as_json: AsJson = False,
 ) -> None:
     """Deliver what MLflow lacks of a study, such as after the server was down; register its chosen model."""

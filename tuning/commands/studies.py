@@ -1,5 +1,6 @@
 """Running, continuing and looking at a study."""
 
+import shlex
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from cluster import (
     local_ray,
     submit,
 )
+from tuning import tracking
 from tuning.config import StudyConfig
 from tuning.directory import copy_projections, open_study, write_projections
 from tuning.display import apply_command, print_json, print_outcome, program, shown_path
@@ -47,6 +49,7 @@ def run(
     tracking_uri: str | None,
     warm_start: Path | None,
     select: str | None,
+    register: str | None,
     cluster: Path | None,
     as_json: bool,
     quiet: bool,
@@ -67,25 +70,29 @@ def run(
         if tracking_uri != "none":
             check_uri(tracking_uri)
         config = config.model_copy(update={"tracking_uri": tracking_uri})
-    if isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint:
-        words = ["run", "study.yaml", *(("--warm-start", str(warm_start)) if warm_start is not None else ())]
-        _send(spec, words, {"study.yaml": config.to_yaml()}, as_json, quiet)
     config = on_cluster(config, spec)
+    _check_registry(config, register)
+    if isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint:
+        words = ["run", "study.yaml", *_given("--warm-start", warm_start), *_given("--register", register)]
+        _send(spec, words, {"study.yaml": config.to_yaml()}, as_json, quiet)
     if isinstance(spec, SubmittedCluster):
-        _submit(spec, study_job(config, warm_start), as_json)
+        _submit(spec, study_job(config, warm_start, register), as_json)
     else:
-        _search(config, spec, as_json, quiet, warm_start)
+        _search(config, spec, as_json, quiet, warm_start, register)
 
 
-def resume(directory: Path, cluster: Path | None, as_json: bool, quiet: bool) -> None:
+def resume(directory: Path, register: str | None, cluster: Path | None, as_json: bool, quiet: bool) -> None:
     """Continues the study in a directory and prints its outcome."""
     spec = load_cluster(cluster) if cluster is not None else LOCAL
     if isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint:
-        _send(spec, ["resume", str(directory)], {}, as_json, quiet)
+        _send(spec, ["resume", str(directory), *_given("--register", register)], {}, as_json, quiet)
     if isinstance(spec, SubmittedCluster):
-        _submit(spec, StudyJob(directory.name, spec.shared_dir / directory, None, home=Path.cwd()), as_json)
+        place = spec.shared_dir / directory
+        _submit(spec, StudyJob(directory.name, place, None, home=Path.cwd(), register=register), as_json)
     else:
-        _search(open_study(directory).config, spec, as_json, quiet)
+        config = open_study(directory).config
+        _check_registry(config, register)
+        _search(config, spec, as_json, quiet, register=register)
 
 
 def report(directory: Path, select: str | None, as_json: bool) -> None:
@@ -105,6 +112,7 @@ def _search(
     as_json: bool,
     quiet: bool,
     warm_start: Path | None = None,
+    register: str | None = None,
 ) -> None:
     console = output(stderr=as_json)
     progress = Progress(console, quiet=quiet)
@@ -120,15 +128,25 @@ def _search(
                 soft_wrap=True,
             )
             raise typer.Exit(INTERRUPTED) from None
+    problem, version = progress.mlflow_problem, None
+    if register is not None and problem is None:
+        try:
+            version = tracking.sync(open_study(config.directory), config.mlflow_uri() or "", register).version
+        except tracking.DeliveryError as error:
+            problem = str(error)
     if as_json:
-        print_json({**outcome.to_json(), "directory": str(config.directory), "apply": apply_command(config)})
+        own = {"directory": str(config.directory), "apply": apply_command(config), "registered_version": version}
+        print_json({**outcome.to_json(), **own})
     else:
         print_outcome(console, outcome, config, progress.mlflow_link)
+        if version is not None:
+            console.print(f"Registered:    {register}, version {version}", soft_wrap=True)
     _print_storage_problem(console, progress.storage_problem, config)
-    if progress.mlflow_problem is not None:
-        command = f"{program('antisample')} mlflow sync {shown_path(config.directory)}"
+    if problem is not None:
+        words = [program("antisample"), "mlflow", "sync", shown_path(config.directory)]
+        command = " ".join([*words, *map(shlex.quote, _given("--register", register))])
         console.print(
-            f"MLflow lacks some of this study. {escape(progress.mlflow_problem)} Deliver it with: {command}",
+            f"MLflow lacks some of this study. {escape(problem)} Deliver it with: {command}",
             soft_wrap=True,
             style="yellow",
         )
@@ -166,10 +184,14 @@ def _send(spec: ExistingCluster, words: list[str], files: dict[str, str], as_jso
     )
 
 
-def study_job(config: StudyConfig, warm_start: Path | None = None) -> StudyJob:
+def study_job(config: StudyConfig, warm_start: Path | None = None, register: str | None = None) -> StudyJob:
     """A study to send; its folders are the cluster's."""
-    options = ("--warm-start", str(warm_start.absolute())) if warm_start is not None else ()
-    return StudyJob(config.name, config.directory, config.to_yaml(), options, Path.cwd())
+    options = _given("--warm-start", warm_start.absolute() if warm_start is not None else None)
+    return StudyJob(config.name, config.directory, config.to_yaml(), options, Path.cwd(), register)
+
+
+def _given(option: str, value: object | None) -> tuple[str, ...]:
+    return () if value is None else (option, str(value))
 
 
 def _submit(spec: SubmittedCluster, job: StudyJob, as_json: bool) -> None:
@@ -190,6 +212,11 @@ def on_cluster(config: StudyConfig, spec: ClusterSpec) -> StudyConfig:
             cache = spec.shared_dir / config.data.cache_dir
             changes["data"] = config.data.model_copy(update={"cache_dir": cache})
     return config.model_copy(update=changes)
+
+
+def _check_registry(config: StudyConfig, register: str | None) -> None:
+    if register is not None and (config.mlflow_uri() is None or not config.log_model):
+        raise ConfigError("`--register` needs MLflow: `tracking_uri` must not be none, nor `log_model` false.")
 
 
 def _ray_meanwhile(config: StudyConfig, spec: LocalCluster | ExistingCluster) -> AbstractContextManager[None]:

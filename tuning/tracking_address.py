@@ -1,0 +1,21 @@
+"""The address of an MLflow store or server, which never holds a password: studies keep it and print it."""
+
+import re
+from urllib.parse import urlsplit
+
+_FORM = re.compile(r"(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://|databricks(://|$)")
+
+
+def tracking_problem(uri: str) -> str | None:
+    """What is wrong with the address of an MLflow store or server; None if it has the form of one.
+
+    The text never holds a password.
+    """
+    if urlsplit(uri).password is not None:
+        return (
+            "must hold no password: MLflow reads MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD for a server, "
+            "and PostgreSQL's client PGPASSWORD or ~/.pgpass for a database"
+        )
+    if _FORM.match(uri):
+        return None
+    return f"must be a server such as http://HOST:5000 or a database such as sqlite:///mlflow.db, but got {uri!r}"

@@ -1,12 +1,12 @@
 """The command line: `antisample`."""
 
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+import antisample
 from antisample.errors import AntisampleError
 from search_spaces import SpaceError
 from tuning.cli import cluster, models, published, studies, tracking
@@ -26,7 +26,7 @@ app.add_typer(cluster.app, name="cluster")
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"antisample {version('antisample')}\n")
+        sys.stdout.write(f"antisample {antisample.__version__}\n")
         raise typer.Exit
 
 

@@ -112,6 +112,11 @@ def test_one_parent_and_one_child_a_trial_with_params_curves_and_state(finished,
     assert parent.info.start_time == finished.noted("created_ms")
     assert (done.trials, done.runs, done.steps, done.ends, done.files) == (3, 4, 4, 3, 6)
     assert f"/#/experiments/{parent.info.experiment_id}/runs?workflowType=machine_learning" in done.link
+    key = done.link.rpartition("viewStateShareKey=")[2]
+    view = json.loads(client.get_experiment(parent.info.experiment_id).tags[f"mlflow.sharedViewState.{key}"])
+    assert len(client.search_runs([parent.info.experiment_id], view["searchFilter"])) == 4
+    first = ["metrics.`validation/forget_accuracy`", "metrics.`validation/retain_accuracy`", "metrics.`elapsed_s`"]
+    assert view["selectedColumns"][:4] == [*first, "params.`unlearn_scale_lr`"]
     assert parent.info.artifact_uri.startswith((finished.config.runs_dir / "mlartifacts").resolve().as_uri())
 
 

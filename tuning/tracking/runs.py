@@ -3,7 +3,6 @@
 import logging
 import os
 from pathlib import Path
-from urllib.parse import quote
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -13,6 +12,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from tuning.journal import KernelLock
 from tuning.records import TrialRecord
 from tuning.tracking.content import EXPERIMENT, STUDY_TAG, TRIAL_TAG, StudyFacts
+from tuning.tracking.ui_view import SHARED_VIEW, shared_view
 
 _PAGE = 10_000
 
@@ -104,14 +104,18 @@ class StudyRuns:
             },
         )
 
+    def share_view(self) -> None:
+        """Has the MLflow UI open the study with its own filter and columns; see `shared_view`."""
+        client, experiment_id = self._connected()
+        view = shared_view(self._facts.columns, self._mine())
+        client.set_experiment_tag(experiment_id, f"{SHARED_VIEW}{self._facts.study_id}", view)
+
     def link(self) -> str | None:
         """Path and query of the study's runs in the MLflow UI, behind the server's address."""
         if self._connection is None:
             return None
-        return (
-            f"/#/experiments/{self._connection[1]}/runs?workflowType=machine_learning"
-            f"&searchFilter={quote(self._mine(), safe='')}&orderByKey=attributes.start_time&orderByAsc=false"
-        )
+        place = f"/#/experiments/{self._connection[1]}/runs"
+        return f"{place}?workflowType=machine_learning&viewStateShareKey={self._facts.study_id}"
 
     def _create(self, trial: int | None, name: str, start_ms: int, tags: dict[str, str]) -> Run:
         client, experiment_id = self._connected()

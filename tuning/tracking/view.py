@@ -115,6 +115,7 @@ class MlflowView:
         return client
 
     def _begin(self, client: MlflowClient) -> None:
+        self.runs.share_view()
         parent_id = self.runs.parent().info.run_id
         has = self._cursor.of(parent_id)
         if has.begun:

@@ -35,34 +35,56 @@ class Finding:
     advice: str = ""
 
 
-def check_cluster(shared_dir: Path | None, tracking_uri: str | None) -> list[Finding]:
+@dataclass(frozen=True)
+class Store:
+    """An object store that every node must read and write.
+
+    Attributes:
+        address: As it is shown.
+        scheme: `s3` or `gs`.
+        path: Bucket and folder.
+        options: Of Arrow's file system, by name.
+    """
+
+    address: str
+    scheme: str
+    path: str
+    options: dict[str, str]
+
+
+def check_cluster(shared_dir: Path | None, tracking_uri: str | None, store: Store | None = None) -> list[Finding]:
     """Checks the cluster that this process has joined.
 
     Args:
         shared_dir: A folder that every node must read and write; None to leave it out.
         tracking_uri: The MLflow server that the driver must reach; None to leave it out.
+        store: An object store; None to leave it out.
 
     Returns:
         Everything looked at, problems and not.
     """
     here = facts_of_this_node(None, "")
-    nodes, findings = _ask_all(shared_dir)
+    nodes, findings = _ask_all(shared_dir, store)
     findings += [_same(nodes, here, fact) for fact in ("antisample", "python", "torch", "ray")]
     findings += [_one_place(name, facts) for name, facts in nodes.items()]
     findings += [_gpus(name, facts) for name, facts in nodes.items() if facts["declared_gpus"] or facts["gpus"]]
     findings += [_clock(name, facts) for name, facts in nodes.items()]
     if shared_dir is not None:
         findings += [_shared(name, facts, shared_dir) for name, facts in nodes.items()]
+    if store is not None:
+        findings += [_reached(name, facts, store) for name, facts in nodes.items()]
     if tracking_uri is not None and tracking_uri.startswith("http"):
         findings.append(_tracking(tracking_uri))
     return findings
 
 
-def _ask_all(shared_dir: Path | None) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
+def _ask_all(shared_dir: Path | None, store: Store | None) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
     """What each node says of itself, by its address, and which ones said nothing."""
     cloudpickle.register_pickle_by_value(node_facts)  # type: ignore[no-untyped-call]  # a node need not have it
     task = ray.remote(num_cpus=0)(facts_of_this_node)
     nonce, answers, findings = uuid.uuid4().hex, {}, []
+    place = str(shared_dir) if shared_dir is not None else None
+    parcel = (store.scheme, store.path, store.options) if store is not None else None
     if shared_dir is not None:
         shared_dir.mkdir(parents=True, exist_ok=True)
         (shared_dir / f".check-{nonce}").write_text(nonce)
@@ -74,14 +96,15 @@ def _ask_all(shared_dir: Path | None) -> tuple[dict[str, dict[str, Any]], list[F
         try:
             ray.get(ask.remote(None, ""), timeout=_TIMEOUT_S)  # starts the worker, so that the next answer is quick
             asked = time.time()
-            facts = ray.get(ask.remote(str(shared_dir) if shared_dir else None, nonce), timeout=_TIMEOUT_S)
+            facts = ray.get(ask.remote(None, nonce), timeout=_TIMEOUT_S)
+            heard = time.time()
+            facts |= {"clock": facts["time"]} | ray.get(ask.remote(place, nonce, parcel), timeout=_TIMEOUT_S)
         except (ray.exceptions.RayError, ray.exceptions.GetTimeoutError) as error:
             reason = str(error).strip().splitlines()[-1]
             findings.append(Finding(False, f"{name} does not answer: {reason}", "Look at Ray's log on that node."))
             continue
-        heard = time.time()
         # The least that the clocks can differ by, whatever the way of the message took.
-        facts["clock_s"] = max(asked - facts["time"], facts["time"] - heard, 0.0)
+        facts["clock_s"] = max(asked - facts["clock"], facts["clock"] - heard, 0.0)
         facts["declared_gpus"] = node["Resources"].get("GPU", 0.0)
         answers[f"{name} ({facts['host']})"] = facts
     if shared_dir is not None:
@@ -135,6 +158,16 @@ def _shared(name: str, facts: dict[str, Any], shared_dir: Path) -> Finding:
         False,
         f"{name}: {shared_dir} {facts['shared']}",
         "Mount the same folder under the same path on every node, writable for the user that runs Ray.",
+    )
+
+
+def _reached(name: str, facts: dict[str, Any], store: Store) -> Finding:
+    if facts["store"] == "":
+        return Finding(True, f"{name}: reads and writes {store.address}")
+    return Finding(
+        False,
+        f"{name}: {store.address} {facts['store']}",
+        "Give every node credentials for it (environment, configuration file, or the role of the machine).",
     )
 
 

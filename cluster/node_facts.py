@@ -3,16 +3,21 @@
 from typing import Any
 
 
-def facts_of_this_node(shared_dir: str | None, nonce: str) -> dict[str, Any]:
+def facts_of_this_node(
+    shared_dir: str | None, nonce: str, store: tuple[str, str, dict[str, str]] | None = None
+) -> dict[str, Any]:
     """Looks at the machine that this runs on.
 
     Args:
         shared_dir: A folder where the driver has left a file with `nonce`; None to leave it out.
         nonce: Names that file.
+        store: Scheme (s3 or gs), bucket with folder, and options of Arrow's file system of an object store; None to
+            leave it out.
 
     Returns:
         Its clock (seconds since 1970), host name, versions (None where something is missing), the folder of each of
-        the four packages, the GPUs that torch sees, and what is wrong with the shared folder, "" for nothing.
+        the four packages, the GPUs that torch sees, and what is wrong with the shared folder and with the object
+        store, "" for nothing.
     """
     import importlib.metadata  # noqa: PLC0415  (runs elsewhere)
     import importlib.util  # noqa: PLC0415
@@ -40,6 +45,22 @@ def facts_of_this_node(shared_dir: str | None, nonce: str) -> dict[str, Any]:
             return f"cannot be used ({error.strerror}: {error.filename})"
         return ""
 
+    def wrong_with_store(scheme: str, path: str, options: dict[str, str]) -> str:
+        name = f"{path}/.check-{nonce}-{socket.gethostname()}"
+        try:
+            from pyarrow.fs import GcsFileSystem, S3FileSystem  # noqa: PLC0415
+
+            anonymous = {"anonymous": options.pop("anonymous") == "true"} if "anonymous" in options else {}
+            files = S3FileSystem(**options) if scheme == "s3" else GcsFileSystem(**options, **anonymous)
+            with files.open_output_stream(name) as out:
+                out.write(nonce.encode())
+            with files.open_input_stream(name) as content:
+                said = content.read().decode()
+            files.delete_file(name)
+        except (ImportError, OSError) as error:
+            return f"cannot be used ({' '.join(str(error).split())})"
+        return "" if said == nonce else "gives back something else than was written"
+
     try:
         import torch  # noqa: PLC0415
 
@@ -55,5 +76,6 @@ def facts_of_this_node(shared_dir: str | None, nonce: str) -> dict[str, Any]:
         "places": {name: place(name) for name in ("antisample", "search_spaces", "tuning", "cluster")},
         "gpus": gpus,
         "shared": wrong_with(shared_dir) if shared_dir is not None else "",
+        "store": wrong_with_store(*store) if store is not None else "",
         "time": time.time(),
     }

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tuning.cli.options import AsJson, commands
+from tuning.cli.options import AsJson, Overrides, commands
 
 app = typer.Typer(
     help="Look at a cluster before a study trusts it, and start what stands around it.",
@@ -15,20 +15,24 @@ app = typer.Typer(
 ClusterArgument = Annotated[Path, typer.Argument(metavar="CLUSTER.yaml", help="The cluster.")]
 
 
-@app.command("check", epilog="Example: antisample cluster check cluster.yaml")
-def check(cluster: ClusterArgument, as_json: AsJson = False) -> None:
-    """Check a running cluster: versions, shared folder, tracking server, GPUs, clocks. Exit code 1 for problems."""
-    commands("cluster").check(cluster, as_json)
+@app.command("check", epilog="Example: antisample cluster check cluster.yaml --study studies/demo.yaml")
+def check(
+    cluster: ClusterArgument,
+    study: Annotated[
+        Path | None, typer.Option(metavar="STUDY.yaml", help="Look at its object store and tracking server, too.")
+    ] = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a running cluster: versions, shared storage, tracking server, GPUs, clocks. Exit code 1 for problems."""
+    commands("cluster").check(cluster, study, overrides, as_json)
 
 
 @app.command("render", epilog="Example: antisample cluster render slurm.yaml --study studies/demo.yaml")
 def render(
     cluster: ClusterArgument,
     study: Annotated[Path, typer.Option(metavar="STUDY.yaml", help="The study.")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Overrides a value of the study; repeatable."),
-    ] = None,
+    overrides: Overrides = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the files there instead.")] = None,
 ) -> None:
     """Print what `run --cluster` would hand to Slurm, Kubernetes or `ray up`. Nothing is started."""

@@ -8,24 +8,29 @@ import typer
 from rich.markup import escape
 
 from antisample.errors import ConfigError
+from antisample.file_store import is_object_store
+from antisample.object_store import Address
 from cluster import ExistingCluster, SubmittedCluster, load_cluster
-from cluster.check import check_cluster
+from cluster.check import Store, check_cluster
 from cluster.existing import existing_ray
 from cluster.services import ADMIN, TrackingServer, running
 from cluster.submission import rendered, write_files
 from tuning.commands.studies import on_cluster, study_job
+from tuning.config import StudyConfig
 from tuning.display import print_json
 from tuning.progress import output
 from tuning.study_file import load_study
 
 
-def check(cluster: Path, as_json: bool) -> None:
+def check(cluster: Path, study: Path | None, overrides: list[str] | None, as_json: bool) -> None:
     """Prints what was found; exit code 1 if something is not as it must be."""
     spec = load_cluster(cluster)
+    config = load_study(study, overrides) if study is not None else None
     if not isinstance(spec, ExistingCluster) or spec.is_jobs_endpoint:
         raise ConfigError("only a running cluster with an address HOST:PORT can be checked.", str(cluster))
     with existing_ray(spec.address, spec.token_file, spec.allow_insecure, ship=False):
-        findings = check_cluster(spec.shared_dir, spec.tracking_uri)
+        uri = spec.tracking_uri if config is None else config.tracking_uri or spec.tracking_uri
+        findings = check_cluster(spec.shared_dir, uri, _store(config))
     if as_json:
         print_json({"findings": [asdict(finding) for finding in findings]})
     else:
@@ -37,6 +42,14 @@ def check(cluster: Path, as_json: bool) -> None:
                 console.print(f"      {escape(finding.advice)}", soft_wrap=True)
     if not all(finding.good for finding in findings):
         raise typer.Exit(1)
+
+
+def _store(config: StudyConfig | None) -> Store | None:
+    """Where a study keeps checkpoints and models, if that is an object store."""
+    if config is None or config.storage_path is None or not is_object_store(config.storage_path):
+        return None
+    place = Address.parse(str(config.storage_path))
+    return Store(place.shown, place.scheme, place.path, place.options)
 
 
 def render(cluster: Path, study: Path, overrides: list[str] | None, out: Path | None) -> None:

@@ -25,8 +25,8 @@ def columns_of(config: StudyConfig, parameters: Iterable[str]) -> tuple[str, ...
     Returns:
         As the UI names them, the first ones first.
     """
-    judged = [each.metric for each in (*config.objectives, *config.constraints) if each.metric != ELAPSED]
-    metrics = dict.fromkeys([*judged, *_ACCURACIES, "elapsed_s"])
+    judged = [*(each.metric for each in config.objectives), *(each.metric for each in config.constraints)]
+    metrics = dict.fromkeys([*(name for name in judged if name != ELAPSED), *_ACCURACIES, "elapsed_s"])
     return (
         *(f"metrics.`{name}`" for name in metrics),
         *(f"params.`{name}`" for name in parameters),

@@ -11,7 +11,7 @@ from tuning.outcome import Outcome, find_outcome
 from tuning.records import StepRecord, TrialRecord
 from tuning.study_view import StudyView
 from tuning.tracking.parent import description
-from tuning.tracking.ui_view import columns_of
+from tuning.tracking.ui_view import shown_metrics
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param, RunTag
@@ -37,7 +37,8 @@ class StudyFacts:
         fixed: Values of the method's configuration that are not searched.
         original: Metrics of the original model.
         data: What `data_set` takes of the images; None in studies from before it was noted.
-        columns: See `columns_of`.
+        metrics: What the MLflow UI shows first; see `shown_metrics`.
+        searched: Names of the parameters that are searched.
     """
 
     study_id: str
@@ -48,7 +49,8 @@ class StudyFacts:
     fixed: dict[str, Any]
     original: dict[str, float]
     data: dict[str, Any] | None
-    columns: tuple[str, ...]
+    metrics: tuple[str, ...]
+    searched: tuple[str, ...]
 
     @classmethod
     def of(cls, study: StudyView) -> "StudyFacts":
@@ -79,7 +81,8 @@ class StudyFacts:
             fixed=dict(config.fixed),
             original=study.noted("original", {}),
             data=_data(study),
-            columns=columns_of(config, study.space.parameters),
+            metrics=shown_metrics(config),
+            searched=tuple(study.space.parameters),
         )
 
     def trial_params(self, record: TrialRecord) -> "list[Param]":

@@ -105,9 +105,9 @@ class StudyRuns:
         )
 
     def share_view(self) -> None:
-        """Has the MLflow UI open the study with its own filter and columns; see `shared_view`."""
+        """Has the MLflow UI open the study with its own filter, columns and charts; see `shared_view`."""
         client, experiment_id = self._connected()
-        view = shared_view(self._facts.columns, self._mine())
+        view = shared_view(self._facts.metrics, self._facts.searched, self._mine())
         client.set_experiment_tag(experiment_id, f"{SHARED_VIEW}{self._facts.study_id}", view)
 
     def link(self) -> str | None:

@@ -1,52 +1,69 @@
-"""How the MLflow UI opens a study: its runs alone, and the columns that matter first.
+"""How the MLflow UI opens a study: its runs alone, the columns that matter first, and the trade-off as charts.
 
-The UI keeps such a view in a tag of the experiment, as its own button "Share" does: filter, order and columns as
-JSON, found by the key in the link.
+The UI keeps such a view in a tag of the experiment, as its own button "Share" does: filter, order, columns and charts
+as JSON, found by the key in the link. A tag holds 5,000 characters.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import islice
 
 from tuning.config import StudyConfig
 from tuning.objectives import ELAPSED
 
 SHARED_VIEW = "mlflow.sharedViewState."
+FORGET, RETAIN = "validation/forget_accuracy", "validation/retain_accuracy"
 _RUN_COLUMNS = ("attributes.`Run Name`", "runDateAndNestInfo")
-_ACCURACIES = ("validation/forget_accuracy", "validation/retain_accuracy")
+_SECTION = "trade-off"
+_MOST = 12
 
 
-def columns_of(config: StudyConfig, parameters: Iterable[str]) -> tuple[str, ...]:
-    """The columns of the table of runs: what is judged, seconds, what is searched, where a suggestion came from.
-
-    Args:
-        config: The study.
-        parameters: What it searches.
-
-    Returns:
-        As the UI names them, the first ones first.
-    """
+def shown_metrics(config: StudyConfig) -> tuple[str, ...]:
+    """The metrics that a trial is judged by, both accuracies, and seconds."""
     judged = [*(each.metric for each in config.objectives), *(each.metric for each in config.constraints)]
-    metrics = dict.fromkeys([*(name for name in judged if name != ELAPSED), *_ACCURACIES, "elapsed_s"])
-    return (
-        *(f"metrics.`{name}`" for name in metrics),
-        *(f"params.`{name}`" for name in parameters),
-        "tags.`antisample.origin`",
-    )
+    return tuple(dict.fromkeys([*(name for name in judged if name != ELAPSED), FORGET, RETAIN, "elapsed_s"]))
 
 
-def shared_view(columns: Iterable[str], search_filter: str) -> str:
+def shared_view(metrics: Sequence[str], parameters: Sequence[str], search_filter: str) -> str:
     """The view as the UI's tag holds it.
 
     Args:
-        columns: See `columns_of`.
+        metrics: Shown first in the table.
+        parameters: What is searched; the first ones are shown.
         search_filter: Finds the runs of the study, in MLflow's language.
     """
-    shown = list(columns)
+    parameters = list(islice(parameters, _MOST))
+    columns = [
+        *(f"metrics.`{name}`" for name in metrics),
+        *(f"params.`{name}`" for name in parameters),
+        "tags.`antisample.origin`",
+    ]
     view = {
         "searchFilter": search_filter,
         "orderByKey": "attributes.start_time",
         "orderByAsc": False,
-        "selectedColumns": shown,
-        "columnOrder": [*_RUN_COLUMNS, *shown],
+        "selectedColumns": columns,
+        "columnOrder": [*_RUN_COLUMNS, *columns],
+        "runsHiddenMode": "SHOW_ALL",
+        "compareRunSections": [{"uuid": _SECTION, "name": "Trade-off", "display": True, "isReordered": False}],
+        "compareRunCharts": [
+            _chart("SCATTER", "Forget and retain accuracy", xaxis=_axis(FORGET), yaxis=_axis(RETAIN)),
+            _chart(
+                "PARALLEL",
+                "What is searched, and both accuracies",
+                selectedParams=parameters,
+                selectedMetrics=[FORGET, RETAIN],
+                showAllRuns=True,
+            ),
+        ],
     }
     return json.dumps(view)
+
+
+def _chart(kind: str, title: str, **settings: object) -> dict[str, object]:
+    card = {"uuid": f"{_SECTION}-{kind}", "type": kind, "displayName": title, "metricSectionId": _SECTION}
+    return {**card, "runsCountToCompare": 500, "deleted": False, "isGenerated": False, **settings}
+
+
+def _axis(metric: str) -> dict[str, str]:
+    return {"key": metric, "type": "METRIC"}

@@ -1,0 +1,104 @@
+"""A study in the MLflow UI, in a real browser: the printed link, parent and trials, sorting, curves, comparing."""
+
+import re
+
+import pytest
+from chromium import chromium
+from mlflow import MlflowClient
+from mlflow_pages import column, compare_address, headers, mlflow_server, open_runs
+from recorded_study import record_study
+
+from tuning.tracking import sync
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+FORGET, RETAIN = "metrics.`validation/forget_accuracy`", "metrics.`validation/retain_accuracy`"
+NAME = "attributes.`Run Name`"
+
+
+@pytest.fixture(scope="module")
+def delivered(tmp_path_factory):
+    """A store with a study of 60 trials; its address and the link to the study."""
+    folder = tmp_path_factory.mktemp("pages")
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    return folder, uri, sync(record_study(folder / "runs", 60), uri).link
+
+
+@pytest.fixture(scope="module")
+def address(delivered):
+    folder, uri, _ = delivered
+    with mlflow_server(uri, folder) as address:
+        yield address
+
+
+@pytest.fixture
+def page(address):
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 1700, "height": 1000})
+        page.failed = []
+        page.on("pageerror", lambda error: page.failed.append(str(error)))
+        yield page
+
+
+@pytest.fixture
+def runs(page, address, delivered):
+    open_runs(page, address + delivered[2])
+    return page
+
+
+def test_the_link_opens_the_runs_of_the_study_with_what_matters_first(runs):
+    shown = [name for name in headers(runs) if name.startswith(("metrics.", "params."))]
+    assert shown[:4] == [FORGET, RETAIN, "metrics.`elapsed_s`", "params.`unlearn_scale_lr`"]
+    assert "recorded" in column(runs, NAME)
+    assert runs.failed == []
+
+
+def test_the_parent_folds_and_unfolds_its_trials(runs):
+    unfolded = column(runs, NAME)
+    assert len(unfolded) > 10
+    expander = runs.locator(".ag-row button[data-component-id$='runnamecellrenderer.tsx_46']").first
+    expander.click()
+    runs.wait_for_function("document.querySelectorAll('.ag-pinned-left-cols-container .ag-row').length < 3")
+    assert column(runs, NAME) == ["recorded"]
+    expander.click()
+    runs.wait_for_function("document.querySelectorAll('.ag-pinned-left-cols-container .ag-row').length > 10")
+
+
+def test_runs_sort_by_retain_accuracy(runs):
+    runs.get_by_test_id("sort-header-validation/retain_accuracy").click()
+    runs.wait_for_url(re.compile("orderByKey=metrics.*retain_accuracy"))
+    runs.wait_for_timeout(3000)
+    values = [float(text) for text in column(runs, RETAIN) if re.fullmatch(r"[0-9.e-]+", text)]
+    assert len(values) > 10
+    assert values == sorted(values, reverse=True)
+
+
+def test_the_charts_show_the_trade_off_and_parallel_coordinates(runs, address, delivered):
+    runs.goto(f"{address}{delivered[2]}&compareRunsMode=CHART")
+    runs.get_by_text("Trade-off").first.wait_for(timeout=60_000)
+    runs.get_by_text("Forget and retain accuracy").first.wait_for(timeout=60_000)
+    runs.wait_for_selector(".js-plotly-plot .scatterlayer .point", timeout=60_000)
+    runs.get_by_text("What is searched, and both accuracies").first.wait_for(timeout=60_000)
+    assert runs.failed == []
+
+
+def test_a_trial_has_its_curves(page, address, delivered):
+    client = MlflowClient(delivered[1])
+    experiment = client.get_experiment_by_name("antisample").experiment_id
+    run = client.search_runs([experiment], "tags.`antisample.trial` = '0'")[0].info.run_id
+    page.goto(f"{address}/#/experiments/{experiment}/runs/{run}/model-metrics")
+    page.wait_for_selector(".js-plotly-plot .scatterlayer path", timeout=120_000)
+    page.get_by_text("retain_accuracy").first.wait_for()
+    assert page.failed == []
+
+
+def test_fifty_trials_are_compared(page, address, delivered):
+    client = MlflowClient(delivered[1])
+    experiment = client.get_experiment_by_name("antisample").experiment_id
+    found = client.search_runs([experiment], "tags.`antisample.state` = 'COMPLETE'", max_results=50)
+    found += client.search_runs([experiment], "tags.`antisample.state` = 'PRUNED'", max_results=50 - len(found))
+    assert len(found) == 50
+    page.goto(compare_address(address, experiment, [run.info.run_id for run in found]))
+    page.get_by_text(re.compile("Comparing 50 Runs")).first.wait_for(timeout=120_000)
+    page.wait_for_selector(".js-plotly-plot .parcoords", timeout=60_000)
+    assert page.failed == []

@@ -38,4 +38,5 @@ def asked_for(workers: int, first_within_s: float = FIRST_WITHIN_S) -> Iterator[
             time.sleep(1)
         yield
     finally:
-        request_resources(bundles=[])
+        if ray.is_initialized():
+            request_resources(bundles=[])

@@ -1,5 +1,6 @@
 """What the descriptions of clusters have in common."""
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class Cluster(BaseModel):
     @field_validator("tracking_uri")
     @classmethod
     def _no_password(cls, uri: str | None) -> str | None:
-        if uri is not None and urlsplit(uri).password is not None:
+        if uri is not None and (urlsplit(uri).password is not None or "password=" in urlsplit(uri).query):
             raise ValueError("must hold no password; MLflow reads MLFLOW_TRACKING_USERNAME and ..._PASSWORD")
         return uri
 
@@ -84,8 +85,10 @@ class StudyJob:
 
     @property
     def label(self) -> str:
-        """A name for clusters and clouds: a DNS label, short enough for what they append."""
-        return "antisample-" + re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")[:30].rstrip("-")
+        """A name for clusters and clouds, another one for every directory: a DNS label, short enough to append to."""
+        name = re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")[:20].strip("-")
+        digest = hashlib.sha256(str(self.directory).encode()).hexdigest()[:8]
+        return "-".join(filter(None, ("antisample", name, digest)))
 
     def command(self, folder: str) -> list[str]:
         """The command that searches, with the files of `files` in a folder."""

@@ -2,7 +2,8 @@
 
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,37 +81,61 @@ def check_cluster(shared_dir: Path | None, tracking_uri: str | None, store: Stor
 
 def _ask_all(shared_dir: Path | None, store: Store | None) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
     """What each node says of itself, by its address, and which ones said nothing."""
-    cloudpickle.register_pickle_by_value(node_facts)  # type: ignore[no-untyped-call]  # a node need not have it
-    task = ray.remote(num_cpus=0)(facts_of_this_node)
-    nonce, answers, findings = uuid.uuid4().hex, {}, []
-    place = str(shared_dir) if shared_dir is not None else None
+    nonce = uuid.uuid4().hex
     parcel = (store.scheme, store.path, store.options) if store is not None else None
-    if shared_dir is not None:
-        shared_dir.mkdir(parents=True, exist_ok=True)
-        (shared_dir / f".check-{nonce}").write_text(nonce)
+    answers: dict[str, dict[str, Any]] = {}
+    findings: list[Finding] = []
     alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    for node in alive:
-        name = node["NodeManagerAddress"]
-        there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        ask = task.options(scheduling_strategy=there)
-        try:
-            ray.get(ask.remote(None, ""), timeout=_TIMEOUT_S)  # starts the worker, so that the next answer is quick
-            asked = time.time()
-            facts = ray.get(ask.remote(None, nonce), timeout=_TIMEOUT_S)
-            heard = time.time()
-            facts |= {"clock": facts["time"]} | ray.get(ask.remote(place, nonce, parcel), timeout=_TIMEOUT_S)
-        except (ray.exceptions.RayError, ray.exceptions.GetTimeoutError) as error:
-            reason = str(error).strip().splitlines()[-1]
-            findings.append(Finding(False, f"{name} does not answer: {reason}", "Look at Ray's log on that node."))
-            continue
-        # The least that the clocks can differ by, whatever the way of the message took.
-        facts["clock_s"] = max(asked - facts["clock"], facts["clock"] - heard, 0.0)
-        facts["declared_gpus"] = node["Resources"].get("GPU", 0.0)
-        answers[f"{name} ({facts['host']})"] = facts
-    if shared_dir is not None:
-        for path in shared_dir.glob(f".check-{nonce}*"):
-            path.unlink()
+    with _marked(shared_dir, nonce) as problem:
+        findings += [problem] if problem is not None else []
+        for node in alive:
+            said = _ask(node, str(shared_dir) if shared_dir is not None else None, nonce, parcel)
+            if isinstance(said, Finding):
+                findings.append(said)
+            else:
+                answers[f"{node['NodeManagerAddress']} ({said['host']})"] = said
     return answers, findings
+
+
+@contextmanager
+def _marked(shared_dir: Path | None, nonce: str) -> Iterator[Finding | None]:
+    """Has a file in the shared folder that every node has to find; yields why there is none."""
+    if shared_dir is None:
+        yield None
+        return
+    try:
+        (shared_dir / f".check-{nonce}").write_text(nonce)
+        problem = None
+    except OSError as error:
+        what = f"{shared_dir} cannot be written here ({error.strerror})"
+        problem = Finding(False, what, "Mount the shared folder on this machine, writable for this user.")
+    try:
+        yield problem
+    finally:
+        for path in shared_dir.glob(f".check-{nonce}*"):
+            path.unlink(missing_ok=True)
+
+
+def _ask(
+    node: dict[str, Any], place: str | None, nonce: str, parcel: tuple[str, str, dict[str, str]] | None
+) -> dict[str, Any] | Finding:
+    """What one node says of itself, and how far its clock is from this one's."""
+    cloudpickle.register_pickle_by_value(node_facts)  # type: ignore[no-untyped-call]  # a node need not have it
+    there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+    ask = ray.remote(num_cpus=0, scheduling_strategy=there)(facts_of_this_node)
+    try:
+        ray.get(ask.remote(None, ""), timeout=_TIMEOUT_S)  # starts the worker, so that the next answer is quick
+        asked = time.time()
+        facts: dict[str, Any] = ray.get(ask.remote(None, nonce), timeout=_TIMEOUT_S)
+        heard, clock = time.time(), facts["time"]
+        facts |= ray.get(ask.remote(place, nonce, parcel), timeout=_TIMEOUT_S)
+    except (ray.exceptions.RayError, ray.exceptions.GetTimeoutError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        what = f"{node['NodeManagerAddress']} does not answer: {reason}"
+        return Finding(False, what, "Look at Ray's log on that node.")
+    # The least that the clocks can differ by, whatever the way of the message took.
+    clock_s = max(asked - clock, clock - heard, 0.0)
+    return {**facts, "clock_s": clock_s, "declared_gpus": node["Resources"].get("GPU", 0.0)}
 
 
 def _same(nodes: dict[str, dict[str, Any]], here: dict[str, Any], fact: str) -> Finding:

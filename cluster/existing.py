@@ -38,7 +38,7 @@ def existing_ray(
     ship: bool = True,
     autoscaled_workers: int = 0,
 ) -> Iterator[None]:
-    """Joins a running Ray cluster for the length of a `with` block.
+    """Joins a running Ray cluster for the length of a `with` block; within another such block it changes nothing.
 
     This process must run on one of its machines. The cluster's workers run this program as it is here: its packages
     travel with the job.
@@ -56,6 +56,9 @@ def existing_ray(
     Raises:
         ClusterError: If nobody answers at the address, the token is wrong, or the cluster asks for none.
     """
+    if ray.is_initialized():
+        yield
+        return
     if address == "auto":
         address = os.environ.get("RAY_ADDRESS", "")
         if not address:

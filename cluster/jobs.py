@@ -11,6 +11,7 @@ from cluster.existing import package_folders
 from cluster.token import checked_token, use_token
 
 _LOOK_EVERY_S = 2.0
+_AWAY_S = 180.0
 
 
 def run_job(
@@ -20,7 +21,7 @@ def run_job(
     words: list[str],
     tell: Callable[[str], None],
     ship: bool = True,
-) -> int:
+) -> tuple[int, str]:
     """Sends a command to the cluster and follows it to its end; interrupting stops watching, not the command.
 
     Args:
@@ -28,14 +29,14 @@ def run_job(
         token_file: The cluster's token, mode 0600; None for a cluster without.
         files: Texts by file name, which the command finds in its working directory: the study, nothing else.
         words: Arguments of `antisample`.
-        tell: Called with what the command prints.
+        tell: Called with what the command prints, as it comes.
         ship: Whether this program's packages travel.
 
     Returns:
-        0 if it succeeded, else 1.
+        0 if it succeeded, else 1, and all that it printed.
 
     Raises:
-        ClusterError: If the endpoint does not answer or refuses.
+        ClusterError: If the endpoint does not answer or refuses, or is away for minutes later on.
     """
     if token_file is not None:
         use_token(checked_token(token_file))
@@ -57,11 +58,18 @@ def run_job(
                 [f"The Jobs endpoint {address} refuses: {' '.join(str(error).split())[:600]}"]
             ) from error
     tell(f"Job {job} at {address}; `ray job logs {job}` shows it, `ray job stop {job}` stops it.\n")
-    told = 0
+    told, heard = 0, time.monotonic()
     while True:
-        status, log = client.get_job_status(job), client.get_job_logs(job)
+        try:
+            status, log = client.get_job_status(job), client.get_job_logs(job)
+        except Exception as error:  # whatever the connection's layers raise; the job does not need this process
+            if time.monotonic() - heard > _AWAY_S:
+                raise ClusterError([f"{address} is away; job {job} goes on, see `ray job logs {job}`."]) from error
+            time.sleep(_LOOK_EVERY_S)
+            continue
+        heard = time.monotonic()
         tell(log[told:])
         told = len(log)
         if status.is_terminal():
-            return 0 if status == JobStatus.SUCCEEDED else 1
+            return (0 if status == JobStatus.SUCCEEDED else 1), log
         time.sleep(_LOOK_EVERY_S)

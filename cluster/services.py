@@ -2,6 +2,7 @@
 
 import configparser
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from cluster.errors import ClusterError
 from cluster.token import make_token
@@ -70,7 +73,7 @@ class TrackingServer:
         settings = configparser.ConfigParser(interpolation=None)
         settings["mlflow"] = {
             "default_permission": "READ",
-            "database_uri": self._store(),
+            "database_uri": self._store().replace("%", "%%"),  # MLflow's reader takes % for a reference
             "admin_username": ADMIN,
             "authorization_function": "mlflow.server.auth:authenticate_request_basic_auth",
         }
@@ -97,9 +100,13 @@ class TrackingServer:
         return self.database.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
 @contextmanager
 def running(server: TrackingServer) -> Iterator["subprocess.Popen[bytes]"]:
-    """Has the server running for the length of a `with` block.
+    """Has the server running for the length of a `with` block, which SIGTERM and a closed terminal end, too.
 
     Yields:
         Its process, which may end by itself; what it says is in `server.log` in its folder.
@@ -117,9 +124,12 @@ def running(server: TrackingServer) -> Iterator["subprocess.Popen[bytes]"]:
         process = subprocess.Popen(  # noqa: S603  (MLflow's own program)
             command, env=environment, stdout=log, stderr=log, start_new_session=True
         )
+    before = {number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield process
     finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
         process.terminate()
         try:
             process.wait(30)

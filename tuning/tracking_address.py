@@ -11,7 +11,7 @@ def tracking_problem(uri: str) -> str | None:
 
     The text never holds a password.
     """
-    if urlsplit(uri).password is not None:
+    if urlsplit(uri).password is not None or "password=" in urlsplit(uri).query:
         return (
             "must hold no password: MLflow reads MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD for a server, "
             "and PostgreSQL's client PGPASSWORD or ~/.pgpass for a database"

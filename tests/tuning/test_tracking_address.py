@@ -31,7 +31,8 @@ def test_what_is_neither_is_refused(uri):
 
 
 @pytest.mark.parametrize(
-    "uri", ["http://me:secret@host:5000", "postgresql://me:secret@host/db", "ftp://me:secret@host"]
+    "uri",
+    ["http://me:secret@host:5000", "postgresql://me:secret@host/db", "postgresql://host/db?user=me&password=secret"],
 )
 def test_a_password_is_refused_everywhere_and_shown_nowhere(uri, values, tmp_path):
     spec = tmp_path / "cluster.yaml"

@@ -1,6 +1,9 @@
 """Running, continuing and looking at a study."""
 
+import json
+import re
 import shlex
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -11,7 +14,7 @@ import yaml
 from rich.console import Console
 from rich.markup import escape
 
-from antisample.errors import ConfigError
+from antisample.errors import AntisampleError, ConfigError
 from antisample.file_store import is_object_store
 from cluster import (
     LOCAL,
@@ -29,6 +32,7 @@ from cluster import (
 )
 from tuning import tracking
 from tuning.config import StudyConfig
+from tuning.confirm import missing_confirmations
 from tuning.directory import copy_projections, open_study, write_projections
 from tuning.display import apply_command, print_json, print_outcome, program, shown_path
 from tuning.interruption import INTERRUPTED, second_ctrl_c_stops
@@ -37,6 +41,7 @@ from tuning.options import check_uri, selected, study_of_flags
 from tuning.outcome import Outcome
 from tuning.progress import Progress, output
 from tuning.study_file import load_study
+from tuning.study_view import StudyView
 
 _WANTED_SOON = ("tuning.run", "sklearn.model_selection", "sklearn.svm")
 """Modules that a driver uses before its first trial and that take seconds to import."""
@@ -129,10 +134,10 @@ def _search(
             )
             raise typer.Exit(INTERRUPTED) from None
     problem, version = progress.mlflow_problem, None
-    if register is not None and problem is None:
+    if register is not None and problem is None and outcome.chosen is not None:
         try:
-            version = tracking.sync(open_study(config.directory), config.mlflow_uri() or "", register).version
-        except tracking.DeliveryError as error:
+            version = tracking.sync(StudyView(config), config.mlflow_uri() or "", register).version
+        except (tracking.DeliveryError, AntisampleError) as error:
             problem = str(error)
     if as_json:
         own = {"directory": str(config.directory), "apply": apply_command(config), "registered_version": version}
@@ -150,6 +155,8 @@ def _search(
             soft_wrap=True,
             style="yellow",
         )
+    if outcome.chosen is None or (register is not None and version is None):
+        raise typer.Exit(1)
 
 
 def _print_storage_problem(console: Console, problem: str | None, config: StudyConfig) -> None:
@@ -161,11 +168,12 @@ def _print_storage_problem(console: Console, problem: str | None, config: StudyC
 def _found(
     config: StudyConfig, spec: LocalCluster | ExistingCluster, progress: Progress, warm_start: Path | None
 ) -> Outcome:
-    with _ray_meanwhile(config, spec):
+    launch = _launch(spec)
+    with nullcontext() if _is_over(config) else _ray_meanwhile(spec, launch):
         from tuning.run import InterruptedStudyError, run_study  # noqa: PLC0415  (Ray Tune takes seconds to import)
 
         try:
-            return run_study(config, progress, local_ray, warm_start)
+            return run_study(config, progress, launch, warm_start)
         except InterruptedStudyError:
             raise KeyboardInterrupt from None
         finally:
@@ -178,10 +186,17 @@ def _send(spec: ExistingCluster, words: list[str], files: dict[str, str], as_jso
 
     within = yaml.safe_dump({"launcher": "existing", **spec.within().model_dump(mode="json")})
     words = [*words, "--cluster", "cluster.yaml", *(["--json"] * as_json), *(["--quiet"] * quiet)]
-    say = partial(print, end="", flush=True)
-    raise typer.Exit(
-        run_job(spec.address, spec.token_file, {**files, "cluster.yaml": within}, words, say, spec.ship_program)
-    )
+    console = output(stderr=as_json)
+    say = partial(console.print, end="", soft_wrap=True, markup=False, highlight=False)
+    sent = {**files, "cluster.yaml": within}
+    try:
+        code, log = run_job(spec.address, spec.token_file, sent, words, say, spec.ship_program)
+    except KeyboardInterrupt:
+        console.print("Not watched any more; the job goes on.")
+        raise typer.Exit(INTERRUPTED) from None
+    if as_json and (answer := re.search(r"^\{\n.*?^\}$", log, re.MULTILINE | re.DOTALL)) is not None:
+        print_json(json.loads(answer.group()))
+    raise typer.Exit(code)
 
 
 def study_job(config: StudyConfig, warm_start: Path | None = None, register: str | None = None) -> StudyJob:
@@ -219,14 +234,35 @@ def _check_registry(config: StudyConfig, register: str | None) -> None:
         raise ConfigError("`--register` needs MLflow: `tracking_uri` must not be none, nor `log_model` false.")
 
 
-def _ray_meanwhile(config: StudyConfig, spec: LocalCluster | ExistingCluster) -> AbstractContextManager[None]:
-    """Has Ray before anything is loaded where a search will need it: a study that has not come to an end yet."""
+def _launch(spec: LocalCluster | ExistingCluster) -> Callable[[], AbstractContextManager[None]]:
+    """How Ray is had for the length of a `with` block; what has begun before stays as it is."""
+    if isinstance(spec, LocalCluster):
+        return partial(local_ray, spec.num_cpus, spec.num_gpus)
+    return partial(
+        existing_ray,
+        spec.address,
+        spec.token_file,
+        spec.allow_insecure,
+        spec.ship_program,
+        spec.autoscaled_workers,
+    )
+
+
+def _ray_meanwhile(
+    spec: LocalCluster | ExistingCluster, launch: Callable[[], AbstractContextManager[None]]
+) -> AbstractContextManager[None]:
+    """Has Ray before anything is loaded, for a search that will need it."""
+    if isinstance(spec, LocalCluster):
+        return early_ray(_WANTED_SOON, "tuning.trainable", spec.num_cpus, spec.num_gpus)
+    return launch()
+
+
+def _is_over(config: StudyConfig) -> bool:
+    """Whether nothing is left for Ray to do, or another driver does it."""
     holder = lease_place(config).read()
-    over = (config.directory / "trials.parquet").exists()
-    if over or (holder is not None and holder.is_alive()):
-        return nullcontext()
-    if isinstance(spec, ExistingCluster):
-        return existing_ray(
-            spec.address, spec.token_file, spec.allow_insecure, spec.ship_program, spec.autoscaled_workers
-        )
-    return early_ray(_WANTED_SOON, "tuning.trainable", spec.num_cpus, spec.num_gpus)
+    if holder is not None and holder.is_alive():
+        return True
+    if not (config.directory / "trials.parquet").exists():  # written at every end, and by `antisample report`
+        return False
+    study = StudyView(config)
+    return study.is_over() and not missing_confirmations(study)

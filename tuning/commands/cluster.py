@@ -11,11 +11,12 @@ from antisample.errors import ConfigError
 from antisample.file_store import is_object_store
 from antisample.object_store import Address
 from cluster import ExistingCluster, SubmittedCluster, load_cluster
-from cluster.check import Store, check_cluster
+from cluster.check import check_cluster
 from cluster.existing import existing_ray
+from cluster.findings import Store
 from cluster.services import ADMIN, TrackingServer, running
 from cluster.submission import rendered, write_files
-from tuning.commands.studies import on_cluster, study_job
+from tuning.commands.launching import on_cluster, study_job
 from tuning.config import StudyConfig
 from tuning.display import print_json
 from tuning.progress import output

@@ -1,0 +1,138 @@
+"""How a study gets where it is to run: here, on a cluster that runs, or sent to one."""
+
+import json
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+import yaml
+
+from antisample.file_store import is_object_store
+from cluster import (
+    ClusterSpec,
+    ExistingCluster,
+    LocalCluster,
+    SharedCluster,
+    StudyJob,
+    SubmittedCluster,
+    early_ray,
+    existing_ray,
+    local_ray,
+    submit,
+)
+from tuning.config import StudyConfig
+from tuning.confirm import missing_confirmations
+from tuning.display import print_json
+from tuning.interruption import INTERRUPTED
+from tuning.lease import lease_place
+from tuning.outcome import Outcome
+from tuning.progress import Progress, output
+from tuning.study_view import StudyView
+
+_WANTED_SOON = ("tuning.run", "sklearn.model_selection", "sklearn.svm")
+"""Modules that a driver uses before its first trial and that take seconds to import."""
+
+
+def run_from_here(
+    config: StudyConfig, spec: LocalCluster | ExistingCluster, progress: Progress, warm_start: Path | None
+) -> Outcome:
+    """Runs or continues a study with the driver in this process; KeyboardInterrupt if the user stops it."""
+    launch = _launch(spec)
+    with nullcontext() if _is_over(config) else _ray_meanwhile(spec, launch):
+        from tuning.run import InterruptedStudyError, run_study  # noqa: PLC0415  (Ray Tune takes seconds to import)
+
+        try:
+            return run_study(config, progress, launch, warm_start)
+        except InterruptedStudyError:
+            raise KeyboardInterrupt from None
+        finally:
+            progress.close()
+
+
+def _launch(spec: LocalCluster | ExistingCluster) -> Callable[[], AbstractContextManager[None]]:
+    """How Ray is had for the length of a `with` block; what has begun before stays as it is."""
+    if isinstance(spec, LocalCluster):
+        return partial(local_ray, spec.num_cpus, spec.num_gpus)
+    return partial(
+        existing_ray,
+        spec.address,
+        spec.token_file,
+        spec.allow_insecure,
+        spec.ship_program,
+        spec.autoscaled_workers,
+    )
+
+
+def _ray_meanwhile(
+    spec: LocalCluster | ExistingCluster, launch: Callable[[], AbstractContextManager[None]]
+) -> AbstractContextManager[None]:
+    """Has Ray before anything is loaded, for a search that will need it."""
+    if isinstance(spec, LocalCluster):
+        return early_ray(_WANTED_SOON, "tuning.trainable", spec.num_cpus, spec.num_gpus)
+    return launch()
+
+
+def _is_over(config: StudyConfig) -> bool:
+    """Whether nothing is left for Ray to do, or another driver does it."""
+    holder = lease_place(config).read()
+    if holder is not None and holder.is_alive():
+        return True
+    if not (config.directory / "trials.parquet").exists():  # written at every end, and by `antisample report`
+        return False
+    study = StudyView(config)
+    return study.is_over() and not missing_confirmations(study)
+
+
+def send(spec: ExistingCluster, words: list[str], files: dict[str, str], as_json: bool, quiet: bool) -> NoReturn:
+    """Has the driver run on the cluster, and ends with its exit code."""
+    from cluster.jobs import run_job  # noqa: PLC0415  (imports Ray's dashboard)
+
+    within = yaml.safe_dump({"launcher": "existing", **spec.within().model_dump(mode="json")})
+    words = [*words, "--cluster", "cluster.yaml", *(["--json"] * as_json), *(["--quiet"] * quiet)]
+    console = output(stderr=as_json)
+    say = partial(console.print, end="", soft_wrap=True, markup=False, highlight=False)
+    sent = {**files, "cluster.yaml": within}
+    try:
+        code, log = run_job(spec.address, spec.token_file, sent, words, say, spec.ship_program)
+    except KeyboardInterrupt:
+        console.print("Not watched any more; the job goes on.")
+        raise typer.Exit(INTERRUPTED) from None
+    if as_json and (answer := re.search(r"^\{\n.*?^\}$", log, re.MULTILINE | re.DOTALL)) is not None:
+        print_json(json.loads(answer.group()))
+    raise typer.Exit(code)
+
+
+def submit_study(spec: SubmittedCluster, job: StudyJob, as_json: bool) -> None:
+    """Hands a study to a cluster that is made for it, and prints how to follow it."""
+    said: list[str] = []
+    submit(spec, job, said.append if as_json else partial(print, flush=True))
+    if as_json:
+        print_json({"directory": str(job.directory), "submitted": said})
+
+
+def study_job(config: StudyConfig, warm_start: Path | None = None, register: str | None = None) -> StudyJob:
+    """A study to send; its folders are the cluster's."""
+    options = given("--warm-start", warm_start.absolute() if warm_start is not None else None)
+    return StudyJob(config.name, config.directory, config.to_yaml(), options, Path.cwd(), register)
+
+
+def given(option: str, value: object | None) -> tuple[str, ...]:
+    """An option and its value as words of a command; nothing where there is no value."""
+    return () if value is None else (option, str(value))
+
+
+def on_cluster(config: StudyConfig, spec: ClusterSpec) -> StudyConfig:
+    """A study with its folders where every machine of the cluster has them, and the cluster's tracking server."""
+    changes: dict[str, Any] = {}
+    if config.tracking_uri is None and spec.tracking_uri is not None:
+        changes["tracking_uri"] = spec.tracking_uri
+    if isinstance(spec, SharedCluster):
+        changes["runs_dir"] = spec.shared_dir / config.runs_dir
+        if not is_object_store(config.data.cache_dir):
+            cache = spec.shared_dir / config.data.cache_dir
+            changes["data"] = config.data.model_copy(update={"cache_dir": cache})
+    return config.model_copy(update=changes)

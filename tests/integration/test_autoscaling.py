@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cluster.token import make_token
+from tuning.directory import open_study
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -80,7 +82,9 @@ def growing(tmp_path):
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_machines_come_when_a_study_begins_and_go_when_it_ends(growing):
+@pytest.fixture
+def say(growing):
+    """Runs one of the programs above and returns its words."""
     address, token, environment = growing
 
     def say(program):
@@ -91,10 +95,41 @@ def test_machines_come_when_a_study_begins_and_go_when_it_ends(growing):
         assert done.returncode == 0, done.stderr
         return done.stdout.split()
 
-    assert say(COUNT) == ["now", "0"]
-    words = say(DRIVER)
-    assert (words[0], words[2:]) == ("first", ["all", "2"])
+    return say
+
+
+def wait_for_none(say):
     deadline = time.monotonic() + 180
     while say(COUNT) != ["now", "0"]:
         assert time.monotonic() < deadline, "idle machines stay"
         time.sleep(2)
+
+
+def test_machines_come_when_a_study_begins_and_go_when_it_ends(say):
+    assert say(COUNT) == ["now", "0"]
+    words = say(DRIVER)
+    assert (words[0], words[2:]) == ("first", ["all", "2"])
+    wait_for_none(say)
+
+
+def test_a_study_on_machines_that_come_for_it_ends_well_and_gives_them_back(growing, say, tmp_path):
+    address, token, environment = growing
+    study = {
+        "name": "grown", "data": {"source": "digits"}, "model": {"name": "SmallCNN", "recipe": {"epochs": 4}},
+        "forget": {"classes": [3]}, "n_trials": 4, "confirm_seeds": 0, "log_model": False,
+    }  # fmt: skip
+    cluster = {
+        "launcher": "existing", "address": address, "token_file": str(token), "shared_dir": str(tmp_path / "shared"),
+        "ship_program": False, "autoscaled_workers": 2,
+    }  # fmt: skip
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    (tmp_path / "cluster.yaml").write_text(yaml.safe_dump(cluster))
+    command = [sys.executable, "-m", "tuning", "run", "study.yaml", "--cluster", "cluster.yaml"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Pareto front" in done.stdout
+    records = open_study(tmp_path / "shared" / "runs" / "grown").records()
+    assert [record.state for record in records] == ["COMPLETE"] * 4
+    wait_for_none(say)

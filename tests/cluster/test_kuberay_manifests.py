@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -91,7 +92,17 @@ def test_every_pod_mounts_the_shared_volume_and_the_head_the_study(manifests):
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("Demo_1.x", "demo-1-x"), ("7", "7"), ("a" * 60, "a" * 30), ("A.", "a")]
+    ("name", "expected"),
+    [("Demo_1.x", "demo-1-x-"), ("7", "7-"), ("a" * 60, "a" * 20 + "-"), ("A.", "a-"), ("_", "")],
 )
 def test_names_are_ones_that_kubernetes_takes(name, expected):
-    assert StudyJob(name, Path("/x"), None).label == f"antisample-{expected}"
+    label = StudyJob(name, Path("/x"), None).label
+    assert re.fullmatch(rf"antisample-{expected}[0-9a-f]{{8}}", label)
+    assert len(label) <= 40
+
+
+def test_studies_whose_names_begin_alike_have_names_of_their_own():
+    names = [f"MobileNet_v2-fashionMNIST-forget-{digit}" for digit in range(10)]
+    assert len({StudyJob(name, Path("/shared/runs") / name, None).label for name in names}) == 10
+    twice = [StudyJob("demo", Path(f"/shared/{user}/runs/demo"), None).label for user in ("me", "you")]
+    assert len(set(twice)) == 2

@@ -36,12 +36,14 @@ def _status(address: str, password: str | None) -> int:
         return error.code
 
 
-def test_the_server_lets_in_who_knows_the_password_and_nobody_else(tmp_path):
+@pytest.mark.parametrize(("end", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_the_server_lets_in_who_knows_the_password_and_nobody_else(tmp_path, end, code):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     secrets = tmp_path / "secrets"
     with postgresql() as database:
+        database += ("&" if "?" in database else "?") + "application_name=a%20b"  # a percent sign of an address
         command = [PROGRAM, "cluster", "services", "--database", database, "--artifacts", str(tmp_path / "artifacts")]
         command += ["--folder", str(secrets), "--port", str(port)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
@@ -57,13 +59,13 @@ def test_the_server_lets_in_who_knows_the_password_and_nobody_else(tmp_path):
             seen = [_status(address, shown) for shown in (None, "wrong", password)]
             family = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
             words = " ".join(" ".join(psutil.Process(pid).cmdline()) for pid in family)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(end)
             said = process.communicate(timeout=60)[0]
     assert seen == [401, 401, 200], _log(secrets)
     assert password not in words + said + _log(secrets)
     for path in (secrets / "admin-password", secrets / "flask-secret", secrets / "basic_auth.ini"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert process.returncode == 0
+    assert process.returncode == code
     assert not [pid for pid in family if psutil.pid_exists(pid)]
 
 

@@ -42,8 +42,8 @@ def test_the_server_lets_in_who_knows_the_password_and_nobody_else(tmp_path, end
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     secrets = tmp_path / "secrets"
-    with postgresql() as database:
-        database += ("&" if "?" in database else "?") + "application_name=a%20b"  # a percent sign of an address
+    with postgresql() as place:
+        database = f"{place}{'&' if '?' in place else '?'}application_name=a%20b"  # addresses may hold percent signs
         command = [PROGRAM, "cluster", "services", "--database", database, "--artifacts", str(tmp_path / "artifacts")]
         command += ["--folder", str(secrets), "--port", str(port)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:

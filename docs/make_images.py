@@ -1,11 +1,17 @@
 """Makes the pictures in docs/images from a finished study: `make images`."""
 
 import sys
+import tempfile
 from pathlib import Path
 
 from chromium import chromium, open_report
+from mlflow_pages import mlflow_server, open_charts, open_runs
 from PIL import Image
 from playwright.sync_api import Browser
+
+from tuning.directory import open_study
+from tuning.tracking import StudyFacts
+from tuning.tracking.runs import StudyRuns
 
 IMAGES = Path(__file__).parent / "images"
 _COLOURS = 128
@@ -16,6 +22,7 @@ def main(directory: Path) -> None:
     IMAGES.mkdir(exist_ok=True)
     with chromium() as browser:
         take_report(browser, directory / "report.html")
+        take_mlflow(browser, directory)
     for path in sorted(IMAGES.glob("*.png")):
         with Image.open(path) as image:
             small = image.convert("RGB").quantize(_COLOURS)
@@ -33,6 +40,25 @@ def take_report(browser: Browser, path: Path) -> None:
         if scheme == "light":
             page.locator("#inside").screenshot(path=IMAGES / "report-anti-samples.png")
             page.locator("#timeline").screenshot(path=IMAGES / "report-timeline.png")
+        page.close()
+
+
+def take_mlflow(browser: Browser, directory: Path) -> None:
+    """The study's runs in the MLflow UI, as a table and as charts."""
+    study = open_study(directory)
+    uri = study.config.mlflow_uri()
+    if uri is None:
+        raise ValueError(f"{directory} was not tracked in MLflow.")
+    runs = StudyRuns(StudyFacts.of(study), uri)
+    runs.connect()
+    with tempfile.TemporaryDirectory() as folder, mlflow_server(uri, Path(folder)) as address:
+        page = browser.new_page(viewport={"width": 1500, "height": 820})
+        open_runs(page, f"{address}{runs.link()}")
+        page.wait_for_timeout(2000)
+        page.screenshot(path=IMAGES / "mlflow-runs.png")
+        open_charts(page, f"{address}{runs.link()}")
+        page.wait_for_timeout(2000)
+        page.screenshot(path=IMAGES / "mlflow-charts.png")
         page.close()
 
 

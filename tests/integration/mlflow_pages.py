@@ -51,6 +51,12 @@ def open_runs(page: Page, address: str) -> None:
     page.wait_for_selector(_ROWS, timeout=120_000)
 
 
+def open_charts(page: Page, address: str) -> None:
+    """Opens the same link with charts instead of the table, and waits until the trade-off is drawn."""
+    page.goto(f"{address}&compareRunsMode=CHART")
+    page.wait_for_selector(".js-plotly-plot .scatterlayer .point", timeout=120_000)
+
+
 def column(page: Page, name: str) -> list[str]:
     """The values of a column of the table, from top to bottom, as far as they are on the screen."""
     found = page.eval_on_selector_all(

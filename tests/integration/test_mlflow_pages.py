@@ -5,7 +5,7 @@ import re
 import pytest
 from chromium import chromium
 from mlflow import MlflowClient
-from mlflow_pages import column, compare_address, headers, mlflow_server, open_runs
+from mlflow_pages import column, compare_address, headers, mlflow_server, open_charts, open_runs
 from recorded_study import record_study
 
 from tuning.tracking import sync
@@ -74,10 +74,9 @@ def test_runs_sort_by_retain_accuracy(runs):
 
 
 def test_the_charts_show_the_trade_off_and_parallel_coordinates(runs, address, delivered):
-    runs.goto(f"{address}{delivered[2]}&compareRunsMode=CHART")
+    open_charts(runs, f"{address}{delivered[2]}")
     runs.get_by_text("Trade-off").first.wait_for(timeout=60_000)
     runs.get_by_text("Forget and retain accuracy").first.wait_for(timeout=60_000)
-    runs.wait_for_selector(".js-plotly-plot .scatterlayer .point", timeout=60_000)
     runs.get_by_text("What is searched, and both accuracies").first.wait_for(timeout=60_000)
     assert runs.failed == []
 

@@ -86,7 +86,8 @@ class Study(StudyView):
     def ask(self, key: str) -> TrialRecord | None:
         """Suggests the next trial, or None if enough are finished or under way.
 
-        Trials that a dead driver left RUNNING come first, with their number and parameters.
+        Trials that a dead driver left RUNNING come first, with their number and parameters; where it died while it
+        asked, the missing ones are suggested now.
 
         Args:
             key: The executor's name of the trial; the same key gives the same trial.
@@ -106,6 +107,7 @@ class Study(StudyView):
             return None
         else:
             trial = self._suggestions.ask(self._reader.typical_s())
+        if "started_ms" not in trial.user_attrs:
             # Optuna's own times are local ones without a time zone: read elsewhere they are others.
             trial.set_user_attr("started_ms", _now_ms())
         trial.set_user_attr("key", key)
@@ -238,7 +240,7 @@ class Study(StudyView):
 
     def _adopt(self, number: int) -> optuna.Trial:
         frozen: FrozenTrial = self._study.get_trials(deepcopy=False)[number]
-        return optuna.Trial(self._study, frozen._trial_id)
+        return self._suggestions.adopt(frozen._trial_id)
 
     def _check_lease(self) -> None:
         if self._lease is not None:

@@ -16,7 +16,7 @@ class LeaseFile:
     """Keeps the lease in a file. See `LeasePlace`.
 
     Args:
-        directory: Of the study; exists.
+        directory: Of the study; made when the lease is taken.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -33,6 +33,10 @@ class LeaseFile:
 
     def take(self, mine: Holder) -> Holder | None:
         """See `LeasePlace`."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"{self.where}: cannot be written ({error.strerror}).") from error
         with self._locked() as holder:
             if holder is not None:
                 holder.refuse_if_alive(self.where)

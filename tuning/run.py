@@ -12,7 +12,7 @@ from ray import tune
 from antisample.device import choose_device, describe_device, has_bfloat16_unit
 from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
-from tuning.directory import copy_projections, note_settings, prepared_directory, write_projections
+from tuning.directory import check_directory, copy_projections, note_settings, prepared_directory, write_projections
 from tuning.endings import note_end
 from tuning.facts import note_facts
 from tuning.gpu_sharing import packed
@@ -66,8 +66,9 @@ def run_study(
     progress = progress or Progress(quiet=True)
     share = worker_share(config)
     with ExitStack() as stack:
-        with prepared_directory(config):
-            lease = stack.enter_context(held_lease(lease_place(config)))
+        check_directory(config)
+        lease = stack.enter_context(held_lease(lease_place(config)))
+        with prepared_directory(config, lease):
             study = Study(config, lease)
             note_settings(study)
             files = StudyFiles.of(config)

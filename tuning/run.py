@@ -99,6 +99,8 @@ def run_study(
             if tracker is not None:
                 tracker.close(None, timeout_s=5)
             raise
+        # A dead or interrupted driver left trials running that no search asked for, since `n_trials` was lowered.
+        study.settle("Interrupted: the study is over.")
         inspect(study, inputs)
         if tracker is not None and config.log_model:
             _pack(study, inputs, progress)

@@ -79,11 +79,11 @@ def run_study(
                 progress.say("  it trains faster with `precision: bfloat16`; see docs/performance.md")
             progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
             inputs = load_requests(config, progress.training_epoch, progress.reference_epoch)
-        note_facts(study, inputs)
+            note_facts(study, inputs)
+            if warm_start is not None:  # before the study can be resumed, where nothing says so any more
+                progress.say(take_over(study, warm_start).in_words())
         if config.storage_path is not None:
             files.claim(study.noted("id"))
-        if warm_start is not None:
-            progress.say(take_over(study, warm_start).in_words())
         progress.start(study, _slots(config, share))
         tracker = _tracker(study)
         if tracker is not None:

@@ -66,8 +66,8 @@ class Study(StudyView):
         self._running: dict[str, optuna.Trial] = {}
         self._orphans = [trial.number for trial in existing if trial.state == TrialState.RUNNING]
         self._listeners: list[Listener] = []
-        begun = {trial.user_attrs.get("origin") for trial in existing}
-        self._starting_points = [point for point in config.starting_points() if point[0] not in begun]
+        self._origins = {trial.user_attrs.get("origin") for trial in existing}
+        self._starting_points = config.starting_points()
 
     @contextmanager
     def remembered(self) -> Iterator[None]:
@@ -211,9 +211,16 @@ class Study(StudyView):
         return len(keys)
 
     def enqueue(self, params: dict[str, Any], origin: str) -> None:
-        """Has these parameters tried before the sampler suggests again, after whatever waits already."""
+        """Has these parameters tried before the sampler suggests again, after whatever waits already.
+
+        Args:
+            params: By name.
+            origin: Says where they are from; what is known by this name is not tried again.
+        """
         self._check_lease()
-        self._study.enqueue_trial(params, user_attrs={"origin": origin})
+        if origin not in self._origins:
+            self._study.enqueue_trial(params, user_attrs={"origin": origin})
+            self._origins.add(origin)
 
     def learn(self, trials: list[dict[str, Any]]) -> None:
         """Shows finished trials of elsewhere, each with `params` and `values`, to the sampler and to nothing else."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from antisample.errors import ConfigError
 from tuning.run import run_study
 from tuning.study_file import parse_study
 
@@ -40,3 +41,16 @@ def test_trials_that_were_interrupted_end_with_a_study_that_needs_them_no_more(
     assert {name: run.info.status for name, run in children.items()} == {"0": "FINISHED", "1": "FAILED"}
     retry = again.ask("c")
     assert (retry.params, retry.origin) == (left.params, "sampler, retry of 1")
+
+
+def test_a_study_is_kept_only_with_the_warm_start_that_it_was_to_have(values, make_study, metrics):
+    """Once it is kept it can be resumed, and `resume` knows of no warm start."""
+    earlier = parse_study({**values, "name": "earlier", "fixed": {"p": 0.9}})
+    other_space = make_study(earlier)
+    (earlier.directory / "study.yaml").write_text(earlier.to_yaml())
+    other_space.ask("a")
+    other_space.complete("a", metrics(0.0, 0.8), {})
+    config = parse_study(values)
+    with pytest.raises(ConfigError, match="must have searched the same space"):
+        run_study(config, warm_start=earlier.directory)
+    assert not config.directory.exists()

@@ -47,6 +47,7 @@ class Lease:
 
         Raises:
             LeaseLostError: If another driver has taken over.
+            DataError: If that cannot be found out.
         """
         holder = self._place.read()
         if holder is None or holder.token != self.token:

@@ -8,7 +8,9 @@ from pathlib import Path
 import yaml
 
 from antisample.errors import ConfigError, DataError, StorageError
+from antisample.files import check_writable, whole_file
 from tuning.config import StudyConfig
+from tuning.lease import Lease
 from tuning.outcome import Outcome, find_outcome
 from tuning.records import write_table
 from tuning.report import write_report
@@ -117,36 +119,50 @@ def _differences(before: StudyConfig, now: StudyConfig, but_for: set[str]) -> li
     return [f"`{key}` was {old.get(key)!r} and is now {new[key]!r}." for key in other]
 
 
-@contextmanager
-def prepared_directory(config: StudyConfig) -> Iterator[None]:
-    """Makes the study's directory, or checks that it holds the same study; keeps it only if the block succeeds.
+def check_directory(config: StudyConfig) -> None:
+    """Makes sure that the study's directory does not hold another study.
 
     Raises:
-        ConfigError: If it holds another study; the differing keys are named.
-        DataError: If it cannot be written.
+        ConfigError: If it does; the differing keys are named.
     """
     path = config.directory / "study.yaml"
-    if path.is_file():
-        # Read through the configuration, so that a study from before a key existed has its default.
-        stored = parse_study(yaml.safe_load(path.read_text()), str(path))
-        other = _differences(stored, config, _MAY_CHANGE)
-        if other:
-            raise ConfigError(
-                [*other, "Choose another `name`, or delete the folder to start over."],
-                f"{config.directory} holds another study",
-            )
-    is_new = not config.directory.exists()
-    partial = path.with_suffix(".partial")
+    if not path.is_file():
+        return
+    # Read through the configuration, so that a study from before a key existed has its default.
+    stored = parse_study(yaml.safe_load(path.read_text()), str(path))
+    other = _differences(stored, config, _MAY_CHANGE)
+    if other:
+        raise ConfigError(
+            [*other, "Choose another `name`, or delete the folder to start over."],
+            f"{config.directory} holds another study",
+        )
+
+
+@contextmanager
+def prepared_directory(config: StudyConfig, lease: Lease) -> Iterator[None]:
+    """Makes the study's directory, or checks that it holds the same study; keeps it only if the block succeeds.
+
+    Args:
+        config: The study.
+        lease: On it; once another driver has taken over, nothing is written or deleted here.
+
+    Raises:
+        ConfigError: See `check_directory`.
+        DataError: If it cannot be written.
+    """
+    check_directory(config)
     try:
         config.directory.mkdir(parents=True, exist_ok=True)
-        partial.write_text(config.to_yaml())
     except OSError as error:
         raise DataError(f"{config.directory}: cannot be written ({error.strerror}).") from error
+    check_writable(config.directory)
+    is_new = {path.stem for path in config.directory.iterdir()} <= {"driver"}  # it holds the lease and nothing else
     try:
         yield
+        lease.check()
+        with whole_file(config.directory / "study.yaml") as unfinished:
+            unfinished.write_text(config.to_yaml())
     except BaseException:
-        partial.unlink()
-        if is_new:
-            shutil.rmtree(config.directory)
+        if is_new and lease.is_held():
+            shutil.rmtree(config.directory, ignore_errors=True)
         raise
-    partial.replace(path)

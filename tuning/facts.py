@@ -37,12 +37,12 @@ def note_facts(study: Study, inputs: RequestInputs) -> None:
     remember_id(study.config.directory, study.noted("id"))
     if study.noted("original") is None:
         metrics = original_metrics(study.config, inputs)
-        study.note("original", metrics.values)
+        study.note("fingerprints", fingerprints)
         study.note("original_counts", metrics.counts)
         study.note("images", {"train": len(first.dataset.train), "test": len(first.dataset.test)})
         study.note("class_names", list(first.dataset.class_names))
         study.note("forget_requests", [list(each.splits.forget_classes) for each in inputs])
-        study.note("fingerprints", fingerprints)
+        study.note("original", metrics.values)  # the last: where it is known, all of them are
     changed = [name for name, known in study.noted("fingerprints", {}).items() if known != fingerprints[name]]
     if changed:
         raise DataError(

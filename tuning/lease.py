@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from antisample.errors import DataError
 from tuning.config import StudyConfig
 from tuning.lease_file import LeaseFile
 from tuning.lease_holder import BEAT_S, Holder, LeaseLostError, LeasePlace
@@ -46,10 +47,19 @@ class Lease:
 
         Raises:
             LeaseLostError: If another driver has taken over.
+            DataError: If that cannot be found out.
         """
         holder = self._place.read()
         if holder is None or holder.token != self.token:
             raise LeaseLostError(f"{self._place.where}: another driver has taken over ({holder or 'and is done'}).")
+
+    def is_held(self) -> bool:
+        """Whether this process holds the lease for certain."""
+        try:
+            self.check()
+        except DataError:
+            return False
+        return True
 
     def note_ray(self, session: str) -> None:
         """Keeps the folder of the Ray session, by which a later driver finds processes left behind."""
@@ -85,10 +95,11 @@ def held_lease(place: LeasePlace) -> Iterator[Lease]:
     """Holds the lease on a study for the length of a block, and first ends what a dead driver left running.
 
     Args:
-        place: See `lease_place`; the study's directory exists.
+        place: See `lease_place`.
 
     Raises:
         ConfigError: If a living driver holds it.
+        DataError: If it cannot be kept there.
     """
     lease = Lease(place)
     lease.take()

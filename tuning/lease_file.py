@@ -1,7 +1,8 @@
 """The lease on a study that is kept in its directory: the file `driver.json`."""
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -11,12 +12,14 @@ from antisample.files import whole_file
 from tuning.journal import KernelLock
 from tuning.lease_holder import Holder
 
+_PAUSES_S = (0.2, 1.0)
+
 
 class LeaseFile:
     """Keeps the lease in a file. See `LeasePlace`.
 
     Args:
-        directory: Of the study; exists.
+        directory: Of the study; made when the lease is taken.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -24,15 +27,30 @@ class LeaseFile:
         self._path = directory / "driver.json"
 
     def read(self) -> Holder | None:
-        """See `LeasePlace`."""
+        """See `LeasePlace`. A file that cannot be read says nothing about who holds the lease."""
         try:
+            content = self._content()
             # A lease from before it named its machine is taken for one of this machine.
-            return Holder(**json.loads(self._path.read_text()))
-        except (OSError, ValueError, TypeError):
+            return Holder(**json.loads(content)) if content is not None else None
+        except (ValueError, TypeError):
             return None
+
+    def _content(self, pauses_s: Sequence[float] = _PAUSES_S) -> str | None:
+        """What the file holds, None if it is missing; a network file system may fail for a moment only."""
+        try:
+            return self._path.read_text()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            if not pauses_s:
+                raise DataError(f"{self._path}: cannot be read ({error.strerror}).") from error
+        time.sleep(pauses_s[0])
+        return self._content(pauses_s[1:])
 
     def take(self, mine: Holder) -> Holder | None:
         """See `LeasePlace`."""
+        with self._as_data_error():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._locked() as holder:
             if holder is not None:
                 holder.refuse_if_alive(self.where)
@@ -41,24 +59,30 @@ class LeaseFile:
 
     def beat(self, mine: Holder) -> None:
         """See `LeasePlace`."""
-        # On a full disk the next beat may find room, and nothing else depends on this one.
-        with suppress(DataError, FileNotFoundError), self._locked() as holder:
+        # A full disk may have room at the next beat, a file system that is away be back; nothing else depends on it.
+        with suppress(DataError), self._locked() as holder:
             if holder is not None and holder.token == mine.token:
                 self._write(mine)
 
     def give_back(self, token: str) -> None:
-        """See `LeasePlace`."""
-        if not self._path.exists():
-            return  # the directory of a study that could not be started is gone
-        with self._locked() as holder:
+        """See `LeasePlace`. Where it cannot be done the lease ends with this process."""
+        # The directory of a study that could not be started is gone.
+        with suppress(DataError), self._locked() as holder:
             if holder is not None and holder.token == token:
                 self._path.unlink()
 
     @contextmanager
     def _locked(self) -> Iterator[Holder | None]:
         """Keeps everyone else from changing the lease; yields who holds it."""
-        with KernelLock(self._path.with_suffix(".lock")):
+        with self._as_data_error(), KernelLock(self._path.with_suffix(".lock")):
             yield self.read()
+
+    @contextmanager
+    def _as_data_error(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise DataError(f"{self.where}: cannot be written ({error.strerror}).") from error
 
     def _write(self, holder: Holder) -> None:
         with whole_file(self._path) as unfinished:

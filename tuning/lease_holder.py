@@ -101,13 +101,18 @@ class LeasePlace(Protocol):
     where: str
 
     def read(self) -> Holder | None:
-        """Who holds the lease, alive or not; None if nobody does."""
+        """Who holds the lease, alive or not; None if nobody does.
+
+        Raises:
+            DataError: If that cannot be found out.
+        """
 
     def take(self, mine: Holder) -> Holder | None:
         """Makes `mine` the holder, and returns the one before, who has died; None if nobody held it.
 
         Raises:
             ConfigError: If a living driver holds it.
+            DataError: If it cannot be written.
         """
 
     def beat(self, mine: Holder) -> None:

@@ -6,9 +6,9 @@ from pydantic import ValidationError
 
 from antisample.config import validation_problems
 from antisample.errors import ConfigError
-from antisample.methods import find_method, method_names
+from antisample.methods import MethodConfig, find_method, method_names
 from antisample.models import find_builder
-from search_spaces import SearchSpace, SpaceError, Value, load_space, published_set
+from search_spaces import ChoiceParameter, Parameter, SearchSpace, SpaceError, Value, load_space, published_set
 
 
 def find_space(method: str, space: str | None, fixed: Iterable[str]) -> SearchSpace:
@@ -23,9 +23,11 @@ def find_space(method: str, space: str | None, fixed: Iterable[str]) -> SearchSp
         The space.
 
     Raises:
-        ConfigError: If the space does not exist, breaks a rule, or is of another method.
+        ConfigError: If the space does not exist, breaks a rule, is of another method, or holds values that the method
+            refuses.
     """
-    known = find_method(method).config_type.model_fields
+    config_type = find_method(method).config_type
+    known = config_type.model_fields.keys() - {"name"}
     try:
         found = load_space(space or method)
         left = found.without(set(fixed))
@@ -34,13 +36,36 @@ def find_space(method: str, space: str | None, fixed: Iterable[str]) -> SearchSp
     problems = [
         f"`space` {found.name!r} has a parameter {name!r}, which the method {method!r} does not know."
         for name in found.parameters
-        if name not in known or name == "name"
+        if name not in known
     ]
     if found.method != method:
         problems.append(f"`space` {found.name!r} is for the method {found.method!r}, not {method!r}.")
+    problems += [
+        f"`space` {found.name!r}: {problem.replace('`', '`parameters.', 1)}"
+        for name, parameter in left.parameters.items()
+        if name in known and found.method == method
+        for value in _extremes(parameter)
+        for problem in _refusals(config_type, {name: value})
+    ]
     if problems:
         raise ConfigError(problems)
     return left
+
+
+def _extremes(parameter: Parameter) -> tuple[Value, ...]:
+    """What a method must take to take every value: each choice, or both ends and a fraction between them."""
+    if isinstance(parameter, ChoiceParameter):
+        return parameter.choices
+    low, high = parameter.low, parameter.high
+    return (int(low), int(high)) if parameter.integer else (low, high, low + 0.382 * (high - low))
+
+
+def _refusals(config_type: type[MethodConfig], values: Mapping[str, Value]) -> list[str]:
+    try:
+        config_type.model_validate(dict(values))
+    except ValidationError as error:
+        return validation_problems(error)
+    return []
 
 
 def find_starting_points(
@@ -91,10 +116,8 @@ def name_problems(
             problems += error.problems
     if method not in method_names():
         return problems
-    try:
-        find_method(method).config_type.model_validate(dict(fixed))
-    except ValidationError as error:
-        problems += [problem.replace("`", "`fixed.", 1) for problem in validation_problems(error)]
+    refused = _refusals(find_method(method).config_type, fixed)
+    problems += [problem.replace("`", "`fixed.", 1) for problem in refused]
     try:
         find_starting_points(method, find_space(method, space, fixed), published)
     except ConfigError as error:

@@ -12,7 +12,7 @@ from ray import tune
 from antisample.device import choose_device, describe_device, has_bfloat16_unit
 from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
-from tuning.directory import copy_projections, note_settings, prepared_directory, write_projections
+from tuning.directory import check_directory, copy_projections, note_settings, prepared_directory, write_projections
 from tuning.endings import note_end
 from tuning.facts import note_facts
 from tuning.gpu_sharing import packed
@@ -66,8 +66,9 @@ def run_study(
     progress = progress or Progress(quiet=True)
     share = worker_share(config)
     with ExitStack() as stack:
-        with prepared_directory(config):
-            lease = stack.enter_context(held_lease(lease_place(config)))
+        check_directory(config)
+        lease = stack.enter_context(held_lease(lease_place(config)))
+        with prepared_directory(config, lease):
             study = Study(config, lease)
             note_settings(study)
             files = StudyFiles.of(config)
@@ -78,11 +79,11 @@ def run_study(
                 progress.say("  it trains faster with `precision: bfloat16`; see docs/performance.md")
             progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
             inputs = load_requests(config, progress.training_epoch, progress.reference_epoch)
-        note_facts(study, inputs)
+            note_facts(study, inputs)
+            if warm_start is not None:  # before the study can be resumed, where nothing says so any more
+                progress.say(take_over(study, warm_start).in_words())
         if config.storage_path is not None:
             files.claim(study.noted("id"))
-        if warm_start is not None:
-            progress.say(take_over(study, warm_start).in_words())
         progress.start(study, _slots(config, share))
         tracker = _tracker(study)
         if tracker is not None:
@@ -98,6 +99,8 @@ def run_study(
             if tracker is not None:
                 tracker.close(None, timeout_s=5)
             raise
+        # A dead or interrupted driver left trials running that no search asked for, since `n_trials` was lowered.
+        study.settle("Interrupted: the study is over.")
         inspect(study, inputs)
         if tracker is not None and config.log_model:
             _pack(study, inputs, progress)

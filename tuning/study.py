@@ -66,8 +66,8 @@ class Study(StudyView):
         self._running: dict[str, optuna.Trial] = {}
         self._orphans = [trial.number for trial in existing if trial.state == TrialState.RUNNING]
         self._listeners: list[Listener] = []
-        begun = {trial.user_attrs.get("origin") for trial in existing}
-        self._starting_points = [point for point in config.starting_points() if point[0] not in begun]
+        self._origins = {trial.user_attrs.get("origin") for trial in existing}
+        self._starting_points = config.starting_points()
 
     @contextmanager
     def remembered(self) -> Iterator[None]:
@@ -86,7 +86,8 @@ class Study(StudyView):
     def ask(self, key: str) -> TrialRecord | None:
         """Suggests the next trial, or None if enough are finished or under way.
 
-        Trials that a dead driver left RUNNING come first, with their number and parameters.
+        Trials that a dead driver left RUNNING come first, with their number and parameters; where it died while it
+        asked, the missing ones are suggested now.
 
         Args:
             key: The executor's name of the trial; the same key gives the same trial.
@@ -106,6 +107,7 @@ class Study(StudyView):
             return None
         else:
             trial = self._suggestions.ask(self._reader.typical_s())
+        if "started_ms" not in trial.user_attrs:
             # Optuna's own times are local ones without a time zone: read elsewhere they are others.
             trial.set_user_attr("started_ms", _now_ms())
         trial.set_user_attr("key", key)
@@ -209,9 +211,16 @@ class Study(StudyView):
         return len(keys)
 
     def enqueue(self, params: dict[str, Any], origin: str) -> None:
-        """Has these parameters tried before the sampler suggests again, after whatever waits already."""
+        """Has these parameters tried before the sampler suggests again, after whatever waits already.
+
+        Args:
+            params: By name.
+            origin: Says where they are from; what is known by this name is not tried again.
+        """
         self._check_lease()
-        self._study.enqueue_trial(params, user_attrs={"origin": origin})
+        if origin not in self._origins:
+            self._study.enqueue_trial(params, user_attrs={"origin": origin})
+            self._origins.add(origin)
 
     def learn(self, trials: list[dict[str, Any]]) -> None:
         """Shows finished trials of elsewhere, each with `params` and `values`, to the sampler and to nothing else."""
@@ -238,7 +247,7 @@ class Study(StudyView):
 
     def _adopt(self, number: int) -> optuna.Trial:
         frozen: FrozenTrial = self._study.get_trials(deepcopy=False)[number]
-        return optuna.Trial(self._study, frozen._trial_id)
+        return self._suggestions.adopt(frozen._trial_id)
 
     def _check_lease(self) -> None:
         if self._lease is not None:

@@ -57,6 +57,20 @@ class Suggestions:
             self._use("tpe")
         return trial
 
+    def adopt(self, trial_id: int) -> optuna.Trial:
+        """A trial that is in the study already, with all of its parameters.
+
+        Optuna adds a trial first and suggests its parameters one by one, so a driver that dies meanwhile leaves some
+        out. Those are suggested now; what is kept, or was given when the trial was enqueued, stays.
+
+        Args:
+            trial_id: Optuna's.
+        """
+        trial = optuna.Trial(self._study, trial_id)
+        for name, distribution in self._distributions.items():
+            trial._suggest(name, distribution)
+        return trial
+
     def learn(self, trials: list[dict[str, Any]]) -> None:
         """Shows finished trials of another study, each with `params` and `values`, to the sampler."""
         self._learned = [

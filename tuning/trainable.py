@@ -73,7 +73,11 @@ class UnlearnTrainable(tune.Trainable):
         self._finals = [_Final(step["metrics"], step["elapsed_s"], step["evaluation_s"]) for step in known]
         self._steps_before = known[-1]["step"] if known else 0
         self._halvings = 0
-        self._start_replicate()
+        self._refused: str | None = None
+        try:
+            self._start_replicate()
+        except AntisampleError as error:
+            self._refused = _in_words(error)
         return True
 
     def step(self) -> dict[str, Any]:
@@ -82,6 +86,8 @@ class UnlearnTrainable(tune.Trainable):
         Returns:
             The report as text under REPORT_KEY and whether the trial is over; or the reason why it failed.
         """
+        if self._refused is not None:
+            return {ERROR_KEY: self._refused, "done": True}
         while (result := self._epoch()) is None:
             if not self._halve_batch():
                 return {ERROR_KEY: OUT_OF_MEMORY, "done": True}
@@ -110,7 +116,7 @@ class UnlearnTrainable(tune.Trainable):
                 self._save_checkpoint(content)
             return {REPORT_KEY: json.dumps(content), "done": False}
         except AntisampleError as error:
-            return {ERROR_KEY: f"{type(error).__name__}: {error}", "done": True}
+            return {ERROR_KEY: _in_words(error), "done": True}
         except torch.cuda.OutOfMemoryError:
             return None
 
@@ -203,6 +209,10 @@ class UnlearnTrainable(tune.Trainable):
         }
         model = Checkpoint(dict(self._run.model.state_dict()), metadata)
         self._files.save_model(self._trial["number"], model)
+
+
+def _in_words(error: AntisampleError) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _worker() -> str:

@@ -35,7 +35,7 @@ class WarmStart:
 
 
 def take_over(study: Study, directory: Path) -> WarmStart:
-    """Seeds a study with an earlier one; done once, however often the study is resumed.
+    """Seeds a study with an earlier one; done once, however often the study is resumed or its driver dies meanwhile.
 
     Trials of the same task (data, split, model, request, method, objectives and seeds) are shown to the sampler as if
     they were this study's own; they are neither counted nor run again. The front of any other task is tried first.

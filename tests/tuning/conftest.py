@@ -90,6 +90,27 @@ def make_study():
 
 
 @pytest.fixture
+def dying_study():
+    """A study whose driver dies, as by a signal, just before it keeps the fact of a name."""
+
+    class Dying(Study):
+        last: str
+
+        def note(self, name: str, value: Any) -> None:
+            if name == self.last:
+                raise SystemExit
+            super().note(name, value)
+
+    def make(config: StudyConfig, last: str) -> Study:
+        config.directory.mkdir(parents=True, exist_ok=True)
+        study = Dying(config)
+        study.last = last
+        return study
+
+    return make
+
+
+@pytest.fixture
 def metrics():
     def make(forget: float, retain: float, confidence: float = 0.0) -> dict[str, float]:
         return {

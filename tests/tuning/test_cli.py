@@ -315,3 +315,4 @@ def test_a_warm_start_from_a_folder_without_a_study_is_refused(call, study_file,
     assert code == 2
     assert "nothing" in err
     assert "Traceback" not in err
+    assert not (tmp_path / "made").exists()

@@ -2,6 +2,8 @@ import pytest
 import yaml
 
 from antisample.errors import ConfigError
+from antisample.methods import method_names
+from tuning.names import find_space
 from tuning.study_file import load_study, parse_study
 
 
@@ -117,6 +119,35 @@ def test_a_starting_point_outside_an_own_space_is_refused(values, tmp_path):
     (tmp_path / "own.yaml").write_text(yaml.safe_dump({"method": "antisample", "parameters": own}))
     with pytest.raises(ConfigError, match=r"does not hold unlearn_scale_lr = 1.6"):
         parse_study({**values, "space": str(tmp_path / "own.yaml")})
+
+
+def test_a_space_that_reaches_beyond_what_the_method_takes_is_refused_with_every_rule_it_breaks(values, tmp_path):
+    own = {
+        "p": {"low": 0.0, "high": 1.5, "why": "Reaches too far."},
+        "local_variance": {"low": -1, "high": 20, "why": "Begins too low."},
+        "epochs": {"low": 1, "high": 5, "why": "Lacks `integer`."},
+        "size_multiplier": {"low": 0, "high": 3, "integer": True, "why": "Begins too low."},
+        "batchnorm_mode": {"choices": ["eval", "train", "off"], "why": "Has a choice too many."},
+        "unlearn_scale_lr": {"low": 0.1, "high": 6.0, "why": "Is as it should be."},
+        "tail_randomized": {"low": 0, "high": 3, "integer": True, "why": "Is wrong, and fixed."},
+    }
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({"method": "antisample", "parameters": own}))
+    changes = {"space": str(tmp_path / "own.yaml"), "fixed": {"tail_randomized": 20}, "n_trials": 0}
+    with pytest.raises(ConfigError) as caught:
+        parse_study({**values, **changes})
+    assert list(caught.value.problems) == [
+        "`n_trials` must be greater than or equal to 1, but got 0.",
+        "`space` 'own': `parameters.p` must be less than or equal to 1, but got 1.5.",
+        "`space` 'own': `parameters.local_variance` must be greater than 0, but got -1.0.",
+        "`space` 'own': `parameters.epochs` must be integer, got a number with a fractional part, but got 2.528.",
+        "`space` 'own': `parameters.size_multiplier` must be greater than or equal to 1, but got 0.",
+        "`space` 'own': `parameters.batchnorm_mode` must be 'eval' or 'train', but got 'off'.",
+    ]
+
+
+@pytest.mark.parametrize("method", method_names())
+def test_every_packaged_space_holds_what_its_method_takes(method):
+    assert find_space(method, None, []).method == method
 
 
 def test_a_missing_or_unreadable_file_is_named(tmp_path):

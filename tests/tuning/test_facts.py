@@ -6,6 +6,7 @@ import pytest
 
 from antisample.errors import DataError
 from tuning.facts import note_facts
+from tuning.study import Study
 
 
 def test_another_original_model_or_other_data_is_refused_once_the_study_has_begun(make_study, config, digits_inputs):
@@ -16,6 +17,22 @@ def test_another_original_model_or_other_data_is_refused_once_the_study_has_begu
     study.note("fingerprints", {"data": "other", "model": "other"})
     with pytest.raises(DataError, match="data and model are not"):
         note_facts(study, (digits_inputs,))
+
+
+@pytest.mark.parametrize(
+    "last", ["fingerprints", "original_counts", "images", "class_names", "forget_requests", "original", "command"]
+)
+def test_wherever_a_driver_dies_the_next_one_keeps_all_facts_and_a_change_is_noticed(
+    dying_study, config, digits_inputs, last
+):
+    with pytest.raises(SystemExit):
+        note_facts(dying_study(config, last), (digits_inputs,))
+    study = Study(config)
+    note_facts(study, (digits_inputs,))
+    assert all(study.noted(name) for name in ("original", "original_counts", "images", "class_names"))
+    other = replace(digits_inputs, original=replace(digits_inputs.original, fingerprint="other"))
+    with pytest.raises(DataError, match="model are not those that the study began with"):
+        note_facts(study, (other,))
 
 
 def test_facts_of_the_first_run_stay(make_study, config, digits_inputs):

@@ -5,14 +5,17 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 
 import psycopg
 import pytest
 from optuna.trial import TrialState
 
-from antisample.errors import ConfigError
+from antisample.errors import ConfigError, DataError
 from tuning.lease import Lease, end_orphans, held_lease, lease_place
+from tuning.lease_file import LeaseFile
 from tuning.lease_holder import EXPIRES_S, Holder, LeaseLostError
 from tuning.study import Study
 from tuning.study_file import parse_study
@@ -51,6 +54,55 @@ def test_a_second_driver_is_refused_with_host_process_and_time(place):
     with held_lease(place) as again:
         assert again.previous is None
     assert place.read() is None
+
+
+@contextmanager
+def failing(path):
+    """A file that opens with an error, as on a file system that is away: a link to itself."""
+    kept = path.rename(path.with_name("kept"))
+    loop = path.with_name("loop")
+    loop.symlink_to(path.name)
+    loop.replace(path)
+    try:
+        yield
+    finally:
+        kept.replace(path)
+
+
+def test_a_file_system_that_fails_for_a_while_does_not_end_the_beats(config, monkeypatch):
+    monkeypatch.setattr("tuning.lease.BEAT_S", 0.2)
+    place = LeaseFile(config.directory)
+    with held_lease(place):
+        with failing(config.directory / "driver.lock"):
+            time.sleep(1)
+        silent_since, deadline = place.read().beat, time.monotonic() + 10
+        while place.read().beat == silent_since:
+            assert time.monotonic() < deadline, "the driver does not say any more that it is alive"
+            time.sleep(0.05)
+
+
+def test_a_lease_that_cannot_be_read_is_not_taken_for_one_that_another_driver_has(config):
+    place = LeaseFile(config.directory)
+    with held_lease(place) as lease:
+        with failing(config.directory / "driver.json"):
+            with pytest.raises(DataError, match=r"driver\.json: cannot be read") as caught:
+                lease.check()
+            assert not isinstance(caught.value, LeaseLostError)
+            assert not lease.is_held()
+            with pytest.raises(DataError, match="cannot be read"):
+                place.take(replace(Holder.this_process(), token="another"))
+        lease.check()
+        with ThreadPoolExecutor() as other, failing(config.directory / "driver.json"):
+            check = other.submit(lease.check)
+            time.sleep(0.1)
+        assert check.result() is None, "it has waited for a file that was away for a moment"
+
+
+@pytest.mark.parametrize("content", ["", "rubbish", "[1, 2]", "{}", "\xff"])
+def test_a_lease_that_is_rubbish_is_held_by_nobody(config, content):
+    config.directory.mkdir()
+    (config.directory / "driver.json").write_text(content, encoding="latin-1")
+    assert LeaseFile(config.directory).read() is None
 
 
 def test_the_lease_of_a_dead_process_is_taken_over(config, place):

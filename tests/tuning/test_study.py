@@ -3,6 +3,7 @@ from optuna.trial import TrialState
 
 from antisample.errors import ConfigError
 from tuning.directory import open_study
+from tuning.samplers import distributions
 from tuning.study_file import parse_study
 
 
@@ -131,6 +132,48 @@ def test_a_dead_drivers_trials_are_adopted_with_number_and_parameters(config, ma
         study.complete("next", metrics(0.2, 0.8), {})
         assert record.number in (2, 3)
     assert states(study) == ["COMPLETE"] * 4
+
+
+@pytest.mark.parametrize("n_kept", [0, 2])
+def test_a_trial_that_a_driver_died_asking_for_gets_the_parameters_it_lacks(config, make_study, n_kept):
+    dead = make_study(config)
+    dead.ask("the published set")
+    searched = distributions(dead.space)
+    left = dead.optuna_study().ask(dict(list(searched.items())[:n_kept]))
+    del dead
+    study = make_study(config)
+    assert study.ask("a").number == 0
+    adopted = study.ask("b")
+    assert (adopted.number, adopted.origin) == (left.number, "sampler")
+    assert adopted.params.keys() == searched.keys()
+    assert left.params.items() <= adopted.params.items()
+    assert all(study.space.parameters[name].contains(value) for name, value in adopted.params.items())
+    (kept,) = (record for record in make_study(config).records() if record.number == left.number)
+    assert kept == adopted
+
+
+def test_a_starting_point_that_a_driver_died_asking_for_keeps_its_parameters(config, make_study, metrics):
+    dead = make_study(config)
+    ((origin, params),) = config.starting_points()
+    dead.enqueue(params, origin)
+    dead.optuna_study().ask()
+    del dead
+    study = make_study(config)
+    adopted = study.ask("a")
+    assert (adopted.number, adopted.origin, adopted.params) == (0, origin, params)
+    study.complete("a", metrics(0.1, 0.8), {})
+    assert study.ask("b").origin == "sampler"
+
+
+def test_settling_what_a_driver_died_asking_for_keeps_a_starting_point_for_the_next(config, make_study):
+    dead = make_study(config)
+    ((origin, params),) = config.starting_points()
+    dead.enqueue(params, origin)
+    dead.optuna_study().ask()
+    del dead
+    make_study(config).settle("Interrupted.")
+    retry = make_study(config).ask("a")
+    assert (retry.origin, retry.params) == (f"{origin}, retry of 0", params)
 
 
 def test_settling_leaves_nothing_running_and_tries_the_same_parameters_next(config, make_study):

@@ -1,16 +1,19 @@
 """The files of a study beside its journal: whose they are, which are deleted, and what the study's views are."""
 
 import re
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from antisample.cache import Cache
-from antisample.errors import ConfigError
+from antisample.errors import ConfigError, DataError
 from antisample.file_store import FolderStore
-from tuning.directory import copy_projections, open_study, prepared_directory, write_projections
+from tuning.directory import check_directory, copy_projections, open_study, prepared_directory, write_projections
 from tuning.housekeeping import Housekeeping
+from tuning.lease import Lease, held_lease, lease_place
 from tuning.study_file import parse_study
 from tuning.study_files import StudyFiles
 
@@ -93,11 +96,87 @@ def test_views_that_cannot_be_copied_are_said(small_study, tmp_path):
     assert "shared/made/trials.parquet: cannot be written" in copy_projections(study.config)
 
 
+@contextmanager
+def driver(config):
+    """A study's directory as `run_study` prepares it; the lease is held to the end of the block."""
+    with ExitStack() as stack:
+        check_directory(config)
+        lease = stack.enter_context(held_lease(lease_place(config)))
+        with prepared_directory(config, lease):
+            yield
+
+
+def kept(config):
+    return open_study(config.directory).config.n_trials
+
+
 def test_a_study_may_go_on_with_another_storage(config, tmp_path):
-    with prepared_directory(config):
+    with driver(config):
         pass
-    with prepared_directory(config.model_copy(update={"storage_path": str(tmp_path / "elsewhere")})):
+    with driver(config.model_copy(update={"storage_path": str(tmp_path / "elsewhere")})):
         pass
+
+
+def test_a_refused_driver_leaves_the_directory_of_the_one_that_prepares_it_alone(config):
+    second = config.model_copy(update={"n_trials": 9})
+    with driver(config):
+        (config.directory / "journal.log").touch()
+        with pytest.raises(ConfigError, match="is being searched by"), driver(second):
+            pass
+    assert kept(config) == config.n_trials
+    assert (config.directory / "journal.log").exists()
+
+
+def test_what_another_driver_has_begun_since_a_driver_looked_is_compared_again(config, values):
+    other = parse_study({**values, "seed": 7})
+    check_directory(other)
+    with driver(config):
+        pass
+    with held_lease(lease_place(other)) as lease:
+        preparing = prepared_directory(other, lease)
+        with pytest.raises(ConfigError, match="`seed` was 0 and is now 7"):
+            preparing.__enter__()
+    assert open_study(config.directory).config.seed == 0
+
+
+def without_data(config):
+    with driver(config):
+        (config.directory / "journal.log").touch()
+        raise DataError("the data are damaged")
+
+
+def test_a_directory_is_deleted_only_if_it_is_new_and_could_not_be_prepared(config):
+    with pytest.raises(DataError, match="damaged"):
+        without_data(config)
+    assert not config.directory.exists()
+    config.directory.mkdir()
+    (config.directory / "notes.txt").touch()
+    with pytest.raises(DataError, match="damaged"):
+        without_data(config)
+    assert (config.directory / "notes.txt").exists()
+    assert not (config.directory / "study.yaml").exists()
+
+
+def overtaken(config, newer, error):
+    """Prepares the directory while a newer driver, to whom this process seems dead, comes and goes."""
+    lease = Lease(lease_place(config))
+    lease._mine = replace(lease._mine, process_started=lease._mine.process_started - 100)
+    lease.take()
+    try:
+        with prepared_directory(config, lease):
+            with driver(newer):
+                pass
+            if error is not None:
+                raise error
+    finally:
+        lease.give_back()
+
+
+@pytest.mark.parametrize("error", [None, DataError("the data are damaged")])
+def test_a_driver_whose_lease_was_taken_over_leaves_the_directory_to_the_newer_one(config, error):
+    with pytest.raises(DataError, match="another driver has taken over" if error is None else "damaged"):
+        overtaken(config, config.model_copy(update={"n_trials": 9}), error)
+    assert kept(config) == 9
 
 
 def test_the_guides_places_are_understood(values):

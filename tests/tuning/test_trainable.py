@@ -43,7 +43,7 @@ def study(values, cache_dir):
 def start(tmp_path):
     """Starts a worker with a trial, as Ray does but in this process."""
 
-    def make(config, *, steps=()):
+    def make(config, *, steps=(), params=PARAMS):
         inputs = load_requests(config)
 
         class Here(UnlearnTrainable):
@@ -53,7 +53,7 @@ def start(tmp_path):
         config.directory.mkdir(exist_ok=True)
         trial = {
             "number": 0,
-            "params": PARAMS,
+            "params": params,
             "seeds": config.trial_seeds(),
             "step": steps[-1]["step"] if steps else 0,
             "finished": [step for step in steps if step["last"]],
@@ -132,6 +132,17 @@ def test_a_full_gpu_halves_the_batch_where_the_study_allows_it(study, start, mon
     assert reports[-1]["final"]["batch_halvings"] == 2
     smaller = run(start(study(fixed={"epochs": 2, "batch_size": 32}, name="smaller")))
     assert figures(reports) == figures(smaller)
+
+
+def test_parameters_that_the_method_refuses_fail_the_trial_with_the_rule_and_keep_the_worker(study, start):
+    config = study(forget={"classes": [3]}, replicates=1)
+    worker = start(config, params={**PARAMS, "p": 1.5})
+    result = worker.step()
+    assert result == {ERROR_KEY: result[ERROR_KEY], "done": True}
+    assert result[ERROR_KEY].startswith("ConfigError: `method.")
+    assert "less than or equal to 1, but got 1.5." in result[ERROR_KEY]
+    assert worker.reset_config({**worker._trial, "params": PARAMS})
+    assert [report["step"] for report in run(worker)] == [1, 2]
 
 
 def test_even_the_smallest_batch_may_be_too_large(study, start, monkeypatch):

@@ -67,6 +67,20 @@ def test_the_front_of_another_task_is_tried_first_and_the_published_set_after_it
     assert [record.params for record in asked[:2]] == [record.params for record in earlier.records()[1:]]
 
 
+def test_a_front_that_a_driver_died_taking_over_is_tried_once(values, make_study, dying_study, earlier):
+    study = begin(values, make_study, "b")
+    with pytest.raises(SystemExit):
+        take_over(dying_study(study.config, "warm_start"), earlier.config.directory)
+    again = Study(study.config)
+    assert take_over(again, earlier.config.directory).n == 2
+    assert [again.ask(key).origin for key in "abcd"] == [
+        "warm start earlier/1",
+        "warm start earlier/2",
+        "published ResNet9/mnist/100",
+        "sampler",
+    ]
+
+
 def test_another_space_and_an_empty_study_are_refused(values, make_study, earlier):
     study = begin(values, make_study, "a", fixed={"p": 0.5})
     with pytest.raises(ConfigError, match="must have searched the same space"):

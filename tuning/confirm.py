@@ -43,7 +43,8 @@ def confirm(study: Study, inputs: Any, share: WorkerShare, on_done: Callable[[in
     """
     missing = missing_confirmations(study)
     task = ray.remote(num_cpus=share.cpus, num_gpus=share.gpus, max_retries=2)(_run)
-    waiting = {task.remote(inputs, study.config, params, seed): (number, seed) for number, params, seed in missing}
+    config = study.config.for_workers()
+    waiting = {task.remote(inputs, config, params, seed): (number, seed) for number, params, seed in missing}
     while waiting:
         (ready,), _ = ray.wait(list(waiting), num_returns=1)
         number, seed = waiting.pop(ready)

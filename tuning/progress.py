@@ -48,9 +48,9 @@ class Progress:
         self.storage_problem: str | None = None
 
     def say(self, text: str) -> None:
-        """Prints one line."""
+        """Prints one line as it is: an error message may hold brackets, which are no markup."""
         if not self.quiet:
-            self.console.print(text, soft_wrap=True)
+            self.console.print(Text(text), soft_wrap=True)
 
     def training_epoch(self, epoch: int, epochs: int, loss: float) -> None:
         """Tells about an epoch of training the original model."""

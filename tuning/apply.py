@@ -78,8 +78,9 @@ def trial_config(
 ) -> tuple[UnlearnConfig, Provenance]:
     """The unlearning of a trial, to be done once more.
 
-    The seed is that of the trial's first replicate of the request, so the result is one that the study has seen; a
-    request that the study has not takes the trial's first seed.
+    The seed is that of the trial's first replicate of the request, and the batch is that with which the trial ended;
+    so the result is one that the study has seen, unless the GPU ran out of memory after that replicate. A request
+    that the study has not takes the trial's first seed.
 
     Args:
         study: The study of the trial.
@@ -93,7 +94,7 @@ def trial_config(
     known = [known.in_words() for known in study.config.forget]
     position = known.index(request.in_words()) if request.in_words() in known else 0
     config = study.config.unlearn_config(record.params, record.seeds[position], position)
-    config = config.model_copy(update={"forget": request})
+    config = config.with_batches_halved(record.batch_halvings).model_copy(update={"forget": request})
     spread, over = _known_spread(study, record) if known == [request.in_words()] else ({}, "")
     origin: dict[str, str | int] = {"study": study.config.name, "trial": record.number, "trial from": record.origin}
     return config, Provenance(command, origin, spread, over)

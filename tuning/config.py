@@ -201,7 +201,7 @@ class StudyConfig(BaseModel):
         return self.tracking_uri or f"sqlite:///{(self.runs_dir / 'mlflow.db').resolve()}"
 
     def for_workers(self) -> "StudyConfig":
-        """The study as Ray's workers get it: they stand in a folder of their own, and only drivers know the database."""
+        """The study as Ray's workers get it: they stand in other folders, and only the driver knows the database."""
         return self.model_copy(update={"runs_dir": self.runs_dir.resolve(), "storage": None})
 
     def name_in_storage(self) -> str:

@@ -95,9 +95,10 @@ class Progress:
             self._live.stop()
             self._live = None
 
-    def confirmed(self, done: int, total: int) -> None:
-        """One run with a fresh seed is finished."""
-        self.say(f"  run {done} of {total} with fresh seeds")
+    def confirmed(self, done: int, total: int, problem: str | None = None) -> None:
+        """One run with a fresh seed is finished, or failed with a problem."""
+        failed = f" failed: {problem}" if problem is not None else ""
+        self.say(f"  run {done} of {total} with fresh seeds{failed}")
 
     def close(self) -> None:
         """Gives the terminal back, whatever happened."""

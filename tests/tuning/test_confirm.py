@@ -6,8 +6,9 @@ import sys
 import pytest
 import ray
 
+from antisample.unlearning import unlearn
 from cluster import local_ray
-from tuning.confirm import confirm
+from tuning.confirm import confirm, missing_confirmations
 from tuning.requests import load_requests
 from tuning.resources import WorkerShare
 from tuning.study_file import parse_study
@@ -94,7 +95,7 @@ def study(config, make_study, metrics):
     """A finished trial, the starting point and the chosen one at once, that no fresh seed has tried."""
     study = make_study(config)
     study.ask("a")
-    study.complete("a", metrics(0.0, 0.8), {})
+    study.complete("a", metrics(0.0, 0.8), {}, batch_halvings=2)
     return study
 
 
@@ -118,3 +119,34 @@ def test_workers_get_no_address_of_the_database(study, run, act, place):
     seen = (place / "seen").read_text()
     assert "None" in seen, "the study was there"
     assert "secret" not in seen
+
+
+def test_a_run_has_the_batch_that_its_trial_ended_with(study, run):
+    assert run() == [(1, 1, None)]
+    (found,) = study.noted("confirmations")
+    (inputs,), (record,) = load_requests(study.config), study.records()
+    config = study.config.unlearn_config(record.params, found["seed"])
+    assert config.method.batch_size == 128
+    quarter = config.model_copy(update={"method": config.method.model_copy(update={"batch_size": 32})})
+    whole, smaller = (list(unlearn(each, inputs))[-1].metrics.values for each in (config, quarter))
+    assert found["metrics"] == pytest.approx(smaller)
+    assert found["metrics"] != pytest.approx(whole)
+
+
+@pytest.mark.parametrize(
+    ("action", "tries", "reason"),
+    [
+        ("run out of memory", 1, "trial 0, OutOfMemoryError: CUDA out of memory."),
+        ("end", 3, "trial 0, WorkerCrashedError: The worker died unexpectedly"),
+    ],
+)
+def test_a_run_that_fails_stays_missing_and_says_why(study, run, act, place, action, tries, reason):
+    act(action)
+    ((done, total, problem),) = run()
+    assert (done, total) == (1, 1)
+    assert problem.startswith(reason)
+    assert len((place / "calls").read_text()) == tries
+    assert [record.number for record, _ in missing_confirmations(study)] == [0]
+    (place / "action").unlink()
+    assert run() == [(1, 1, None)]
+    assert not missing_confirmations(study)

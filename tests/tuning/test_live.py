@@ -93,3 +93,14 @@ def test_names_from_outside_are_shown_as_they_are_when_a_study_is_over(small_stu
     text = console.file.getvalue()
     assert text.count("published [/a]") == 2
     assert text.count("/[/old] [runs]/made") == 3, "report, and twice in the command that applies a trial"
+
+
+def test_a_run_with_a_fresh_seed_that_fails_is_told_with_its_reason():
+    console = Console(file=io.StringIO(), width=120)
+    progress = Progress(console)
+    progress.confirmed(1, 2)
+    progress.confirmed(2, 2, "trial 4, OutOfMemoryError: [GPU 0]")
+    assert console.file.getvalue().splitlines() == [
+        "  run 1 of 2 with fresh seeds",
+        "  run 2 of 2 with fresh seeds failed: trial 4, OutOfMemoryError: [GPU 0]",
+    ]

@@ -1,7 +1,8 @@
 """What was computed once, kept for later runs: a folder, or an object store with a folder of this machine before it.
 
-Files are named by all that they depend on, so two machines that compute the same do no harm; whoever reads a file
-checks a digest in it, and computes a damaged one again.
+Files are named by all that they depend on, so two machines that compute the same do no harm. Where their results may
+differ in the last digits, as those of a training do, everybody takes the first one that was kept; see `Cache.add`.
+Whoever reads a file checks a digest in it, and computes a damaged one again.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from antisample.errors import StorageError
 from antisample.file_store import is_object_store
+from antisample.files import write_new
 from antisample.object_store import ObjectStore
 
 _logger = logging.getLogger(__name__)
@@ -61,3 +63,29 @@ class Cache:
             self.store.upload(path, path.relative_to(self.folder).as_posix())
         except StorageError as error:
             _logger.warning("%s is kept on this machine alone. %s", path, error)
+
+    def add(self, path: Path, content: bytes) -> bool:
+        """Keeps what was computed, unless somebody else has kept the same file meanwhile.
+
+        In a folder, a shared one too, the first one wins; see `write_new`. An object store can only be looked into
+        before it is written to: of two machines that finish within the seconds of an upload, each keeps its own file,
+        and the later one's stays in the store. If the store cannot be asked, the file is kept here, with a warning.
+
+        Args:
+            path: The file, in `folder`.
+            content: All of it.
+
+        Returns:
+            Whether it was kept; if not, another one's file is at `path`, which may be damaged.
+
+        Raises:
+            DataError: If the folder cannot be written.
+        """
+        try:
+            self.fetch(path)
+        except StorageError as error:
+            _logger.warning("Whether another machine has made %s is not known. %s", path.name, error)
+        if not write_new(path, content):
+            return False
+        self.share(path)
+        return True

@@ -46,11 +46,21 @@ class Checkpoint:
     metadata: dict[str, str] = field(default_factory=dict)
 
     def preprocessing(self) -> Preprocessing | None:
-        """Reads mean and std from the metadata, or from the sentence `mean a b c and std a b c` in `input`."""
+        """Reads mean and std from the metadata, or from the sentence `mean a b c and std a b c` in `input`.
+
+        Raises:
+            DataError: If mean or std is there and is no list of numbers.
+        """
         values = {}
         for key in ("mean", "std"):
             if key in self.metadata:
-                values[key] = tuple(float(v) for v in json.loads(self.metadata[key]))
+                try:
+                    values[key] = tuple(float(v) for v in json.loads(self.metadata[key]))
+                except (ValueError, TypeError) as error:
+                    raise DataError(
+                        f"`{key}` in the metadata of the checkpoint must be a list of numbers as JSON, but got "
+                        f"{self.metadata[key]!r}; give `model.mean` and `model.std` instead."
+                    ) from error
                 continue
             found = re.search(rf"\b{key}((?:[ ,]+\d*\.\d+)+)", self.metadata.get("input", ""))
             if found is None:

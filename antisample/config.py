@@ -122,6 +122,21 @@ class UnlearnConfig(BaseModel):
         except ValidationError as error:
             raise ConfigError(validation_problems(error), source) from error
 
+    def with_batches_halved(self, times: int) -> "UnlearnConfig":
+        """The same with half the batch so many times, of training and of evaluation: a GPU may be too small.
+
+        Smaller batches in training are other optimiser steps; in evaluation they change nothing.
+        """
+        if not times:
+            return self
+        parts: dict[str, Any] = {"method": self.method, "evaluation": self.evaluation}
+        return self.model_copy(
+            update={
+                name: part.model_copy(update={"batch_size": max(1, part.batch_size >> times)})
+                for name, part in parts.items()
+            }
+        )
+
 
 def validation_problems(error: ValidationError) -> list[str]:
     """One sentence a problem: the key, the rule and the value."""

@@ -22,11 +22,46 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         DataError: If it cannot be written.
     """
+    with _beside(path) as unfinished:
+        yield unfinished
+        unfinished.replace(path)
+
+
+def write_new(path: Path, content: bytes) -> bool:
+    """Writes a file in one step unless it is there already; of several that try at once, one succeeds.
+
+    On a file system without hard links, two that try at the same moment may both succeed, and the later file stays.
+
+    Args:
+        path: The file; its folder is made.
+        content: All of it.
+
+    Returns:
+        Whether it was written.
+
+    Raises:
+        DataError: If it cannot be written.
+    """
+    with _beside(path) as unfinished:
+        unfinished.write_bytes(content)
+        try:
+            path.hardlink_to(unfinished)
+        except FileExistsError:
+            return False
+        except OSError:
+            if path.exists():
+                return False
+            unfinished.replace(path)
+        return True
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A path beside a file, for what becomes that file; what is left there is deleted."""
     unfinished = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield unfinished
-        unfinished.replace(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror or error}).") from error
     finally:

@@ -9,14 +9,15 @@ import numpy as np
 import torch
 
 from antisample.cache import Cache
-from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint, weights_fingerprint
+from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, weights_fingerprint
 from antisample.config import ModelConfig
-from antisample.errors import ConfigError, DataError
+from antisample.errors import ConfigError
 from antisample.loader import Normaliser, TrainingData, to_device
 from antisample.methods.base import OriginalModel
 from antisample.models import build_model, optimise_for
 from antisample.models.initial_weights import InitialWeights, find_initial_weights
 from antisample.train import EpochListener, train_from_scratch, train_resumably
+from antisample.trained_models import find_or_train
 from antisample.types import Dataset, ImageSet, Preprocessing, Splits
 
 _CACHE_VERSION = 1
@@ -33,7 +34,8 @@ def original_model(
     """Loads the original model from its checkpoint or from the cache, or else trains and caches it.
 
     The cache key holds everything the weights depend on: data, training images, architecture, recipe,
-    preprocessing, initial weights.
+    preprocessing, initial weights. Of several that train it at once, the first one's is everybody's; see
+    `find_or_train`.
 
     Args:
         config: Which model.
@@ -57,18 +59,15 @@ def original_model(
     if config.checkpoint is not None:
         checkpoint = load_checkpoint(config.checkpoint)
         return _from_checkpoint(checkpoint, config, dataset, str(config.checkpoint), initial)
-    path, cache = pretrained_path(config, dataset, splits, cache_dir, initial), Cache.at(cache_dir)
-    cache.fetch(path)
-    if path.is_file():
-        try:
-            checkpoint = load_checkpoint(path)
-            return _from_checkpoint(checkpoint, config, dataset, str(path), _as_recorded(initial, checkpoint))
-        except DataError:
-            path.unlink()  # damaged: train it again rather than trust it
-    checkpoint = _train(config, dataset, splits, device, path.with_suffix(".partial"), on_epoch, initial)
-    save_checkpoint(path, checkpoint)
-    cache.share(path)
-    return _from_checkpoint(checkpoint, config, dataset, str(path), initial)
+    path = pretrained_path(config, dataset, splits, cache_dir, initial)
+
+    def load(checkpoint: Checkpoint) -> OriginalModel:
+        return _from_checkpoint(checkpoint, config, dataset, str(path), _as_recorded(initial, checkpoint))
+
+    def train() -> Checkpoint:
+        return _train(config, dataset, splits, device, path.with_suffix(".partial"), on_epoch, initial)
+
+    return find_or_train(Cache.at(cache_dir), path, load, train)
 
 
 def pretrained_path(

@@ -10,13 +10,14 @@ import torch
 from torch import nn
 
 from antisample.cache import Cache
-from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint, weights_fingerprint
+from antisample.checkpoint import Checkpoint, load_weights, weights_fingerprint
 from antisample.device import describe_device
 from antisample.errors import DataError
 from antisample.methods import OriginalModel, RetrainConfig, UnlearnContext, find_method
 from antisample.metrics import PARTS, EvaluationSettings, RetrainedReference, Subject
 from antisample.models import build_model, optimise_for
 from antisample.train import EpochListener, Trainer, TrainingRecipe, train_resumably
+from antisample.trained_models import find_or_train
 from antisample.types import Dataset, Splits
 
 _CACHE_VERSION = 1
@@ -46,6 +47,8 @@ class ReferenceTraining:
         self, device: torch.device, settings: EvaluationSettings, on_epoch: EpochListener | None = None
     ) -> RetrainedReference:
         """Trains or finds the reference; an interrupted training continues after its last saved epoch.
+
+        Of several that train it at once, the first one's is everybody's; see `find_or_train`.
 
         Args:
             device: Where to train and predict.
@@ -86,11 +89,22 @@ class ReferenceTraining:
         return Cache.at(self.cache_dir).folder / "models" / f"retrained-{name}-{digest}.safetensors"
 
     def _checkpoint(self, device: torch.device, on_epoch: EpochListener | None) -> Checkpoint:
-        path, original, cache = self.path(), self.original, Cache.at(self.cache_dir)
-        cache.fetch(path)
-        cached = _cached(path, original, self.dataset)
-        if cached is not None:
-            return cached
+        path = self.path()
+        return find_or_train(
+            Cache.at(self.cache_dir), path, self._checked, lambda: self._train(device, path, on_epoch)
+        )
+
+    def _checked(self, checkpoint: Checkpoint) -> Checkpoint:
+        model = build_model(self.original.name, self.dataset.n_classes, self.dataset.channels)
+        load_weights(model, checkpoint.state_dict, str(self.path()))
+        try:
+            float(checkpoint.metadata["elapsed_s"])
+        except (KeyError, ValueError) as error:
+            raise DataError(f"{self.path()}: damaged, it does not say how long its training took.") from error
+        return checkpoint
+
+    def _train(self, device: torch.device, path: Path, on_epoch: EpochListener | None) -> Checkpoint:
+        original = self.original
         context = UnlearnContext(self.dataset, self.splits, original, device, self.seed)
         trainer: Trainer = find_method("retrain").prepare(  # type: ignore[assignment]
             context, RetrainConfig(**self.recipe.model_dump())
@@ -107,28 +121,9 @@ class ReferenceTraining:
             "initial_weights": original.initial.origin,
             "seed": str(self.seed),
         }
-        checkpoint = Checkpoint(dict(trainer.model.state_dict()), metadata)
-        save_checkpoint(path, checkpoint)
-        cache.share(path)
-        return checkpoint
+        return Checkpoint(dict(trainer.model.state_dict()), metadata)
 
     def _built(self, checkpoint: Checkpoint, device: torch.device) -> nn.Module:
         model = build_model(self.original.name, self.dataset.n_classes, self.dataset.channels)
         model.load_state_dict(checkpoint.state_dict)
         return optimise_for(model.to(device), device)
-
-
-def _cached(path: Path, original: OriginalModel, dataset: Dataset) -> Checkpoint | None:
-    """The cached reference; None if there is none, or if it is damaged and has to be trained again."""
-    if not path.is_file():
-        return None
-    try:
-        checkpoint = load_checkpoint(path)
-        load_weights(
-            build_model(original.name, dataset.n_classes, dataset.channels), checkpoint.state_dict, str(path)
-        )
-        float(checkpoint.metadata["elapsed_s"])
-    except (DataError, KeyError, ValueError):
-        path.unlink(missing_ok=True)
-        return None
-    return checkpoint

@@ -26,6 +26,7 @@ from antisample.splits import ForgetRequest
 from antisample.types import StepReport, UnlearnMetrics
 from antisample.unlearning import UnlearnInputs, evaluate_finished, load_inputs, unlearn
 from tuning.display import shown_path
+from tuning.fingerprints import check_fingerprints, fingerprints_of
 from tuning.model_files import write_model
 from tuning.outcome import find_outcome
 from tuning.progress import Progress
@@ -35,19 +36,23 @@ from tuning.study_view import StudyView
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a card says about where an unlearning comes from.
+    """Where an unlearning comes from: what its card says of that, and what has to be as it was.
 
     Attributes:
         command: What repeats it; `{threads}` in it becomes the number of threads.
         origin: Where the hyperparameters come from.
         spread: Of the same hyperparameters over several seeds, by metric.
         spread_over: What the spread is over, in words.
+        directory: Of the study that it comes from; None without one.
+        fingerprints: What that study noted of data, splits and original model; see `check_fingerprints`.
     """
 
     command: str
     origin: dict[str, str | int]
     spread: Mapping[str, SpreadFigure] = field(default_factory=dict)
     spread_over: str = ""
+    directory: Path | None = None
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_trial(study: StudyView, which: str) -> TrialRecord:
@@ -78,8 +83,9 @@ def trial_config(
 ) -> tuple[UnlearnConfig, Provenance]:
     """The unlearning of a trial, to be done once more.
 
-    The seed is that of the trial's first replicate of the request, so the result is one that the study has seen; a
-    request that the study has not takes the trial's first seed.
+    The seed is that of the trial's first replicate of the request, and the batch is that with which the trial ended;
+    so the result is one that the study has seen, unless the GPU ran out of memory after that replicate. A request
+    that the study has not takes the trial's first seed, and its data, splits and model are compared with nothing.
 
     Args:
         study: The study of the trial.
@@ -92,11 +98,12 @@ def trial_config(
     """
     known = [known.in_words() for known in study.config.forget]
     position = known.index(request.in_words()) if request.in_words() in known else 0
+    fingerprints = _fingerprints(study, position) if request.in_words() in known else {}
     config = study.config.unlearn_config(record.params, record.seeds[position], position)
-    config = config.model_copy(update={"forget": request})
+    config = config.with_batches_halved(record.batch_halvings).model_copy(update={"forget": request})
     spread, over = _known_spread(study, record) if known == [request.in_words()] else ({}, "")
     origin: dict[str, str | int] = {"study": study.config.name, "trial": record.number, "trial from": record.origin}
-    return config, Provenance(command, origin, spread, over)
+    return config, Provenance(command, origin, spread, over, study.config.directory, fingerprints)
 
 
 def apply_config(
@@ -121,13 +128,16 @@ def apply_config(
         The card.
 
     Raises:
-        AntisampleError: If the configuration does not fit the data, the folder cannot be written, or the model cannot
-            be written in a format; in the last case the card is there, and names what could be written.
+        AntisampleError: If the configuration does not fit the data; data, splits or original model are not those of
+            the study; the folder cannot be written; or the model cannot be written in a format: in the last case the
+            card is there, and names what could be written.
     """
     device = choose_device(config.device)
     check_writable(out)
     with deterministic(threads) as not_deterministic:
         inputs = load_inputs(config, progress.training_epoch, progress.reference_epoch)
+        if provenance.directory is not None:
+            check_fingerprints(provenance.directory, provenance.fingerprints, fingerprints_of((inputs,)))
         progress.say(f"Unlearning with {config.method.name} on {describe_device(device)}")
         original = evaluate_finished(inputs.original.build(inputs.dataset, device), inputs, config)
         running = unlearn(config, inputs)
@@ -192,6 +202,14 @@ def apply_config(
     if problems:
         raise ExportError(" ".join(problems))
     return card
+
+
+def _fingerprints(study: StudyView, request: int) -> dict[str, str]:
+    """What a study noted of its data, its model and the splits of one request; nothing if it noted nothing."""
+    noted: dict[str, str] = study.noted("fingerprints", {})
+    if "splits" in noted:
+        return {**noted, "splits": noted["splits"].split(",")[request]}
+    return noted
 
 
 def _known_spread(study: StudyView, record: TrialRecord) -> tuple[dict[str, SpreadFigure], str]:

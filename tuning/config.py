@@ -200,6 +200,10 @@ class StudyConfig(BaseModel):
             return None
         return self.tracking_uri or f"sqlite:///{(self.runs_dir / 'mlflow.db').resolve()}"
 
+    def for_workers(self) -> "StudyConfig":
+        """The study as Ray's workers get it: they stand in other folders, and only the driver knows the database."""
+        return self.model_copy(update={"runs_dir": self.runs_dir.resolve(), "storage": None})
+
     def name_in_storage(self) -> str:
         """Name of the Optuna study in the database."""
         return self.study_name or self.name

@@ -6,63 +6,87 @@ from typing import Any
 
 import ray
 import torch
+from ray.exceptions import RayError, RayTaskError
 
-from antisample.errors import AntisampleError
 from antisample.unlearning import unlearn
 from tuning.config import StudyConfig
 from tuning.outcome import find_outcome
+from tuning.records import TrialRecord
 from tuning.requests import RequestInputs, counts_of, mean
 from tuning.resources import WorkerShare
 from tuning.study import Study
 from tuning.study_view import StudyView
 
 _NOTE = "confirmations"
+_TRIES = 3
+_LONGEST_REASON = 300
 
 
-def missing_confirmations(study: StudyView) -> list[tuple[int, dict[str, Any], int]]:
-    """Which trials still have to be run with which seeds: triples of number, parameters and seed."""
+def missing_confirmations(study: StudyView) -> list[tuple[TrialRecord, int]]:
+    """Which trials still have to be run with which seeds."""
     outcome = find_outcome(study)
     done = {(run["number"], run["seed"]) for run in study.noted(_NOTE, [])}
     wanted = {record.number: record for record in (outcome.published, outcome.chosen) if record is not None}
     return [
-        (record.number, record.params, seed)
+        (record, seed)
         for seed in study.config.confirmation_seeds()
         for record in wanted.values()
         if (record.number, seed) not in done
     ]
 
 
-def confirm(study: Study, inputs: Any, share: WorkerShare, on_done: Callable[[int, int], None]) -> None:
+def confirm(study: Study, inputs: Any, share: WorkerShare, on_done: Callable[[int, int, str | None], None]) -> None:
     """Runs what is missing on the Ray cluster and keeps each result in the study as it arrives.
+
+    A run that fails stays missing, and is tried again when the study is resumed; one whose worker dies is started
+    anew at once, twice at most.
 
     Args:
         study: Holds the results afterwards.
         inputs: Ray reference of the `RequestInputs`.
         share: What a run takes.
-        on_done: Called with the runs done and their number.
+        on_done: Called with the runs done, their number, and why the last one failed; None if it did not.
     """
-    missing = missing_confirmations(study)
-    task = ray.remote(num_cpus=share.cpus, num_gpus=share.gpus, max_retries=2)(_run)
-    waiting = {task.remote(inputs, study.config, params, seed): (number, seed) for number, params, seed in missing}
+    missing, config = missing_confirmations(study), study.config.for_workers()
+    # Ray itself would start a run without end that is killed because the machine's memory is full.
+    task = ray.remote(num_cpus=share.cpus, num_gpus=share.gpus, max_retries=0)(_run)
+
+    def start(record: TrialRecord, seed: int) -> Any:
+        return task.remote(inputs, config, record.params, seed, record.batch_halvings)
+
+    waiting = {start(record, seed): (record, seed, 1) for record, seed in missing}
     while waiting:
         (ready,), _ = ray.wait(list(waiting), num_returns=1)
-        number, seed = waiting.pop(ready)
-        result = ray.get(ready)
-        if result is not None:
-            study.note(_NOTE, [*study.noted(_NOTE, []), {"number": number, "seed": seed, **result}])
-        on_done(len(missing) - len(waiting), len(missing))
+        record, seed, tries = waiting.pop(ready)
+        problem = None
+        try:
+            result = ray.get(ready)
+        except RayError as error:
+            if tries < _TRIES and not isinstance(error, RayTaskError):
+                waiting[start(record, seed)] = (record, seed, tries + 1)
+                continue
+            problem = f"trial {record.number}, {_reason(error)}"
+        else:
+            study.note(_NOTE, [*study.noted(_NOTE, []), {"number": record.number, "seed": seed, **result}])
+        on_done(len(missing) - len(waiting), len(missing), problem)
 
 
-def _run(inputs: RequestInputs, study: StudyConfig, params: dict[str, Any], seed: int) -> dict[str, Any] | None:
-    """Every forget request with one seed; None if one of them fails."""
+def _reason(error: RayError) -> str:
+    """What was raised in the worker, or what became of the worker, in a line."""
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    return f"{type(cause).__name__}: {' '.join(str(cause).split())[:_LONGEST_REASON]}"
+
+
+def _run(
+    inputs: RequestInputs, study: StudyConfig, params: dict[str, Any], seed: int, batch_halvings: int
+) -> dict[str, Any]:
+    """Every forget request with one seed."""
     torch.set_num_threads(study.resources.cpus_per_trial)
-    try:
-        ends = [
-            list(unlearn(study.unlearn_config(params, seed, request), each))[-1]
-            for request, each in enumerate(inputs)
-        ]
-    except AntisampleError:
-        return None
+    configs = [study.unlearn_config(params, seed, request) for request in range(len(inputs))]
+    ends = [
+        list(unlearn(config.with_batches_halved(batch_halvings), each))[-1]
+        for config, each in zip(configs, inputs, strict=True)
+    ]
     return {
         "metrics": mean([end.metrics.values for end in ends]),
         "counts": counts_of(study, inputs),

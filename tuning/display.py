@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tuning.config import StudyConfig
 from tuning.live import front_table
@@ -27,27 +28,27 @@ def print_outcome(console: Console, outcome: Outcome, config: StudyConfig, mlflo
     """
     console.print(front_table(outcome))
     if outcome.chosen is None:
-        console.print(outcome.reason)
+        _say(console, outcome.reason)
     else:
-        console.print(f"Chosen (*): trial {outcome.chosen.number}, {outcome.reason}.", soft_wrap=True)
-        console.print(f"  {_parameters(outcome)}", soft_wrap=True)
+        _say(console, f"Chosen (*): trial {outcome.chosen.number}, {outcome.reason}.")
+        _say(console, f"  {_parameters(outcome)}")
         if outcome.comparison is not None:
-            console.print(f"  {outcome.comparison}", soft_wrap=True)
+            _say(console, f"  {outcome.comparison}")
     reference = ", ".join(f"{value:.3f}" for value in outcome.reference)
     console.print(f"Hypervolume: {outcome.hypervolume:.5f} from the reference point ({reference})")
     if outcome.confirmations:
         console.print(_confirmation_table(outcome))
         for name, spread in outcome.paired.items():
             if name in ("test/retain_accuracy", "test/forget_gap" if outcome.by_samples else "test/forget_accuracy"):
-                console.print(f"Chosen minus published, {name}, same seeds: {_points(spread)}", soft_wrap=True)
-    console.print(f"Report:        {shown_path(config.directory / 'report.html')}", soft_wrap=True)
+                _say(console, f"Chosen minus published, {name}, same seeds: {_points(spread)}")
+    _say(console, f"Report:        {shown_path(config.directory / 'report.html')}")
     if config.storage_path is not None:
-        console.print(f"Models:        {StudyFiles.of(config).store.address}/models", soft_wrap=True)
+        _say(console, f"Models:        {StudyFiles.of(config).store.address}/models")
     uri = config.mlflow_uri()
     if uri is not None:
         print_mlflow(console, uri, mlflow_link)
     if outcome.chosen is not None:
-        console.print(f"Apply it:      {apply_command(config)}", soft_wrap=True)
+        _say(console, f"Apply it:      {apply_command(config)}")
 
 
 def print_mlflow(console: Console, uri: str, link: str | None) -> None:
@@ -62,9 +63,9 @@ def print_mlflow(console: Console, uri: str, link: str | None) -> None:
     if not uri.startswith("http"):
         store = uri.replace(f"{Path.cwd()}/", "")
         command = f"{program('mlflow')} ui --backend-store-uri {shlex.quote(store)} --host 127.0.0.1 --port 5000"
-        console.print(f"MLflow UI:     {command}", soft_wrap=True)
+        _say(console, f"MLflow UI:     {command}")
     if link:
-        console.print(f"  this study:  {server}{link}", soft_wrap=True)
+        _say(console, f"  this study:  {server}{link}")
 
 
 def apply_command(config: StudyConfig) -> str:
@@ -87,6 +88,11 @@ def shown_path(path: Path) -> str:
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow the environment's links
     shown = absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else absolute
     return shlex.quote(str(shown))
+
+
+def _say(console: Console, text: str) -> None:
+    """Prints one line as it is: names of folders and parameters may hold brackets, which are no markup."""
+    console.print(Text(text), soft_wrap=True)
 
 
 def _parameters(outcome: Outcome) -> str:

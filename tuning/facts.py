@@ -12,8 +12,8 @@ import torch
 
 import antisample
 from antisample.device import choose_device, describe_device
-from antisample.errors import DataError
 from tuning.database_address import without_password
+from tuning.fingerprints import check_fingerprints, fingerprints_of
 from tuning.requests import RequestInputs, original_metrics
 from tuning.storage import remember_id
 from tuning.study import Study
@@ -26,11 +26,7 @@ def note_facts(study: Study, inputs: RequestInputs) -> None:
         DataError: If data, splits or original model are not those of the study's first run.
     """
     first = inputs[0]
-    fingerprints = {
-        "data": first.dataset.fingerprint,
-        "splits": ",".join(each.splits.fingerprint for each in inputs),
-        "model": first.original.fingerprint,
-    }
+    fingerprints = fingerprints_of(inputs)
     if study.noted("id") is None:
         study.note("id", uuid.uuid4().hex)
         study.note("created_ms", time.time_ns() // 1_000_000)
@@ -43,12 +39,7 @@ def note_facts(study: Study, inputs: RequestInputs) -> None:
         study.note("class_names", list(first.dataset.class_names))
         study.note("forget_requests", [list(each.splits.forget_classes) for each in inputs])
         study.note("original", metrics.values)  # the last: where it is known, all of them are
-    changed = [name for name, known in study.noted("fingerprints", {}).items() if known != fingerprints[name]]
-    if changed:
-        raise DataError(
-            f"{study.config.directory}: {' and '.join(changed)} are not those that the study began with, so new "
-            "trials could not be compared with its old ones. Restore them, or begin a study with another `name`."
-        )
+    check_fingerprints(study.config.directory, study.noted("fingerprints", {}), fingerprints)
     study.note("command", " ".join(["antisample", *map(without_password, sys.argv[1:])]))
     study.note(
         "environment",

@@ -51,7 +51,7 @@ def packed(study: Study, inputs: Any, share: WorkerShare) -> WorkerShare:
     known = study.noted(_NOTE)
     if known is None:
         task = ray.remote(num_cpus=share.cpus, num_gpus=1, max_calls=1)(_measure)
-        known = ray.get(task.remote(inputs, study.config))
+        known = ray.get(task.remote(inputs, study.config.for_workers()))
         study.note(_NOTE, known)
     return replace(share, gpus=GpuMemory(*known).share()) if known else share
 

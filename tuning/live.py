@@ -69,7 +69,7 @@ def front_table(outcome: Outcome, limit: int | None = None) -> Table:
             f"{100 * gap:.1f}" if outcome.by_samples else f"{confidence:.3f}",
             epochs,
             seconds,
-            origin,
+            Text(origin),
         )
 
     for record in outcome.front[:limit]:

@@ -48,9 +48,9 @@ class Progress:
         self.storage_problem: str | None = None
 
     def say(self, text: str) -> None:
-        """Prints one line."""
+        """Prints one line as it is: an error message may hold brackets, which are no markup."""
         if not self.quiet:
-            self.console.print(text, soft_wrap=True)
+            self.console.print(Text(text), soft_wrap=True)
 
     def training_epoch(self, epoch: int, epochs: int, loss: float) -> None:
         """Tells about an epoch of training the original model."""
@@ -95,9 +95,10 @@ class Progress:
             self._live.stop()
             self._live = None
 
-    def confirmed(self, done: int, total: int) -> None:
-        """One run with a fresh seed is finished."""
-        self.say(f"  run {done} of {total} with fresh seeds")
+    def confirmed(self, done: int, total: int, problem: str | None = None) -> None:
+        """One run with a fresh seed is finished, or failed with a problem."""
+        failed = f" failed: {problem}" if problem is not None else ""
+        self.say(f"  run {done} of {total} with fresh seeds{failed}")
 
     def close(self) -> None:
         """Gives the terminal back, whatever happened."""

@@ -122,3 +122,12 @@ def test_the_shared_checkpoint_loads_with_its_preprocessing(shared):
     checkpoint = load_checkpoint(shared / "models" / "cifar10_resnet18.safetensors")
     assert checkpoint.preprocessing() == Preprocessing((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
     load_weights(build_model("ResNet18", 10, 3), checkpoint.state_dict, "shared")
+
+
+@pytest.mark.parametrize("text", ["0.5, 0.5", "0.5", '["a"]', "null"])
+def test_a_mean_that_is_no_list_of_numbers_is_refused_with_its_text(text):
+    with pytest.raises(
+        DataError, match="`mean` in the metadata of the checkpoint must be a list of numbers"
+    ) as refused:
+        Checkpoint({}, {"mean": text, "std": "[1]"}).preprocessing()
+    assert repr(text) in str(refused.value)

@@ -1,10 +1,14 @@
 """What a terminal shows while a search runs."""
 
 import io
+from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
+from tuning.display import print_outcome
 from tuning.live import live_view
+from tuning.outcome import find_outcome
 from tuning.progress import Progress
 
 
@@ -66,3 +70,37 @@ def test_quiet_says_nothing(small_study):
     for record in small_study.records():
         progress.trial(record)
     assert console.file.getvalue() == ""
+
+
+@pytest.mark.parametrize("error", ["must give logits [n, classes]", "[/usr/lib/libc.so.6] is missing", "a:x:b"])
+def test_an_error_message_is_shown_as_it_is_and_not_as_markup(config, make_study, error):
+    study = make_study(config)
+    console = Console(file=io.StringIO(), width=120)
+    progress = Progress(console)
+    study.listen(progress.trial)
+    study.ask("x")
+    study.fail("x", error)
+    assert console.file.getvalue() == f"  trial 0 failed: {error}\n"
+
+
+def test_names_from_outside_are_shown_as_they_are_when_a_study_is_over(small_study):
+    outcome = find_outcome(small_study)
+    outcome = replace(outcome, front=tuple(replace(record, origin="published [/a]") for record in outcome.front))
+    config = small_study.config
+    config = config.model_copy(update={"runs_dir": config.runs_dir / "[/old] [runs]"})
+    console = Console(file=io.StringIO(), width=120)
+    print_outcome(console, outcome, config)
+    text = console.file.getvalue()
+    assert text.count("published [/a]") == 2
+    assert text.count("/[/old] [runs]/made") == 3, "report, and twice in the command that applies a trial"
+
+
+def test_a_run_with_a_fresh_seed_that_fails_is_told_with_its_reason():
+    console = Console(file=io.StringIO(), width=120)
+    progress = Progress(console)
+    progress.confirmed(1, 2)
+    progress.confirmed(2, 2, "trial 4, OutOfMemoryError: [GPU 0]")
+    assert console.file.getvalue().splitlines() == [
+        "  run 1 of 2 with fresh seeds",
+        "  run 2 of 2 with fresh seeds failed: trial 4, OutOfMemoryError: [GPU 0]",
+    ]

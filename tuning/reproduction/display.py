@@ -1,7 +1,9 @@
 """What the command line shows of a reproduction."""
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from tuning.display import shown_path
 from tuning.reproduction.plan import ReproductionConfig
@@ -28,12 +30,12 @@ def print_reproduction(
     heading, body = cells(rows)
     shown = [index for index, name in enumerate(heading) if name in _COLUMNS]
     title = f"{config.model.name}, {outcome.inputs.dataset.name}, {config.retain:g} % retain data"
-    table = Table(title=title, box=None)
+    table = Table(title=escape(title), box=None)
     for index in shown:
         table.add_column(heading[index], overflow="fold")
     for texts in body:
-        table.add_row(*(texts[index] for index in shown))
+        table.add_row(*(Text(texts[index]) for index in shown))
     console.print(table)
-    console.print(f"Table, results and pictures: {shown_path(config.out)}", soft_wrap=True)
+    console.print(Text(f"Table, results and pictures: {shown_path(config.out)}"), soft_wrap=True)
     if outcome.failures:
         console.print(f"{len(outcome.failures)} jobs failed; the same command tries them again.")

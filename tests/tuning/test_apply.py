@@ -1,0 +1,79 @@
+"""Applying a trial of a study: what is done once more is what the trial did."""
+
+import pytest
+
+from antisample.errors import DataError
+from antisample.splits import ForgetRequest
+from tuning.apply import apply_config, trial_config
+from tuning.progress import Progress
+from tuning.study_file import parse_study
+
+
+@pytest.fixture
+def halved(config, make_study, metrics):
+    """A trial whose batch was halved twice, and one whose batch never was."""
+    study = make_study(config)
+    for key, halvings in enumerate((2, 0)):
+        study.ask(str(key))
+        study.complete(str(key), metrics(0.0, 0.8), {}, batch_halvings=halvings)
+    return study
+
+
+def test_a_trial_is_applied_with_the_batch_that_it_ended_with(halved):
+    request = halved.config.forget[0]
+    smaller, whole = (trial_config(halved, record, request, "")[0] for record in halved.records())
+    assert (smaller.method.batch_size, whole.method.batch_size) == (32, 128)
+    assert (smaller.evaluation.batch_size, whole.evaluation.batch_size) == (125, 500)
+
+
+@pytest.fixture
+def apply(values, digits_config, digits_inputs, make_study, metrics, tmp_path):
+    """Applies the trial of a study of two requests, which has noted something else than there is now."""
+    config = parse_study(
+        {
+            **values,
+            "data": digits_config.data.model_dump(mode="json"),
+            "model": digits_config.model.model_dump(mode="json"),
+            "forget": [{"classes": [3]}, {"classes": [0, 1]}],
+            "published": [],
+            "fixed": {"epochs": 1},
+            "evaluation": {"final": []},
+            "device": "cpu",
+        }
+    )
+    study = make_study(config)
+    study.ask("a")
+    study.complete("a", metrics(0.0, 0.8), {})
+    now = {
+        "data": digits_inputs.dataset.fingerprint,
+        "splits": f"{digits_inputs.splits.fingerprint},other",
+        "model": digits_inputs.original.fingerprint,
+    }
+
+    def go(*classes, **noted):
+        study.note("fingerprints", {**now, **noted})
+        (record,) = study.records()
+        found, provenance = trial_config(study, record, ForgetRequest(classes=classes), "")
+        apply_config(found, tmp_path / "out", Progress(quiet=True), provenance)
+
+    return go
+
+
+def test_a_trial_is_not_applied_to_other_data_or_another_model_than_its_studys(apply, tmp_path):
+    with pytest.raises(DataError, match="made: model are not those that the study began with"):
+        apply(3, model="other")
+    with pytest.raises(DataError, match="data and model are not"):
+        apply(3, data="other", model="other")
+    with pytest.raises(DataError, match="splits are not"):
+        apply(0, 1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_splits_of_other_requests_do_not_matter_to_a_trial_that_is_applied(apply, tmp_path):
+    apply(3)
+    assert (tmp_path / "out" / "card.json").is_file()
+
+
+def test_a_request_that_the_study_has_not_is_compared_with_nothing(apply, tmp_path):
+    apply(5, model="other")
+    assert (tmp_path / "out" / "card.json").is_file()

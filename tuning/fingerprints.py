@@ -1,0 +1,36 @@
+"""What a study has to find as it was whenever it goes on: data, splits and original model."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from antisample.errors import DataError
+from tuning.requests import RequestInputs
+
+
+def fingerprints_of(inputs: RequestInputs) -> dict[str, str]:
+    """Digests of data, splits (one for each request, commas between) and original model."""
+    first = inputs[0]
+    return {
+        "data": first.dataset.fingerprint,
+        "splits": ",".join(each.splits.fingerprint for each in inputs),
+        "model": first.original.fingerprint,
+    }
+
+
+def check_fingerprints(directory: Path, known: Mapping[str, str], found: Mapping[str, str]) -> None:
+    """Compares what a study began with and what there is now.
+
+    Args:
+        directory: Of the study, for the message.
+        known: What it noted.
+        found: See `fingerprints_of`.
+
+    Raises:
+        DataError: If something is another one; all of it is named.
+    """
+    changed = [name for name, digest in known.items() if digest != found[name]]
+    if changed:
+        raise DataError(
+            f"{directory}: {' and '.join(changed)} are not those that the study began with, so new "
+            "trials could not be compared with its old ones. Restore them, or begin a study with another `name`."
+        )

@@ -131,7 +131,7 @@ def test_a_space_that_reaches_beyond_what_the_method_takes_is_refused_with_every
         "unlearn_scale_lr": {"low": 0.1, "high": 6.0, "why": "Is as it should be."},
         "tail_randomized": {"low": 0, "high": 3, "integer": True, "why": "Is wrong, and fixed."},
     }
-    (tmp_path / "own.yaml").write_text(yaml.safe_dump({"method": "antisample", "parameters": own}))
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({"method": "antisample", "parameters": own}, sort_keys=False))
     changes = {"space": str(tmp_path / "own.yaml"), "fixed": {"tail_randomized": 20}, "n_trials": 0}
     with pytest.raises(ConfigError) as caught:
         parse_study({**values, **changes})

@@ -116,6 +116,7 @@ def test_one_parent_and_one_child_a_trial_with_params_curves_and_state(finished,
     view = json.loads(client.get_experiment(parent.info.experiment_id).tags[f"mlflow.sharedViewState.{key}"])
     assert len(client.search_runs([parent.info.experiment_id], view["searchFilter"])) == 4
     first = ["metrics.`validation/forget_accuracy`", "metrics.`validation/retain_accuracy`", "metrics.`elapsed_s`"]
+    assert view["orderByKey"] == "attributes.start_time", "in this order trials fold below their parent"
     assert view["selectedColumns"][:4] == [*first, "params.`unlearn_scale_lr`"]
     assert parent.info.artifact_uri.startswith((finished.config.runs_dir / "mlartifacts").resolve().as_uri())
 
@@ -457,11 +458,10 @@ def test_the_parent_has_a_description_and_a_data_set(fill, uri, runs_of):
     fill.note("fingerprints", {"data": "ab" * 20})
     fill.note("images", {"train": 1437, "test": 360})
     finish(fill)
-    done = sync(fill, uri)
+    sync(fill, uri)
     _, parent, _ = runs_of(uri)
     assert "**Chosen: trial" in parent.data.tags["mlflow.note.content"]
     assert "| original model |" in parent.data.tags["mlflow.note.content"]
     (data,) = (each.dataset for each in parent.inputs.dataset_inputs)
     assert (data.name, data.digest) == ("digits", ("ab" * 20)[:36])
     assert json.loads(data.profile)["train_images"] == 1437
-    assert "orderByKey=attributes.start_time" in done.link, "in this order trials fold below their parent"

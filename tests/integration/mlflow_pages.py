@@ -51,17 +51,25 @@ def open_runs(page: Page, address: str) -> None:
     page.wait_for_selector(_ROWS, timeout=120_000)
 
 
+def unfold(page: Page) -> None:
+    """Shows the trials of a study below its run, or folds them away again."""
+    page.locator(".ag-row button[data-component-id$='runnamecellrenderer.tsx_46']").first.click()
+
+
 def open_charts(page: Page, address: str) -> None:
     """Opens the same link with charts instead of the table, and waits until the trade-off is drawn."""
     page.goto(f"{address}&compareRunsMode=CHART")
-    page.wait_for_selector(".js-plotly-plot .scatterlayer .point", timeout=120_000)
+    page.wait_for_selector(".ag-row", timeout=120_000)
+    unfold(page)
+    drawn = "document.querySelectorAll('.js-plotly-plot .scatterlayer .point').length > {n}"
+    page.wait_for_function(drawn.format(n=10), timeout=120_000)
 
 
 def column(page: Page, name: str) -> list[str]:
     """The values of a column of the table, from top to bottom, as far as they are on the screen."""
     found = page.eval_on_selector_all(
         f'.ag-row .ag-cell[col-id="{name}"]',
-        "cells => cells.map(cell => [cell.getBoundingClientRect().top, cell.innerText.trim()])",
+        "cells => cells.map(cell => [cell.getBoundingClientRect().top, cell.innerText.trim().split('\\n').pop()])",
     )
     return [text for _, text in sorted(found)]
 

@@ -45,6 +45,7 @@ def shared_view(metrics: Sequence[str], parameters: Sequence[str], search_filter
         "selectedColumns": columns,
         "columnOrder": [*_RUN_COLUMNS, *columns],
         "runsHiddenMode": "SHOW_ALL",
+        "isAccordionReordered": True,
         "compareRunSections": [{"uuid": _SECTION, "name": "Trade-off", "display": True, "isReordered": False}],
         "compareRunCharts": [
             _chart("SCATTER", "Forget and retain accuracy", xaxis=_axis(FORGET), yaxis=_axis(RETAIN)),

@@ -1,6 +1,7 @@
 """Runs with fresh seeds on a real Ray, with a network of the user's own that does in workers what a file says."""
 
 import importlib
+import os
 import sys
 
 import pytest
@@ -57,6 +58,7 @@ def place(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
         importlib.invalidate_caches()
+        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
         with local_ray(num_cpus=1):
             yield folder
     sys.modules.pop("acting_network", None)

@@ -50,6 +50,14 @@ def growing(tmp_path):
         "provider": {"type": "fake_multinode"},
         "available_node_types": {"head": head, "worker": worker},
         "head_node_type": "head",
+        "upscaling_speed": 1.0,
+        "auth": {},
+        "docker": {},
+        "file_mounts": {},
+        "file_mounts_sync_continuously": False,
+        **{f"{when}_start_ray_commands": [] for when in ("head", "worker")},
+        **{f"{when}setup_commands": [] for when in ("", "head_", "worker_")},
+        **{name: [] for name in ("cluster_synced_files", "initialization_commands", "rsync_exclude", "rsync_filter")},
     }
     (tmp_path / "autoscaling.json").write_text(json.dumps(config))
     port = 6411

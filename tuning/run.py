@@ -152,9 +152,7 @@ def _run_trials(study: Study, inputs: Any, whole: WorkerShare, started: float, p
 def _search(study: Study, inputs: Any, started: float, share: WorkerShare) -> None:
     config = study.config
     budget_s = 60 * config.time_budget_min - (time.monotonic() - started) if config.time_budget_min else None
-    # Ray's workers stand in a folder of their own, and only the driver knows the database.
-    remote = config.model_copy(update={"runs_dir": config.runs_dir.resolve(), "storage": None})
-    trainable = tune.with_parameters(UnlearnTrainable, inputs=inputs, study=remote)
+    trainable = tune.with_parameters(UnlearnTrainable, inputs=inputs, study=config.for_workers())
     if not search(study, trainable, share, _slots(config, share), budget_s):
         raise InterruptedStudyError
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import ray
 import yaml
 
 from cluster.token import make_token
@@ -48,8 +49,8 @@ def growing(tmp_path):
         "max_workers": 2,
         "idle_timeout_minutes": 0.1,
         "provider": {"type": "fake_multinode"},
-        "available_node_types": {"head": head, "worker": worker},
-        "head_node_type": "head",
+        "available_node_types": {"ray.head.default": head, "worker": worker},
+        "head_node_type": "ray.head.default",
         "upscaling_speed": 1.0,
         "auth": {},
         "docker": {},
@@ -60,7 +61,7 @@ def growing(tmp_path):
         **{name: [] for name in ("cluster_synced_files", "initialization_commands", "rsync_exclude", "rsync_filter")},
     }
     (tmp_path / "autoscaling.json").write_text(json.dumps(config))
-    port = 6411
+    address = f"{ray.util.get_node_ip_address()}:6379"  # where the machines that come look for the head
     environment = {
         **os.environ,
         "RAY_AUTH_MODE": "token",
@@ -71,7 +72,7 @@ def growing(tmp_path):
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     command = [
-        RAY, "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={port}", "--num-cpus=0",
+        RAY, "start", "--head", "--block", "--port=6379", "--num-cpus=0",
         "--include-dashboard=false", f"--autoscaling-config={tmp_path / 'autoscaling.json'}",
         f"--temp-dir=/tmp/growing-{os.getpid()}",
     ]  # fmt: skip
@@ -82,7 +83,7 @@ def growing(tmp_path):
         assert process.poll() is None, (tmp_path / "head.log").read_text()
         assert time.monotonic() < deadline
         time.sleep(0.5)
-    yield f"127.0.0.1:{port}", token, environment
+    yield address, token, environment
     process.terminate()
     try:
         process.wait(60)

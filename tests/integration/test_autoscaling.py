@@ -48,7 +48,7 @@ def growing(tmp_path):
         "cluster_name": "growing",
         "max_workers": 2,
         "idle_timeout_minutes": 0.1,
-        "provider": {"type": "fake_multinode"},
+        "provider": {"type": "fake_multinode", "disable_node_updaters": True, "disable_launch_config_check": True},
         "available_node_types": {"ray.head.default": head, "worker": worker},
         "head_node_type": "ray.head.default",
         "upscaling_speed": 1.0,

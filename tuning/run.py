@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ray
+import torch
 from ray import tune
 
 from antisample.device import choose_device, describe_device, has_bfloat16_unit
+from antisample.errors import AntisampleError
 from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
 from tuning.directory import check_directory, copy_projections, note_settings, prepared_directory, write_projections
@@ -101,7 +103,7 @@ def run_study(
             raise
         # A dead or interrupted driver left trials running that no search asked for, since `n_trials` was lowered.
         study.settle("Interrupted: the study is over.")
-        inspect(study, inputs)
+        _look_inside(study, inputs, progress)
         if tracker is not None and config.log_model:
             _pack(study, inputs, progress)
         outcome = write_projections(study)
@@ -176,6 +178,14 @@ def _tracker(study: Study) -> Tracker | None:
         return MlflowView(facts, uri)
 
     return Tracker(open_view, study.records())
+
+
+def _look_inside(study: Study, inputs: RequestInputs, progress: Progress) -> None:
+    """Keeps what the report shows of models and anti-samples; without it the outcome is as good."""
+    try:
+        inspect(study, inputs)
+    except (AntisampleError, torch.OutOfMemoryError) as error:
+        progress.say(f"The report shows nothing of the inside of the chosen trial: {error}")
 
 
 def _pack(study: Study, inputs: RequestInputs, progress: Progress) -> None:

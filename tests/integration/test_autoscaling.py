@@ -1,5 +1,6 @@
 """Ray's own autoscaler, with machines that are processes here: they come when a study begins and go when it ends."""
 
+import contextlib
 import json
 import os
 import signal
@@ -48,7 +49,12 @@ def growing(tmp_path):
         "cluster_name": "growing",
         "max_workers": 2,
         "idle_timeout_minutes": 0.1,
-        "provider": {"type": "fake_multinode", "disable_node_updaters": True, "disable_launch_config_check": True},
+        "provider": {
+            "type": "fake_multinode",
+            "disable_node_updaters": True,
+            "disable_launch_config_check": True,
+            "use_node_id_as_ip": True,
+        },
         "available_node_types": {"ray.head.default": head, "worker": worker},
         "head_node_type": "ray.head.default",
         "upscaling_speed": 1.0,
@@ -85,10 +91,11 @@ def growing(tmp_path):
         time.sleep(0.5)
     yield address, token, environment
     process.terminate()
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(60)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # machines that came are processes of its group
+    time.sleep(5)
 
 
 @pytest.fixture

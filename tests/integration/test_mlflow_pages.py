@@ -65,8 +65,11 @@ def test_the_study_unfolds_its_trials_and_folds_them_again(runs):
 def test_runs_sort_by_retain_accuracy(runs):
     runs.get_by_test_id("sort-header-validation/retain_accuracy").click()
     runs.wait_for_url(re.compile("orderByKey=metrics.*retain_accuracy"))
-    runs.wait_for_function("document.querySelectorAll('.ag-center-cols-container .ag-row').length > 10")
-    values = [text for text in column(runs, RETAIN) if text != "-"]
+    for _ in range(60):
+        values = [text for text in column(runs, RETAIN) if text != "-"]
+        if len(values) > 10 and values == sorted(values, reverse=True):
+            break
+        runs.wait_for_timeout(500)
     assert len(values) > 10
     assert values == sorted(values, reverse=True)
 

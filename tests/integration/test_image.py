@@ -45,7 +45,8 @@ def image(tmp_path_factory):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes((ROOT / name).read_bytes())
         if word == "RUN" and "apt-get" not in rest:
-            shown = {"PATH": f"{environment / 'bin'}:{os.environ['PATH']}", "HOME": os.environ["HOME"]}
+            kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL"))}
+            shown = {**kept, "PATH": f"{environment / 'bin'}:{os.environ['PATH']}"}
             command = rest.replace("--system", f"--python {environment / 'bin' / 'python'}").replace(
                 "--no-cache ", ""
             )

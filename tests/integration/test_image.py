@@ -148,7 +148,7 @@ def test_a_study_runs_as_a_job_and_is_found_where_all_machines_see_it(image, end
         environment=environment,
     )
     assert again.returncode == 0, again.stdout + again.stderr
-    assert json.loads(again.stdout)["trials"] == 3
+    assert json.loads(again.stdout)["chosen"] is not None
 
 
 def test_the_endpoint_turns_away_who_has_another_token(image, endpoint):

@@ -71,6 +71,7 @@ def _start(num_cpus: int | None, num_gpus: int | None) -> None:
     # since Ray reads it when it is imported.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     ray.init(
+        address="local",  # also where another Ray runs on this machine, or RAY_ADDRESS names one
         num_cpus=num_cpus if num_cpus is not None else _cores(),
         num_gpus=num_gpus,
         include_dashboard=False,

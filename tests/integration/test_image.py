@@ -160,3 +160,12 @@ def test_the_endpoint_turns_away_who_has_another_token(image, endpoint):
     assert done.returncode == 2, done.stdout
     assert "refuses" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_study_of_this_machine_runs_beside_a_ray_that_is_there_already(image, endpoint):
+    folder, environment = endpoint
+    environment = {**environment, "RAY_ADDRESS": "127.0.0.1:6412"}
+    changes = ["--set", "name=beside", "--set", "tracking_uri=none", "--quiet"]
+    done = call(image / "antisample", "run", "study.yaml", *changes, cwd=folder, environment=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (folder / "runs" / "beside" / "report.html").is_file()

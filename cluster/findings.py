@@ -86,24 +86,20 @@ def clock(name: str, facts: dict[str, Any]) -> Finding:
 
 def shared(name: str, facts: dict[str, Any], shared_dir: Path) -> Finding:
     """Whether a node reads and writes the shared folder."""
-    if facts["shared"] == "":
-        return Finding(True, f"{name}: reads and writes {shared_dir}")
-    return Finding(
-        False,
-        f"{name}: {shared_dir} {facts['shared']}",
-        "Mount the same folder under the same path on every node, writable for the user that runs Ray.",
-    )
+    advice = "Mount the same folder under the same path on every node, writable for the user that runs Ray."
+    return _storage(name, str(shared_dir), facts["shared"], advice)
 
 
 def reached(name: str, facts: dict[str, Any], store: Store) -> Finding:
     """Whether a node reads and writes the object store."""
-    if facts["store"] == "":
-        return Finding(True, f"{name}: reads and writes {store.address}")
-    return Finding(
-        False,
-        f"{name}: {store.address} {facts['store']}",
-        "Give every node credentials for it (environment, configuration file, or the role of the machine).",
-    )
+    advice = "Give every node credentials for it (environment, configuration file, or the role of the machine)."
+    return _storage(name, store.address, facts["store"], advice)
+
+
+def _storage(name: str, place: str, problem: str, advice: str) -> Finding:
+    if problem == "":
+        return Finding(True, f"{name}: reads and writes {place}")
+    return Finding(False, f"{name}: {place} {problem}", advice)
 
 
 def tracking(uri: str) -> Finding:

@@ -150,15 +150,8 @@ class UnlearnTrainable(tune.Trainable):
         return same and bool(state["halvings"] >= self._halvings)
 
     def _unlearning(self, config: UnlearnConfig, inputs: UnlearnInputs) -> Unlearning:
-        """Half the batch for each time that the GPU ran out of memory; evaluation with smaller ones is the same."""
-        if self._halvings:
-            parts: dict[str, Any] = {"method": config.method, "evaluation": config.evaluation}
-            halved = {
-                key: part.model_copy(update={"batch_size": max(1, part.batch_size >> self._halvings)})
-                for key, part in parts.items()
-            }
-            config = config.model_copy(update=halved)
-        return unlearn(config, inputs)
+        """Half the batch for each time that the GPU ran out of memory."""
+        return unlearn(config.with_batches_halved(self._halvings), inputs)
 
     def _save_checkpoint(self, content: dict[str, Any]) -> None:
         state = {

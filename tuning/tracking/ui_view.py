@@ -6,7 +6,6 @@ as JSON, found by the key in the link. A tag holds 5,000 characters.
 
 import json
 from collections.abc import Sequence
-from itertools import islice
 
 from tuning.config import StudyConfig
 from tuning.objectives import ELAPSED
@@ -32,7 +31,7 @@ def shared_view(metrics: Sequence[str], parameters: Sequence[str], search_filter
         parameters: What is searched; the first ones are shown.
         search_filter: Finds the runs of the study, in MLflow's language.
     """
-    parameters = list(islice(parameters, _MOST))
+    parameters = parameters[:_MOST]
     columns = [
         *(f"metrics.`{name}`" for name in metrics),
         *(f"params.`{name}`" for name in parameters),
@@ -48,21 +47,15 @@ def shared_view(metrics: Sequence[str], parameters: Sequence[str], search_filter
         "isAccordionReordered": True,
         "compareRunSections": [{"uuid": _SECTION, "name": "Trade-off", "display": True, "isReordered": False}],
         "compareRunCharts": [
-            _chart("SCATTER", "Forget and retain accuracy", xaxis=_axis(FORGET), yaxis=_axis(RETAIN)),
-            _chart(
-                "PARALLEL",
-                "What is searched, and both accuracies",
-                selectedParams=parameters,
-                selectedMetrics=[FORGET, RETAIN],
-                showAllRuns=True,
-            ),
+            _chart("SCATTER", xaxis=_axis(FORGET), yaxis=_axis(RETAIN)),
+            _chart("PARALLEL", selectedParams=parameters, selectedMetrics=[FORGET, RETAIN], showAllRuns=True),
         ],
     }
     return json.dumps(view)
 
 
-def _chart(kind: str, title: str, **settings: object) -> dict[str, object]:
-    card = {"uuid": f"{_SECTION}-{kind}", "type": kind, "displayName": title, "metricSectionId": _SECTION}
+def _chart(kind: str, **settings: object) -> dict[str, object]:
+    card = {"uuid": f"{_SECTION}-{kind}", "type": kind, "metricSectionId": _SECTION}
     return {**card, "runsCountToCompare": 500, "deleted": False, "isGenerated": False, **settings}
 
 

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from chromium import chromium, open_report
-from mlflow_pages import mlflow_server, open_charts, open_runs
+from mlflow_pages import mlflow_server, open_charts, open_runs, unfold
 from PIL import Image
 from playwright.sync_api import Browser
 
@@ -54,6 +54,8 @@ def take_mlflow(browser: Browser, directory: Path) -> None:
     with tempfile.TemporaryDirectory() as folder, mlflow_server(uri, Path(folder)) as address:
         page = browser.new_page(viewport={"width": 1500, "height": 820})
         open_runs(page, f"{address}{runs.link()}")
+        page.get_by_label("Close", exact=True).click()  # MLflow's assistant
+        unfold(page)
         page.wait_for_timeout(2000)
         page.screenshot(path=IMAGES / "mlflow-runs.png")
         open_charts(page, f"{address}{runs.link()}")

@@ -58,3 +58,12 @@ def s3():
 
     with s3_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def gs():
+    """A server that speaks Google Cloud Storage's language; see `GoogleServer`."""
+    from gs_server import google_server  # noqa: PLC0415  (a server, which few tests need)
+
+    with google_server() as server:
+        yield server

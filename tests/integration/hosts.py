@@ -29,7 +29,10 @@ def missing() -> str | None:
 
 
 class Hosts:
-    """Hosts `host-0`, `host-1` and so on, with addresses 10.77.0.1, 10.77.0.2 and so on."""
+    """Hosts `host-0`, `host-1` and so on, with addresses 10.77.0.1, 10.77.0.2 and so on.
+
+    The test itself sees them from 10.77.0.254.
+    """
 
     def __init__(self) -> None:
         self._prefix = f"as{os.getpid() % 100000}"
@@ -37,6 +40,7 @@ class Hosts:
         self._started: list[subprocess.Popen[str]] = []
         self._folder = tempfile.TemporaryDirectory(prefix="hosts-")
         _ip("link", "add", self._bridge, "type", "bridge")
+        _ip("addr", "add", "10.77.0.254/24", "dev", self._bridge)
         _ip("link", "set", self._bridge, "up")
 
     @property
@@ -61,6 +65,10 @@ class Hosts:
         """Address of a host."""
         return f"10.77.0.{host + 1}"
 
+    def within(self, host: int) -> list[str]:
+        """Words before a command that is to run on a host."""
+        return ["ip", "netns", "exec", self._namespace(host)]
+
     def start(
         self, host: int, command: Sequence[str | Path], folder: Path, environment: Mapping[str, str], log: Path
     ) -> "subprocess.Popen[str]":
@@ -68,7 +76,7 @@ class Hosts:
         Path("/tmp/ray").mkdir(exist_ok=True)
         own = Path(self._folder.name) / f"{host}"
         own.mkdir(exist_ok=True)
-        words = ["ip", "netns", "exec", self._namespace(host), "unshare", "--uts", "--mount", "sh", "-c", _AS_HOST]
+        words = [*self.within(host), "unshare", "--uts", "--mount", "sh", "-c", _AS_HOST]
         with log.open("a") as output:
             process = subprocess.Popen(
                 [*words, "host", f"host-{host}", own, *map(str, command)],

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server on loopback for the length of a `with` block."""
+"""A real PostgreSQL server for the length of a `with` block."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -25,29 +25,30 @@ def programs() -> Path | None:
 
 
 class Server:
-    """A server that runs on loopback.
+    """A server that lets in everybody who reaches it.
 
     Attributes:
         address: Of its empty database, for SQLAlchemy, with the driver psycopg.
+        host: Where it listens.
         port: Where it listens.
     """
 
-    def __init__(self, folder: Path, port: int, user: str | None) -> None:
-        self.port = port
-        self.address = f"postgresql+psycopg://antisample@127.0.0.1:{port}/postgres"
-        self._folder, self._user = folder, user
+    def __init__(self, folder: Path, host: str, port: int, words: Sequence[str]) -> None:
+        self.host, self.port = host, port
+        self.address = f"postgresql+psycopg://antisample@{host}:{port}/postgres"
+        self._folder, self._words = folder, words
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Starts it, and waits until it answers."""
         found = programs()
         assert found is not None
-        where = ["-h", "127.0.0.1", "-p", str(self.port), "-k", self._folder]
+        where = ["-h", self.host, "-p", str(self.port), "-k", self._folder]
         # Tests end processes, not the machine: what the kernel has is safe.
-        command = [found / "postgres", "-D", self._folder / "data", *where, "-c", "fsync=off"]
+        command = [*self._words, found / "postgres", "-D", self._folder / "data", *where, "-c", "fsync=off"]
         with (self._folder / "log").open("a") as log:
-            self._process = subprocess.Popen(command, user=self._user, cwd=self._folder, stdout=log, stderr=log)
-        _wait(self.port, self._folder / "log")
+            self._process = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log)
+        _wait(f"host={self.host} port={self.port} user=antisample dbname=postgres", self._folder / "log")
 
     def stop(self) -> None:
         """Ends it, with all connections; what was committed is kept."""
@@ -55,6 +56,13 @@ class Server:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(30)
             self._process = None
+
+    def add_database(self, name: str) -> str:
+        """Makes another database; returns its address."""
+        plain = self.address.replace("+psycopg", "")
+        with psycopg.connect(plain, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return plain.replace("/postgres", f"/{name}")
 
     def add_user(self, name: str, password: str) -> str:
         """Makes a user of the database who needs a password; returns the address without it."""
@@ -89,10 +97,14 @@ def postgresql() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def postgresql_server() -> Iterator[Server]:
+def postgresql_server(host: str = "127.0.0.1", within: Sequence[str] = ()) -> Iterator[Server]:
     """Starts a server with an empty database and stops it at the end, however it ends.
 
     PostgreSQL refuses to run as root, so root runs it as the user that Debian's package makes.
+
+    Args:
+        host: Address to listen on.
+        within: Words before its command, such as those of `Hosts.within`; it takes the standard port then.
 
     Raises:
         RuntimeError: If it does not answer within half a minute.
@@ -100,20 +112,19 @@ def postgresql_server() -> Iterator[Server]:
     found = programs()
     if found is None:
         raise RuntimeError("PostgreSQL is not installed")
-    with tempfile.TemporaryDirectory(prefix="postgresql-") as name, socket.socket() as probe:
+    with tempfile.TemporaryDirectory(prefix="postgresql-") as name:
         folder = Path(name)
-        user = "postgres" if os.geteuid() == 0 else None
-        if user is not None:
-            os.chown(folder, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
+        words: list[str] = []
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("postgres")
+            os.chown(folder, user.pw_uid, user.pw_gid)
+            words = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
         data = folder / "data"
-        subprocess.run(
-            [found / "initdb", "-D", data, "-U", "antisample", "-A", "trust", "--no-sync"],
-            check=True, capture_output=True, user=user, cwd=folder,
-        )  # fmt: skip
-        server = Server(folder, port, user)
+        initdb = [*words, found / "initdb", "-D", data, "-U", "antisample", "-A", "trust", "--no-sync"]
+        subprocess.run(initdb, check=True, capture_output=True, cwd=folder)
+        with (data / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all samenet trust\n")
+        server = Server(folder, host, 5432 if within else _free_port(), [*within, *words])
         try:
             server.start()
             yield server
@@ -121,10 +132,16 @@ def postgresql_server() -> Iterator[Server]:
             server.stop()
 
 
-def _wait(port: int, log: Path) -> None:
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(connection: str, log: Path) -> None:
     for _ in range(60):
         with contextlib.suppress(psycopg.OperationalError):
-            psycopg.connect(f"host=127.0.0.1 port={port} user=antisample dbname=postgres").close()
+            psycopg.connect(connection).close()
             return
         time.sleep(0.5)
     raise RuntimeError(log.read_text()[-2000:])

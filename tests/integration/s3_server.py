@@ -1,4 +1,4 @@
-"""A real S3 server (moto's) on loopback for the length of a `with` block, and a look into it that is not ours."""
+"""A real S3 server (moto's) for the length of a `with` block, and a look into it that is not ours."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,8 +81,12 @@ class S3Server:
 
 
 @contextlib.contextmanager
-def s3_server() -> Iterator[S3Server]:
+def s3_server(host: str = "127.0.0.1", within: Sequence[str] = ()) -> Iterator[S3Server]:
     """Starts a server on a free port and stops it at the end; the environment holds credentials meanwhile.
+
+    Args:
+        host: Address to listen on.
+        within: Words before its command, such as those of `Hosts.within`.
 
     Raises:
         RuntimeError: If it does not answer within two minutes.
@@ -96,14 +100,14 @@ def s3_server() -> Iterator[S3Server]:
         log = Path(folder, "log")
         with log.open("wb") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+                [*within, sys.executable, "-m", "moto.server", "-H", host, "-p", str(port)],
                 stdout=file,
                 stderr=file,
                 env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
             )
         try:
-            _wait(process, port, log)
-            endpoint = f"127.0.0.1:{port}"
+            _wait(process, host, port, log)
+            endpoint = f"{host}:{port}"
             client = boto3.client("s3", endpoint_url=f"http://{endpoint}")
             client.create_bucket(Bucket=BUCKET)
             yield S3Server(process, endpoint, client, log)
@@ -112,10 +116,10 @@ def s3_server() -> Iterator[S3Server]:
             process.wait(30)
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait(process: subprocess.Popen[bytes], host: str, port: int, log: Path) -> None:
     for _ in range(480):
         with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port)).close()
+            socket.create_connection((host, port)).close()
             return
         if process.poll() is not None:
             break

@@ -1,9 +1,11 @@
-"""Searches over several hosts: one joins, one dies, one is cut off, and the driver moves."""
+"""Searches over several hosts: one joins, one dies, one is cut off, and the driver moves.
 
+The first host has Ray's head, PostgreSQL with the study and MLflow's runs, MLflow behind a password, and S3 with
+checkpoints and models; there is a folder in common, as over NFS, for the study's directory and the cache.
+"""
+
+import contextlib
 import json
-import os
-import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -11,28 +13,35 @@ from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.error import URLError
+from urllib.request import urlopen
 
+import psycopg
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from hosts import missing, several_hosts
+from postgresql import postgresql_server, programs
+from s3_server import s3_server
 
 from cluster.token import make_token
 
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(missing() is not None, reason=f"no several hosts here: {missing()}"),
+    pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed (make system)"),
 ]
 
 PROGRAM = Path(sys.executable).with_name("antisample")
 RAY = Path(sys.executable).with_name("ray")
 PORT = 6399
+MLFLOW_PORT = 5000
 N_TRIALS = 10
 
 
 @pytest.fixture
 def place(tmp_path):
-    """Three hosts with a folder in common; Ray's head on the first, a worker on each of the others."""
+    """Three hosts with a folder in common; the first one leads, the others have a worker each."""
     token = make_token(tmp_path / "secrets" / "token")
     environment = {
         "RAY_AUTH_MODE": "token",
@@ -40,7 +49,11 @@ def place(tmp_path):
         "RAY_USAGE_STATS_ENABLED": "0",
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
-    with several_hosts(3) as hosts:
+    with (
+        several_hosts(3) as hosts,
+        postgresql_server(hosts.address(0), hosts.within(0)) as database,
+        s3_server(hosts.address(0), hosts.within(0)) as s3,
+    ):
 
         def ray(host, *words):
             address = ["--node-ip-address", hosts.address(host)]
@@ -52,6 +65,11 @@ def place(tmp_path):
 
         # No trials on the first host, which only leads.
         ray(0, "--head", "--port", str(PORT), "--num-cpus", "0", "--include-dashboard", "false")
+        runs = database.add_database("mlflow")
+        tracking = f"{hosts.address(0)}:{MLFLOW_PORT}"
+        words = ["cluster", "services", "--database", runs, "--artifacts", str(tmp_path / "mlartifacts")]
+        words += ["--folder", str(tmp_path / "mlflow"), "--host", hosts.address(0), "--allowed-host", tracking]
+        hosts.start(0, [PROGRAM, *words], tmp_path, environment, tmp_path / "mlflow.log")
         _wait(lambda: "Ray runtime started" in (tmp_path / "ray-0.log").read_text(), "Ray's head did not start")
         join(1), join(2)
         cluster = {
@@ -59,10 +77,13 @@ def place(tmp_path):
             "address": f"{hosts.address(0)}:{PORT}",
             "token_file": str(token),
             "shared_dir": str(tmp_path),
+            "tracking_uri": f"http://{tracking}",
         }
         (tmp_path / "cluster.yaml").write_text(yaml.safe_dump(cluster))
         study = {
             "name": "wide",
+            "storage": database.address,
+            "storage_path": s3.address("runs"),
             "data": {"source": "digits"},
             "model": {"name": "SmallCNN", "recipe": {"epochs": 6, "batch_size": 64}},
             "forget": {"classes": [3]},
@@ -73,12 +94,17 @@ def place(tmp_path):
             "sampler": "random",
         }
         (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+        _wait(lambda: _answers(f"http://{tracking}/health"), "MLflow did not start")
+        user = {"MLFLOW_TRACKING_USERNAME": "admin"}
+        user["MLFLOW_TRACKING_PASSWORD"] = (tmp_path / "mlflow" / "admin-password").read_text()
 
         def antisample(host, *words):
-            return hosts.start(host, [PROGRAM, *words], tmp_path, environment, tmp_path / f"driver-{host}.log")
+            command = [PROGRAM, *words]
+            return hosts.start(host, command, tmp_path, {**environment, **user}, tmp_path / f"driver-{host}.log")
 
         yield SimpleNamespace(
             hosts=hosts, folder=tmp_path, environment=environment, join=join, antisample=antisample,
+            database=database.address.replace("+psycopg", ""), runs=runs, s3=s3,
             search=lambda *words: antisample(0, "run", "study.yaml", "--cluster", "cluster.yaml", *words),
         )  # fmt: skip
 
@@ -158,7 +184,7 @@ def test_a_host_joins_during_the_search(place):
 def test_the_driver_dies_and_the_study_goes_on_from_another_host(place):
     search = place.search()
     _wait_for_trials(place, 3)
-    os.kill(_driver(place), signal.SIGKILL)
+    search.kill()
     search.wait(30)
     before = {trial["number"]: trial for trial in _trials(place) if trial["state"] == "COMPLETE"}
     deadline = time.monotonic() + 180
@@ -183,11 +209,13 @@ def _whole(place, n_trials=N_TRIALS) -> Counter:
     assert not [trial for trial in trials if trial["state"] == "RUNNING"]
     table = pq.read_table(place.folder / "runs" / "wide" / "trials.parquet").to_pylist()
     assert sorted(row["number"] for row in table if row["state"] == "COMPLETE") == sorted(complete)
-    with sqlite3.connect(place.folder / "runs" / "mlflow.db") as database:
-        tags = database.execute("select run_uuid, key, value from tags").fetchall()
-    runs = [int(value) for _, key, value in tags if key == "antisample.trial"]
+    assert place.s3.keys("runs/wide/models/")
+    assert not place.s3.keys("runs/wide/checkpoints/")
+    with psycopg.connect(place.runs) as database:
+        tags = database.execute("SELECT key, value FROM tags").fetchall()
+    runs = [int(value) for key, value in tags if key == "antisample.trial"]
     assert sorted(runs) == [trial["number"] for trial in trials]
-    return Counter(value.split("/")[0] for _, key, value in tags if key == "antisample.worker")
+    return Counter(value.split("/")[0] for key, value in tags if key == "antisample.worker")
 
 
 def _trials(place) -> list[dict]:
@@ -200,13 +228,13 @@ def _trials(place) -> list[dict]:
     return json.loads(done.stdout)
 
 
-def _driver(place) -> int:
-    return json.loads((place.folder / "runs" / "wide" / "driver.json").read_text())["pid"]
-
-
 def _wait_for_trials(place, count) -> None:
-    journal = place.folder / "runs" / "wide" / "journal.log"
-    ended = lambda: journal.exists() and journal.read_text().count('"finished_ms"') >= count  # noqa: E731
+    def ended():
+        with contextlib.suppress(psycopg.errors.UndefinedTable), psycopg.connect(place.database) as database:
+            (found,) = database.execute("SELECT count(*) FROM trials WHERE state = 'COMPLETE'").fetchone()
+            return found >= count
+        return False
+
     _wait(ended, f"there were not {count} trials")
 
 
@@ -221,6 +249,14 @@ def _ray_log(place, host) -> str:
 
 def _log(place, host=0) -> str:
     return (place.folder / f"driver-{host}.log").read_text()
+
+
+def _answers(address) -> bool:
+    try:
+        urlopen(address, timeout=5).close()
+    except (URLError, OSError):
+        return False
+    return True
 
 
 def _ended(place, process) -> int:

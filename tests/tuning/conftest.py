@@ -11,6 +11,7 @@ from postgresql import postgresql, programs
 
 from tuning import cli
 from tuning.config import StudyConfig
+from tuning.lease import Lease, lease_place
 from tuning.study import Study
 from tuning.study_file import parse_study
 from tuning.tracking import EXPERIMENT
@@ -77,9 +78,9 @@ def config(values) -> StudyConfig:
 def make_study():
     """Opens a study; calling it again is what a new driver does."""
 
-    def make(config: StudyConfig) -> Study:
+    def make(config: StudyConfig, lease: Lease | None = None) -> Study:
         config.directory.mkdir(parents=True, exist_ok=True)
-        study = Study(config)
+        study = Study(config, lease)
         if study.noted("original") is None:
             study.note("original", {"validation/forget_accuracy": 0.9, "validation/retain_accuracy": 0.9})
             study.note("id", "an id")
@@ -87,6 +88,25 @@ def make_study():
         return study
 
     return make
+
+
+@pytest.fixture
+def driven_study(make_study):
+    """The same with the study's lease, as drivers have it; a new driver takes it from the one before."""
+    leases: dict[str, Lease] = {}
+
+    def make(config: StudyConfig) -> Study:
+        config.directory.mkdir(parents=True, exist_ok=True)
+        place = lease_place(config)
+        if place.where in leases:
+            leases[place.where].give_back()
+        leases[place.where] = lease = Lease(place)
+        lease.take()
+        return make_study(config, lease)
+
+    yield make
+    for lease in leases.values():
+        lease.give_back()
 
 
 @pytest.fixture

@@ -27,8 +27,8 @@ def states(study):
     return [record.state for record in study.records()]
 
 
-def test_the_published_set_is_asked_first(config, make_study):
-    study = make_study(config)
+def test_the_published_set_is_asked_first(config, driven_study):
+    study = driven_study(config)
     first, second = study.ask("a"), study.ask("b")
     assert (first.number, first.origin) == (0, "published ResNet9/mnist/100")
     assert first.params["unlearn_scale_lr"] == 1.6
@@ -36,19 +36,19 @@ def test_the_published_set_is_asked_first(config, make_study):
     assert first.seeds == second.seeds == tuple(config.trial_seeds())
 
 
-def test_asking_twice_with_one_key_gives_one_trial(config, make_study):
-    study = make_study(config)
+def test_asking_twice_with_one_key_gives_one_trial(config, driven_study):
+    study = driven_study(config)
     assert study.ask("a") == study.ask("a")
     assert len(study.records()) == 1
 
 
-def test_a_finished_trial_keeps_its_values_steps_and_metrics(config, make_study, metrics):
-    study = make_study(config)
+def test_a_finished_trial_keeps_its_values_steps_and_metrics(config, driven_study, metrics):
+    study = driven_study(config)
     study.ask("a")
     study.report("a", step(1))
     study.report("a", step(2, forget=0.0))
     study.complete("a", metrics(0.0, 0.85), {"validation/forget": 9}, worker="here/1", versions={"torch": "2"})
-    (record,) = make_study(config).records()
+    (record,) = driven_study(config).records()
     assert (record.state, record.values, record.fidelity) == ("COMPLETE", (0.0, 0.85), 2)
     assert record.metrics == metrics(0.0, 0.85)
     assert record.duration_s == 2.5
@@ -57,8 +57,8 @@ def test_a_finished_trial_keeps_its_values_steps_and_metrics(config, make_study,
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf"), None])
-def test_a_metric_that_is_no_number_fails_the_trial(config, make_study, metrics, bad):
-    study = make_study(config)
+def test_a_metric_that_is_no_number_fails_the_trial(config, driven_study, metrics, bad):
+    study = driven_study(config)
     study.ask("a")
     values = metrics(0.0, 0.85)
     if bad is None:
@@ -71,8 +71,8 @@ def test_a_metric_that_is_no_number_fails_the_trial(config, make_study, metrics,
     assert "validation/retain_accuracy is" in record.error
 
 
-def test_a_step_that_is_reported_again_after_a_crash_stays_as_it_was(config, make_study):
-    study = make_study(config)
+def test_a_step_that_is_reported_again_after_a_crash_stays_as_it_was(config, driven_study):
+    study = driven_study(config)
     study.ask("a")
     for forget in (0.5, 0.4):
         study.report("a", step(1, forget=forget))
@@ -80,8 +80,8 @@ def test_a_step_that_is_reported_again_after_a_crash_stays_as_it_was(config, mak
     assert [s.metrics["validation/forget_accuracy"] for s in record.steps] == [0.5]
 
 
-def test_finishing_twice_or_an_unknown_trial_does_no_harm(config, make_study, metrics):
-    study = make_study(config)
+def test_finishing_twice_or_an_unknown_trial_does_no_harm(config, driven_study, metrics):
+    study = driven_study(config)
     study.ask("a")
     study.complete("a", metrics(0.1, 0.8), {})
     study.complete("a", metrics(0.9, 0.1), {})
@@ -91,8 +91,8 @@ def test_finishing_twice_or_an_unknown_trial_does_no_harm(config, make_study, me
     assert [record.values for record in study.records()] == [(0.1, 0.8)]
 
 
-def test_exactly_n_trials_finish_and_failures_are_replaced(config, make_study, metrics):
-    study = make_study(config)
+def test_exactly_n_trials_finish_and_failures_are_replaced(config, driven_study, metrics):
+    study = driven_study(config)
     asked = 0
     while (record := study.ask(f"key {asked}")) is not None:
         if asked == 1:
@@ -105,13 +105,13 @@ def test_exactly_n_trials_finish_and_failures_are_replaced(config, make_study, m
     assert study.is_over()
 
 
-def test_no_more_trials_run_at_once_than_are_missing(config, make_study):
-    study = make_study(config)
+def test_no_more_trials_run_at_once_than_are_missing(config, driven_study):
+    study = driven_study(config)
     assert [study.ask(str(n)) is None for n in range(6)] == [False] * 4 + [True] * 2
 
 
-def test_too_many_failures_end_the_study(config, make_study):
-    study = make_study(config)
+def test_too_many_failures_end_the_study(config, driven_study):
+    study = driven_study(config)
     for n in range(3):
         study.ask(str(n))
         study.fail(str(n), "diverged")
@@ -119,12 +119,12 @@ def test_too_many_failures_end_the_study(config, make_study):
     assert study.ask("more") is None
 
 
-def test_a_dead_drivers_trials_are_adopted_with_number_and_parameters(config, make_study, metrics):
-    dead = make_study(config)
+def test_a_dead_drivers_trials_are_adopted_with_number_and_parameters(config, driven_study, metrics):
+    dead = driven_study(config)
     left = [dead.ask("a"), dead.ask("b")]
     dead.complete("a", metrics(0.1, 0.8), {})
     del dead
-    study = make_study(config)
+    study = driven_study(config)
     adopted = study.ask("new key")
     assert (adopted.number, adopted.params) == (1, left[1].params)
     study.complete("new key", metrics(0.2, 0.8), {})
@@ -135,53 +135,53 @@ def test_a_dead_drivers_trials_are_adopted_with_number_and_parameters(config, ma
 
 
 @pytest.mark.parametrize("n_kept", [0, 2])
-def test_a_trial_that_a_driver_died_asking_for_gets_the_parameters_it_lacks(config, make_study, n_kept):
-    dead = make_study(config)
+def test_a_trial_that_a_driver_died_asking_for_gets_the_parameters_it_lacks(config, driven_study, n_kept):
+    dead = driven_study(config)
     dead.ask("the published set")
     searched = distributions(dead.space)
     left = dead.optuna_study().ask(dict(list(searched.items())[:n_kept]))
     del dead
-    study = make_study(config)
+    study = driven_study(config)
     assert study.ask("a").number == 0
     adopted = study.ask("b")
     assert (adopted.number, adopted.origin) == (left.number, "sampler")
     assert adopted.params.keys() == searched.keys()
     assert left.params.items() <= adopted.params.items()
     assert all(study.space.parameters[name].contains(value) for name, value in adopted.params.items())
-    (kept,) = (record for record in make_study(config).records() if record.number == left.number)
+    (kept,) = (record for record in driven_study(config).records() if record.number == left.number)
     assert kept == adopted
 
 
-def test_a_starting_point_that_a_driver_died_asking_for_keeps_its_parameters(config, make_study, metrics):
-    dead = make_study(config)
+def test_a_starting_point_that_a_driver_died_asking_for_keeps_its_parameters(config, driven_study, metrics):
+    dead = driven_study(config)
     ((origin, params),) = config.starting_points()
     dead.enqueue(params, origin)
     dead.optuna_study().ask()
     del dead
-    study = make_study(config)
+    study = driven_study(config)
     adopted = study.ask("a")
     assert (adopted.number, adopted.origin, adopted.params) == (0, origin, params)
     study.complete("a", metrics(0.1, 0.8), {})
     assert study.ask("b").origin == "sampler"
 
 
-def test_settling_what_a_driver_died_asking_for_keeps_a_starting_point_for_the_next(config, make_study):
-    dead = make_study(config)
+def test_settling_what_a_driver_died_asking_for_keeps_a_starting_point_for_the_next(config, driven_study):
+    dead = driven_study(config)
     ((origin, params),) = config.starting_points()
     dead.enqueue(params, origin)
     dead.optuna_study().ask()
     del dead
-    make_study(config).settle("Interrupted.")
-    retry = make_study(config).ask("a")
+    driven_study(config).settle("Interrupted.")
+    retry = driven_study(config).ask("a")
     assert (retry.origin, retry.params) == (f"{origin}, retry of 0", params)
 
 
-def test_settling_leaves_nothing_running_and_tries_the_same_parameters_next(config, make_study):
-    study = make_study(config)
+def test_settling_leaves_nothing_running_and_tries_the_same_parameters_next(config, driven_study):
+    study = driven_study(config)
     left = study.ask("a"), study.ask("b")
     assert study.settle("Interrupted.") == 2
     assert states(study) == ["FAIL", "FAIL"]
-    again = make_study(config)
+    again = driven_study(config)
     retries = again.ask("c"), again.ask("d")
     assert [r.params for r in retries] == [r.params for r in left]
     assert [r.origin for r in retries] == [
@@ -189,12 +189,12 @@ def test_settling_leaves_nothing_running_and_tries_the_same_parameters_next(conf
         f"{left[1].origin}, retry of 1",
     ]
     again.settle("Interrupted.")
-    assert make_study(config).ask("e").origin == "published ResNet9/mnist/100, retry of 2"
+    assert driven_study(config).ask("e").origin == "published ResNet9/mnist/100, retry of 2"
     assert not again.failures_used_up()
 
 
-def test_a_renamed_folder_keeps_its_trials(config, make_study, metrics):
-    study = make_study(config)
+def test_a_renamed_folder_keeps_its_trials(config, driven_study, metrics):
+    study = driven_study(config)
     study.ask("a")
     study.complete("a", metrics(0.1, 0.9), {})
     (config.directory / "study.yaml").write_text(config.to_yaml())
@@ -203,35 +203,35 @@ def test_a_renamed_folder_keeps_its_trials(config, make_study, metrics):
     assert record.values == (0.1, 0.9)
 
 
-def test_settling_also_ends_what_a_dead_driver_left(config, make_study):
-    make_study(config).ask("a")
-    study = make_study(config)
+def test_settling_also_ends_what_a_dead_driver_left(config, driven_study):
+    driven_study(config).ask("a")
+    study = driven_study(config)
     study.settle("Interrupted.")
     assert states(study) == ["FAIL"]
 
 
-def test_a_finished_published_set_is_not_queued_again(config, make_study, metrics):
-    study = make_study(config)
+def test_a_finished_published_set_is_not_queued_again(config, driven_study, metrics):
+    study = driven_study(config)
     study.ask("a")
     study.complete("a", metrics(0.1, 0.8), {})
-    assert make_study(config).ask("b").origin == "sampler"
+    assert driven_study(config).ask("b").origin == "sampler"
 
 
-def test_a_study_with_other_objectives_or_another_space_is_refused(config, values, make_study):
-    make_study(config)
+def test_a_study_with_other_objectives_or_another_space_is_refused(config, values, driven_study):
+    driven_study(config)
     other_space = parse_study({**values, "fixed": {"p": 0.9}})
     with pytest.raises(ConfigError, match="holds a study with other space"):
-        make_study(other_space)
+        driven_study(other_space)
     objectives = [
         {"metric": "validation/forget_confidence", "direction": "minimize"},
         {"metric": "validation/retain_accuracy", "direction": "maximize"},
     ]
     with pytest.raises(ConfigError, match="holds a study with other objectives"):
-        make_study(parse_study({**values, "objectives": objectives}))
+        driven_study(parse_study({**values, "objectives": objectives}))
 
 
-def test_listeners_hear_of_start_report_and_end(config, make_study, metrics):
-    study, heard = make_study(config), []
+def test_listeners_hear_of_start_report_and_end(config, driven_study, metrics):
+    study, heard = driven_study(config), []
     study.listen(lambda record: heard.append((record.state, len(record.steps))))
     study.ask("a")
     study.report("a", step(1))
@@ -239,16 +239,16 @@ def test_listeners_hear_of_start_report_and_end(config, make_study, metrics):
     assert heard == [("RUNNING", 0), ("RUNNING", 1), ("COMPLETE", 1)]
 
 
-def test_the_study_opens_with_plain_optuna(config, make_study, metrics):
-    study = make_study(config)
+def test_the_study_opens_with_plain_optuna(config, driven_study, metrics):
+    study = driven_study(config)
     study.ask("a")
     study.complete("a", metrics(0.1, 0.8), {})
     assert study.optuna_study().best_trials[0].values == [0.1, 0.8]
     assert study.optuna_study().trials[0].state == TrialState.COMPLETE
 
 
-def test_a_trial_whose_worker_died_comes_again_under_its_number_until_its_retries_are_used_up(config, make_study):
-    study = make_study(config)
+def test_a_trial_whose_worker_died_comes_again_under_its_number_until_its_retries_are_used_up(config, driven_study):
+    study = driven_study(config)
     study.ask("a")
     study.ask("b")
     study.report("a", {**step(1), "last": True})

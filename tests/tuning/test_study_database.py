@@ -5,6 +5,7 @@ import itertools
 import optuna
 import psycopg
 import pytest
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 
@@ -13,6 +14,7 @@ from tuning.database import patient
 from tuning.directory import note_settings, open_study
 from tuning.storage import remember_id
 from tuning.study_file import parse_study
+from tuning.study_view import StudyView
 
 pytestmark = pytest.mark.integration
 
@@ -36,10 +38,10 @@ def search(study, metrics, report):
     study.settle("Interrupted.")
 
 
-def test_answers_that_get_lost_double_nothing(values, make_study, metrics, report, monkeypatch):
-    undisturbed = make_study(parse_study({**values, "name": "undisturbed"}))
+def test_answers_that_get_lost_double_nothing(values, driven_study, metrics, report, monkeypatch):
+    undisturbed = driven_study(parse_study({**values, "name": "undisturbed"}))
     search(undisturbed, metrics, report)
-    study = make_study(parse_study(values))
+    study = driven_study(parse_study(values))
     dialect, lost, turns = study._storage.engine.dialect, [], itertools.cycle([True, False])
     commit = dialect.do_commit
 
@@ -61,6 +63,34 @@ def test_answers_that_get_lost_double_nothing(values, make_study, metrics, repor
     ]
 
 
+def test_a_driver_sees_what_others_see_and_reads_only_what_it_changed(
+    values, driven_study, metrics, report, monkeypatch
+):
+    study = driven_study(parse_study({**values, "n_trials": 40}))
+    built, build = [], RDBStorage._build_frozen_trial_from_trial_model
+    monkeypatch.setattr(
+        RDBStorage,
+        "_build_frozen_trial_from_trial_model",
+        lambda self, trial: (built.append(trial.number), build(self, trial))[1],
+    )
+    for number in range(20):
+        study.ask(f"under way {number}")
+    for number in range(5):
+        study.ask(f"{number}")
+        study.report(f"{number}", report(1))
+        study.complete(f"{number}", metrics(0.1, 0.8), {})
+        seen = study.records()
+        assert seen == StudyView(study.config).records()
+    study.fail("under way 3", "by itself")
+    study.ask("after")
+    built.clear()
+    study.report("after", report(1))
+    study.complete("after", metrics(0.2, 0.9), {})
+    assert study.records()[-1].state == "COMPLETE"
+    assert set(built) == {study.records()[-1].number}
+    assert study.records() == StudyView(study.config).records()
+
+
 def test_a_server_that_stays_away_is_an_error_in_the_end(monkeypatch):
     monkeypatch.setattr("tuning.database.PATIENCE_S", 0.5)
 
@@ -71,34 +101,34 @@ def test_a_server_that_stays_away_is_an_error_in_the_end(monkeypatch):
         patient("postgresql://me:secret@host/db", fail)
 
 
-def test_a_server_that_is_not_there_is_an_error_at_once(values, make_study):
+def test_a_server_that_is_not_there_is_an_error_at_once(values, driven_study):
     with pytest.raises(DataError, match="cannot be opened") as caught:
-        make_study(parse_study({**values, "storage": "postgresql://me:secret@127.0.0.1:1/db"}))
+        driven_study(parse_study({**values, "storage": "postgresql://me:secret@127.0.0.1:1/db"}))
     assert "secret" not in str(caught.value)
 
 
-def test_studies_of_one_database_are_told_apart_by_name(values, make_study):
-    first, second = (make_study(parse_study({**values, "study_name": name})) for name in ("first", "second"))
+def test_studies_of_one_database_are_told_apart_by_name(values, driven_study):
+    first, second = (driven_study(parse_study({**values, "study_name": name})) for name in ("first", "second"))
     first.ask("a")
     assert (len(first.records()), len(second.records())) == (1, 0)
     assert set(optuna.get_all_study_names(values["storage"])) == {"first", "second"}
 
 
-def test_the_same_name_elsewhere_is_the_same_study_and_other_settings_are_refused(values, make_study, tmp_path):
-    study = make_study(parse_study(values))
+def test_the_same_name_elsewhere_is_the_same_study_and_other_settings_are_refused(values, driven_study, tmp_path):
+    study = driven_study(parse_study(values))
     note_settings(study)
     study.ask("a")
     elsewhere = {**values, "runs_dir": str(tmp_path / "elsewhere"), "n_trials": 9}
-    again = make_study(parse_study(elsewhere))
+    again = driven_study(parse_study(elsewhere))
     note_settings(again)
     assert again.records() == study.records()
     with pytest.raises(ConfigError, match="holds another study 'made': 2 problems:\n  - `seed` was 0 and is now 7"):
-        note_settings(make_study(parse_study({**elsewhere, "seed": 7})))
+        note_settings(driven_study(parse_study({**elsewhere, "seed": 7})))
 
 
-def test_a_directory_goes_on_with_its_own_study_alone(values, make_study, database_server, tmp_path):
+def test_a_directory_goes_on_with_its_own_study_alone(values, driven_study, database_server, tmp_path):
     config = parse_study(values)
-    study = make_study(config)
+    study = driven_study(config)
     remember_id(config.directory, study.noted("id"))
     (config.directory / "study.yaml").write_text(config.to_yaml())
     assert open_study(config.directory).records() == []
@@ -106,11 +136,11 @@ def test_a_directory_goes_on_with_its_own_study_alone(values, make_study, databa
         from_study_name="made", from_storage=config.storage, to_storage=database_server, to_study_name="moved"
     )
     moved = config.model_copy(update={"storage": database_server, "study_name": "moved"})
-    assert make_study(moved).noted("id") == study.noted("id")
+    assert driven_study(moved).noted("id") == study.noted("id")
     with pytest.raises(ConfigError, match=r"The study 'lost' in the database is not there"):
-        make_study(moved.model_copy(update={"study_name": "lost"}))
-    make_study(moved.model_copy(update={"study_name": "other", "runs_dir": tmp_path / "elsewhere"})).note(
+        driven_study(moved.model_copy(update={"study_name": "lost"}))
+    driven_study(moved.model_copy(update={"study_name": "other", "runs_dir": tmp_path / "elsewhere"})).note(
         "id", "other"
     )
     with pytest.raises(ConfigError, match=r"The study 'other' in the database is another study"):
-        make_study(moved.model_copy(update={"study_name": "other"}))
+        driven_study(moved.model_copy(update={"study_name": "other"}))

@@ -170,13 +170,16 @@ def test_refusals(values, changes, message):
     assert message in str(caught.value)
 
 
-def test_a_slow_sampler_gives_way_to_tpe_with_a_notice(values, make_study, metrics, monkeypatch, caplog):
-    study = make_study(parse_study({**values, "sampler": "random", "n_trials": 20}))
+@pytest.mark.parametrize(("sampler", "gives_way"), [("gp", True), ("random", False)])
+def test_a_slow_sampler_gives_way_to_tpe_with_a_notice(
+    values, make_study, metrics, monkeypatch, caplog, sampler, gives_way
+):
+    study = make_study(parse_study({**values, "sampler": sampler, "n_trials": 20}))
     clock = iter(range(10_000))
     monkeypatch.setattr("tuning.suggestions.time.perf_counter", lambda: float(next(clock)))
     for number in range(8):
         study.ask(str(number))
         study.report(str(number), step(1, 0.1, 0.8))
         study.complete(str(number), metrics(0.1, 0.8), {})
-    assert "tpe suggests from now on" in caplog.text
-    assert isinstance(study.optuna_study().sampler.sampler, optuna.samplers.TPESampler)
+    assert ("tpe suggests from now on" in caplog.text) == gives_way
+    assert isinstance(study.optuna_study().sampler.sampler, optuna.samplers.TPESampler) == gives_way

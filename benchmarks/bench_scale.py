@@ -4,6 +4,7 @@
 
 - the controller alone: asking, one report, telling, and the front, with 2 to 256 trials under way, until the study
   holds 10,000; suggestions are random, so that the sampler's own cost stays out;
+- the same for trials of five reports;
 - what a suggestion of TPE takes, with 256 trials under way;
 - delivery to an MLflow server, of trials of five epochs;
 - the controller on PostgreSQL, where ANTISAMPLE_DATABASE holds its address;
@@ -44,7 +45,7 @@ def main() -> None:
         return
     most = str(arguments.most)
     wanted = [("controller", workers, most) for workers in arguments.workers.split(",")]
-    wanted += [("suggestions", "256", most), ("delivery", "2", str(arguments.delivered))]
+    wanted += [("epochs", "256", "1000"), ("suggestions", "256", most), ("delivery", "2", str(arguments.delivered))]
     wanted += [("in_database", "64", "1000")] if "ANTISAMPLE_DATABASE" in os.environ else []
     wanted += [("on_ray", *pair.split("x")) for pair in arguments.ray.split(",") if pair]
     console = Console()

@@ -57,6 +57,13 @@ def controller(folder: Path, workers: int, most: int) -> list[Row]:
     return rows
 
 
+def epochs(folder: Path, workers: int, most: int) -> list[Row]:
+    """Milliseconds a trial that reports five epochs instead of one."""
+    config = _made(study_config(folder, most + workers + 1, "none", "random"))
+    seconds = list(_trials(Study(config), workers, most, EPOCHS))
+    return [{"workers": workers, "trials": most, "ms_a_trial": 1000 * fmean(seconds[-most // 10 :])}]
+
+
 def suggestions(folder: Path, workers: int, most: int) -> list[Row]:
     """Milliseconds that TPE takes for a suggestion, the median of ten, in studies of different sizes."""
     config = _made(study_config(folder / "random", most + workers + 1, "none", "random"))
@@ -129,7 +136,7 @@ def on_ray(folder: Path, workers: int, most: int) -> list[Row]:
 
 
 PARTS: dict[str, Callable[[Path, int, int], list[Row]]] = {
-    part.__name__: part for part in (controller, suggestions, in_database, delivery, on_ray)
+    part.__name__: part for part in (controller, epochs, suggestions, in_database, delivery, on_ray)
 }
 
 

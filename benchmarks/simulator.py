@@ -121,3 +121,19 @@ def simulate(
         elif rule(number, replicate, point):
             heapq.heappush(clock, (now + curves.seconds[number][replicate], place, number, replicate + 1))
     return Search(ends, now, done)
+
+
+def served_by_one_driver(durations: Sequence[float], workers: int, cost_s: Callable[[int], float]) -> float:
+    """Virtual seconds until all trials have ended, where one driver hands them out one after another.
+
+    Args:
+        durations: Of the trials, in order.
+        workers: Trials at once.
+        cost_s: What the driver takes for a trial, by how many have been handed out.
+    """
+    free, driver, ended = [0.0] * workers, 0.0, 0.0
+    for number, duration in enumerate(durations):
+        driver = max(driver, heapq.heappop(free)) + cost_s(number)
+        ended = max(ended, driver + duration)
+        heapq.heappush(free, driver + duration)
+    return ended

@@ -1,7 +1,7 @@
 """The simulated search: its clock, its workers, and when a rule is asked."""
 
 import pytest
-from simulator import Curves, simulate
+from simulator import Curves, served_by_one_driver, simulate
 
 
 @pytest.fixture
@@ -62,3 +62,10 @@ def test_the_hypervolume_grows_as_trials_end(curves):
 
 def test_nothing_starts_after_the_time_is_over(curves):
     assert len(simulate(curves, [0, 1, 2], never, 1, until_s=5.0).ends) == 1
+
+
+def test_one_driver_is_the_limit_of_short_trials_and_none_of_long_ones():
+    assert served_by_one_driver([10.0] * 40, 4, lambda _: 0.0) == 100
+    assert served_by_one_driver([1.0] * 40, 40, lambda _: 0.5) == 40 * 0.5 + 1
+    assert served_by_one_driver([100.0] * 40, 4, lambda _: 0.5) == pytest.approx(10 * 100.5 + 3 * 0.5)
+    assert served_by_one_driver([0.0] * 3, 1, lambda n: n) == 3

@@ -264,7 +264,7 @@ def _ended(place, process) -> int:
 
 
 def _wait(condition, complaint) -> None:
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 600
     while not condition():
         assert time.monotonic() < deadline, complaint
         time.sleep(0.5)

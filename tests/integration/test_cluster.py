@@ -110,9 +110,9 @@ def place(tmp_path):
 
 
 def test_a_search_uses_every_host(place):
-    search = place.search()
+    search = place.search("--set", "n_trials=6")
     assert _ended(place, search) == 0, _log(place)
-    assert set(_whole(place)) == {"host-1", "host-2"}
+    assert set(_whole(place, 6)) == {"host-1", "host-2"}
 
 
 @pytest.mark.slow

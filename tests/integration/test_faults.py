@@ -293,7 +293,7 @@ def test_a_study_in_an_object_store_goes_on_from_there(make_workplace, s3, tmp_p
             assert s3.get(f"runs/small/{name}") == (place.directory / name).read_bytes()
             s3.client.delete_object(Bucket="studies", Key=f"runs/small/{name}")
         assert len(place.results(*command)["front"]) == len(front)
-    applied = place.results("unlearn", "--study", "runs/small", "--trial", "best", "--out", "out")
+    applied = place.results("unlearn", "--study", "runs/small", "--trial", "best", "--out", "out", "--threads", 1)
     chosen = find_outcome(open_study(place.directory)).chosen
     path = tmp_path / "model.safetensors"
     path.write_bytes(s3.get(f"{models}trial-{chosen.number:05d}.safetensors"))

@@ -1,24 +1,31 @@
-"""Several hosts on one machine: network namespaces joined by a bridge, each with an address and a name of its own."""
+"""Several hosts on one machine: namespaces with an address, a name and processes of their own, joined by a bridge."""
 
 import contextlib
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-# Each host has a Ray folder of its own; everything else on the disk they share, as over NFS.
-_AS_HOST = 'hostname "$1" && mount --bind "$2" /tmp/ray && shift 2 && exec "$@"'
+import psutil
+
+# Each host has a Ray folder of its own; everything else on the disk they share, as over NFS. The first process waits
+# and takes in orphans, as init does: Ray looks for the raylet of its own host among all processes that it sees.
+_INIT = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN); print('up', flush=True)\nwhile True: signal.pause()"
+_BOOT = 'hostname "$1" && mount --bind "$2" /tmp/ray && exec "$3" -c "$4"'
 
 
 def missing() -> str | None:
     """Why this machine cannot pretend to be several; None if it can."""
     if os.geteuid() != 0:
         return "network namespaces need root"
-    absent = [program for program in ("ip", "unshare", "hostname", "mount") if shutil.which(program) is None]
+    absent = [
+        program for program in ("ip", "unshare", "nsenter", "hostname", "mount") if shutil.which(program) is None
+    ]
     if absent:
         return f"not installed: {', '.join(absent)}"
     probe = f"probe-{os.getpid()}"
@@ -37,6 +44,7 @@ class Hosts:
     def __init__(self) -> None:
         self._prefix = f"as{os.getpid() % 100000}"
         self._count = 0
+        self._inits: list[psutil.Process] = []
         self._started: list[subprocess.Popen[str]] = []
         self._folder = tempfile.TemporaryDirectory(prefix="hosts-")
         _ip("link", "add", self._bridge, "type", "bridge")
@@ -58,7 +66,20 @@ class Hosts:
         _ip("-n", namespace, "addr", "add", f"{self.address(host)}/24", "dev", inside)
         _ip("-n", namespace, "link", "set", inside, "up")
         _ip("-n", namespace, "link", "set", "lo", "up")
+        self._boot(host)
         return host
+
+    def _boot(self, host: int) -> None:
+        Path("/tmp/ray").mkdir(exist_ok=True)
+        own = Path(self._folder.name) / f"{host}"
+        own.mkdir()
+        apart = ["unshare", "--uts", "--mount", "--pid", "--fork", "--mount-proc"]
+        words = [*apart, "sh", "-c", _BOOT, "host", f"host-{host}", own, sys.executable, _INIT]
+        process = subprocess.Popen([*self.within(host), *words], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        self._inits += psutil.Process(process.pid).children()
+        self._started.append(process)
 
     @staticmethod
     def address(host: int) -> str:
@@ -72,15 +93,12 @@ class Hosts:
     def start(
         self, host: int, command: Sequence[str | Path], folder: Path, environment: Mapping[str, str], log: Path
     ) -> "subprocess.Popen[str]":
-        """Starts a command on a host."""
-        Path("/tmp/ray").mkdir(exist_ok=True)
-        own = Path(self._folder.name) / f"{host}"
-        own.mkdir(exist_ok=True)
-        words = [*self.within(host), "unshare", "--uts", "--mount", "sh", "-c", _AS_HOST]
+        """Starts a command on a host; its process is a child of the one that is returned, which ends as it does."""
+        spaces = ["--uts", "--mount", "--net", "--pid", f"--wdns={folder}"]
+        words = ["nsenter", "--target", str(self._inits[host].pid), *spaces, "--", *map(str, command)]
         with log.open("a") as output:
             process = subprocess.Popen(
-                [*words, "host", f"host-{host}", own, *map(str, command)],
-                cwd=folder,
+                words,
                 env={**os.environ, **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -89,6 +107,13 @@ class Hosts:
             )
         self._started.append(process)
         return process
+
+    @staticmethod
+    def kill(process: "subprocess.Popen[str]") -> None:
+        """Ends a command that was started on a host, at once."""
+        (command,) = psutil.Process(process.pid).children()
+        command.kill()
+        process.wait(30)
 
     def cut_off(self, host: int) -> None:
         """Pulls the host's network cable."""

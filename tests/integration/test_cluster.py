@@ -184,8 +184,7 @@ def test_a_host_joins_during_the_search(place):
 def test_the_driver_dies_and_the_study_goes_on_from_another_host(place):
     search = place.search()
     _wait_for_trials(place, 3)
-    search.kill()
-    search.wait(30)
+    place.hosts.kill(search)
     before = {trial["number"]: trial for trial in _trials(place) if trial["state"] == "COMPLETE"}
     deadline = time.monotonic() + 180
     while True:  # the lease of a driver on another host is over when it has not been heard of for a minute

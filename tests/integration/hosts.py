@@ -15,7 +15,14 @@ import psutil
 
 # Each host has a Ray folder of its own; everything else on the disk they share, as over NFS. The first process waits
 # and takes in orphans, as init does: Ray looks for the raylet of its own host among all processes that it sees.
-_INIT = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN); print('up', flush=True)\nwhile True: signal.pause()"
+_INIT = """
+import signal
+
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+print("up", flush=True)
+while True:
+    signal.pause()
+"""
 _BOOT = 'hostname "$1" && mount --bind "$2" /tmp/ray && exec "$3" -c "$4"'
 
 

@@ -47,9 +47,9 @@ def main() -> None:
     rest = (reports + ray) / 1000
     journal, tpe = cost(many, "ms_a_trial"), cost(record["suggestions"], "ms_a_suggestion")
     drivers: dict[str, Callable[[int], float]] = {
-        "journal, nsga2 or random": lambda n: rest + journal(n),
+        "journal, random": lambda n: rest + journal(n),
         "journal, tpe": lambda n: rest + journal(n) + tpe(n),
-        "PostgreSQL, nsga2 or random": lambda n: rest + database + journal(n) - journal(1000),
+        "PostgreSQL, random": lambda n: rest + database + journal(n) - journal(1000),
         "PostgreSQL, tpe": lambda n: rest + database + journal(n) - journal(1000) + tpe(n),
     }
     console = Console(width=118)

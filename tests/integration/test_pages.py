@@ -10,9 +10,13 @@ import time
 from pathlib import Path
 from urllib.request import urlopen
 
+import optuna
 import pytest
 from chromium import chromium, open_report
+from postgresql import postgresql, programs
 from recorded_study import record_study
+
+from tuning.journal import open_journal
 
 pytestmark = pytest.mark.integration
 
@@ -115,14 +119,28 @@ def test_the_report_fits_a_phone(open_page, address):
     assert page.said == []
 
 
+@pytest.fixture(params=["journal", "postgresql"])
+def kept(request, recorded):
+    """Where the recorded study is, as optuna-dashboard takes it."""
+    journal = recorded.config.directory / "journal.log"
+    if request.param == "journal":
+        yield str(journal)
+        return
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed (make system)")
+    with postgresql() as address:
+        optuna.copy_study(from_study_name="recorded", from_storage=open_journal(journal), to_storage=address)
+        yield address
+
+
 @pytest.mark.slow
-def test_optuna_dashboard_opens_the_study_as_it_is(recorded):
+def test_optuna_dashboard_opens_the_study_as_it_is(recorded, kept):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     journal = recorded.config.directory / "journal.log"
     before = journal.read_bytes()
-    command = [Path(sys.executable).with_name("optuna-dashboard"), journal, "--host", "127.0.0.1", "--port", port]
+    command = [Path(sys.executable).with_name("optuna-dashboard"), kept, "--host", "127.0.0.1", "--port", port]
     with subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             (study,) = answer(f"http://127.0.0.1:{port}/api/studies")["study_summaries"]

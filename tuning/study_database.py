@@ -44,6 +44,7 @@ class StudyDatabase(RDBStorage):
         self._depth, self._unsaved = 0, False
         self._creating: int | None = None
         self._changed, self._changing = set[int](), threading.Lock()
+        self._seen = -1  # the newest trial that was read
         url, arguments = engine_arguments(address)
         secret = url.render_as_string(hide_password=False)
         opened(address, lambda: super(StudyDatabase, self).__init__(secret, arguments))
@@ -132,23 +133,25 @@ class StudyDatabase(RDBStorage):
         included_trial_ids: set[int],
         trial_id_greater_than: int,
     ) -> list[FrozenTrial]:
-        """What has changed since Optuna's cache, which holds all trials, asked before.
+        """What has changed since Optuna's cache, which holds all trials, asked before, and trials new to it.
 
         It asks for all that are under way, at every event, of which 256 take a quarter of a second.
         """
-        if not self._token or trial_id_greater_than == -1:
+        if not self._token or (trial_id_greater_than == -1 and not included_trial_ids):
             return self._read_trials(study_id, states, included_trial_ids, trial_id_greater_than)
         with self._changing:
             changed, self._changed = self._changed, set()
         try:
-            return self._read_trials(study_id, states, changed, max(changed)) if changed else []
+            return self._read_trials(study_id, states, changed, self._seen) if changed else []
         except BaseException:
             with self._changing:
                 self._changed |= changed
             raise
 
     def _read_trials(self, *wanted: Any) -> list[FrozenTrial]:
-        return patient(self.address, lambda: super(StudyDatabase, self)._get_trials(*wanted))
+        found = patient(self.address, lambda: super(StudyDatabase, self)._get_trials(*wanted))
+        self._seen = max([self._seen, *(trial._trial_id for trial in found)])
+        return found
 
     def _note_change(self, trial_id: int) -> None:
         with self._changing:

@@ -75,6 +75,7 @@ def test_a_driver_sees_what_others_see_and_reads_only_what_it_changed(
     )
     for number in range(20):
         study.ask(f"under way {number}")
+    assert len(built) < 5 * 20, "each new trial is read a few times, the others are not read again with it"
     for number in range(5):
         study.ask(f"{number}")
         study.report(f"{number}", report(1))
@@ -88,6 +89,11 @@ def test_a_driver_sees_what_others_see_and_reads_only_what_it_changed(
     study.complete("after", metrics(0.2, 0.9), {})
     assert study.records()[-1].state == "COMPLETE"
     assert set(built) == {study.records()[-1].number}
+    built.clear()
+    study.report("under way 5", report(1))
+    oldest = study.ask("under way 5").number
+    study.records()
+    assert set(built) == {oldest}, "a change of an older trial does not bring the newer ones along"
     assert study.records() == StudyView(study.config).records()
 
 

@@ -46,7 +46,9 @@ def main() -> None:
     most = str(arguments.most)
     wanted = [("controller", workers, most) for workers in arguments.workers.split(",")]
     wanted += [("epochs", "256", "1000"), ("suggestions", "256", most), ("delivery", "2", str(arguments.delivered))]
-    wanted += [("in_database", "64", "1000")] if "ANTISAMPLE_DATABASE" in os.environ else []
+    wanted += (
+        [("in_database", "2", "1000"), ("in_database", "256", "1000")] if "ANTISAMPLE_DATABASE" in os.environ else []
+    )
     wanted += [("on_ray", *pair.split("x")) for pair in arguments.ray.split(",") if pair]
     console = Console()
     record: dict[str, Any] = {"command": " ".join(["python", *sys.argv]), **surroundings()}

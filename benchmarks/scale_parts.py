@@ -85,7 +85,7 @@ def suggestions(folder: Path, workers: int, most: int) -> list[Row]:
 
 
 def in_database(folder: Path, workers: int, most: int) -> list[Row]:
-    """The controller on PostgreSQL, at the address in ANTISAMPLE_DATABASE: time, commits and bytes a trial."""
+    """Trials of five reports on PostgreSQL, at the address in ANTISAMPLE_DATABASE: time, commits and bytes a trial."""
     address = os.environ["ANTISAMPLE_DATABASE"]
     config = _made(study_config(folder, most + workers + 1, "none", "random"))
     config = config.model_copy(update={"storage": address, "study_name": uuid.uuid4().hex})
@@ -94,7 +94,7 @@ def in_database(folder: Path, workers: int, most: int) -> list[Row]:
         psycopg.connect(address.replace("+psycopg", ""), autocommit=True) as database,
     ):
         study, before = Study(config, lease), _database_use(database)
-        seconds = list(_trials(study, workers, most))
+        seconds = list(_trials(study, workers, most, EPOCHS))
         time.sleep(2)  # statistics are gathered late
         commits, size = (now - then for now, then in zip(_database_use(database), before, strict=True))
     row = {"workers": workers, "trials": most, "ms_a_trial": 1000 * fmean(seconds[-most // 10 :])}

@@ -49,7 +49,8 @@ unit: $(READY) ## Fast tests
 .PHONY: integration-quick
 integration-quick: $(READY)
 	@echo "==> Running integration tests"
-	$(BIN)/pytest -m "integration and not slow and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "integration and not slow and not gpu" --ignore tests/integration
+	$(BIN)/pytest -m "integration and not slow and not gpu" tests/integration
 
 .PHONY: integration
 integration: $(READY) ## All integration tests, the long ones too
@@ -69,6 +70,12 @@ soak: $(READY) ## Kill the driver of one study 100 times: about an hour
 .PHONY: gpu
 gpu: $(READY) ## Tests that need a CUDA device
 	$(BIN)/pytest -m gpu
+
+.PHONY: gpu-benchmarks
+gpu-benchmarks: $(READY) ## Measure what needs a CUDA device; DATA=FOLDER holds CIFAR-10 as Parquet
+	$(BIN)/python benchmarks/bench_generate.py --data $(DATA) --device cuda --name generate-gpu
+	$(BIN)/python benchmarks/bench_unlearn.py --data $(DATA) --share 1 --name unlearn-gpu
+	$(BIN)/python benchmarks/bench_packing.py --data $(DATA) --device cuda --name packing-gpu
 
 .PHONY: docs
 docs: $(READY) ## Build the documentation site: build/site/index.html

@@ -2,9 +2,13 @@
 
 `python benchmarks/bench_generate.py --data FOLDER` takes CIFAR-10 from Parquet files, or random pixels without
 `--data`. Each contestant runs in a process of its own, in turn and several times; the record tells seconds of each
-part, peak memory, and whether the neighbours are the same. `ONEDNN_MAX_CPU_ISA=AVX512_CORE_VNNI` measures what a
-processor without AMX would do. `--growth` adds how ours grows with each size and with the number of forget classes;
-`--growth --repeats 0 --name generate-growth` measures nothing else, and `plot_growth.py` draws it.
+part, peak memory, and whether the neighbours are the same.
+
+- `ONEDNN_MAX_CPU_ISA=AVX512_CORE_VNNI` measures what a processor without AMX would do.
+- `--device cuda` runs ours on a GPU, and the record tells how near its search for neighbours comes to the speed of a
+  large matrix product in the same precision.
+- `--growth` adds how ours grows with each size and with the number of forget classes; `--growth --repeats 0 --name
+  generate-growth` measures nothing else, and `plot_growth.py` draws it.
 """
 
 import argparse
@@ -66,14 +70,16 @@ def plain(forget: Pixels, retain: Pixels, count: int, folder: Path) -> dict[str,
     }
 
 
-def ours(forget: Pixels, retain: Pixels, count: int, folder: Path) -> dict[str, float]:
+def ours(forget: Pixels, retain: Pixels, count: int, folder: Path, device: torch.device) -> dict[str, float]:
     """What a trial does the first time; `samples` is all that later trials of a study do."""
-    normalise = Normaliser(PREPROCESSING, torch.device("cpu"))
-    u, r = torch.from_numpy(forget), torch.from_numpy(retain)
-    started = time.perf_counter()
+    normalise = Normaliser(PREPROCESSING, device)
+    u, r = (torch.from_numpy(images).to(device) for images in (forget, retain))
+    if device.type == "cuda":
+        farthest_neighbours(u[:100], r, K, normalise.scale)  # libraries start with their first product
+    started = _now(device)
     neighbours = farthest_neighbours(u, r, K, normalise.scale)
-    found = time.perf_counter()
-    generator = torch.Generator().manual_seed(0)
+    found = _now(device)
+    generator = torch.Generator(device).manual_seed(0)
     draws = draw_anti_samples(
         u,
         r,
@@ -86,12 +92,30 @@ def ours(forget: Pixels, retain: Pixels, count: int, folder: Path) -> dict[str, 
         generator=generator,
     )
     samples = convex_combinations(draws, count, 1.0, generator)
-    ended = time.perf_counter()
-    _leave(folder, neighbours.numpy(), samples.numpy())
+    ended = _now(device)
+    _leave(folder, neighbours.cpu().numpy(), samples.cpu().numpy())
     return {"neighbours": found - started, "samples": ended - found, "total": ended - started}
 
 
-CONTESTANTS = {"plain": plain, "ours": ours}
+CONTESTANTS = ("plain", "ours")
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def product_peak(device: torch.device) -> float:
+    """GFLOP/s of a product of two 8,192 x 8,192 matrices on a GPU, TF32 as for neighbours; the best of ten."""
+    torch.backends.cuda.matmul.fp32_precision = "tf32"
+    a, b = (torch.randn(8192, 8192, device=device) for _ in range(2))
+    best = float("inf")
+    for _ in range(10):
+        started = _now(device)
+        a @ b
+        best = min(best, _now(device) - started)
+    return 2 * 8192**3 / best / 1e9
 
 
 def images(data: Path | None, n: int, m: int, size: int, classes: int) -> Iterator[tuple[Pixels, Pixels]]:
@@ -113,6 +137,7 @@ def images(data: Path | None, n: int, m: int, size: int, classes: int) -> Iterat
 def run(name: str, arguments: argparse.Namespace, folder: Path, **sizes: int) -> dict[str, float]:
     """A contestant in a process of its own: seconds by part, and `peak_mib` above what the images take alone."""
     command = [sys.executable, __file__, "--contestant", name, "--folder", str(folder)]
+    command += ["--device", arguments.device]
     command += ["--data", str(arguments.data)] if arguments.data else []
     for size in ("n", "m", "size", "classes"):
         command += [f"--{size}", str(sizes.get(size, getattr(arguments, size)))]
@@ -145,14 +170,18 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="0 leaves the comparison out")
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--name", default="generate")
-    parser.add_argument("--contestant", choices=list(CONTESTANTS))
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--contestant", choices=CONTESTANTS)
     parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
     if arguments.contestant:
         result: Counter[str] = Counter()
         pairs = images(arguments.data, arguments.n, arguments.m, arguments.size, arguments.classes)
         for forget, retain in pairs:
-            result.update(CONTESTANTS[arguments.contestant](forget, retain, len(forget), arguments.folder))
+            if arguments.contestant == "plain":
+                result.update(plain(forget, retain, len(forget), arguments.folder))
+            else:
+                result.update(ours(forget, retain, len(forget), arguments.folder, torch.device(arguments.device)))
         print(json.dumps({**result, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
         return
     console = Console()
@@ -172,6 +201,10 @@ def main() -> None:
                 "cached": middle["plain"]["total"] / middle["ours"]["samples"],
                 "memory": middle["ours"]["peak_mib"] / middle["plain"]["peak_mib"],
             }
+            if arguments.device != "cpu":
+                operations = 2 * arguments.n * arguments.m * 3 * arguments.size**2
+                record["neighbours_gflops"] = operations / middle["ours"]["neighbours"] / 1e9
+                record["product_gflops"] = product_peak(torch.device(arguments.device))
         if arguments.growth:
             steps = {
                 "n": (1250, 2500, 5000),
@@ -184,7 +217,15 @@ def main() -> None:
                 for what, values in steps.items()
                 for value in values
             ]
-    shown = ("ratios", "same_neighbours", "mean", "spread_between_samples", "growth")
+    shown = (
+        "ratios",
+        "same_neighbours",
+        "mean",
+        "spread_between_samples",
+        "neighbours_gflops",
+        "product_gflops",
+        "growth",
+    )
     console.print({key: record[key] for key in shown if key in record})
     RECORDS.mkdir(exist_ok=True)
     (RECORDS / f"{arguments.name}.json").write_text(json.dumps(record, indent=1))

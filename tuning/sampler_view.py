@@ -5,7 +5,9 @@ with a single objective only.
 """
 
 import copy
-from collections.abc import Callable, Container
+import time
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import optuna
@@ -72,12 +74,14 @@ class ViewSampler(BaseSampler):
 
     Attributes:
         learned: Finished trials of elsewhere, shown before the study's own.
+        busy_s: Seconds that the sampler has taken in all; what the study takes to keep a suggestion is not in it.
     """
 
     def __init__(self, sampler: BaseSampler, metrics: list[str], signs: list[int], *, pessimistic: bool) -> None:
         self.sampler = sampler
         self._metrics, self._signs, self._pessimistic = metrics, signs, pessimistic
         self.learned: list[FrozenTrial] = []
+        self.busy_s = 0.0
 
     def shown(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
         """The trials, stopped ones as finished ones, after those of elsewhere."""
@@ -96,32 +100,40 @@ class ViewSampler(BaseSampler):
         known.values = stopped_values(trial, self._metrics, worst, self._signs)
         return known
 
-    def _view(self, study: optuna.Study) -> optuna.Study:
-        return cast(optuna.Study, StudyView(study, self.shown))
+    @contextmanager
+    def _view(self, study: optuna.Study) -> Iterator[optuna.Study]:
+        started = time.perf_counter()
+        yield cast(optuna.Study, StudyView(study, self.shown))
+        self.busy_s += time.perf_counter() - started
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """See `BaseSampler`."""
-        return self.sampler.infer_relative_search_space(self._view(study), trial)
+        with self._view(study) as view:
+            return self.sampler.infer_relative_search_space(view, trial)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """See `BaseSampler`."""
-        return self.sampler.sample_relative(self._view(study), trial, search_space)
+        with self._view(study) as view:
+            return self.sampler.sample_relative(view, trial, search_space)
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """See `BaseSampler`."""
-        return self.sampler.sample_independent(self._view(study), trial, param_name, param_distribution)
+        with self._view(study) as view:
+            return self.sampler.sample_independent(view, trial, param_name, param_distribution)
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """See `BaseSampler`."""
-        self.sampler.before_trial(self._view(study), trial)
+        with self._view(study) as view:
+            self.sampler.before_trial(view, trial)
 
     def after_trial(self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Any) -> None:
         """See `BaseSampler`."""
-        self.sampler.after_trial(self._view(study), trial, state, values)
+        with self._view(study) as view:
+            self.sampler.after_trial(view, trial, state, values)
 
     def reseed_rng(self) -> None:
         """See `BaseSampler`."""

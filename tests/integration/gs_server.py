@@ -45,15 +45,17 @@ def google_server() -> Iterator[GoogleServer]:
         with log.open("wb") as file:
             process = subprocess.Popen([program, *words], stdout=file, stderr=file, cwd=folder)
         try:
-            _wait(port, log)
+            _wait(port, process, log)
             yield GoogleServer(f"127.0.0.1:{port}")
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _wait(port: int, log: Path) -> None:
+def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     for _ in range(240):
+        if process.poll() is not None:
+            break
         with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", port)).close()
             return

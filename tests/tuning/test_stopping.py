@@ -170,13 +170,30 @@ def test_refusals(values, changes, message):
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize(("sampler", "gives_way"), [("gp", True), ("random", False)])
+@pytest.mark.parametrize(
+    ("sampler", "slow", "gives_way"),
+    [("gp", "sampler", True), ("random", "sampler", False), ("gp", "storage", False)],
+)
 def test_a_slow_sampler_gives_way_to_tpe_with_a_notice(
-    values, make_study, metrics, monkeypatch, caplog, sampler, gives_way
+    values, make_study, metrics, monkeypatch, caplog, sampler, slow, gives_way
 ):
     study = make_study(parse_study({**values, "sampler": sampler, "n_trials": 20}))
-    clock = iter(range(10_000))
-    monkeypatch.setattr("tuning.suggestions.time.perf_counter", lambda: float(next(clock)))
+    now = [0.0]
+
+    def takes_a_second(function):
+        def slower(*args, **kwargs):
+            now[0] += 1
+            return function(*args, **kwargs)
+
+        return slower
+
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    inside = study.optuna_study()
+    part, name = {
+        "sampler": (inside.sampler.sampler, "before_trial"),
+        "storage": (inside._storage, "set_trial_param"),
+    }[slow]
+    monkeypatch.setattr(part, name, takes_a_second(getattr(part, name)))
     for number in range(8):
         study.ask(str(number))
         study.report(str(number), step(1, 0.1, 0.8))

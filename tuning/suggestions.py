@@ -20,8 +20,8 @@ _logger = logging.getLogger(__name__)
 class Suggestions:
     """Suggests trials of an Optuna study by the sampler that the configuration names.
 
-    Asking holds up every worker that waits. Where a sampler took more than 5 % of a trial's time in the median of five
-    askings, TPE takes over from one that is slower than TPE. A slow database is not the sampler's.
+    Asking holds up every worker that waits. Where a sampler that is slower than TPE took more than 5 % of a trial's
+    time in the median of five askings, TPE takes over. Time that a slow database takes is not the sampler's.
 
     Args:
         study: Where trials are added; its sampler is set here.

@@ -10,7 +10,7 @@ run in turn, several times, each in a process of its own:
 - bfloat16: the same with `precision: bfloat16`.
 
 `--share` takes that share of all images, since ResNet9 and AllCNN need minutes an epoch on CPUs; `--accuracy N` runs
-all three with N seeds instead and compares what they keep and forget.
+ours in both precisions with N seeds instead and compares what they keep and forget.
 """
 
 import argparse
@@ -242,25 +242,29 @@ def main() -> None:
     record["peak_gflops"] = {str(dtype)[6:]: peak_gflops(device, dtype) for dtype in (torch.float32, torch.bfloat16)}
     console.print(record["peak_gflops"])
     for model in arguments.models.split(","):
-        runs: dict[str, list[dict[str, float]]] = {contestant: [] for contestant in CONTESTANTS}
+        names = ("ours", "bfloat16") if arguments.accuracy else tuple(CONTESTANTS)
+        runs: dict[str, list[dict[str, float]]] = {contestant: [] for contestant in names}
         for repeat in range(arguments.accuracy or arguments.repeats):
             for contestant, seen in runs.items():
                 seen.append(in_own_process(arguments, contestant, model, repeat if arguments.accuracy else 0))
         record["models"][model] = runs
         for contestant, seen in runs.items():
-            console.print(model, contestant, summary(seen, runs["plain"], arguments.accuracy))
+            console.print(model, contestant, accuracies(seen) if arguments.accuracy else speed(seen, runs["plain"]))
     RECORDS.mkdir(exist_ok=True)
     (RECORDS / f"{arguments.name}.json").write_text(json.dumps(record, indent=1))
 
 
-def summary(seen: list[dict[str, float]], plain_runs: list[dict[str, float]], accuracy: int) -> str:
-    """One line: the ratio to plain with its spread, or accuracies with theirs."""
-    if accuracy:
-        return ", ".join(
-            f"{name} {100 * fmean(values):.2f} ± {100 * stdev(values) / len(values) ** 0.5:.2f} (standard error)"
-            for name in ("test_retain", "test_forget")
-            for values in [[run[name] for run in seen]]
-        )
+def accuracies(seen: list[dict[str, float]]) -> str:
+    """One line: what a contestant keeps and forgets of the test images, over its seeds."""
+    return ", ".join(
+        f"{name} {100 * fmean(values):.2f} ± {100 * stdev(values) / len(values) ** 0.5:.2f} (standard error)"
+        for name in ("test_retain", "test_forget")
+        for values in [[run[name] for run in seen]]
+    )
+
+
+def speed(seen: list[dict[str, float]], plain_runs: list[dict[str, float]]) -> str:
+    """One line: the ratio to plain with its spread, and where the time goes."""
     ratios = [one["total_s"] / other["total_s"] for one, other in zip(plain_runs, seen, strict=True)]
     middle = {name: median(run[name] for run in seen) for name in seen[0]}
     return (

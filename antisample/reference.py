@@ -13,8 +13,9 @@ from antisample.cache import Cache
 from antisample.checkpoint import Checkpoint, load_weights, weights_fingerprint
 from antisample.device import describe_device
 from antisample.errors import DataError
+from antisample.kept_predictions import kept_predictions
 from antisample.methods import OriginalModel, RetrainConfig, UnlearnContext, find_method
-from antisample.metrics import PARTS, EvaluationSettings, RetrainedReference, Subject
+from antisample.metrics import EvaluationSettings, RetrainedReference, Subject
 from antisample.models import build_model, optimise_for
 from antisample.train import EpochListener, Trainer, TrainingRecipe, train_resumably
 from antisample.trained_models import find_or_train
@@ -65,7 +66,8 @@ class ReferenceTraining:
         checkpoint = self._checkpoint(device, on_epoch)
         subject = Subject(self._built(checkpoint, device), self.dataset, self.splits, self.original, settings)
         elapsed_s = float(checkpoint.metadata["elapsed_s"])
-        return RetrainedReference({part: subject.predictions(part) for part in PARTS}, elapsed_s, self.seed)
+        predictions = kept_predictions(subject, weights_fingerprint(checkpoint.state_dict), self.cache_dir)
+        return RetrainedReference(predictions, elapsed_s, self.seed)
 
     def model(self, device: torch.device) -> nn.Module:
         """The network behind `reference`."""

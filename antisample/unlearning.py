@@ -11,6 +11,7 @@ from antisample.config import UnlearnConfig
 from antisample.datasets import load_dataset, training_files
 from antisample.device import choose_device
 from antisample.errors import ConfigError
+from antisample.kept_predictions import kept_predictions
 from antisample.methods import OriginalModel, UnlearnContext, find_method
 from antisample.metrics import PARTS, RetrainedReference, Subject, check_families, evaluate
 from antisample.neighbour_table import NeighbourTable, neighbour_tables
@@ -196,8 +197,15 @@ def subject_of(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -
 
 
 def evaluate_finished(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -> UnlearnMetrics:
-    """Measures a finished model, or the original, by everything that `config.evaluation` asks for, on every part."""
+    """Measures a finished model by everything that `config.evaluation` asks for, on every part."""
     return evaluate(subject_of(model, inputs, config), PARTS, ("classification", *config.evaluation.final))
+
+
+def evaluate_original(inputs: UnlearnInputs, config: UnlearnConfig) -> UnlearnMetrics:
+    """Measures the original as `evaluate_finished` does, by predictions that are kept in the cache."""
+    subject = subject_of(inputs.original.build(inputs.dataset, choose_device(config.device)), inputs, config)
+    known = kept_predictions(subject, inputs.original.fingerprint, config.data.cache_dir)
+    return evaluate(subject.knowing(known), PARTS, ("classification", *config.evaluation.final))
 
 
 def unlearn(config: UnlearnConfig, inputs: UnlearnInputs | None = None) -> Unlearning:

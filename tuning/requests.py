@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from statistics import fmean
 
-from antisample.device import choose_device
 from antisample.metrics import PARTS, image_counts
 from antisample.train import EpochListener
 from antisample.types import UnlearnMetrics
-from antisample.unlearning import UnlearnInputs, evaluate_finished, load_inputs
+from antisample.unlearning import UnlearnInputs, evaluate_original, load_inputs
 from tuning.config import StudyConfig
 
 RequestInputs = tuple[UnlearnInputs, ...]
@@ -41,9 +40,7 @@ def counts_of(config: StudyConfig, inputs: RequestInputs) -> dict[str, int]:
 
 def original_metrics(config: StudyConfig, inputs: RequestInputs) -> UnlearnMetrics:
     """Measures the original model: the means over the requests, as for a trial."""
-    device = choose_device(config.device)
-    model = inputs[0].original.build(inputs[0].dataset, device)
-    found = [evaluate_finished(model, each, config.starting_config(request)) for request, each in enumerate(inputs)]
+    found = [evaluate_original(each, config.starting_config(request)) for request, each in enumerate(inputs)]
     return UnlearnMetrics(mean([each.values for each in found]), summed([each.counts for each in found]))
 
 

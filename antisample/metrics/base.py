@@ -1,7 +1,7 @@
 """What a metric family is, and what it is told about the model it measures."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -84,6 +84,10 @@ class Subject:
         if part not in self._known:
             self._known[part] = self.predictions_of(self.model, part)
         return self._known[part]
+
+    def knowing(self, predictions: Mapping[PartName, Predictions]) -> "Subject":
+        """The same model, whose predictions were made before."""
+        return replace(self, _known=dict(predictions))
 
     def forget_positions(self, part: PartName) -> tuple[ImageSet, IndexArray]:
         """The images of a part, and the positions of those to forget; samples to forget are training images."""

@@ -10,7 +10,7 @@ import pytest
 
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 UV = Path(sys.executable).with_name("uv")
 
 

@@ -2,6 +2,8 @@
 
 The task is that of `bench_search.py`. Everything here is deliberately plain: NumPy and scikit-learn for the
 anti-samples, a DataLoader over a list of tensor pairs, evaluation after every epoch, all of it anew in every trial.
+What is measured is what our trials measure: validation images after every epoch, images of training and test at the
+end.
 """
 
 import sys
@@ -21,6 +23,7 @@ from torch.utils.data import DataLoader
 from antisample.datasets import load_dataset
 from antisample.models import build_model
 from antisample.splits import ForgetRequest, SplitConfig, make_splits
+from antisample.types import ImageSet, IndexArray
 
 EPS, BATCH = 0.01, 128
 
@@ -53,27 +56,45 @@ def unlearn(task: dict[str, Any], params: dict[str, Any]) -> Iterator[tuple[floa
     anti_samples = (weights @ pool).reshape(-1, *shape)
     pairs = [(torch.tensor(x, dtype=torch.float32).view(shape), int(y)) for x, y in zip(r, labels, strict=True)]
     pairs += [(torch.tensor(x, dtype=torch.float32), task["forget"]) for x in anti_samples]
-    seen = data.train if splits.validation_from == "train" else data.test
-    unseen = [
-        (torch.tensor((seen.images[i] / 255 - mean[0]) / std[0], dtype=torch.float32), int(seen.labels[i]))
-        for i in splits.validation
+    held_out_images = data.train if splits.validation_from == "train" else data.test
+    some = np.linspace(0, len(splits.retain) - 1, min(len(splits.retain), 10_000)).astype(int)
+
+    def measured(images: ImageSet, positions: IndexArray) -> DataLoader[Any]:
+        pixels = ((images.images[i] / 255 - mean[0]) / std[0] for i in positions)
+        pairs = zip(pixels, images.labels[positions], strict=True)
+        return DataLoader([(torch.tensor(x, dtype=torch.float32), int(y)) for x, y in pairs], BATCH)  # type: ignore[arg-type]
+
+    validation = measured(held_out_images, splits.validation)
+    at_the_end = [
+        measured(data.train, splits.forget),
+        measured(data.train, splits.retain[some]),
+        measured(data.test, splits.test),
     ]
     model = build_model(task["model"], data.n_classes, data.channels)
     model.load_state_dict(load_file(task["checkpoint"]))
     model.eval()
     optimizer = torch.optim.Adam(model.parameters(), lr=params["unlearn_scale_lr"] * 1e-3)
-    for _ in range(task["epochs"]):
+    for epoch in range(task["epochs"]):
         for images, targets in DataLoader(pairs, BATCH, shuffle=True):
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(images), targets).backward()
             optimizer.step()
-        right = {True: [0, 0], False: [0, 0]}
-        with torch.no_grad():
-            for images, targets in DataLoader(unseen, BATCH):
-                for target, hit in zip(targets.tolist(), (model(images).argmax(1) == targets).tolist(), strict=True):
-                    right[target == task["forget"]][0] += hit
-                    right[target == task["forget"]][1] += 1
-        yield right[True][0] / right[True][1], right[False][0] / right[False][1]
+        forget, retain = accuracies(model, validation, task["forget"])
+        if epoch == task["epochs"] - 1:
+            for part in at_the_end:
+                accuracies(model, part, task["forget"])
+        yield forget, retain
+
+
+def accuracies(model: nn.Module, images: DataLoader[Any], forgotten: int) -> tuple[float, float]:
+    """Accuracy on images of the forgotten class, and on all others."""
+    right = {True: [0, 0], False: [0, 0]}
+    with torch.no_grad():
+        for inputs, targets in images:
+            for target, hit in zip(targets.tolist(), (model(inputs).argmax(1) == targets).tolist(), strict=True):
+                right[target == forgotten][0] += hit
+                right[target == forgotten][1] += 1
+    return right[True][0] / max(right[True][1], 1), right[False][0] / max(right[False][1], 1)
 
 
 def loop(task: dict[str, Any], trials: list[dict[str, Any]], started: float) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from antisample.device import Precision
 from antisample.errors import ConfigError
 from antisample.file_store import checked_place, is_object_store
 from antisample.methods import AntiSampleConfig, AnyMethodConfig
-from antisample.metrics import EvaluationConfig
+from antisample.metrics import IMAGES_A_PASS, EvaluationConfig
 from antisample.models.imagenet import IMAGENET_MODELS, has_imagenet_weights
 from antisample.splits import ForgetRequest, SplitConfig
 from antisample.train import TrainingRecipe
@@ -129,11 +129,15 @@ class UnlearnConfig(BaseModel):
         """
         if not times:
             return self
-        parts: dict[str, Any] = {"method": self.method, "evaluation": self.evaluation}
+        method: Any = self.method
+        sizes: dict[str, tuple[Any, int]] = {
+            "method": (method, method.batch_size),
+            "evaluation": (self.evaluation, self.evaluation.batch_size or IMAGES_A_PASS["cuda"]),
+        }
         return self.model_copy(
             update={
-                name: part.model_copy(update={"batch_size": max(1, part.batch_size >> times)})
-                for name, part in parts.items()
+                name: part.model_copy(update={"batch_size": max(1, size >> times)})
+                for name, (part, size) in sizes.items()
             }
         )
 

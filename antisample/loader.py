@@ -1,7 +1,5 @@
 """Batches from tensors that already live on the device: uint8 images are normalised on the way into a batch."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -70,27 +68,37 @@ class TrainingData:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def batches(self, batch_size: int, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields one epoch in an order that depends on `seed` and `epoch` alone.
+    def order(self, batch_size: int, seed: int, epoch: int) -> Tensor:
+        """The order of one epoch, which depends on `seed` and `epoch` alone.
 
         Args:
             batch_size: Images a batch; the last batch may be smaller.
             seed: Seed of the run.
             epoch: Number of the epoch.
 
-        Yields:
+        Returns:
+            Positions for `at`, int64 [n], on the device; within each batch, images given as pixels come first.
+        """
+        order = numpy_stream(seed, "order", epoch).permutation(len(self))
+        batch = np.arange(len(order)) // batch_size
+        order = order[np.argsort(2 * batch + (order >= len(self.images)), kind="stable")]
+        return torch.from_numpy(order).to(self.images.device)
+
+    def at(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """A batch, by the same operations whatever the positions, so that it can be part of a CUDA graph.
+
+        Args:
+            positions: int64 [b], on the device: pixel images first, then extra images.
+
+        Returns:
             Normalised float32 images [b, c, h, w] and int64 labels [b].
         """
-        n_pixels, device = len(self.images), self.images.device
-        order = numpy_stream(seed, "order", epoch).permutation(len(self))
-        for start in range(0, len(self), batch_size):
-            chosen = order[start : start + batch_size]
-            pixels, extra = chosen[chosen < n_pixels], chosen[chosen >= n_pixels]
-            inputs = [self.normalise(self.images[_indices(pixels, device)])] if len(pixels) else []
-            if len(extra):
-                inputs.append(self.extra_images[_indices(extra - n_pixels, device)])
-            yield torch.cat(inputs), self.labels[_indices(np.concatenate([pixels, extra]), device)]
-
-
-def _indices(positions: IndexArray, device: torch.device) -> Tensor:
-    return torch.from_numpy(positions).to(device, non_blocking=True)
+        n_pixels, labels = len(self.images), self.labels[positions]
+        if not n_pixels:
+            return self.extra_images[positions], labels
+        images = self.normalise(self.images[positions.clamp(max=n_pixels - 1)])
+        if len(self.extra_images):
+            extra = self.extra_images[(positions - n_pixels).clamp(min=0)]
+            is_extra = (positions >= n_pixels).view(-1, *[1] * (extra.dim() - 1))
+            images = torch.where(is_extra, extra, images)
+        return images, labels

@@ -3,13 +3,10 @@
 A squared distance between images is a weighted sum over channels of |u|^2 + |r|^2 - 2 u.r, and pixels are whole
 numbers. Centred to -128..127 they fit 8 bits, and the product of a block of 1,024 pixels stays within 2^24, which
 float32 holds exactly in whatever order it is summed. So the matrix products, which are nearly all of the cost, run on
-the fastest unit there is (8-bit products on CPUs that have them, TF32 on GPUs) and lose nothing. Only their weighted
-sum over the blocks is rounded, to a few parts in 2^24: what that could put out of order is ranked again in whole
-numbers.
+the fastest unit there is (8-bit products on CPUs that have them, 16-bit floats on GPUs) and lose nothing. Only their
+weighted sum over the blocks is rounded, to a few parts in 2^24: what that could put out of order is ranked again in
+whole numbers.
 """
-
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -17,8 +14,9 @@ from torch import Tensor
 from antisample.errors import ConfigError
 
 _BLOCK = 1024  # pixels: 2^10 products of at most 2^14
-_CHUNK_ELEMENTS = 2**25  # numbers in the largest temporary: 128 MiB as float32
-_CHUNK_COLUMNS = 4096
+_CHUNKS = {"cpu": (2**25, 4096), "cuda": (2**28, 2**16)}
+"""Numbers in the largest temporary, 128 MiB and 1 GiB as float32, and its columns."""
+_GROUP = 32
 _SPARE_CANDIDATES = 8
 
 
@@ -42,8 +40,9 @@ def farthest_neighbours(forget: Tensor, retain: Tensor, k: int, scale: Tensor) -
     shortlist = min(k + _SPARE_CANDIDATES, len(retain))
     found = torch.empty(len(forget), k, dtype=torch.int64, device=forget.device)
     everyone = torch.arange(len(retain), device=retain.device)
-    columns = min(len(retain), _CHUNK_COLUMNS)
-    rows = max(1, _CHUNK_ELEMENTS // columns)
+    elements, columns = _CHUNKS[forget.device.type]
+    columns = min(len(retain), columns)
+    rows = max(1, elements // columns)
     for top in range(0, len(forget), rows):
         some = forget[top : top + rows]
         rough, candidates, error = _shortlist(some, retain, shortlist, columns, weights)
@@ -71,7 +70,7 @@ def farthest_points(forget: Tensor, retain: Tensor, k: int) -> Tensor:
         ConfigError: If `k` is out of range or there is nothing to rank.
     """
     _check(len(forget), len(retain), k)
-    rows = max(1, _CHUNK_ELEMENTS // retain.numel())
+    rows = max(1, _CHUNKS[forget.device.type][0] // retain.numel())
     parts = [
         (forget[top : top + rows, None].double() - retain.double()).square().sum(-1)
         for top in range(0, len(forget), rows)
@@ -101,24 +100,23 @@ def _shortlist(
     best = torch.full((n, count), -torch.inf, device=device)
     found = torch.zeros(n, count, dtype=torch.int64, device=device)
     longest = torch.zeros(len(queries), device=device)  # |r| of each block
-    with _tf32_products():
-        for left in range(0, len(retain), columns):
-            pool = _blocks(retain[left : left + columns], dtype)
-            norms = torch.stack([_squared_lengths(block) for block in pool])
-            longest = torch.maximum(longest, norms.amax(1).sqrt())
-            base = torch.tensor(each, dtype=torch.float64, device=device) @ norms.double()
-            squared = base.float().expand(n, -1).clone()
-            for query, block, weight in zip(queries, pool, each, strict=True):
-                _add_product(squared, query, block, -2 * weight)
-            rough, where = squared.topk(min(count, squared.shape[1]), dim=1)
-            best, order = torch.cat([best, rough], dim=1).topk(count, dim=1)
-            found = torch.cat([found, where + left], dim=1).gather(1, order)
-    # At most 3 roundings a block and 2 more, each by 2^-24 of at most |r|^2 + 2 |u| |r|.
+    for left in range(0, len(retain), columns):
+        pool = _blocks(retain[left : left + columns], dtype)
+        norms = torch.stack([_squared_lengths(block) for block in pool])
+        longest = torch.maximum(longest, norms.amax(1).sqrt())
+        base = torch.tensor(each, dtype=torch.float64, device=device) @ norms.double()
+        squared = base.float().expand(n, -1).contiguous()
+        for query, block, weight in zip(queries, pool, each, strict=True):
+            _add_product(squared, query, block, -2 * weight)
+        rough, where = _largest(squared, min(count, squared.shape[1]))
+        best, order = torch.cat([best, rough], dim=1).topk(count, dim=1)
+        found = torch.cat([found, where + left], dim=1).gather(1, order)
+    # At most 3 roundings a block and 5 more, each by 2^-24 of at most |r|^2 + 2 |u| |r|.
     lengths = torch.stack([_squared_lengths(query).sqrt() for query in queries], dim=1).double()
     reach = (
         longest.double() * (longest.double() + 2 * lengths) @ torch.tensor(each, dtype=torch.float64, device=device)
     )
-    return best, found, (3 * len(queries) + 2) * 2**-24 * reach
+    return best, found, (3 * len(queries) + 5) * 2**-24 * reach
 
 
 def _ranked(
@@ -139,27 +137,52 @@ def _ranked(
 
 def _exact(forget: Tensor, retain: Tensor, rows: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
     """Squared distances from forget images at `rows` to retain images at `columns`, float64 from whole numbers."""
-    some = max(1, _CHUNK_ELEMENTS // forget.shape[1:].numel())
+    some = max(1, _CHUNKS[forget.device.type][0] // forget.shape[1:].numel())
     pairs = zip(torch.split(rows, some), torch.split(columns, some), strict=True)
     squared = [(forget[row].int() - retain[column].int()).flatten(2).square().sum(2) for row, column in pairs]
     return torch.cat(squared).double() @ weights
 
 
+def _largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The largest `count` of each row and their columns: on GPUs from the groups that hold the largest maxima."""
+    groups = values.shape[1] // _GROUP
+    if values.device.type == "cpu" or groups < 2 * count:
+        largest, columns = values.topk(count, dim=1)
+        return largest, columns
+    grouped = values[:, : groups * _GROUP].view(-1, _GROUP, groups)  # every so many columns make a group
+    best = grouped.amax(1).topk(count, dim=1).indices
+    members = torch.arange(_GROUP, device=values.device) * groups
+    columns = (best[:, None] + members[:, None]).flatten(1)
+    rest = torch.arange(groups * _GROUP, values.shape[1], device=values.device).expand(len(values), -1)
+    columns = torch.cat([columns, rest], dim=1)
+    largest, order = values.gather(1, columns).topk(count, dim=1)
+    return largest, columns.gather(1, order)
+
+
 def _product_dtype(device: torch.device) -> torch.dtype:
-    return torch.int8 if device.type == "cpu" and torch.cpu._is_vnni_supported() else torch.float32
+    if device.type == "cuda":
+        return torch.float16
+    return torch.int8 if torch.cpu._is_vnni_supported() else torch.float32
 
 
 def _blocks(images: Tensor, dtype: torch.dtype) -> list[Tensor]:
     """Pixels less 128 as [n, up to 1,024], first channel first, equally many a channel."""
     centred = (images ^ 128).view(torch.int8).flatten(2)
+    if dtype == torch.float16:
+        centred = centred.to(dtype)  # once; GPUs multiply rows that lie apart
     blocks = [block for channel in centred.unbind(1) for block in torch.split(channel, _BLOCK, dim=1)]
+    if dtype == torch.float16:
+        return blocks
     if dtype == torch.int8:  # torch._int_mm 2.14.1 multiplies single columns wrongly
         blocks = [torch.nn.functional.pad(block, (0, 1)) if block.shape[1] == 1 else block for block in blocks]
     return [block.to(dtype).contiguous() for block in blocks]
 
 
 def _squared_lengths(block: Tensor) -> Tensor:
-    """|r|^2 of each row, float32: whole numbers up to 2^24, so exact."""
+    """|r|^2 of each row, float32: whole numbers up to 2^24, exact on CPUs; on GPUs, in one pass, to 3 roundings."""
+    if block.dtype == torch.float16:
+        lengths: Tensor = torch.linalg.vector_norm(block, dim=1, dtype=torch.float32)
+        return lengths.square()
     return block.float().square().sum(1)
 
 
@@ -167,17 +190,7 @@ def _add_product(total: Tensor, queries: Tensor, block: Tensor, factor: float) -
     """Adds `factor` times queries [n, d] times block^T [d, m] to float32 [n, m]; the product itself is exact."""
     if queries.dtype == torch.int8:
         total.add_(torch._int_mm(queries, block.T), alpha=factor)
+    elif queries.dtype == torch.float16:
+        torch.addmm(total, queries, block.T, alpha=factor, out_dtype=torch.float32, out=total)
     else:
         total.addmm_(queries, block.T, alpha=factor)
-
-
-@contextmanager
-def _tf32_products() -> Iterator[None]:
-    """Lets GPUs multiply float32 matrices of such whole numbers in TF32."""
-    settings = torch.backends.cuda.matmul
-    before = settings.fp32_precision
-    settings.fp32_precision = "tf32"
-    try:
-        yield
-    finally:
-        settings.fp32_precision = before

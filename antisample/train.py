@@ -4,6 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from antisample.adam import Adam
+from antisample.captured_step import CapturedStep
 from antisample.device import Precision, mixed_precision
 from antisample.errors import DivergedError
 from antisample.loader import TrainingData
+from antisample.models.tracing import trace
 from antisample.saved_state import load_state, save_state
 from antisample.seeds import derive, torch_stream
 
@@ -90,6 +93,7 @@ class Trainer:
         self.augment, self.loss, self.precision = augment, loss, precision
         self.epochs_done = 0
         self.schedule = schedule
+        self._augmentation = torch.Generator()
 
     def run_epoch(self) -> float:
         """Trains one epoch.
@@ -103,27 +107,42 @@ class Trainer:
         epoch, device = self.epochs_done, self.data.images.device
         self.model.train(self.mode == "train")
         total = torch.zeros((), device=device)
-        generator = torch_stream(device, self.seed, "augmentation", epoch)
+        captured = self._captured
+        self._augmentation = torch_stream(device, self.seed, "augmentation", epoch)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(derive(self.seed, "dropout", epoch))
-            for images, labels in self.data.batches(self.batch_size, self.seed, epoch):
-                if self.mode == "train" and len(labels) == 1:
+            for positions in torch.split(self.data.order(self.batch_size, self.seed, epoch), self.batch_size):
+                if self.mode == "train" and len(positions) == 1:
                     continue  # batch statistics of one image are undefined
-                inputs = images if self.augment is None else self.augment(images, generator)
-                with mixed_precision(device, self.precision):
-                    logits = self.model(inputs)
-                loss = self.loss(logits.to(inputs.dtype), labels)
-                self.optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                self.optimizer.step()
-                if self.schedule is not None:
-                    self.schedule.step()
-                total += loss.detach() * len(labels)
+                loss = captured(self._step, positions) if captured else self._step(positions)
+                total.add_(loss, alpha=len(positions))
         self.epochs_done += 1
         mean = float(total) / len(self.data)
         if not math.isfinite(mean):
             raise DivergedError(f"The training loss of epoch {self.epochs_done} is {mean}; lower the learning rate.")
         return mean
+
+    def _step(self, positions: Tensor) -> Tensor:
+        """Trains on the batch at `positions` of the data and returns its loss, without waiting for the device."""
+        images, labels = self.data.at(positions)
+        inputs = images if self.augment is None else self.augment(images, self._augmentation)
+        with mixed_precision(inputs.device, self.precision):
+            logits = self.model(inputs)
+        loss = self.loss(logits.to(inputs.dtype), labels)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        if self.schedule is not None:
+            self.schedule.step()
+        return loss.detach()
+
+    @cached_property
+    def _captured(self) -> CapturedStep | None:
+        """The step as a CUDA graph, where it is the same operations every time."""
+        fixed = self.schedule is None and self.augment is None and isinstance(self.optimizer, Adam)
+        if self.data.images.device.type != "cuda" or not fixed or trace(self.model) is None:
+            return None
+        return CapturedStep(self.batch_size)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to continue after the last finished epoch."""

@@ -32,7 +32,7 @@ def config(arguments: argparse.Namespace, seed: int) -> UnlearnConfig:
     return UnlearnConfig.parse(
         {
             "data": {"source": arguments.data, "cache_dir": "runs/cache"},
-            "model": {"name": arguments.model, "checkpoint": arguments.checkpoint},
+            "model": {"name": arguments.model, "checkpoint": arguments.checkpoint, "recipe": {"epochs": 1}},
             "forget": {"classes": [FORGET]},
             "method": {"name": "antisample", "epochs": EPOCHS, "retain_fraction": arguments.retain},
             "seed": seed,
@@ -102,7 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="digits")
     parser.add_argument("--model", default="ResNet18")
-    parser.add_argument("--checkpoint", help="of the original model; without one it is trained, once")
+    parser.add_argument("--checkpoint", help="of the original model; without one it is trained for an epoch, once")
     parser.add_argument("--retain", type=float, default=0.3)
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--device", default="auto")

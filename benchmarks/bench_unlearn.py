@@ -9,8 +9,9 @@ run in turn, several times, each in a process of its own:
 - ours: what `antisample.unlearn` does, in float32;
 - bfloat16: the same with `precision: bfloat16`.
 
-`--share` takes that share of all images, since ResNet9 and AllCNN need minutes an epoch on CPUs; `--accuracy N` runs
-ours in both precisions with N seeds instead and compares what they keep and forget.
+`--share` takes that share of all images, since ResNet9 and AllCNN need minutes an epoch on CPUs. `--inside N` repeats
+N times within each process, as a worker runs trial after trial. `--accuracy N` runs ours in both precisions with N
+seeds instead and compares what they keep and forget, of originals trained for it where there is no checkpoint.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
@@ -32,13 +34,17 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
+from antisample import pretrain
+from antisample.checkpoint import load_checkpoint
+from antisample.config import ModelConfig
 from antisample.datasets import load_dataset
 from antisample.loader import TrainingData, to_device
 from antisample.methods import AntiSampleConfig, OriginalModel, UnlearnContext, find_method
 from antisample.methods.finetune import LEARNING_RATE_UNIT, fine_tuner, retain_subset
-from antisample.metrics import predict
+from antisample.metrics import IMAGES_A_PASS, predict
 from antisample.models import build_model
 from antisample.splits import ForgetRequest, SplitConfig, make_splits, stratified_subset
+from antisample.train import TrainingRecipe
 from antisample.types import Dataset, ImageSet, IndexArray, Preprocessing, Splits
 
 RECORDS = Path(__file__).parent / "records"
@@ -66,8 +72,9 @@ class Task:
 
 def make_task(arguments: argparse.Namespace, precision: str) -> Task:
     """Loads a share of the data and makes the anti-samples, which no side is timed for."""
-    dataset = load_dataset(str(arguments.data), cache_dir=Path("runs/cache"))
+    dataset = cifar10(arguments.data)
     splits = make_splits(dataset, ForgetRequest(classes=(FORGET,)), SplitConfig(), has_checkpoint=True)
+    original = original_model(arguments, dataset, splits)
     rng = np.random.default_rng(0)
     forget, retain = (
         part[stratified_subset(dataset.train.labels[part], arguments.share, rng)]
@@ -75,7 +82,6 @@ def make_task(arguments: argparse.Namespace, precision: str) -> Task:
     )
     splits = Splits(splits.forget_classes, forget, retain, splits.validation, "test", splits.test, "share")
     device = torch.device(arguments.device)
-    original = original_model(arguments, dataset)
     context = UnlearnContext(dataset, splits, original, device, arguments.seed, precision)  # type: ignore[arg-type]
     config = AntiSampleConfig(epochs=EPOCHS, batch_size=BATCH, retain_fraction=arguments.retain)
     prepared: Any = find_method("antisample").prepare(context, config)
@@ -91,12 +97,19 @@ def make_task(arguments: argparse.Namespace, precision: str) -> Task:
     return Task(context, config, retain_subset(context, arguments.retain), prepared.data.extra_images, parts)
 
 
-def original_model(arguments: argparse.Namespace, dataset: Dataset) -> OriginalModel:
-    """The given checkpoint of a trained ResNet18, or random weights, which take the same time."""
-    from antisample.checkpoint import load_checkpoint  # noqa: PLC0415
+@cache
+def cifar10(folder: Path) -> Dataset:
+    """The images, decoded once."""
+    return load_dataset(str(folder), cache_dir=Path("runs/cache"))
 
+
+def original_model(arguments: argparse.Namespace, dataset: Dataset, splits: Splits) -> OriginalModel:
+    """The given checkpoint of a trained ResNet18; else random weights, which take the same time, or trained ones."""
     if arguments.checkpoint:
         weights = load_checkpoint(arguments.checkpoint).state_dict
+    elif arguments.accuracy:
+        model = ModelConfig(name=arguments.model, recipe=TrainingRecipe(epochs=4))
+        return pretrain.original_model(model, dataset, splits, Path("runs/cache"), torch.device(arguments.device))
     else:
         torch.manual_seed(0)
         weights = build_model(arguments.model, dataset.n_classes, dataset.channels).state_dict()
@@ -152,7 +165,9 @@ def ours(task: Task) -> tuple[nn.Module, dict[str, float]]:
         trainer.run_epoch()
         trained = time.perf_counter()
         for name, part in task.parts.items():
-            found = predict(trainer.model, *part, context.normaliser(), context.device, 500)
+            found = predict(
+                trainer.model, *part, context.normaliser(), context.device, IMAGES_A_PASS[context.device.type]
+            )
             accuracies[name] = float(found.correct().mean())
         evaluation_s += time.perf_counter() - trained
         training_s += trained - started
@@ -166,10 +181,22 @@ CONTESTANTS: dict[str, tuple[Callable[[Task], tuple[nn.Module, dict[str, float]]
 }
 
 
-def one_run(arguments: argparse.Namespace) -> dict[str, float]:
-    """Seconds, accuracies on test images and speed of one contestant in this process."""
-    run, precision = CONTESTANTS[arguments.contestant]
+def runs_here(arguments: argparse.Namespace) -> list[dict[str, float]]:
+    """The runs of one contestant in this process: one, or `--inside` of them."""
+    _, precision = CONTESTANTS[arguments.contestant]
+    found: list[dict[str, float]] = []
     task = make_task(arguments, precision)
+    while len(found) < arguments.inside:
+        found.append(one_run(arguments, task))
+        if arguments.accuracy:
+            arguments.seed += 1
+            task = make_task(arguments, precision)
+    return found
+
+
+def one_run(arguments: argparse.Namespace, task: Task) -> dict[str, float]:
+    """Seconds, accuracies on test images and speed of one contestant."""
+    run, _ = CONTESTANTS[arguments.contestant]
     model, found = run(task)
     images = EPOCHS * (len(task.retain) + len(task.anti_samples))
     seen = sum(len(positions) for _, positions in task.parts.values()) * EPOCHS
@@ -202,17 +229,17 @@ def peak_gflops(device: torch.device, dtype: torch.dtype) -> float:
     return 2 * size**3 / best / 1e9
 
 
-def in_own_process(arguments: argparse.Namespace, contestant: str, model: str, seed: int) -> dict[str, float]:
+def in_own_process(arguments: argparse.Namespace, contestant: str, model: str, seed: int) -> list[dict[str, float]]:
     """Runs a contestant in a process of its own."""
     command = [sys.executable, __file__, "--contestant", contestant, "--model", model, "--seed", str(seed)]
-    for name in ("data", "share", "retain", "device", "accuracy", "threads"):
+    for name in ("data", "share", "retain", "device", "accuracy", "threads", "inside"):
         command += [f"--{name}", str(getattr(arguments, name))]
     if arguments.checkpoint:
         command += ["--checkpoint", str(arguments.checkpoint)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{contestant}: {done.stderr[-3000:]}")
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    found: list[dict[str, float]] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
@@ -227,6 +254,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--accuracy", type=int, default=0)
+    parser.add_argument("--inside", type=int, default=1)
     parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--name", default="unlearn")
     parser.add_argument("--contestant", choices=list(CONTESTANTS))
@@ -235,7 +263,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.contestant:
-        print(json.dumps(one_run(arguments)))
+        print(json.dumps(runs_here(arguments)))
         return
     console, device = Console(), torch.device(arguments.device)
     record: dict[str, Any] = {"command": " ".join(["python", *sys.argv]), **surroundings(), "models": {}}
@@ -243,10 +271,12 @@ def main() -> None:
     console.print(record["peak_gflops"])
     for model in arguments.models.split(","):
         names = ("ours", "bfloat16") if arguments.accuracy else tuple(CONTESTANTS)
+        rounds = -(-(arguments.accuracy or arguments.repeats) // arguments.inside)
         runs: dict[str, list[dict[str, float]]] = {contestant: [] for contestant in names}
-        for repeat in range(arguments.accuracy or arguments.repeats):
+        for repeat in range(rounds):
             for contestant, seen in runs.items():
-                seen.append(in_own_process(arguments, contestant, model, repeat if arguments.accuracy else 0))
+                first = repeat * arguments.inside if arguments.accuracy else 0
+                seen.extend(in_own_process(arguments, contestant, model, first))
         record["models"][model] = runs
         for contestant, seen in runs.items():
             console.print(model, contestant, accuracies(seen) if arguments.accuracy else speed(seen, runs["plain"]))

@@ -12,14 +12,7 @@ import torch
 
 
 def surroundings() -> dict[str, Any]:
-    """Processor, cores, threads, versions and git commit."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parent,
-    )
+    """Processor, cores, threads, versions and git commit; GIT_COMMIT tells it where the history was left behind."""
     return {
         "processor": torch.backends.cpu.get_cpu_capability(),
         "amx": bool(torch.cpu._is_amx_tile_supported()),
@@ -34,5 +27,14 @@ def surroundings() -> dict[str, Any]:
             "numpy": np.__version__,
             "scikit-learn": sklearn.__version__,
         },
-        "commit": commit.stdout.strip() or None,
+        "commit": os.environ.get("GIT_COMMIT") or _commit(),
     }
+
+
+def _commit() -> str | None:
+    command = ["git", "describe", "--always", "--dirty"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
+    except OSError:
+        return None
+    return found.stdout.strip() or None

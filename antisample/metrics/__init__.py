@@ -10,6 +10,7 @@ from pydantic import field_validator
 
 from antisample.errors import ConfigError, DivergedError
 from antisample.metrics.base import (
+    IMAGES_A_PASS,
     EvaluationSettings,
     MetricFamily,
     RetrainedReference,
@@ -114,6 +115,7 @@ def evaluate(
 
 
 __all__ = [
+    "IMAGES_A_PASS",
     "EvaluationConfig",
     "EvaluationSettings",
     "MetricFamily",

@@ -14,12 +14,15 @@ from antisample.methods.base import OriginalModel
 from antisample.metrics.predictions import Predictions, predict
 from antisample.types import Dataset, ImageSet, IndexArray, PartName, Splits
 
+IMAGES_A_PASS = {"cpu": 500, "cuda": 2000}
+"""By device, as many as keep it busy."""
+
 
 class EvaluationSettings(BaseModel):
     """How metrics are computed, whichever they are.
 
     Attributes:
-        batch_size: Images a forward pass.
+        batch_size: Images a forward pass; None takes 500 on CPUs and 2,000 on GPUs.
         max_train_images: At most this many retain training images, evenly spaced, are evaluated; None means all.
             Validation and test are always evaluated whole.
         relearn_max_epochs: The relearn time is searched up to this many epochs.
@@ -28,10 +31,14 @@ class EvaluationSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    batch_size: int = Field(default=500, ge=1)
+    batch_size: int | None = Field(default=None, ge=1)
     max_train_images: int | None = Field(default=10_000, ge=1)
     relearn_max_epochs: int = Field(default=10, ge=1)
     seed: int = Field(default=0, ge=0)
+
+    def images_a_pass(self, device: torch.device) -> int:
+        """Images a forward pass on a device."""
+        return self.batch_size or IMAGES_A_PASS[device.type]
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,9 @@ class Subject:
         return Predictions.of_samples(forget, self._predict(model, images, others))
 
     def _predict(self, model: nn.Module, images: ImageSet, positions: IndexArray) -> Predictions:
-        return predict(model, images, positions, self.normaliser(), self.device, self.settings.batch_size)
+        return predict(
+            model, images, positions, self.normaliser(), self.device, self.settings.images_a_pass(self.device)
+        )
 
 
 class MetricFamily(Protocol):

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, fx, nn
 
 from antisample.models.patch_product import patch_convolution
+from antisample.models.tracing import trace
 
-_PAIRED = (nn.Conv2d, nn.BatchNorm2d)
+# Below, the ten or so short kernels that a weight is normalised by take longer than passing over the output.
+_MIN_OUTPUTS_ON_GPUS = 2**22
 
 
 class OptimisedConv2d(nn.Conv2d):
@@ -20,23 +22,40 @@ class OptimisedConv2d(nn.Conv2d):
 
     Attributes:
         max_positions: See `patch_convolution`; 0 always convolves.
+        min_outputs: With fewer numbers in its output, it normalises these instead of its weight.
         followers: The normalisation it takes in while that is frozen; empty or one. A tuple, because a module as an
             attribute would become a child.
     """
 
     max_positions: int = 0
+    min_outputs: int = 0
     followers: tuple[nn.BatchNorm2d, ...] = ()
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps [n, in channels, h, w] to [n, out channels, h', w']."""
+        frozen = [norm for norm in self.followers if not norm.training]
+        if frozen and self._outputs(images) < self.min_outputs:
+            out = self._convolved(images, self.weight, self.bias)
+            for norm in frozen:
+                # Not by cuDNN, whose frozen normalisation in float32 takes ten times as long.
+                statistics = (norm.running_mean, norm.running_var)
+                out = torch.native_batch_norm(out, norm.weight, norm.bias, *statistics, False, 0.0, norm.eps)[0]
+            return out
         weight, bias = self.weight, self.bias
-        for norm in self.followers:
-            if not norm.training and norm.running_mean is not None and norm.running_var is not None:
+        for norm in frozen:
+            if norm.running_mean is not None and norm.running_var is not None:
                 factor = (norm.running_var + norm.eps).rsqrt()
                 factor = factor if norm.weight is None else norm.weight * factor
                 mean = norm.running_mean if bias is None else norm.running_mean - bias
                 bias = -mean * factor if norm.bias is None else norm.bias - mean * factor
                 weight = weight * factor.view(-1, 1, 1, 1)
+        return self._convolved(images, weight, bias)
+
+    def _outputs(self, images: Tensor) -> int:
+        positions = (images.shape[2] // self.stride[0]) * (images.shape[3] // self.stride[1])
+        return len(images) * self.out_channels * positions
+
+    def _convolved(self, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if self.max_positions:
             product = patch_convolution(images, weight, self, self.max_positions)
             if product is not None:
@@ -76,6 +95,7 @@ def optimise_for(model: nn.Module, device: torch.device) -> nn.Module:
             if type(child) is nn.Conv2d:
                 convolutions[child] = _optimised(child)
                 convolutions[child].max_positions = 4 if device.type == "cpu" else 0
+                convolutions[child].min_outputs = 0 if device.type == "cpu" else _MIN_OUTPUTS_ON_GPUS
                 setattr(parent, name, convolutions[child])
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
@@ -86,23 +106,12 @@ def optimise_for(model: nn.Module, device: torch.device) -> nn.Module:
     return model
 
 
-class _Tracer(fx.Tracer):
-    """Looks into modules as far as there are convolutions in them."""
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        del module_qualified_name
-        return isinstance(m, _PAIRED) or not any(isinstance(inside, _PAIRED) for inside in m.modules())
-
-
 def _norms_behind_convolutions(model: nn.Module) -> dict[nn.Module, tuple[nn.BatchNorm2d, nn.Conv2d]]:
     """Normalisations that alone take the output of a convolution, both called once, each with the convolution."""
-    training = model.training
-    try:
-        nodes = list(_Tracer().trace(model.eval()).nodes)
-    except Exception:  # whatever a network of the user's may raise that cannot be traced; it stays as it is
+    graph = trace(model)
+    if graph is None:
         return {}
-    finally:
-        model.train(training)
+    nodes = list(graph.nodes)
     modules = {node: model.get_submodule(str(node.target)) for node in nodes if node.op == "call_module"}
     calls = Counter(modules.values())
     found: dict[nn.Module, tuple[nn.BatchNorm2d, nn.Conv2d]] = {}

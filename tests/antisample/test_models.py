@@ -93,12 +93,15 @@ def absorbed(model):
     ("name", "n_norms"), [("ResNet18", 20), ("MobileNet_v2", 52), ("ResNet9", 8), ("AllCNN", 8), ("SmallCNN", 3)]
 )
 @pytest.mark.parametrize("mode", ["eval", "train"])
-def test_an_optimised_network_is_the_same_function_with_the_same_gradients(name, n_norms, mode):
+@pytest.mark.parametrize("min_outputs", [0, 2**14, 2**30])  # the second: some normalise weights, some outputs
+def test_an_optimised_network_is_the_same_function_with_the_same_gradients(name, n_norms, mode, min_outputs):
     torch.manual_seed(0)
     plain = with_statistics(build_model(name, 10, 3)).train(mode == "train")
     for dropout in (module for module in plain.modules() if isinstance(module, nn.Dropout)):
         dropout.p = 0.0
     optimised = optimise_for(copy.deepcopy(plain), CPU)
+    for conv in (module for module in optimised.modules() if isinstance(module, OptimisedConv2d)):
+        conv.min_outputs = min_outputs
     assert absorbed(optimised) == n_norms
     assert any(isinstance(module, OptimisedConv2d) for module in optimised.modules())
     assert_same_function(plain, optimised, torch.randn(4, 3, 32, 32, dtype=torch.float64))

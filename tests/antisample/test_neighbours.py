@@ -45,8 +45,7 @@ def test_neighbours_equal_a_float64_rendition(k, shape, product):
 def test_chunks_change_nothing(monkeypatch, product):
     forget, retain = pixels(23, 1), pixels(211, 2)
     whole = farthest_neighbours(forget, retain, 7, NORMALISE.scale)
-    monkeypatch.setattr(module, "_CHUNK_COLUMNS", 13)
-    monkeypatch.setattr(module, "_CHUNK_ELEMENTS", 70)
+    monkeypatch.setitem(module._CHUNKS, "cpu", (70, 13))
     monkeypatch.setattr(module, "_SPARE_CANDIDATES", 2)
     assert torch.equal(farthest_neighbours(forget, retain, 7, NORMALISE.scale), whole)
 
@@ -110,3 +109,17 @@ def test_an_impossible_k_is_refused(k):
         farthest_neighbours(pixels(3, 0), pixels(10, 1), k, NORMALISE.scale)
     with pytest.raises(ConfigError, match="but got 0 and 10"):
         farthest_points(torch.zeros(0, 2), torch.zeros(10, 2), 1)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("size", [8, 32, 40])  # a block, three blocks, a rest
+def test_a_gpu_finds_the_same_neighbours(size):
+    generator = torch.Generator().manual_seed(size)
+    forget, retain = (
+        torch.randint(0, 256, (n, 3, size, size), dtype=torch.uint8, generator=generator) for n in (70, 9000)
+    )
+    retain[5000:5100] = retain[:100]  # at the same distance
+    scale = torch.tensor([0.016, 0.0161, 0.0157])
+    expected = farthest_neighbours(forget, retain, 20, scale)
+    found = farthest_neighbours(forget.cuda(), retain.cuda(), 20, scale.cuda())
+    assert torch.equal(found.cpu(), expected)

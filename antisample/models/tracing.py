@@ -1,0 +1,31 @@
+"""What a network computes, read from its code."""
+
+from torch import fx, nn
+
+_LEAVES = (nn.Conv2d, nn.BatchNorm2d)
+
+
+class _Tracer(fx.Tracer):
+    """Looks into modules as far as there are convolutions in them."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        del module_qualified_name
+        return isinstance(m, _LEAVES) or not any(isinstance(inside, _LEAVES) for inside in m.modules())
+
+
+def trace(model: nn.Module) -> fx.Graph | None:
+    """The operations of a network in eval mode, convolutions and normalisations among them by name.
+
+    Args:
+        model: Any network; its mode is restored.
+
+    Returns:
+        The operations; None where what is done depends on the images, or the network cannot be read.
+    """
+    training = model.training
+    try:
+        return _Tracer().trace(model.eval())
+    except Exception:  # whatever a network of the user's may raise
+        return None
+    finally:
+        model.train(training)

@@ -280,8 +280,8 @@ def main() -> None:
         record["models"][model] = runs
         for contestant, seen in runs.items():
             console.print(model, contestant, accuracies(seen) if arguments.accuracy else speed(seen, runs["plain"]))
-    RECORDS.mkdir(exist_ok=True)
-    (RECORDS / f"{arguments.name}.json").write_text(json.dumps(record, indent=1))
+        RECORDS.mkdir(exist_ok=True)
+        (RECORDS / f"{arguments.name}.json").write_text(json.dumps(record, indent=1))
 
 
 def accuracies(seen: list[dict[str, float]]) -> str:

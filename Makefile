@@ -74,7 +74,9 @@ gpu: $(READY) ## Tests that need a CUDA device
 .PHONY: gpu-benchmarks
 gpu-benchmarks: $(READY) ## Measure what needs a CUDA device; DATA=FOLDER holds CIFAR-10 as Parquet
 	$(BIN)/python benchmarks/bench_generate.py --data $(DATA) --device cuda --name generate-gpu
-	$(BIN)/python benchmarks/bench_unlearn.py --data $(DATA) --share 1 --name unlearn-gpu
+	$(BIN)/python benchmarks/bench_unlearn.py --data $(DATA) --models ResNet18 --share 1 --inside 3 --name unlearn-gpu
+	$(BIN)/python benchmarks/bench_unlearn.py --data $(DATA) --models ResNet9,AllCNN,MobileNet_v2 --share 0.1 \
+		--inside 3 --name unlearn-gpu-wide
 	$(BIN)/python benchmarks/bench_packing.py --data $(DATA) --device cuda --name packing-gpu
 
 .PHONY: docs

@@ -132,7 +132,7 @@ class UnlearnConfig(BaseModel):
         method: Any = self.method
         sizes: dict[str, tuple[Any, int]] = {
             "method": (method, method.batch_size),
-            "evaluation": (self.evaluation, self.evaluation.batch_size or IMAGES_A_PASS["cuda"]),
+            "evaluation": (self.evaluation, self.evaluation.batch_size or IMAGES_A_PASS),
         }
         return self.model_copy(
             update={

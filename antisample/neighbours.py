@@ -15,7 +15,8 @@ from antisample.errors import ConfigError
 
 _BLOCK = 1024  # pixels: 2^10 products of at most 2^14
 _CHUNKS = {"cpu": (2**25, 4096), "cuda": (2**28, 2**16)}
-"""Numbers in the largest temporary, 128 MiB and 1 GiB as float32, and its columns."""
+"""Distances and pixels at once, 128 MiB and 1 GiB as float32, and retain images at once."""
+_PAIR_ELEMENTS = 2**25
 _GROUP = 32
 _SPARE_CANDIDATES = 8
 
@@ -42,6 +43,8 @@ def farthest_neighbours(forget: Tensor, retain: Tensor, k: int, scale: Tensor) -
     everyone = torch.arange(len(retain), device=retain.device)
     elements, columns = _CHUNKS[forget.device.type]
     columns = min(len(retain), columns)
+    if forget.device.type == "cuda":
+        columns = min(columns, max(1, elements // forget[0].numel()))
     rows = max(1, elements // columns)
     for top in range(0, len(forget), rows):
         some = forget[top : top + rows]
@@ -108,10 +111,11 @@ def _shortlist(
         squared = base.float().expand(n, -1).contiguous()
         for query, block, weight in zip(queries, pool, each, strict=True):
             _add_product(squared, query, block, -2 * weight)
-        rough, where = _largest(squared, min(count, squared.shape[1]))
+        largest = _largest if device.type == "cuda" else torch.topk
+        rough, where = largest(squared, min(count, squared.shape[1]))
         best, order = torch.cat([best, rough], dim=1).topk(count, dim=1)
         found = torch.cat([found, where + left], dim=1).gather(1, order)
-    # At most 3 roundings a block and 5 more, each by 2^-24 of at most |r|^2 + 2 |u| |r|.
+    # At most 3 roundings a block, 2 of the sum and 3 of rounded lengths, each by 2^-24 of at most |r|^2 + 2 |u| |r|.
     lengths = torch.stack([_squared_lengths(query).sqrt() for query in queries], dim=1).double()
     reach = (
         longest.double() * (longest.double() + 2 * lengths) @ torch.tensor(each, dtype=torch.float64, device=device)
@@ -137,16 +141,16 @@ def _ranked(
 
 def _exact(forget: Tensor, retain: Tensor, rows: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
     """Squared distances from forget images at `rows` to retain images at `columns`, float64 from whole numbers."""
-    some = max(1, _CHUNKS[forget.device.type][0] // forget.shape[1:].numel())
+    some = max(1, _PAIR_ELEMENTS // forget.shape[1:].numel())
     pairs = zip(torch.split(rows, some), torch.split(columns, some), strict=True)
     squared = [(forget[row].int() - retain[column].int()).flatten(2).square().sum(2) for row, column in pairs]
     return torch.cat(squared).double() @ weights
 
 
 def _largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The largest `count` of each row and their columns: on GPUs from the groups that hold the largest maxima."""
+    """The largest `count` of each row and their columns, from the groups with the largest maxima; fast on GPUs."""
     groups = values.shape[1] // _GROUP
-    if values.device.type == "cpu" or groups < 2 * count:
+    if groups < 2 * count:
         largest, columns = values.topk(count, dim=1)
         return largest, columns
     grouped = values[:, : groups * _GROUP].view(-1, _GROUP, groups)  # every so many columns make a group
@@ -169,7 +173,7 @@ def _blocks(images: Tensor, dtype: torch.dtype) -> list[Tensor]:
     """Pixels less 128 as [n, up to 1,024], first channel first, equally many a channel."""
     centred = (images ^ 128).view(torch.int8).flatten(2)
     if dtype == torch.float16:
-        centred = centred.to(dtype)  # once; GPUs multiply rows that lie apart
+        centred = centred.to(dtype)  # once; views of it will do, since cuBLAS takes rows apart from each other
     blocks = [block for channel in centred.unbind(1) for block in torch.split(channel, _BLOCK, dim=1)]
     if dtype == torch.float16:
         return blocks

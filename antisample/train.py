@@ -13,11 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from antisample.adam import Adam
-from antisample.captured_step import CapturedStep
+from antisample.captured_step import CapturedStep, can_be_captured
 from antisample.device import Precision, mixed_precision
 from antisample.errors import DivergedError
 from antisample.loader import TrainingData
-from antisample.models.tracing import trace
 from antisample.saved_state import load_state, save_state
 from antisample.seeds import derive, torch_stream
 
@@ -69,7 +68,7 @@ class Trainer:
         mode: `eval` freezes batch-normalisation statistics and switches dropout off; `train` does not.
         schedule: Changes the learning rate after every step; constant if None.
         augment: Applied to every batch.
-        loss: Maps logits [b, classes], float32, and labels [b] to the mean loss of a batch.
+        loss: Maps logits [b, classes], float32, and labels [b] to the mean loss of a batch. See `can_be_captured`.
         precision: Of the network's forward and backward pass.
     """
 
@@ -93,7 +92,7 @@ class Trainer:
         self.augment, self.loss, self.precision = augment, loss, precision
         self.epochs_done = 0
         self.schedule = schedule
-        self._augmentation = torch.Generator()
+        self._generator = torch.Generator()
 
     def run_epoch(self) -> float:
         """Trains one epoch.
@@ -108,15 +107,17 @@ class Trainer:
         self.model.train(self.mode == "train")
         total = torch.zeros((), device=device)
         captured = self._captured
-        self._augmentation = torch_stream(device, self.seed, "augmentation", epoch)
+        self._generator = torch_stream(device, self.seed, "augmentation", epoch)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(derive(self.seed, "dropout", epoch))
             for positions in torch.split(self.data.order(self.batch_size, self.seed, epoch), self.batch_size):
                 if self.mode == "train" and len(positions) == 1:
                     continue  # batch statistics of one image are undefined
                 loss = captured(self._step, positions) if captured else self._step(positions)
-                total.add_(loss, alpha=len(positions))
+                total += loss * len(positions)
         self.epochs_done += 1
+        if self.epochs_done == self.epochs:
+            self.__dict__.pop("_captured", None)  # with the activations of a step
         mean = float(total) / len(self.data)
         if not math.isfinite(mean):
             raise DivergedError(f"The training loss of epoch {self.epochs_done} is {mean}; lower the learning rate.")
@@ -125,7 +126,7 @@ class Trainer:
     def _step(self, positions: Tensor) -> Tensor:
         """Trains on the batch at `positions` of the data and returns its loss, without waiting for the device."""
         images, labels = self.data.at(positions)
-        inputs = images if self.augment is None else self.augment(images, self._augmentation)
+        inputs = images if self.augment is None else self.augment(images, self._generator)
         with mixed_precision(inputs.device, self.precision):
             logits = self.model(inputs)
         loss = self.loss(logits.to(inputs.dtype), labels)
@@ -140,7 +141,7 @@ class Trainer:
     def _captured(self) -> CapturedStep | None:
         """The step as a CUDA graph, where it is the same operations every time."""
         fixed = self.schedule is None and self.augment is None and isinstance(self.optimizer, Adam)
-        if self.data.images.device.type != "cuda" or not fixed or trace(self.model) is None:
+        if self.data.images.device.type != "cuda" or not fixed or not can_be_captured(self.model, self.loss):
             return None
         return CapturedStep(self.batch_size)
 

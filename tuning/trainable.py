@@ -25,7 +25,7 @@ from tuning.study_files import StudyFiles
 REPORT_KEY = "antisample_report"
 ERROR_KEY = "antisample_error"
 OUT_OF_MEMORY = (
-    "The GPU ran out of memory: raise `resources.gpus_per_trial`, lower `fixed.batch_size` or "
+    "The GPU ran out of memory: raise `resources.gpus_per_trial`, set smaller `fixed.batch_size` or "
     "`evaluation.batch_size`, or set `resources.halve_batch_on_oom`."
 )
 

@@ -14,15 +14,15 @@ from antisample.methods.base import OriginalModel
 from antisample.metrics.predictions import Predictions, predict
 from antisample.types import Dataset, ImageSet, IndexArray, PartName, Splits
 
-IMAGES_A_PASS = {"cpu": 500, "cuda": 2000}
-"""By device, as many as keep it busy."""
+IMAGES_A_PASS = 500
 
 
 class EvaluationSettings(BaseModel):
     """How metrics are computed, whichever they are.
 
     Attributes:
-        batch_size: Images a forward pass; None takes 500 on CPUs and 2,000 on GPUs.
+        batch_size: Images a forward pass; None takes 500 on CPUs and on GPUs 2,000 of 32 x 32 pixels, fewer of
+            larger ones.
         max_train_images: At most this many retain training images, evenly spaced, are evaluated; None means all.
             Validation and test are always evaluated whole.
         relearn_max_epochs: The relearn time is searched up to this many epochs.
@@ -35,10 +35,6 @@ class EvaluationSettings(BaseModel):
     max_train_images: int | None = Field(default=10_000, ge=1)
     relearn_max_epochs: int = Field(default=10, ge=1)
     seed: int = Field(default=0, ge=0)
-
-    def images_a_pass(self, device: torch.device) -> int:
-        """Images a forward pass on a device."""
-        return self.batch_size or IMAGES_A_PASS[device.type]
 
 
 @dataclass(frozen=True)
@@ -82,6 +78,16 @@ class Subject:
         """Where the model is."""
         return next(self.model.parameters()).device
 
+    @property
+    def images_a_pass(self) -> int:
+        """Images a forward pass: as set, or as many as keep the device busy."""
+        if self.settings.batch_size is not None:
+            return self.settings.batch_size
+        if self.device.type == "cpu":
+            return IMAGES_A_PASS
+        height, width = (int(size) for size in self.dataset.train.images.shape[2:])
+        return min(2000, max(128, 2000 * 32 * 32 // (height * width)))
+
     def normaliser(self) -> Normaliser:
         """Maps uint8 images on the device to the model's input."""
         return Normaliser(self.original.preprocessing, self.device)
@@ -116,9 +122,7 @@ class Subject:
         return Predictions.of_samples(forget, self._predict(model, images, others))
 
     def _predict(self, model: nn.Module, images: ImageSet, positions: IndexArray) -> Predictions:
-        return predict(
-            model, images, positions, self.normaliser(), self.device, self.settings.images_a_pass(self.device)
-        )
+        return predict(model, images, positions, self.normaliser(), self.device, self.images_a_pass)
 
 
 class MetricFamily(Protocol):

@@ -46,9 +46,7 @@ class Relearn:
         images, forget = subject.forget_positions(part)
 
         def forget_accuracy(model: nn.Module) -> float:
-            answers = predict(
-                model, images, forget, subject.normaliser(), subject.device, settings.images_a_pass(subject.device)
-            )
+            answers = predict(model, images, forget, subject.normaliser(), subject.device, subject.images_a_pass)
             return float(answers.correct().mean())
 
         goal = forget_accuracy(subject.original.build(dataset, subject.device)) - TOLERANCE

@@ -34,9 +34,7 @@ class Zrf:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(settings.seed, "incompetent teacher"))
             teacher = build_model(subject.original.name, dataset.n_classes, dataset.channels).to(subject.device)
-        ignorant = predict(
-            teacher, images, forget, subject.normaliser(), subject.device, settings.images_a_pass(subject.device)
-        )
+        ignorant = predict(teacher, images, forget, subject.normaliser(), subject.device, subject.images_a_pass)
         answers = subject.predictions(part)
         own = answers.probabilities[answers.forget_mask(splits.forget_classes)]
         return {"zrf": 1 - float(js_divergence(own, ignorant.probabilities).mean())}

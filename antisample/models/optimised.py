@@ -34,7 +34,7 @@ class OptimisedConv2d(nn.Conv2d):
     def forward(self, images: Tensor) -> Tensor:
         """Maps [n, in channels, h, w] to [n, out channels, h', w']."""
         frozen = [norm for norm in self.followers if not norm.training]
-        if frozen and self._outputs(images) < self.min_outputs:
+        if self.min_outputs and frozen and self._outputs(images) < self.min_outputs:
             out = self._convolved(images, self.weight, self.bias)
             for norm in frozen:
                 # Not by cuDNN, whose frozen normalisation in float32 takes ten times as long.
@@ -52,6 +52,7 @@ class OptimisedConv2d(nn.Conv2d):
         return self._convolved(images, weight, bias)
 
     def _outputs(self, images: Tensor) -> int:
+        """Numbers in the output, as if padded to keep the size."""
         positions = (images.shape[2] // self.stride[0]) * (images.shape[3] // self.stride[1])
         return len(images) * self.out_channels * positions
 

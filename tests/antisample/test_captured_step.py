@@ -7,13 +7,13 @@ import torch
 from torch import nn
 
 from antisample.adam import Adam
+from antisample.captured_step import can_be_captured
 from antisample.determinism import deterministic
 from antisample.loader import Normaliser, TrainingData
-from antisample.models import build_model, optimise_for
+from antisample.methods.neggrad_plus import neggrad_plus_loss
+from antisample.models import build_model, model_names, optimise_for
 from antisample.train import Trainer
 from antisample.types import Preprocessing
-
-pytestmark = pytest.mark.gpu
 
 
 def trainer(model, mode, precision="float32"):
@@ -42,6 +42,7 @@ def weights(run):
     return torch.cat([value.flatten().double() for value in run.model.state_dict().values()])
 
 
+@pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("mode", ["eval", "train"])
 @pytest.mark.parametrize("name", ["ResNet18", "MobileNet_v2", "ResNet9", "AllCNN", "SmallCNN"])  # some have dropout
@@ -57,6 +58,7 @@ def test_a_captured_training_is_the_same_training(name, mode, precision):
     assert all(one == other for one, other in losses)
 
 
+@pytest.mark.gpu
 def test_a_captured_training_goes_on_from_its_state():
     torch.manual_seed(0)
     model = build_model("AllCNN", 2, 3)
@@ -83,8 +85,25 @@ class AsksTheImages(nn.Module):
         return self.linear(images.flatten(1) * (2 if images.mean() > 0 else 3))
 
 
-def test_a_network_that_asks_the_images_is_not_captured():
-    torch.manual_seed(0)
-    run = trainer(AsksTheImages(), "eval")
-    assert run.run_epoch() > 0
-    assert run._captured is None
+def masked(logits, labels):
+    return nn.functional.cross_entropy(logits[labels > 0], labels[labels > 0])
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_networks_and_losses_of_this_package_can_be_captured(name):
+    model = optimise_for(build_model(name, 2, 3), torch.device("cpu"))
+    assert can_be_captured(model, nn.functional.cross_entropy)
+    assert can_be_captured(model, neggrad_plus_loss(0.9, 2))
+
+
+def test_what_is_not_known_is_not_captured_unless_it_says_so():
+    own = nn.Sequential(nn.Conv2d(3, 3, 1), AsksTheImages())
+    assert not can_be_captured(own, nn.functional.cross_entropy)
+    assert not can_be_captured(nn.Flatten(), masked)
+    assert not can_be_captured(nn.Sequential(nn.BatchNorm2d(3, momentum=None)), nn.functional.cross_entropy)
+    own.capturable = True
+    assert can_be_captured(own, nn.functional.cross_entropy)
+    assert not can_be_captured(own, masked)
+    masked.capturable = True
+    assert can_be_captured(own, masked)
+    del masked.capturable

@@ -46,6 +46,7 @@ def test_chunks_change_nothing(monkeypatch, product):
     forget, retain = pixels(23, 1), pixels(211, 2)
     whole = farthest_neighbours(forget, retain, 7, NORMALISE.scale)
     monkeypatch.setitem(module._CHUNKS, "cpu", (70, 13))
+    monkeypatch.setattr(module, "_PAIR_ELEMENTS", 70)
     monkeypatch.setattr(module, "_SPARE_CANDIDATES", 2)
     assert torch.equal(farthest_neighbours(forget, retain, 7, NORMALISE.scale), whole)
 
@@ -109,6 +110,15 @@ def test_an_impossible_k_is_refused(k):
         farthest_neighbours(pixels(3, 0), pixels(10, 1), k, NORMALISE.scale)
     with pytest.raises(ConfigError, match="but got 0 and 10"):
         farthest_points(torch.zeros(0, 2), torch.zeros(10, 2), 1)
+
+
+@pytest.mark.parametrize("columns", [50, 896, 1000, 4099])  # the first is too small for groups
+def test_the_largest_are_found_by_groups(columns):
+    values = torch.randint(0, 500, (9, columns), generator=torch.Generator().manual_seed(0)).float()  # with ties
+    largest, where = module._largest(values, 12)
+    assert torch.equal(largest, values.topk(12, dim=1).values)
+    assert torch.equal(values.gather(1, where), largest)
+    assert all(len(set(row)) == 12 for row in where.tolist())
 
 
 @pytest.mark.gpu

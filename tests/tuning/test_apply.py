@@ -23,7 +23,7 @@ def test_a_trial_is_applied_with_the_batch_that_it_ended_with(halved):
     request = halved.config.forget[0]
     smaller, whole = (trial_config(halved, record, request, "")[0] for record in halved.records())
     assert (smaller.method.batch_size, whole.method.batch_size) == (32, 128)
-    assert (smaller.evaluation.batch_size, whole.evaluation.batch_size) == (125, 500)
+    assert (smaller.evaluation.batch_size, whole.evaluation.batch_size) == (125, None)
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """The search: Ray Tune runs the trials that a study suggests, until it wants no more."""
 
 import logging
+import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -37,6 +39,8 @@ def search(
     deadline = time.monotonic() + budget_s if budget_s is not None else None
     # A setting of PyTorch Lightning that Tune gives to every worker, so that none of the waiting processes would do.
     class_cache.DEFAULT_ENV_VARS.clear()
+    # As many workers start at once as the searcher has trials for; with a searcher Ray starts one after another.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(sys.maxsize)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     logging.getLogger("ray.tune.execution.tune_controller").addFilter(_is_not_ours)
     tuner = tune.Tuner(

@@ -172,8 +172,7 @@ def test_a_host_is_cut_off_for_half_a_minute(place):
 
 @pytest.mark.slow
 def test_a_host_joins_during_the_search(place):
-    # Ray Tune gives up a worker that still starts when another one has ended its trial: trials must take longer.
-    search = place.search("--set", "replicates=40", "--set", "n_trials=8")
+    search = place.search("--set", "replicates=20", "--set", "n_trials=8")  # long enough for it to start
     _wait_for_trials(place, 1)
     place.join(place.hosts.add())
     assert _ended(place, search) == 0, _log(place)

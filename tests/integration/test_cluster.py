@@ -95,6 +95,8 @@ def place(tmp_path):
         }
         (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
         _wait(lambda: _answers(f"http://{tracking}/health"), "MLflow did not start")
+        joined = lambda host: "Ray runtime started" in (tmp_path / f"ray-{host}.log").read_text()  # noqa: E731
+        _wait(lambda: joined(1) and joined(2), "Ray's workers did not start")
         user = {"MLFLOW_TRACKING_USERNAME": "admin"}
         user["MLFLOW_TRACKING_PASSWORD"] = (tmp_path / "mlflow" / "admin-password").read_text()
 
@@ -110,14 +112,13 @@ def place(tmp_path):
 
 
 def test_a_search_uses_every_host(place):
-    search = place.search("--set", "n_trials=6")
+    search = place.search("--set", "n_trials=6", "--set", "replicates=4")
     assert _ended(place, search) == 0, _log(place)
     assert set(_whole(place, 6)) == {"host-1", "host-2"}
 
 
 @pytest.mark.slow
 def test_wrong_and_missing_tokens_are_turned_away(place):
-    _wait_for_workers(place, 2)
     (place.folder / "wrong").write_text("0" * 64)
     (place.folder / "wrong").chmod(0o600)
     cluster = yaml.safe_load((place.folder / "cluster.yaml").read_text())
@@ -131,7 +132,6 @@ def test_wrong_and_missing_tokens_are_turned_away(place):
 
 @pytest.mark.slow
 def test_a_check_says_what_is_good_and_what_to_do(place):
-    _wait_for_workers(place, 2)
     assert _ended(place, place.antisample(0, "cluster", "check", "cluster.yaml")) == 0, _log(place)
     good = " ".join(_log(place).split())
     for said in (
@@ -234,15 +234,6 @@ def _wait_for_trials(place, count) -> None:
         return False
 
     _wait(ended, f"there were not {count} trials")
-
-
-def _wait_for_workers(place, count) -> None:
-    started = lambda: sum("Ray runtime started" in _ray_log(place, host) for host in (1, 2)) == count  # noqa: E731
-    _wait(started, "Ray's workers did not start")
-
-
-def _ray_log(place, host) -> str:
-    return (place.folder / f"ray-{host}.log").read_text()
 
 
 def _log(place, host=0) -> str:

@@ -95,8 +95,9 @@ def place(tmp_path):
         }
         (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
         _wait(lambda: _answers(f"http://{tracking}/health"), "MLflow did not start")
-        joined = lambda host: "Ray runtime started" in (tmp_path / f"ray-{host}.log").read_text()  # noqa: E731
-        _wait(lambda: joined(1) and joined(2), "Ray's workers did not start")
+        for host in (1, 2):
+            log = tmp_path / f"ray-{host}.log"
+            _wait(lambda log=log: "Ray runtime started" in log.read_text(), f"host {host} did not join")
         user = {"MLFLOW_TRACKING_USERNAME": "admin"}
         user["MLFLOW_TRACKING_PASSWORD"] = (tmp_path / "mlflow" / "admin-password").read_text()
 

@@ -47,6 +47,7 @@ def place(tmp_path):
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_raylet_start_wait_time_s": "120",  # all hosts and servers may share two slow cores
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     with (

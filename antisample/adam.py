@@ -48,14 +48,23 @@ class Adam:
     @torch.no_grad()
     def step(self) -> None:
         """Moves every parameter that has a gradient."""
-        used = [i for i, parameter in enumerate(self._parameters) if parameter.grad is not None]
+        used = [
+            (*_in_memory_order(parameter, parameter.grad, mean, square), step)
+            for parameter, mean, square, step in zip(
+                self._parameters, self._means, self._squares, self._steps, strict=True
+            )
+            if parameter.grad is not None
+        ]
+        if not used:
+            return
+        parameters, gradients, means, squares, steps = (list(tensors) for tensors in zip(*used, strict=True))
         adam(
-            [self._parameters[i] for i in used],
-            [gradient for i in used if (gradient := self._parameters[i].grad) is not None],
-            [self._means[i] for i in used],
-            [self._squares[i] for i in used],
+            parameters,
+            gradients,
+            means,
+            squares,
             [],
-            [self._steps[i] for i in used],
+            steps,
             fused=True,
             amsgrad=False,
             beta1=self._betas[0],
@@ -79,3 +88,10 @@ class Adam:
         ):
             for mine, value in zip(own, kept, strict=True):
                 mine.copy_(value)
+
+
+def _in_memory_order(parameter: Tensor, *others: Tensor) -> list[Tensor]:
+    """The same numbers, those of channels-last weights as they lie: torch copies a gradient that is not contiguous."""
+    if parameter.dim() == 4 and parameter.is_contiguous(memory_format=torch.channels_last):
+        return [tensor.permute(0, 2, 3, 1) for tensor in (parameter, *others)]
+    return [parameter, *others]

@@ -16,6 +16,7 @@ from antisample.adam import Adam
 from antisample.captured_step import CapturedStep, can_be_captured
 from antisample.device import Precision, mixed_precision
 from antisample.errors import DivergedError
+from antisample.heap import keep_freed_memory
 from antisample.loader import TrainingData
 from antisample.saved_state import load_state, save_state
 from antisample.seeds import derive, torch_stream
@@ -56,7 +57,8 @@ class Trainer:
     """Trains a model for a number of epochs, by default with cross-entropy.
 
     Every random draw depends on `seed` and the number of the epoch, so a run that continues from `state_dict` ends
-    with the weights of one that never stopped.
+    with the weights of one that never stopped. On a CPU the process keeps the memory it frees from now on
+    (`antisample.heap`).
 
     Args:
         model: Trained in place.
@@ -93,6 +95,8 @@ class Trainer:
         self.epochs_done = 0
         self.schedule = schedule
         self._generator = torch.Generator()
+        if data.images.device.type == "cpu":
+            keep_freed_memory()
 
     def run_epoch(self) -> float:
         """Trains one epoch.

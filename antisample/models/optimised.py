@@ -10,6 +10,8 @@ from collections import Counter
 import torch
 from torch import Tensor, fx, nn
 
+from antisample.models.activations import InPlaceReLU6
+from antisample.models.depthwise import depthwise_convolution
 from antisample.models.patch_product import patch_convolution
 from antisample.models.tracing import trace
 
@@ -22,7 +24,8 @@ class OptimisedConv2d(nn.Conv2d):
 
     Attributes:
         max_positions: See `patch_convolution`; 0 always convolves.
-        min_outputs: With fewer numbers in its output, it normalises these instead of its weight.
+        min_outputs: With fewer numbers in its output, it normalises these instead of its weight; on CPUs as many as
+            the weight has.
         followers: The normalisation it takes in while that is frozen; empty or one. A tuple, because a module as an
             attribute would become a child.
     """
@@ -37,7 +40,7 @@ class OptimisedConv2d(nn.Conv2d):
         if self.min_outputs and frozen and self._outputs(images) < self.min_outputs:
             out = self._convolved(images, self.weight, self.bias)
             for norm in frozen:
-                # Not by cuDNN, whose frozen normalisation in float32 takes ten times as long.
+                # On GPUs not by cuDNN, whose frozen normalisation in float32 takes ten times as long.
                 statistics = (norm.running_mean, norm.running_var)
                 out = torch.native_batch_norm(out, norm.weight, norm.bias, *statistics, False, 0.0, norm.eps)[0]
             return out
@@ -57,17 +60,16 @@ class OptimisedConv2d(nn.Conv2d):
         return len(images) * self.out_channels * positions
 
     def _convolved(self, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if self.max_positions:
-            product = patch_convolution(images, weight, self, self.max_positions)
-            if product is not None:
-                return product if bias is None else product + bias.to(product.dtype).view(-1, 1, 1)
-        out: Tensor
         if self.groups > 1 and images.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
             with torch.autocast("cpu", enabled=False):  # oneDNN takes several times longer in bfloat16
-                out = self._conv_forward(images.float(), weight, bias)
+                out = self._convolved(images.float(), weight, bias)
             return out.to(torch.get_autocast_dtype("cpu"))
-        out = self._conv_forward(images, weight, bias)
-        return out
+        if self.max_positions:
+            by_hand = patch_convolution if self.groups == 1 else depthwise_convolution
+            product = by_hand(images, weight, self, self.max_positions)
+            if product is not None:
+                return product if bias is None else product + bias.to(product.dtype).view(-1, 1, 1)
+        return self._conv_forward(images, weight, bias)
 
 
 class AbsorbedBatchNorm2d(nn.BatchNorm2d):
@@ -96,8 +98,12 @@ def optimise_for(model: nn.Module, device: torch.device) -> nn.Module:
             if type(child) is nn.Conv2d:
                 convolutions[child] = _optimised(child)
                 convolutions[child].max_positions = 4 if device.type == "cpu" else 0
-                convolutions[child].min_outputs = 0 if device.type == "cpu" else _MIN_OUTPUTS_ON_GPUS
+                convolutions[child].min_outputs = (
+                    child.weight.numel() if device.type == "cpu" else _MIN_OUTPUTS_ON_GPUS
+                )
                 setattr(parent, name, convolutions[child])
+            elif type(child) is nn.ReLU6 and child.inplace and device.type == "cpu":
+                setattr(parent, name, InPlaceReLU6(inplace=True).train(child.training))
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if child in norms:

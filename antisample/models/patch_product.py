@@ -5,21 +5,14 @@ gradients at a few percent of the matrix-product speed. Here, the patches are la
 side by side, and taps of the kernel that never meet a pixel are left out: of 3 x 3 over a single pixel, one is left.
 """
 
-from functools import lru_cache
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-
-class _Axis(NamedTuple):
-    """One axis of a convolution: how many outputs, and for each tap in use which outputs meet which inputs."""
-
-    outputs: int
-    used: slice
-    taps: tuple[tuple[slice, slice], ...]
+from antisample.models.kernel_taps import Axis, axes_of
 
 
 def patch_convolution(images: Tensor, weight: Tensor, conv: nn.Conv2d, max_positions: int) -> Tensor | None:
@@ -34,18 +27,12 @@ def patch_convolution(images: Tensor, weight: Tensor, conv: nn.Conv2d, max_posit
     Returns:
         [n, out channels, h', w'], the same as `conv` but for rounding; None where this is not the way to compute it.
     """
-    if conv.groups != 1 or isinstance(conv.padding, str) or conv.padding_mode != "zeros":
-        return None
-    rows, columns = (
-        _axis(images.shape[k + 2], conv.kernel_size[k], conv.stride[k], conv.padding[k], conv.dilation[k])
-        for k in (0, 1)
-    )
-    if not rows.taps or not columns.taps or rows.outputs * columns.outputs > max_positions:
+    axes = None if conv.groups != 1 else axes_of(images, conv, max_positions)
+    if axes is None:
         return None
     if torch.is_autocast_enabled("cpu"):
-        dtype = torch.get_autocast_dtype("cpu")
-        images, weight = images.to(dtype), weight.to(dtype)
-    out: Tensor = _PatchProduct.apply(images, weight, rows, columns)
+        images = images.to(torch.get_autocast_dtype("cpu"))
+    out: Tensor = _PatchProduct.apply(images, weight, *axes)
     return out
 
 
@@ -53,16 +40,16 @@ class _PatchProduct(torch.autograd.Function):
     """The convolution without bias: patches [n x positions, taps x channels] times the weights of these taps."""
 
     @staticmethod
-    def forward(ctx: Any, images: Tensor, weight: Tensor, rows: _Axis, columns: _Axis) -> Tensor:
+    def forward(ctx: Any, images: Tensor, weight: Tensor, rows: Axis, columns: Axis) -> Tensor:
         pixels = images.permute(0, 2, 3, 1)
         taps = [*product(rows.taps, columns.taps)]
         patches = pixels.new_zeros(len(images), rows.outputs, columns.outputs, len(taps), images.shape[1])
         for tap, ((out_y, in_y), (out_x, in_x)) in enumerate(taps):
             patches[:, out_y, out_x, tap] = pixels[:, in_y, in_x]
         patches = patches.view(-1, len(taps) * images.shape[1])
-        used = weight.permute(0, 2, 3, 1)[:, rows.used, columns.used].reshape(len(weight), -1)
+        used = weight.permute(0, 2, 3, 1)[:, rows.used, columns.used].to(images.dtype).reshape(len(weight), -1)
         ctx.save_for_backward(patches, used)
-        ctx.axes, ctx.shapes = (rows, columns), (images.shape, weight.shape)
+        ctx.axes, ctx.shapes, ctx.dtype = (rows, columns), (images.shape, weight.shape), weight.dtype
         out = patches @ used.T
         return out.view(len(images), rows.outputs, columns.outputs, len(weight)).permute(0, 3, 1, 2)
 
@@ -82,25 +69,8 @@ class _PatchProduct(torch.autograd.Function):
                 pixels[:, in_y, in_x] += to_patches[:, out_y, out_x, tap]
             to_images = pixels.permute(0, 3, 1, 2)
         if ctx.needs_input_grad[1]:
-            whole = grad.new_zeros(outputs, *kernel, channels)
+            whole = grad.new_zeros(outputs, *kernel, channels, dtype=ctx.dtype)
             window = whole[:, rows.used, columns.used]
             window.copy_((grad.T @ patches).view(window.shape))
             to_weight = whole.permute(0, 3, 1, 2)
         return to_images, to_weight, None, None
-
-
-@lru_cache(maxsize=1024)
-def _axis(size: int, kernel: int, stride: int, padding: int, dilation: int) -> _Axis:
-    outputs = (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
-    met = []
-    for tap in range(kernel):
-        offset = tap * dilation - padding  # output o meets input o * stride + offset
-        first, end = max(0, -(offset // stride)), min(outputs, (size - 1 - offset) // stride + 1)
-        start = first * stride + offset
-        met.append((slice(first, end), slice(start, start + (end - first - 1) * stride + 1, stride), end > first))
-    in_use = [tap for tap, (_, _, meets) in enumerate(met) if meets]
-    if not in_use:
-        return _Axis(outputs, slice(0), ())
-    used = slice(in_use[0], in_use[-1] + 1)
-    nothing = (slice(0), slice(0))
-    return _Axis(outputs, used, tuple((out, pixels) if meets else nothing for out, pixels, meets in met[used]))

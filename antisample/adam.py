@@ -91,7 +91,7 @@ class Adam:
 
 
 def _in_memory_order(parameter: Tensor, *others: Tensor) -> list[Tensor]:
-    """The same numbers, those of channels-last weights as they lie: torch copies a gradient that is not contiguous."""
+    """The same numbers, of channels-last weights as they lie: torch copies gradients that are not contiguous."""
     if parameter.dim() == 4 and parameter.is_contiguous(memory_format=torch.channels_last):
         return [tensor.permute(0, 2, 3, 1) for tensor in (parameter, *others)]
     return [parameter, *others]

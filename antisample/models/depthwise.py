@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from antisample.models.kernel_taps import Axis, axes_of
+from antisample.models.kernel_taps import Axis, axes_of, empty_output
 
 
 def depthwise_convolution(images: Tensor, weight: Tensor, conv: nn.Conv2d, max_positions: int) -> Tensor | None:
@@ -46,10 +46,11 @@ class _TapByTap(torch.autograd.Function):
         kernel = weight.detach()[:, 0].permute(1, 2, 0).contiguous()
         ctx.save_for_backward(pixels, kernel)
         ctx.axes = rows, columns
-        out = pixels.new_zeros(len(images), rows.outputs, columns.outputs, images.shape[1])
+        out = empty_output(images, images.shape[1], rows, columns).zero_()
+        products = out.permute(0, 2, 3, 1)
         for tap, outputs, inputs in _taps(rows, columns):
-            out[outputs].addcmul_(pixels[inputs], kernel[tap])
-        return out.permute(0, 3, 1, 2)
+            products[outputs].addcmul_(pixels[inputs], kernel[tap])
+        return out
 
     @staticmethod
     @once_differentiable

@@ -3,6 +3,7 @@
 from functools import lru_cache
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 
@@ -35,6 +36,12 @@ def axes_of(images: Tensor, conv: nn.Conv2d, max_positions: int) -> tuple[Axis, 
     if not rows.taps or not columns.taps or rows.outputs * columns.outputs > max_positions:
         return None
     return rows, columns
+
+
+def empty_output(images: Tensor, channels: int, rows: Axis, columns: Axis) -> Tensor:
+    """An output [n, channels, h, w] to fill, channels last; no view, which in-place activations would refuse."""
+    shape = len(images), channels, rows.outputs, columns.outputs
+    return torch.empty(shape, dtype=images.dtype, device=images.device, memory_format=torch.channels_last)
 
 
 @lru_cache(maxsize=1024)

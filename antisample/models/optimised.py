@@ -60,6 +60,7 @@ class OptimisedConv2d(nn.Conv2d):
         return len(images) * self.out_channels * positions
 
     def _convolved(self, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        out: Tensor
         if self.groups > 1 and images.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
             with torch.autocast("cpu", enabled=False):  # oneDNN takes several times longer in bfloat16
                 out = self._convolved(images.float(), weight, bias)
@@ -69,7 +70,8 @@ class OptimisedConv2d(nn.Conv2d):
             product = by_hand(images, weight, self, self.max_positions)
             if product is not None:
                 return product if bias is None else product + bias.to(product.dtype).view(-1, 1, 1)
-        return self._conv_forward(images, weight, bias)
+        out = self._conv_forward(images, weight, bias)
+        return out
 
 
 class AbsorbedBatchNorm2d(nn.BatchNorm2d):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from antisample.models.kernel_taps import Axis, axes_of
+from antisample.models.kernel_taps import Axis, axes_of, empty_output
 
 
 def patch_convolution(images: Tensor, weight: Tensor, conv: nn.Conv2d, max_positions: int) -> Tensor | None:
@@ -50,8 +50,9 @@ class _PatchProduct(torch.autograd.Function):
         used = weight.permute(0, 2, 3, 1)[:, rows.used, columns.used].to(images.dtype).reshape(len(weight), -1)
         ctx.save_for_backward(patches, used)
         ctx.axes, ctx.shapes, ctx.dtype = (rows, columns), (images.shape, weight.shape), weight.dtype
-        out = patches @ used.T
-        return out.view(len(images), rows.outputs, columns.outputs, len(weight)).permute(0, 3, 1, 2)
+        out = empty_output(images, len(weight), rows, columns)
+        torch.mm(patches, used.T, out=out.permute(0, 2, 3, 1).view(-1, len(weight)))
+        return out
 
     @staticmethod
     @once_differentiable

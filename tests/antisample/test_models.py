@@ -3,9 +3,11 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 
 from antisample.errors import ConfigError
 from antisample.models import build_model, model_names, optimise_for
+from antisample.models.activations import InPlaceReLU6
 from antisample.models.optimised import AbsorbedBatchNorm2d, OptimisedConv2d
 
 CPU = torch.device("cpu")
@@ -195,6 +197,82 @@ def test_patch_convolution_equals_conv2d_for_every_option(options, size):
     patched = optimise_for(copy.deepcopy(plain), CPU)
     images = torch.randn(3, 4, size, size, dtype=torch.float64)
     torch.testing.assert_close(patched(images), plain(images), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel_size": 3, "padding": 1},
+        {"kernel_size": 3, "padding": 1, "stride": 2, "bias": False},
+        {"kernel_size": (1, 3), "padding": (0, 2), "dilation": (1, 2)},
+        {"kernel_size": 5, "padding": 2, "stride": (1, 2)},
+        {"kernel_size": 3, "padding": 2, "stride": 4},
+        {"kernel_size": 2},
+    ],
+)
+@pytest.mark.parametrize("size", [2, 3, 4, 9])
+def test_a_depthwise_convolution_and_its_gradients_are_those_of_conv2d(options, size):
+    torch.manual_seed(4)
+    plain = nn.Sequential(nn.Conv2d(6, 6, groups=6, **options)).double()
+    ours = optimise_for(copy.deepcopy(plain), CPU)
+    images = torch.randn(3, 6, size, size, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn_like(plain(images))
+    expected, found = (
+        [out := model(images), *torch.autograd.grad((out * weights).sum(), [images, *model.parameters()])]
+        for model in (plain, ours)
+    )
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("channels", [1, 8])
+def test_few_positions_never_reach_onednn(size, channels):
+    """Whose gradient takes several times longer there."""
+    model = optimise_for(nn.Sequential(nn.Conv2d(8, 8, 3, padding=1, groups=8 // channels)), CPU)
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        model(torch.randn(2, 8, size, size)).sum().backward()
+    names = {event.key for event in profiler.key_averages()}
+    assert {"aten::convolution_backward", "aten::mkldnn_convolution"}.isdisjoint(names)
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("size", [2, 9])
+def test_a_relu6_in_place_is_the_same_function(groups, bias, size):
+    torch.manual_seed(5)
+    plain = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, groups=groups, bias=bias), nn.ReLU6(inplace=True)).double()
+    optimised = optimise_for(copy.deepcopy(plain), CPU)
+    assert isinstance(optimised[1], InPlaceReLU6)
+    assert_same_function(plain, optimised, 6 * torch.randn(3, 4, size, size, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_an_activation_in_place_may_follow_any_convolution(groups):
+    torch.manual_seed(6)
+    plain = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, groups=groups, bias=False), nn.ReLU(inplace=True)).double()
+    assert_same_function(plain, optimise_for(copy.deepcopy(plain), CPU), torch.randn(3, 4, 2, 2, dtype=torch.float64))
+
+
+def test_a_relu6_in_place_writes_over_its_input_and_has_the_gradient_of_torch_at_its_ends():
+    images = torch.tensor([-1.0, 0.0, 1e-9, 3.0, 6.0, 7.0, float("nan")])
+    expected, found = (values := images.clone().requires_grad_()), images.clone().requires_grad_()
+    nn.functional.relu6(values).sum().backward()
+    taken = found * 1
+    out = InPlaceReLU6(inplace=True)(taken)
+    out.sum().backward()
+    assert out.data_ptr() == taken.data_ptr()
+    assert torch.equal(out.detach().nan_to_num(), nn.functional.relu6(images).nan_to_num())
+    assert torch.equal(found.grad, expected.grad)
+
+
+def test_normalisation_stays_outside_a_weight_larger_than_the_output():
+    model = optimise_for(build_model("ResNet18", 10, 3), CPU).eval()
+    with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as profiler:
+        model(torch.randn(8, 3, 32, 32))
+    outside = [event.input_shapes[0] for event in profiler.events() if event.name == "aten::native_batch_norm"]
+    assert [8, 512, 1, 1] in outside
+    assert [8, 64, 16, 16] not in outside
 
 
 def test_patches_are_for_cpus_alone():

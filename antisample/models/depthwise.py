@@ -17,18 +17,18 @@ from antisample.models.kernel_taps import Axis, axes_of, empty_output
 
 
 def depthwise_convolution(images: Tensor, weight: Tensor, conv: nn.Conv2d, max_positions: int) -> Tensor | None:
-    """The convolution without bias, tap by tap, where the output has few positions.
+    """The convolution without bias, tap by tap, where there are few positions.
 
     Args:
         images: [n, channels, h, w].
         weight: Stands in for the weight of `conv`; of the same dtype as `images`.
         conv: Tells padding, stride and the rest.
-        max_positions: With more positions of the output, oneDNN is faster.
+        max_positions: With more positions of images or output, oneDNN is faster.
 
     Returns:
         [n, channels, h', w'], the same as `conv` but for rounding; None where this is not the way to compute it.
     """
-    if not conv.groups == conv.in_channels == conv.out_channels:
+    if not conv.groups == conv.in_channels == conv.out_channels or images.shape[2:].numel() > max_positions:
         return None
     axes = axes_of(images, conv, max_positions)
     if axes is None:

@@ -150,6 +150,7 @@ def test_a_worker_that_dies_every_time_fails_its_trial_with_the_reason(make_work
     assert "The worker process died" in failed.error
 
 
+@pytest.mark.slow
 def test_a_killed_raylet_ends_the_search_in_order_and_resume_completes_it(make_workplace):
     place = make_workplace(n_trials=4, replicates=3, confirm_seeds=0)
     with place.start("run", "study.yaml") as process:
@@ -168,6 +169,7 @@ def test_a_killed_raylet_ends_the_search_in_order_and_resume_completes_it(make_w
     assert_nothing_is_lost(place, 4)
 
 
+@pytest.mark.slow
 def test_a_second_driver_is_refused_and_the_first_goes_on(make_workplace):
     place = make_workplace(n_trials=12, replicates=4, confirm_seeds=0)
     with place.start("run", "study.yaml") as process:
@@ -193,6 +195,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", tmp_path], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_with_a_clear_error_and_the_study_goes_on_when_there_is_room(make_workplace, small_disk):
     place = make_workplace(n_trials=4, replicates=3, confirm_seeds=0, runs_dir=str(small_disk), tracking_uri="none")
     directory = small_disk / "small"
@@ -219,6 +222,7 @@ def test_a_full_disk_ends_with_a_clear_error_and_the_study_goes_on_when_there_is
             assert step in after[record.number].steps
 
 
+@pytest.mark.slow
 def test_deleted_checkpoints_and_damaged_caches_change_no_number(make_workplace):
     place = make_workplace(
         n_trials=3,

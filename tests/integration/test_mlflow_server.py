@@ -59,6 +59,7 @@ def trials_of(uri):
     return sorted(int(run.data.tags["antisample.trial"]) for run in runs if "antisample.trial" in run.data.tags)
 
 
+@pytest.mark.slow
 def test_what_a_server_missed_is_delivered_later_and_rebuilt_elsewhere(make_workplace, tmp_path):
     port = free_port()
     place = make_workplace(n_trials=2, confirm_seeds=0, tracking_uri=f"http://127.0.0.1:{port}")
@@ -83,7 +84,7 @@ def test_what_a_server_missed_is_delivered_later_and_rebuilt_elsewhere(make_work
     assert trials_of(store) == [0, 1]
 
 
-@pytest.mark.parametrize("server", [failing_server, hanging_server])
+@pytest.mark.parametrize("server", [failing_server, pytest.param(hanging_server, marks=pytest.mark.slow)])
 def test_a_server_that_answers_nonsense_or_nothing_ends_no_search(make_workplace, server):
     with server() as uri:
         place = make_workplace(n_trials=2, confirm_seeds=0, tracking_uri=uri)

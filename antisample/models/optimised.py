@@ -15,6 +15,7 @@ from antisample.models.depthwise import depthwise_convolution
 from antisample.models.patch_product import patch_convolution
 from antisample.models.tracing import trace
 
+_USUAL_BATCH = 128
 # Below, the ten or so short kernels that a weight is normalised by take longer than passing over the output.
 _MIN_OUTPUTS_ON_GPUS = 2**22
 
@@ -55,9 +56,13 @@ class OptimisedConv2d(nn.Conv2d):
         return self._convolved(images, weight, bias)
 
     def _outputs(self, images: Tensor) -> int:
-        """Numbers in the output, as if padded to keep the size."""
+        """Numbers in the output, as if padded to keep the size; on CPUs of a usual batch.
+
+        So what is predicted there does not depend on how many images are evaluated at once.
+        """
+        n = len(images) if images.is_cuda else _USUAL_BATCH
         positions = (images.shape[2] // self.stride[0]) * (images.shape[3] // self.stride[1])
-        return len(images) * self.out_channels * positions
+        return n * self.out_channels * positions
 
     def _convolved(self, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         out: Tensor

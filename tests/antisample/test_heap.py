@@ -16,8 +16,8 @@ if sys.argv[1] == "keep":
     assert keep_freed_memory() and keep_freed_memory()
 weight = torch.randn(512, 4608, requires_grad=True)
 before = 0
-for step in range(12):
-    if step == 6:
+for step in range(60):
+    if step == 30:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     hidden = [torch.randn(64, 4608) for _ in range(step % 3 + 1)]
     sum((one @ weight.T).square().mean() for one in hidden).backward()
@@ -33,5 +33,4 @@ def test_steps_after_the_first_ones_touch_no_new_memory():
         how: int(subprocess.run([sys.executable, "-c", PROGRAM, how], check=True, capture_output=True).stdout)
         for how in ("keep", "leave")
     }
-    assert faults["keep"] < 1000
-    assert faults["leave"] > 5 * faults["keep"]
+    assert faults["keep"] < faults["leave"] / 5, faults

@@ -95,7 +95,7 @@ def absorbed(model):
     ("name", "n_norms"), [("ResNet18", 20), ("MobileNet_v2", 52), ("ResNet9", 8), ("AllCNN", 8), ("SmallCNN", 3)]
 )
 @pytest.mark.parametrize("mode", ["eval", "train"])
-@pytest.mark.parametrize("min_outputs", [0, 2**14, 2**30])  # the second: some normalise weights, some outputs
+@pytest.mark.parametrize("min_outputs", [0, 2**21, 2**30])  # the second: some normalise weights, some outputs
 def test_an_optimised_network_is_the_same_function_with_the_same_gradients(name, n_norms, mode, min_outputs):
     torch.manual_seed(0)
     plain = with_statistics(build_model(name, 10, 3)).train(mode == "train")
@@ -273,6 +273,19 @@ def test_normalisation_stays_outside_a_weight_larger_than_the_output():
     outside = [event.input_shapes[0] for event in profiler.events() if event.name == "aten::native_batch_norm"]
     assert [8, 512, 1, 1] in outside
     assert [8, 64, 16, 16] not in outside
+
+
+@pytest.mark.parametrize("name", ["SmallCNN", "ResNet18"])
+def test_a_normalisation_is_in_or_outside_whatever_the_number_of_images(name):
+    torch.manual_seed(7)
+    model = optimise_for(with_statistics(build_model(name, 10, 3)).float(), CPU).eval()
+
+    def outside(n_images):
+        with profile(activities=[ProfilerActivity.CPU]) as profiler, torch.no_grad():
+            model(torch.randn(n_images, 3, 32, 32))
+        return sum(event.name == "aten::native_batch_norm" for event in profiler.events())
+
+    assert outside(1) == outside(32) == outside(300)
 
 
 def test_patches_are_for_cpus_alone():

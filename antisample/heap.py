@@ -15,7 +15,7 @@ def keep_freed_memory() -> bool:
 
     glibc takes large blocks from the system and hands them back when they are freed. Every training step on a CPU
     then touches its activations and gradients for the first time: 2,000 to 6,000 page faults of 5 microseconds, a
-    quarter of the time of a step of ResNet18. The process grows no larger than at its peak, but stays there.
+    quarter of the time of a step of ResNet18. The process hardly grows beyond its peak, but stays there.
 
     Returns:
         Whether it does.

@@ -1,15 +1,17 @@
 """The Optuna journal on disk: locked by the kernel, and mended when a crash cut its last line short."""
 
 import contextlib
+import copy
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
 
 from antisample.errors import DataError
 
@@ -64,11 +66,16 @@ def open_journal(path: Path) -> "StudyJournal":
 
 
 class StudyJournal(JournalStorage):
-    """Optuna's storage over a journal, which can take several changes to the disk together."""
+    """Optuna's storage over a journal, which can take several changes to the disk together.
+
+    Optuna asks for all trials seven times a trial. Those that have ended stay as they are, so only the others are
+    looked at: what a trial costs does not grow with the study.
+    """
 
     def __init__(self, lines: "WholeLines") -> None:
         super().__init__(lines)
         self._lines = lines
+        self._ended: dict[int, list[FrozenTrial]] = {}  # by study, its trials before the first that has not ended
 
     def together(self) -> contextlib.AbstractContextManager[None]:
         """Within it changes are in the file at once, where other processes see them, and on the disk at its end.
@@ -76,6 +83,26 @@ class StudyJournal(JournalStorage):
         A trial is about twenty changes, and waiting for the disk after each would cost more than all the rest.
         """
         return self._lines.together()
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """See `JournalStorage`."""
+        with self._thread_lock:
+            self._sync_with_backend()
+            known, numbers = self._replay_result._trials, self._replay_result._study_id_to_trial_ids[study_id]
+            ended = self._ended.setdefault(study_id, [])
+            for trial_id in numbers[len(ended) :]:
+                if not known[trial_id].state.is_finished():
+                    break
+                ended.append(known[trial_id])
+            others = [known[trial_id] for trial_id in numbers[len(ended) :]]
+            if states is None:
+                trials = ended + others
+            else:
+                wanted = [state.is_finished() for state in TrialState if state in states]
+                trials = [t for t in (ended + others if any(wanted) else others) if t.state in states]
+            return copy.deepcopy(trials) if deepcopy else trials
 
 
 class WholeLines(JournalFileBackend):

@@ -1,9 +1,12 @@
 import fcntl
+import itertools
 import subprocess
 import sys
 
 import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.trial import TrialState
 
 from antisample.errors import DataError
 from tuning.journal import KernelLock, mend_journal, open_journal
@@ -85,3 +88,41 @@ def test_changes_made_together_are_in_the_file_at_once_and_wait_for_the_disk_onc
     assert len(saved) == 1
     trial.set_user_attr("name", "other")
     assert len(saved) == 2
+
+
+def test_trials_are_those_that_optuna_reads_in_every_state(tmp_path):
+    mine = started(tmp_path / "journal.log", n=2)
+    another = optuna.load_study(storage=open_journal(tmp_path / "journal.log"), study_name="s")
+    storage, study_id = mine._storage, mine._study_id
+    some = [states for n in range(1, 4) for states in itertools.combinations(TrialState, n)]
+
+    def check():
+        for states in (None, *some):
+            seen = storage.get_all_trials(study_id, deepcopy=False, states=states)
+            wanted = JournalStorage.get_all_trials(storage, study_id, deepcopy=False, states=states)
+            assert [id(trial) for trial in seen] == [id(trial) for trial in wanted]
+
+    check()
+    slow, quick = mine.ask(), mine.ask()
+    mine.tell(quick, state=TrialState.PRUNED)
+    another.enqueue_trial({"x": 1.0})
+    check()
+    slow.set_user_attr("a", 1)
+    another.tell(another.ask(), state=TrialState.FAIL)
+    check()
+    another.tell(slow.number, 5.0)
+    check()
+    assert [trial.state.name for trial in mine.trials] == ["COMPLETE", "COMPLETE", "COMPLETE", "PRUNED", "FAIL"]
+
+
+def test_a_list_of_trials_is_the_callers_own(tmp_path):
+    study = started(tmp_path / "journal.log")
+    study.get_trials(deepcopy=False).clear()
+    copied = study.get_trials()
+    copied[0].user_attrs["a"] = 1
+    assert [trial.user_attrs for trial in study.get_trials()] == [{}, {}, {}]
+
+
+def test_there_are_no_trials_of_an_unknown_study(tmp_path):
+    with pytest.raises(KeyError):
+        started(tmp_path / "journal.log")._storage.get_all_trials(7)

@@ -9,10 +9,14 @@ from importlib import import_module
 from threading import Thread
 
 import ray
+from ray._private.node import Node
 
 from cluster.quiet import keep_ray_quiet
 
 _PRELOAD = "RAY_preload_python_modules"
+# Methods of Ray's node that start what only its dashboard, autoscaling and logs in the terminal use: three processes
+# that import as much as a worker, one of which Ray waits for.
+_UNUSED = ("start_monitor", "start_log_monitor", "start_api_server")
 
 
 @contextmanager
@@ -70,15 +74,29 @@ def _start(num_cpus: int | None, num_gpus: int | None) -> None:
     # Ray switches authentication on by itself for a local cluster; setting RAY_AUTH_MODE here would come too late,
     # since Ray reads it when it is imported.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    ray.init(
-        address="local",  # also where another Ray runs on this machine, or RAY_ADDRESS names one
-        num_cpus=num_cpus if num_cpus is not None else _cores(),
-        num_gpus=num_gpus,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        _node_ip_address="127.0.0.1",
-    )
+    with _without_unused_processes():
+        ray.init(
+            address="local",  # also where another Ray runs on this machine, or RAY_ADDRESS names one
+            num_cpus=num_cpus if num_cpus is not None else _cores(),
+            num_gpus=num_gpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _node_ip_address="127.0.0.1",
+        )
+
+
+@contextmanager
+def _without_unused_processes() -> Iterator[None]:
+    """Has a Ray that starts within the block leave them out."""
+    started = {name: method for name in _UNUSED if (method := getattr(Node, name, None)) is not None}
+    for name in started:
+        setattr(Node, name, lambda *_, **__: None)
+    try:
+        yield
+    finally:
+        for name, method in started.items():
+            setattr(Node, name, method)
 
 
 def _cores() -> int:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,9 @@ from tuning.warm_start import take_over
 
 if TYPE_CHECKING:
     from tuning.tracking import MlflowView
+
+_WANTED_AT_THE_END = ("tuning.tracking.packing", "torch._dynamo", "tuning.pictures.study")
+"""Modules that take seconds to import, which is better done beside trials than after them."""
 
 Launch = Callable[[], AbstractContextManager[None]]
 
@@ -175,6 +179,8 @@ def _tracker(study: Study) -> Tracker | None:
     def open_view() -> "MlflowView":
         from tuning.tracking import MlflowView  # noqa: PLC0415  (imports MLflow)
 
+        for module in _WANTED_AT_THE_END:
+            import_module(module)
         return MlflowView(facts, uri)
 
     return Tracker(open_view, study.records())

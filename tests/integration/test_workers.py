@@ -4,9 +4,11 @@ import os
 import time
 
 import overhead_trials
+import psutil
 import pytest
 from overhead_trials import StudyTrial, study_config
 from ray import cloudpickle
+from ray._private.node import Node
 
 from cluster import local_ray
 from tuning.resources import WorkerShare
@@ -69,3 +71,10 @@ def test_a_worker_that_starts_slowly_is_not_given_up_for_one_that_is_ready(tmp_p
 
     run(tmp_path, SlowStart, 40)
     assert len({path.stem for path in used.iterdir()}) == N_WORKERS
+
+
+def test_no_process_runs_that_only_a_dashboard_or_autoscaling_needs():
+    commands = [" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)]
+    assert any("gcs_server" in command for command in commands)
+    assert not [c for c in commands if any(name in c for name in ("monitor.py", "dashboard/dashboard.py"))]
+    assert "lambda" not in repr(Node.start_monitor)  # another Ray of this process would have it

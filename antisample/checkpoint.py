@@ -102,7 +102,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"{path}: refused, since reading it would execute code or build objects other than tensors and "
             "arrays. Save the weights as safetensors, or as `torch.save(model.state_dict(), path)`."
         ) from error
-    except (RuntimeError, OSError, EOFError, ValueError) as error:
+    except Exception as error:  # text, or a file cut short, can make the reader raise anything
         raise DataError(f"{path}: not a readable torch checkpoint ({error}).") from error
     state_dict = content.get("state_dict", content) if isinstance(content, dict) else content
     if not isinstance(state_dict, dict) or not all(isinstance(value, Tensor) for value in state_dict.values()):

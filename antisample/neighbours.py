@@ -14,8 +14,8 @@ from torch import Tensor
 from antisample.errors import ConfigError
 
 _BLOCK = 1024  # pixels: 2^10 products of at most 2^14
-_CHUNKS = {"cpu": (2**25, 4096), "cuda": (2**28, 2**16)}
-"""Distances and pixels at once, 128 MiB and 1 GiB as float32, and retain images at once."""
+_CHUNKS = {"cpu": (2**22, 2048), "cuda": (2**28, 2**16)}
+"""Distances and pixels at once, 16 MiB and 1 GiB as float32, and retain images at once: on CPUs as caches hold."""
 _PAIR_ELEMENTS = 2**25
 _GROUP = 32
 _SPARE_CANDIDATES = 8

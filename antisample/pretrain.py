@@ -14,7 +14,7 @@ from antisample.config import ModelConfig
 from antisample.errors import ConfigError
 from antisample.loader import Normaliser, TrainingData, to_device
 from antisample.methods.base import OriginalModel
-from antisample.models import build_model, optimise_for
+from antisample.models import arranged, build_model, code_digest
 from antisample.models.initial_weights import InitialWeights, find_initial_weights
 from antisample.train import EpochListener, train_from_scratch, train_resumably
 from antisample.trained_models import find_or_train
@@ -87,10 +87,12 @@ def pretrained_path(
         "version": _CACHE_VERSION,
         "data": dataset.fingerprint,
         "train": hashlib.blake2b(_train_positions(splits).tobytes(), digest_size=16).hexdigest(),
-        "model": config.name.lower(),
+        "model": config.name if ":" in config.name else config.name.lower(),
         "preprocessing": [config.mean, config.std],
         "recipe": config.recipe.model_dump(),
     }
+    if (code := code_digest(config.name)) is not None:
+        key["code"] = code
     if initial.state_dict is not None:
         key["initial_weights"] = weights_fingerprint(initial.state_dict)
     digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=12).hexdigest()
@@ -127,7 +129,7 @@ def _train(
     _check_channels(preprocessing, dataset, "`model.mean`")
     images, labels = to_device(dataset.train, _train_positions(splits), device)
     model = initial.fresh_model(config.name, dataset.n_classes, dataset.channels, config.recipe.seed)
-    model = optimise_for(model.to(device), device)
+    model = arranged(model, config.name, dataset.train.images.shape[1:], device)
     data = TrainingData(images, labels, Normaliser(preprocessing, device))
     trainer = train_from_scratch(model, data, config.recipe, config.recipe.seed)
     train_resumably(trainer, partial, on_epoch)

@@ -16,7 +16,7 @@ from antisample.errors import DataError
 from antisample.kept_predictions import kept_predictions
 from antisample.methods import OriginalModel, RetrainConfig, UnlearnContext, find_method
 from antisample.metrics import EvaluationSettings, RetrainedReference, Subject
-from antisample.models import build_model, optimise_for
+from antisample.models import arranged, build_model, code_digest
 from antisample.train import EpochListener, Trainer, TrainingRecipe, train_resumably
 from antisample.trained_models import find_or_train
 from antisample.types import Dataset, Splits
@@ -79,11 +79,13 @@ class ReferenceTraining:
             "version": _CACHE_VERSION,
             "data": self.dataset.fingerprint,
             "retain": hashlib.blake2b(self.splits.retain.tobytes(), digest_size=16).hexdigest(),
-            "model": self.original.name.lower(),
+            "model": self.original.name if ":" in self.original.name else self.original.name.lower(),
             "preprocessing": [self.original.preprocessing.mean, self.original.preprocessing.std],
             "recipe": self.recipe.model_dump(exclude={"seed"}),
             "seed": self.seed,
         }
+        if (code := code_digest(self.original.name)) is not None:
+            key["code"] = code
         if self.original.initial.state_dict is not None:
             key["initial_weights"] = weights_fingerprint(self.original.initial.state_dict)
         digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=12).hexdigest()
@@ -128,4 +130,4 @@ class ReferenceTraining:
     def _built(self, checkpoint: Checkpoint, device: torch.device) -> nn.Module:
         model = build_model(self.original.name, self.dataset.n_classes, self.dataset.channels)
         model.load_state_dict(checkpoint.state_dict)
-        return optimise_for(model.to(device), device)
+        return arranged(model, self.original.name, self.dataset.train.images.shape[1:], device)

@@ -166,6 +166,7 @@ def make_splits(dataset: Dataset, request: ForgetRequest, config: SplitConfig, *
         _check_samples(dataset, train, to_forget, validation)
     else:
         to_forget = np.isin(dataset.train.labels[train], classes)
+    _check_test(dataset, classes, test, by_samples=bool(request.samples))
     forget, retain = train[to_forget], train[~to_forget]
     kind = ("samples",) if request.samples else ()
     return Splits(
@@ -213,6 +214,19 @@ def _check_samples(
             f"`forget.samples` must leave training images of every class, but got all of {names}; to forget a whole "
             "class, name it in `forget.classes`."
         )
+
+
+def _check_test(dataset: Dataset, classes: tuple[int, ...], test: IndexArray, *, by_samples: bool) -> None:
+    """Raises ConfigError if accuracies on the test images would be means over nothing."""
+    labels = dataset.test.labels[test]
+    forgotten = np.isin(labels, classes)
+    if not len(labels):
+        raise ConfigError(f"{dataset.name}: the test split must hold images, but is empty.")
+    if not by_samples and not forgotten.any():
+        names = ", ".join(dataset.class_names[label] for label in classes)
+        raise ConfigError(f"{dataset.name}: the test split must hold images of the classes to forget, {names}.")
+    if not by_samples and forgotten.all():
+        raise ConfigError(f"{dataset.name}: the test split must hold images of other classes than those to forget.")
 
 
 def stratified_subset(labels: IndexArray, fraction: float, rng: np.random.Generator) -> IndexArray:

@@ -10,7 +10,7 @@ from antisample.determinism import deterministic
 from antisample.device import choose_device
 from antisample.errors import DataError
 from antisample.metrics.retrained import reference_values
-from antisample.models import build_model, optimise_for
+from antisample.models import arranged, build_model
 from antisample.train import EpochListener
 from antisample.unlearning import evaluate_finished, load_inputs
 
@@ -80,8 +80,9 @@ def verify_card(
         ]
         model = build_model(config.model.name, inputs.dataset.n_classes, inputs.dataset.channels)
         load_weights(model, state_dict, str(folder / weights.file))
+        model = arranged(model, config.model.name, inputs.dataset.train.images.shape[1:], device)
         found = {
-            "unlearned": evaluate_finished(optimise_for(model.to(device), device), inputs, config).values,
+            "unlearned": evaluate_finished(model, inputs, config).values,
             "original": evaluate_finished(inputs.original.build(inputs.dataset, device), inputs, config).values,
             "retrained": reference_values(inputs.reference, inputs.splits, config.evaluation),
         }

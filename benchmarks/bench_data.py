@@ -4,7 +4,8 @@ Runs the same study with few and with more trials and looks at /proc of its driv
 
     python benchmarks/bench_data.py --data ../shared/data/cifar10 --out benchmarks/records/data.json
 
-A worker that read the data in every trial would read the size of the data more for every trial more.
+A worker that read the data in every trial would map the cached file of it, which is counted by itself, or read the
+size of the data more for every trial more.
 """
 
 import argparse
@@ -34,12 +35,14 @@ class Use:
         from_disk: Bytes that were fetched from a disk for it, mapped files included.
         own: The most memory of its own.
         shared: The most memory that it mapped from shared memory, such as Ray's object store.
+        cache: The most memory that it mapped from files of decoded data.
     """
 
     read: float = 0
     from_disk: float = 0
     own: float = 0
     shared: float = 0
+    cache: float = 0
 
     def look(self, process: psutil.Process) -> None:
         """Takes the counters of a process while it lives."""
@@ -49,6 +52,8 @@ class Use:
             self.read, self.from_disk = io.read_chars / 1e6, io.read_bytes / 1e6
             self.own = max(self.own, int(status["RssAnon"].split()[0]) * 1024 / 1e6)
             self.shared = max(self.shared, int(status["RssShmem"].split()[0]) * 1024 / 1e6)
+            mapped = sum(place.rss for place in process.memory_maps() if place.path.endswith(".arrow"))
+            self.cache = max(self.cache, mapped / 1e6)
 
 
 def observed(folder: Path, study: dict[str, Any]) -> dict[str, Any]:

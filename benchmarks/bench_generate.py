@@ -136,7 +136,7 @@ def images(data: Path | None, n: int, m: int, size: int, classes: int) -> Iterat
 
 
 def run(name: str, arguments: argparse.Namespace, folder: Path, **sizes: int) -> dict[str, float]:
-    """A contestant in a process of its own: seconds by part, and `peak_mib` above what the images take alone."""
+    """A contestant in a process of its own: seconds by part, and `peak_mib` of the whole process."""
     command = [sys.executable, __file__, "--contestant", name, "--folder", str(folder)]
     command += ["--device", arguments.device]
     command += ["--data", str(arguments.data)] if arguments.data else []

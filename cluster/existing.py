@@ -121,7 +121,7 @@ def _refuse_open_door(address: str) -> None:
         raise ClusterError(
             [
                 f"The Ray cluster at {address} asks for no token: anyone who reaches it can run code on it. "
-                "Start it with RAY_AUTH_MODE=token, or give `--allow-insecure`."
+                "Start it with RAY_AUTH_MODE=token, or set `allow_insecure: true` in the cluster file."
             ]
         )
 

@@ -182,7 +182,7 @@ def apply_config(
         metrics=_metrics(inputs, config, original, step, provenance),
         spread_over=provenance.spread_over,
         time=TimeFacts(
-            unlearning_s=step.elapsed_s,
+            unlearning_s=step.elapsed_s + sum(table.elapsed_s for table in inputs.neighbours.values()),
             evaluation_s=step.evaluation_s,
             retraining_s=inputs.reference.elapsed_s if inputs.reference is not None else None,
         ),

@@ -5,9 +5,9 @@ from statistics import fmean
 from typing import Any
 
 import ray
-import torch
 from ray.exceptions import RayError, RayTaskError
 
+from antisample.determinism import deterministic
 from antisample.unlearning import unlearn
 from tuning.config import StudyConfig
 from tuning.outcome import find_outcome
@@ -81,12 +81,12 @@ def _run(
     inputs: RequestInputs, study: StudyConfig, params: dict[str, Any], seed: int, batch_halvings: int
 ) -> dict[str, Any]:
     """Every forget request with one seed."""
-    torch.set_num_threads(study.resources.cpus_per_trial)
     configs = [study.unlearn_config(params, seed, request) for request in range(len(inputs))]
-    ends = [
-        list(unlearn(config.with_batches_halved(batch_halvings), each))[-1]
-        for config, each in zip(configs, inputs, strict=True)
-    ]
+    with deterministic(study.resources.cpus_per_trial):
+        ends = [
+            list(unlearn(config.with_batches_halved(batch_halvings), each))[-1]
+            for config, each in zip(configs, inputs, strict=True)
+        ]
     return {
         "metrics": mean([end.metrics.values for end in ends]),
         "counts": counts_of(study, inputs),

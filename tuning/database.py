@@ -114,6 +114,4 @@ def opened(address: str, action: Callable[[], R]) -> R:
                 raise DataError(f"{without_password(address)}: the database refuses ({reason(error)}).") from error
         except (exc.SQLAlchemyError, StorageInternalError) as error:
             raise DataError(f"{without_password(address)}: cannot be opened ({reason(error)}).") from error
-        except ImportError as error:
-            raise DataError("A study in PostgreSQL needs `pip install antisample[postgresql]`.") from error
     raise AssertionError("unreachable")

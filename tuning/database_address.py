@@ -1,10 +1,27 @@
 """The address of a PostgreSQL database, and what may be shown of it: never its password."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from antisample.errors import DataError
 
 _FORM = re.compile(r"postgresql(\+psycopg)?://[^/?#]*/[^/?#]+(\?[^#]*)?$")
 _PASSWORD = re.compile(r"(postgres(?:ql)?(?:\+\w+)?://[^:@/?]*):.*@")  # up to the last @: passwords hold anything
 _PARAMETER = re.compile(r"(?<=[?&])(ssl)?password=[^&]*&?")
+
+
+@contextmanager
+def postgresql_packages() -> Iterator[None]:
+    """Tells which packages are missing where the block imports what a study in PostgreSQL needs.
+
+    Raises:
+        DataError: If they are.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise DataError("A study in PostgreSQL needs `pip install antisample[postgresql]`.") from error
 
 
 def database_problem(address: str) -> str | None:

@@ -15,7 +15,7 @@ from tuning.outcome import Outcome, find_outcome
 from tuning.records import write_table
 from tuning.report import write_report
 from tuning.study import Study
-from tuning.study_file import override_value, parse_study
+from tuning.study_file import override_value, parse_study, read_values
 from tuning.study_files import StudyFiles
 from tuning.study_view import StudyView
 from tuning.tracking.content import FILES
@@ -81,7 +81,7 @@ def open_study(directory: Path, overrides: Sequence[str] = ()) -> StudyView:
     path = directory / "study.yaml"
     if not path.is_file():
         raise DataError(f"{directory}: holds no study; expected study.yaml.")
-    values = yaml.safe_load(path.read_text())
+    values = read_values(path)
     for override in overrides:
         override_value(values, override)
     config = parse_study(values, str(path))
@@ -95,15 +95,22 @@ def note_settings(study: Study) -> None:
     """Keeps the configuration in a study that lies in a database, where a driver with another directory may come by.
 
     Raises:
-        ConfigError: If the study was begun with other settings; the differing keys are named.
+        ConfigError: See `check_settings`.
     """
-    config = study.config
-    if config.storage is None:
-        return  # the directory says it
-    known = study.noted("settings")
-    if known is None:
-        study.note("settings", config.to_yaml())
-        return
+    check_settings(study)
+    if study.config.storage is not None and study.noted("settings") is None:
+        study.note("settings", study.config.to_yaml())
+
+
+def check_settings(study: StudyView) -> None:
+    """Makes sure that a study in a database goes on with the settings that it keeps, if it has any yet.
+
+    Raises:
+        ConfigError: If it was begun with other settings; the differing keys are named.
+    """
+    config, known = study.config, study.noted("settings")
+    if config.storage is None or known is None:
+        return  # the directory says it, or the study has not begun
     # Where data and model lie depends on the machine; `note_facts` compares what they are.
     other = _differences(parse_study(yaml.safe_load(known)), config, _MAY_CHANGE | {"data", "model"})
     if other:
@@ -129,7 +136,7 @@ def check_directory(config: StudyConfig) -> None:
     if not path.is_file():
         return
     # Read through the configuration, so that a study from before a key existed has its default.
-    stored = parse_study(yaml.safe_load(path.read_text()), str(path))
+    stored = parse_study(read_values(path), str(path))
     other = _differences(stored, config, _MAY_CHANGE)
     if other:
         raise ConfigError(

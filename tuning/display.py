@@ -17,7 +17,9 @@ from tuning.outcome import Confirmation, Outcome, Spread
 from tuning.study_files import StudyFiles
 
 
-def print_outcome(console: Console, outcome: Outcome, config: StudyConfig, mlflow_link: str | None = None) -> None:
+def print_outcome(
+    console: Console, outcome: Outcome, config: StudyConfig, mlflow_link: str | None = None, select: str | None = None
+) -> None:
     """Prints the outcome of a study.
 
     Args:
@@ -25,6 +27,7 @@ def print_outcome(console: Console, outcome: Outcome, config: StudyConfig, mlflo
         outcome: What the study found.
         config: The study.
         mlflow_link: Path and query of the study in the MLflow UI, if it is there.
+        select: By what the trial was chosen, where that is not what the study says.
     """
     console.print(front_table(outcome))
     if outcome.chosen is None:
@@ -48,7 +51,7 @@ def print_outcome(console: Console, outcome: Outcome, config: StudyConfig, mlflo
     if uri is not None:
         print_mlflow(console, uri, mlflow_link)
     if outcome.chosen is not None:
-        _say(console, f"Apply it:      {apply_command(config)}")
+        _say(console, f"Apply it:      {apply_command(config, select)}")
 
 
 def print_mlflow(console: Console, uri: str, link: str | None) -> None:
@@ -68,12 +71,13 @@ def print_mlflow(console: Console, uri: str, link: str | None) -> None:
         _say(console, f"  this study:  {server}{link}")
 
 
-def apply_command(config: StudyConfig) -> str:
-    """The exact command that applies the chosen trial."""
+def apply_command(config: StudyConfig, select: str | None = None) -> str:
+    """The exact command that applies the chosen trial; `select` as in `print_outcome`."""
     out = shown_path(config.directory / "unlearned")
     which = f"--forget {shlex.quote(config.forget[0].in_words())} " if len(config.forget) > 1 else ""
     if which and config.by_samples:
         which = "--forget-samples FILE "
+    which += f"--select {select} " if select is not None else ""
     return f"{program('antisample')} unlearn --study {shown_path(config.directory)} --trial best {which}--out {out}"
 
 

@@ -36,10 +36,10 @@ class GpuMemory:
 
 
 def packed(study: Study, inputs: Any, share: WorkerShare) -> WorkerShare:
-    """Measures a trial where `resources.gpus_per_trial` is auto and trials run on GPUs; once a study.
+    """Measures a trial where `resources.gpus_per_trial` is auto and trials run on GPUs; once a study and size of GPU.
 
     Args:
-        study: Keeps the figure, so that it has the same packing when it goes on.
+        study: Keeps the figures, so that it has the same packing when it goes on with GPUs of that memory.
         inputs: Ray reference of the `RequestInputs`.
         share: A whole GPU a trial, for `auto`.
 
@@ -49,11 +49,16 @@ def packed(study: Study, inputs: Any, share: WorkerShare) -> WorkerShare:
     if study.config.resources.gpus_per_trial != "auto" or not share.gpus:
         return share
     known = study.noted(_NOTE)
-    if known is None:
-        task = ray.remote(num_cpus=share.cpus, num_gpus=1, max_calls=1)(_measure)
-        known = ray.get(task.remote(inputs, study.config.for_workers()))
+    resources: dict[str, Any] = {"num_cpus": share.cpus, "num_gpus": 1, "max_calls": 1}
+    if known is None or known[1] != ray.get(ray.remote(**resources)(_total).remote()):
+        known = ray.get(ray.remote(**resources)(_measure).remote(inputs, study.config.for_workers()))
         study.note(_NOTE, known)
     return replace(share, gpus=GpuMemory(*known).share()) if known else share
+
+
+def _total() -> int | None:
+    """Bytes of the GPU; None without one."""
+    return torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else None
 
 
 def _measure(inputs: RequestInputs, study: StudyConfig) -> list[int] | None:

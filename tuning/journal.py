@@ -55,13 +55,19 @@ def open_journal(path: Path) -> "StudyJournal":
     Returns:
         Storage for one Optuna study.
 
+    One that may be read but not written, such as a colleague's, is opened as it is.
+
     Raises:
-        DataError: If a line other than the last is damaged, so that trials would be missing.
+        DataError: If a line other than the last is damaged, so that trials would be missing; or it cannot be opened.
     """
     path = path.resolve()
     lock = KernelLock(path.with_suffix(".lock"))
-    with lock:  # a driver may be in the middle of a line
-        mend_journal(path)
+    try:
+        with lock:  # a driver may be in the middle of a line
+            mend_journal(path)
+    except OSError as error:
+        if not os.access(path, os.R_OK):
+            raise DataError(f"{path}: cannot be opened ({error.strerror}).") from error
     return StudyJournal(WholeLines(path, lock))
 
 

@@ -10,6 +10,7 @@ import psutil
 
 from antisample.errors import DataError
 from tuning.config import StudyConfig
+from tuning.database_address import postgresql_packages
 from tuning.lease_file import LeaseFile
 from tuning.lease_holder import BEAT_S, Holder, LeaseLostError, LeasePlace
 
@@ -22,7 +23,8 @@ def lease_place(config: StudyConfig) -> LeasePlace:
     """
     if config.storage is None:
         return LeaseFile(config.directory)
-    from tuning.lease_table import LeaseTable  # noqa: PLC0415  (SQLAlchemy, which a journal does not need)
+    with postgresql_packages():  # which a journal does not need
+        from tuning.lease_table import LeaseTable  # noqa: PLC0415
 
     return LeaseTable(config.storage, config.name_in_storage())
 

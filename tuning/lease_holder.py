@@ -68,7 +68,9 @@ class Holder:
         if not self.is_here():
             return time.time() - self.beat < EXPIRES_S
         try:
-            return abs(psutil.Process(self.pid).create_time() - self.process_started) < 1
+            process = psutil.Process(self.pid)
+            is_it = abs(process.create_time() - self.process_started) < 1
+            return is_it and process.status() != psutil.STATUS_ZOMBIE  # dead, and nobody has asked how it ended
         except psutil.NoSuchProcess:
             return False
 

@@ -35,13 +35,17 @@ class LeaseTable:
     Args:
         address: Of the database.
         study: Name of the Optuna study.
+
+    Raises:
+        DataError: If the database cannot be reached.
     """
 
     def __init__(self, address: str, study: str) -> None:
         self.where = f"The study {study!r} in {without_password(address)}"
         self._address, self._study = address, study
         self._mine = LEASES.c.study == study
-        self._engine = opened(address, lambda: connected(address))
+        self._engine = connected(address)
+        opened(address, self._read)  # a server that cannot be reached is said at once, while the user looks on
 
     def read(self) -> Holder | None:
         """See `LeasePlace`."""

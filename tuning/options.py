@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from antisample.config import UnlearnConfig
+from pydantic import ValidationError
+
+from antisample.config import UnlearnConfig, validation_problems
 from antisample.errors import ConfigError
 from antisample.splits import ForgetRequest
 from search_spaces import published_set
 from tuning.config import StudyConfig
-from tuning.reproduction.plan import ReproductionConfig
+from tuning.reproduction.config import ReproductionConfig
 from tuning.study_file import override_value, parse_study
 from tuning.tracking_address import tracking_problem
 
@@ -112,7 +114,10 @@ def forget_request(study: StudyConfig, forget: list[str] | None, samples: Path |
         ConfigError: If the study has several, and nothing says which is meant.
     """
     if forget or samples is not None:
-        return ForgetRequest(**_forget(forget, samples))
+        try:
+            return ForgetRequest(**_forget(forget, samples))
+        except ValidationError as error:
+            raise ConfigError(validation_problems(error)) from error
     if len(study.forget) > 1:
         shown = "; ".join(request.in_words() for request in study.forget)
         raise ConfigError(f"`--forget` is required, since the study has several forget requests: {shown}.")

@@ -15,7 +15,14 @@ from antisample.device import choose_device, describe_device, has_bfloat16_unit
 from antisample.errors import AntisampleError
 from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
-from tuning.directory import check_directory, copy_projections, note_settings, prepared_directory, write_projections
+from tuning.directory import (
+    check_directory,
+    check_settings,
+    copy_projections,
+    note_settings,
+    prepared_directory,
+    write_projections,
+)
 from tuning.endings import note_end
 from tuning.facts import note_facts
 from tuning.gpu_sharing import packed
@@ -76,7 +83,7 @@ def run_study(
         lease = stack.enter_context(held_lease(lease_place(config)))
         with prepared_directory(config, lease):
             study = Study(config, lease)
-            note_settings(study)
+            check_settings(study)
             files = StudyFiles.of(config)
             files.check()
             device = choose_device(config.device)
@@ -86,6 +93,7 @@ def run_study(
             progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
             inputs = load_requests(config, progress.training_epoch, progress.reference_epoch)
             note_facts(study, inputs)
+            note_settings(study)
             if warm_start is not None:  # before the study can be resumed, where nothing says so any more
                 progress.say(take_over(study, warm_start).in_words())
         if config.storage_path is not None:

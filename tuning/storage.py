@@ -11,6 +11,7 @@ from optuna.storages import BaseStorage
 from antisample.errors import ConfigError
 from antisample.files import whole_file
 from tuning.config import StudyConfig
+from tuning.database_address import postgresql_packages
 from tuning.journal import open_journal
 
 
@@ -44,17 +45,24 @@ def open_optuna_study(config: StudyConfig, token: str = "") -> tuple[optuna.Stud
         name = next(iter(optuna.get_all_study_names(storage)), config.name)
         where = str(config.directory)
     else:
-        from tuning.study_database import study_database  # noqa: PLC0415  (SQLAlchemy, which a journal does not need)
+        with postgresql_packages():  # which a journal does not need
+            from tuning.study_database import study_database  # noqa: PLC0415
 
         name = config.name_in_storage()
         storage = study_database(config.storage, name, token)
         where = f"The study {name!r} in the database"
-    study = _open(storage, name, directions, _known_id(config.directory), config.directory, where)
+    known_id = _known_id(config.directory)
+    study = _open(storage, name, directions, known_id, config.directory, where)
     mine = {
         "objectives": [objective.metric for objective in config.objectives],
         "directions": directions,
         "space": config.search_space().fingerprint(),
     }
+    kept_facts = {fact: study.user_attrs.get(fact, value) for fact, value in mine.items()}
+    if kept_facts != mine and token and study.user_attrs.get("id") is None and not study.get_trials(deepcopy=False):
+        # Left by a start that failed, whose directory is gone: nothing was begun.
+        optuna.delete_study(study_name=name, storage=storage)
+        study = _open(storage, name, directions, known_id, config.directory, where)
     for fact, value in mine.items():
         kept = study.user_attrs.get(fact)
         if kept is None:

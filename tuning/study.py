@@ -187,6 +187,7 @@ class Study(StudyView):
         """Ends a trial as failed; unknown and ended trials are left alone."""
         trial = self._running.get(key)
         if trial is not None:
+            self._check_lease()
             trial.set_user_attr("error", reason)
             self._finish(key, TrialState.FAIL)
 
@@ -200,13 +201,14 @@ class Study(StudyView):
         Returns:
             How many there were.
         """
+        self._check_lease()
         keys = list(self._running)
         for number in self._orphans:
             self._running[f"orphan {number}"] = self._adopt(number)
         self._orphans = []
         for key, trial in list(self._running.items()):
             origin = self._record(trial).origin.split(", retry of")[0]
-            self._study.enqueue_trial(trial.params, user_attrs={"origin": f"{origin}, retry of {trial.number}"})
+            self.enqueue(trial.params, f"{origin}, retry of {trial.number}")
             self.fail(key, reason)
         return len(keys)
 
@@ -223,7 +225,7 @@ class Study(StudyView):
             self._origins.add(origin)
 
     def learn(self, trials: list[dict[str, Any]]) -> None:
-        """Shows finished trials of elsewhere, each with `params` and `values`, to the sampler and to nothing else."""
+        """Shows finished trials of elsewhere, to the sampler and to nothing else; see `Suggestions.learn`."""
         self.note(LEARNED, trials)
         self._suggestions.learn(trials)
 

@@ -207,7 +207,7 @@ _READ = (
     "get_study_id_from_name", "get_study_name_from_id", "get_study_directions", "get_study_user_attrs",
     "get_study_system_attrs", "get_all_studies", "get_trial_id_from_study_id_trial_number", "get_trial",
 )  # fmt: skip
-_WRITE_STUDY = ("create_new_study", "set_study_user_attr", "set_study_system_attr")
+_WRITE_STUDY = ("create_new_study", "delete_study", "set_study_user_attr", "set_study_system_attr")
 _WRITE_TRIAL = (
     "_set_trial_param", "set_trial_user_attr", "set_trial_system_attr", "set_trial_intermediate_value",
 )  # fmt: skip

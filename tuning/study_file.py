@@ -27,6 +27,18 @@ def load_study(path: Path, overrides: list[str] | None = None) -> StudyConfig:
     Raises:
         ConfigError: With every problem found, before anything starts.
     """
+    values = read_values(path)
+    for override in overrides or []:
+        override_value(values, override)
+    return parse_study(values, str(path))
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """Reads the keys and values of a study's file, unchecked.
+
+    Raises:
+        ConfigError: If it is not there, or holds something else.
+    """
     if not path.is_file():
         raise ConfigError("the study file does not exist.", str(path))
     try:
@@ -35,9 +47,7 @@ def load_study(path: Path, overrides: list[str] | None = None) -> StudyConfig:
         raise ConfigError(f"not readable as YAML: {' '.join(str(error).split())}.", str(path)) from error
     if not isinstance(values, dict):
         raise ConfigError("expected keys and values, such as `name: my-study`.", str(path))
-    for override in overrides or []:
-        override_value(values, override)
-    return parse_study(values, str(path))
+    return values
 
 
 def parse_study(values: dict[str, Any], source: str | None = None) -> StudyConfig:

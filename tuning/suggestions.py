@@ -72,10 +72,17 @@ class Suggestions:
         return trial
 
     def learn(self, trials: list[dict[str, Any]]) -> None:
-        """Shows finished trials of another study, each with `params` and `values`, to the sampler."""
+        """Shows finished trials of another study to the sampler: their `params`, `values` and `constraints`."""
+        limits = {str(constraint) for constraint in self._config.constraints}
         self._learned = [
-            optuna.trial.create_trial(params=t["params"], values=t["values"], distributions=self._distributions)
+            optuna.trial.create_trial(
+                params=t["params"],
+                values=t["values"],
+                distributions=self._distributions,
+                constraints=t.get("constraints") or None,
+            )
             for t in trials
+            if limits == set(t.get("constraints", ()))  # those of an older version came without
         ]
         self._sampler.learned = self._learned
 

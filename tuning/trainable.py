@@ -15,6 +15,7 @@ from ray import tune
 import antisample
 from antisample.checkpoint import Checkpoint
 from antisample.config import UnlearnConfig
+from antisample.determinism import deterministic
 from antisample.errors import AntisampleError
 from antisample.types import StepReport
 from antisample.unlearning import Unlearning, UnlearnInputs, unlearn
@@ -75,7 +76,8 @@ class UnlearnTrainable(tune.Trainable):
         self._halvings = 0
         self._refused: str | None = None
         try:
-            self._start_replicate()
+            with deterministic():
+                self._start_replicate()
         except AntisampleError as error:
             self._refused = _in_words(error)
         return True
@@ -88,9 +90,10 @@ class UnlearnTrainable(tune.Trainable):
         """
         if self._refused is not None:
             return {ERROR_KEY: self._refused, "done": True}
-        while (result := self._epoch()) is None:
-            if not self._halve_batch():
-                return {ERROR_KEY: OUT_OF_MEMORY, "done": True}
+        with deterministic():
+            while (result := self._epoch()) is None:
+                if not self._halve_batch():
+                    return {ERROR_KEY: OUT_OF_MEMORY, "done": True}
         return result
 
     def _epoch(self) -> dict[str, Any] | None:

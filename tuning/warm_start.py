@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from antisample.errors import ConfigError
+from tuning.config import StudyConfig
 from tuning.directory import open_study
+from tuning.objectives import ELAPSED
 from tuning.outcome import find_outcome
+from tuning.records import TrialRecord
 from tuning.study import Study
 from tuning.study_view import StudyView
 
@@ -62,13 +65,20 @@ def take_over(study: Study, directory: Path) -> WarmStart:
     same_problem = _task(other) == _task(study)
     trials = finished if same_problem else list(find_outcome(other).front)
     if same_problem:
-        study.learn([{"params": record.params, "values": list(record.values or ())} for record in trials])
+        study.learn([_knowledge(record, study.config) for record in trials])
     else:
         for record in trials:
             study.enqueue(record.params, f"warm start {other.config.name}/{record.number}")
     found = WarmStart(other.config.name, same_problem, len(trials))
     study.note(_NOTE, {"source": found.source, "same_problem": found.same_problem, "n": found.n})
     return found
+
+
+def _knowledge(record: TrialRecord, config: StudyConfig) -> dict[str, Any]:
+    """What a sampler learns of a finished trial."""
+    known = {**record.metrics, ELAPSED: record.unlearning_s}
+    violations = {str(constraint): constraint.violation(known) for constraint in config.constraints}
+    return {"params": record.params, "values": list(record.values or ()), "constraints": violations}
 
 
 def _task(study: StudyView) -> dict[str, Any]:

@@ -44,6 +44,11 @@ def dataset_names() -> tuple[str, ...]:
     return tuple(_REGISTRY)
 
 
+def is_registered(source: str) -> bool:
+    """Whether `load_dataset` takes this as the name of a data set, also where a folder has that name."""
+    return any(_plain(name) == _plain(source) for name in _REGISTRY)
+
+
 def load_dataset(
     source: str,
     *,

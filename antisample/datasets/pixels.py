@@ -138,7 +138,9 @@ def _decode(encoded: EncodedImage, image_size: int | None) -> PixelArray:
                 raise DataError(f"{encoded.origin}: images must have 8 bits a channel, but got Pillow mode {mode!r}.")
             ImageOps.exif_transpose(image, in_place=True)
             upright = image.convert("L" if mode in _GREY_MODES else "RGB")
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # damaged files make Pillow raise anything, struct.error and KeyError among it
         raise DataError(f"{encoded.origin}: cannot be decoded as an image ({error}).") from error
     pixels = np.asarray(upright if image_size is None else _resized(upright, image_size))
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from antisample.device import Precision
 from antisample.loader import Normaliser
 from antisample.mapped_weights import as_bytes, as_tensors
-from antisample.models import build_model, optimise_for
+from antisample.models import arranged, build_model
 from antisample.models.initial_weights import RANDOM_WEIGHTS, InitialWeights
 from antisample.neighbour_table import NeighbourTable
 from antisample.types import Dataset, Preprocessing, Splits
@@ -64,7 +64,7 @@ class OriginalModel:
         """A fresh copy with the original weights on `device`."""
         model = build_model(self.name, dataset.n_classes, dataset.channels)
         model.load_state_dict(self.state_dict)
-        return optimise_for(model.to(device), device)
+        return arranged(model, self.name, dataset.train.images.shape[1:], device)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from antisample.loader import TrainingData, to_device
 from antisample.methods.base import MethodConfig, UnlearnContext
-from antisample.models import optimise_for
+from antisample.models import arranged
 from antisample.train import Trainer, TrainingRecipe, train_from_scratch
 
 
@@ -27,5 +27,5 @@ class Retrain:
         images, labels = to_device(context.dataset.train, context.splits.retain, context.device)
         original, dataset = context.original, context.dataset
         model = original.initial.fresh_model(original.name, dataset.n_classes, dataset.channels, context.seed)
-        model = optimise_for(model.to(context.device), context.device)
+        model = arranged(model, original.name, dataset.train.images.shape[1:], context.device)
         return train_from_scratch(model, TrainingData(images, labels, context.normaliser()), config, context.seed)

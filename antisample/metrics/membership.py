@@ -1,8 +1,9 @@
 """Membership inference: can an attacker tell images the model was trained on from images it never saw?
 
 For class forgetting both sides are images of the forgotten classes: members from the training split, non-members
-from validation or test. Compared with retain images the attack would find the class, not the membership. For samples,
-likewise, members are the samples to forget, and non-members unseen images, of each class as many.
+from validation or test, and of several classes as many of each. Compared with retain images, or with another mix of
+classes, the attack would find the class, not the membership. For samples, likewise, members are the samples to
+forget, and non-members unseen images, of each class as many.
 """
 
 from typing import Any, ClassVar
@@ -36,12 +37,13 @@ class Membership:
             return _too_few_samples(dataset, splits)
         problems = []
         unseen = dataset.train if splits.validation_from == "train" else dataset.test
+        members = _of_each_class(dataset.train.labels[splits.forget], splits.forget_classes)
         for what, labels in (
             ("training", dataset.train.labels[splits.forget]),
             ("validation", unseen.labels[splits.validation]),
             ("test", dataset.test.labels[splits.test]),
         ):
-            count = int(np.isin(labels, splits.forget_classes).sum())
+            count = int(np.minimum(members, _of_each_class(labels, splits.forget_classes)).sum())
             if count < _FEWEST:
                 problems.append(
                     f"Membership inference needs at least {_FEWEST} {what} images to forget, but got {count}; "
@@ -78,7 +80,7 @@ def membership_inference(
 
     member: npt.NDArray[Any] = seen.forget_mask(forget_classes)
     other: npt.NDArray[Any] = unseen.forget_mask(forget_classes)
-    if unseen.forget is not None:
+    if unseen.forget is not None or len(forget_classes) > 1:
         member, other = _as_many_of_each_class(seen, unseen, forget_classes, seed)
     return {
         "mia_loss": attack_accuracy(LogisticRegression(), seen.losses[member], unseen.losses[other], seed),
@@ -93,15 +95,22 @@ def _as_many_of_each_class(
 ) -> tuple[IndexArray, IndexArray]:
     """Positions of members and of others, drawn so that both sides have as many images of each class."""
     rng = numpy_stream(seed, "membership classes")
-    forgotten, known = seen.forget_mask(classes), unseen.forget_mask(classes)
+    forgotten = seen.forget_mask(classes)
+    # Where samples are to be forgotten, they stand among the unseen images, too.
+    allowed = ~unseen.forget_mask(classes) if unseen.forget is not None else unseen.forget_mask(classes)
     sides: tuple[list[IndexArray], list[IndexArray]] = ([], [])
     for label in classes:
         members = np.flatnonzero(forgotten & (seen.labels == label))
-        others = np.flatnonzero(~known & (unseen.labels == label))
+        others = np.flatnonzero(allowed & (unseen.labels == label))
         count = min(len(members), len(others))
         for side, positions in zip(sides, (members, others), strict=True):
             side.append(rng.permutation(positions)[:count])
     return np.concatenate(sides[0]), np.concatenate(sides[1])
+
+
+def _of_each_class(labels: IndexArray, classes: tuple[int, ...]) -> IndexArray:
+    """How many of the labels are of each class."""
+    return np.array([(labels == label).sum() for label in classes])
 
 
 def _too_few_samples(dataset: Dataset, splits: Splits) -> list[str]:

@@ -1,14 +1,18 @@
 """Classifiers by name. Adding one is a file beside this one and a line in `_BUILDERS`."""
 
+import hashlib
 import importlib
 import inspect
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import cast
 
 from torch import nn
 
 from antisample.errors import ConfigError
 from antisample.models.allcnn import AllCNN
+from antisample.models.arranged import arranged
 from antisample.models.optimised import optimise_for
 from antisample.models.resnet9 import ResNet9
 from antisample.models.small_cnn import SmallCNN
@@ -49,8 +53,12 @@ def find_builder(name: str) -> ModelBuilder:
         module_name, _, attribute = name.partition(":")
         try:
             builder = getattr(importlib.import_module(module_name), attribute)
-        except (ImportError, AttributeError) as error:
+        except Exception as error:  # whatever a module of the user's may raise
             raise ConfigError(f"`model.name` {name!r} cannot be imported: {error}.") from error
+        if not callable(builder):
+            raise ConfigError(
+                f"`model.name` {name!r} must be a function or class, but is a {type(builder).__name__}."
+            )
         return cast(ModelBuilder, builder)
     by_lower_name = {known.lower(): builder for known, builder in _BUILDERS.items()}
     if name.lower() not in by_lower_name:
@@ -75,12 +83,42 @@ def build_model(name: str, n_classes: int, in_channels: int) -> nn.Module:
         A network that maps float images [n, in_channels, h, w] to logits [n, n_classes].
 
     Raises:
-        ConfigError: If there is no such model, or the builder returned something else.
+        ConfigError: If there is no such model, or the builder raised, or returned something else.
     """
-    model = _call(find_builder(name), name, n_classes, in_channels)
+    builder = find_builder(name)
+    try:
+        model = _call(builder, name, n_classes, in_channels)
+    except ConfigError:
+        raise
+    except Exception as error:  # whatever a builder of the user's may raise
+        raise ConfigError(f"`model.name` {name!r} cannot be built: {type(error).__name__}: {error}") from error
     if not isinstance(model, nn.Module):
         raise ConfigError(f"`model.name` {name!r} must build a torch.nn.Module, but got {type(model).__name__}.")
     return model
+
+
+def code_digest(name: str) -> str | None:
+    """Digest of the code behind a network of the user's own, which may change while names and shapes stay.
+
+    It covers the file of the named module and the one that the builder is defined in, not what they import.
+
+    Args:
+        name: See `find_builder`.
+
+    Returns:
+        Hexadecimal; None for a registered name, whose version is that of this package.
+
+    Raises:
+        ConfigError: If there is no such builder.
+    """
+    if ":" not in name:
+        return None
+    builder = find_builder(name)
+    digest = hashlib.blake2b(digest_size=16)
+    for module_name in dict.fromkeys((name.partition(":")[0], builder.__module__)):
+        file = getattr(sys.modules.get(module_name), "__file__", None)
+        digest.update(Path(file).read_bytes() if file is not None and Path(file).is_file() else b"")
+    return digest.hexdigest()
 
 
 def _call(builder: ModelBuilder, name: str, n_classes: int, in_channels: int) -> object:
@@ -104,4 +142,4 @@ def _call(builder: ModelBuilder, name: str, n_classes: int, in_channels: int) ->
     return builder(n_classes, in_channels)
 
 
-__all__ = ["ModelBuilder", "build_model", "find_builder", "model_names", "optimise_for"]
+__all__ = ["ModelBuilder", "arranged", "build_model", "code_digest", "find_builder", "model_names", "optimise_for"]

@@ -102,7 +102,7 @@ def optimise_for(model: nn.Module, device: torch.device) -> nn.Module:
     convolutions: dict[nn.Module, OptimisedConv2d] = {}
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
-            if type(child) is nn.Conv2d:
+            if isinstance(child, nn.Conv2d) and _is_plain(child):
                 convolutions[child] = _optimised(child)
                 convolutions[child].max_positions = 4 if device.type == "cpu" else 0
                 convolutions[child].min_outputs = (
@@ -134,13 +134,20 @@ def _norms_behind_convolutions(model: nn.Module) -> dict[nn.Module, tuple[nn.Bat
         conv = modules.get(source) if isinstance(source, fx.Node) else None
         if (
             type(norm) is nn.BatchNorm2d
-            and type(conv) is nn.Conv2d
+            and isinstance(conv, nn.Conv2d)
+            and _is_plain(conv)
             and isinstance(source, fx.Node)
             and len(source.users) == calls[norm] == calls[conv] == 1
             and norm.track_running_stats
         ):
             found[norm] = (norm, conv)
     return found
+
+
+def _is_plain(conv: nn.Conv2d) -> bool:
+    """Whether it is nothing but a convolution: no subclass, no hooks, no weight that is computed anew each time."""
+    hooks = conv._forward_hooks or conv._forward_pre_hooks
+    return type(conv) is nn.Conv2d and not hooks and isinstance(conv.weight, nn.Parameter)
 
 
 def _optimised(conv: nn.Conv2d) -> OptimisedConv2d:

@@ -73,7 +73,9 @@ def test_a_file_that_would_execute_code_is_refused_and_does_not_run(tmp_path, mo
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "model.pt"])
-@pytest.mark.parametrize("content", [b"", b"not weights", b"\x80\x00\x00\x00\x00\x00\x00\x00{"])
+@pytest.mark.parametrize(
+    "content", [b"", b"not weights", b"epoch,loss\n1,2\n", b"hello", b"sample", b"\x80\x00\x00\x00\x00\x00\x00\x00{"]
+)
 def test_damaged_files_are_named(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=name):

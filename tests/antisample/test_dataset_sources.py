@@ -583,6 +583,12 @@ class TestParquetRefusals:
         root = write_parquet(tmp_path / "set", rows={17: {"bytes": content, "path": None}})
         assert "train-00000-of-00001.parquet, row 17: cannot be decoded" in refused(root, cache)
 
+    def test_a_damaged_exif_block_names_file_and_row(self, tmp_path: Path, cache: Path) -> None:
+        buffer = io.BytesIO()
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(buffer, "PNG", exif=b"Exif\0\0II*\0")
+        root = write_parquet(tmp_path / "set", rows={17: {"bytes": buffer.getvalue(), "path": None}})
+        assert "train-00000-of-00001.parquet, row 17: cannot be decoded" in refused(root, cache)
+
     @pytest.mark.parametrize("cell", [None, {"bytes": None, "path": "17.png"}])
     def test_an_absent_image_names_file_and_row(self, tmp_path: Path, cache: Path, cell: Any) -> None:
         root = write_parquet(tmp_path / "set", rows={17: cell})

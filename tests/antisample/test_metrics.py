@@ -253,3 +253,12 @@ def test_the_reference_is_trained_once_knows_nothing_of_the_class_and_survives_d
     path.write_bytes(path.read_bytes()[:100])
     third = training.reference(CPU, EvaluationConfig())
     np.testing.assert_array_equal(third.predictions["test"].losses, first.predictions["test"].losses)
+
+
+def test_membership_of_several_classes_does_not_find_their_mix():
+    # Class 0 always has a loss that class 1 never has; members are mostly of class 0, others mostly of class 1.
+    first, second = [0.9, 0.1], [0.6, 0.4]
+    seen = table([first] * 180 + [second] * 20, [0] * 180 + [1] * 20)
+    unseen = table([first] * 20 + [second] * 180, [0] * 20 + [1] * 180)
+    found = membership_inference(seen, unseen, (0, 1), 0)
+    assert all(value == pytest.approx(0.5, abs=0.15) for value in found.values())

@@ -6,7 +6,7 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from antisample.errors import ConfigError
-from antisample.models import build_model, model_names, optimise_for
+from antisample.models import arranged, build_model, model_names, optimise_for
 from antisample.models.activations import InPlaceReLU6
 from antisample.models.optimised import AbsorbedBatchNorm2d, OptimisedConv2d
 
@@ -322,3 +322,61 @@ def test_a_patch_convolution_in_bfloat16_keeps_its_weights_and_gradients_in_floa
     rounded = torch.autograd.grad(out.float().square().sum(), model[0].weight)[0]
     assert rounded.dtype == torch.float32
     assert 0 < (rounded - exact).norm() / exact.norm() < 0.02
+
+
+class Viewing(nn.Module):
+    """Needs its activations to lie as they usually do, as many networks from a tutorial."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 6, 3)
+        self.norm = nn.BatchNorm2d(6)
+        self.head = nn.Linear(6 * 36, 4)
+
+    def forward(self, images):
+        features = self.norm(self.conv(images)).relu()
+        return self.head(features.view(-1, 6 * 36))
+
+
+def normed_weight():
+    return nn.Sequential(torch.nn.utils.weight_norm(nn.Conv2d(1, 4, 8)), nn.Flatten())
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("build", [Viewing, normed_weight, lambda: nn.Sequential(nn.Conv2d(1, 4, 8), nn.Flatten())])
+def test_a_network_of_ones_own_is_rearranged_as_far_as_it_stays_the_same(build):
+    plain = with_statistics(build()).float()
+    images = torch.randn(3, 1, 8, 8)
+    for mode in (False, True):
+        built = build().train(mode)
+        built.load_state_dict(plain.state_dict())
+        made = arranged(built, "mine:build", (1, 8, 8), CPU)
+        assert made.training is mode
+        assert made.state_dict().keys() == plain.state_dict().keys()
+        made(images).sum().backward()
+        assert torch.allclose(made.eval()(images), plain.eval()(images), atol=1e-4) or mode
+
+
+def test_a_convolution_with_a_hook_keeps_it():
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4))
+    seen = []
+    model[0].register_forward_hook(lambda *_: seen.append(1))
+    optimise_for(model, CPU).eval()(torch.randn(2, 1, 8, 8))
+    assert seen == [1]
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("build = {'depth': 3}", "must be a function or class, but is a dict"),
+        ("import antisample.models as build", "must be a function or class, but is a module"),
+        ("build = undefined", "cannot be imported: name 'undefined' is not defined"),
+        ("def build(:", "cannot be imported: "),
+        ("def build(n_classes, in_channels):\n    return [][n_classes]", "cannot be built: IndexError"),
+    ],
+)
+def test_what_cannot_be_built_is_the_users_mistake(tmp_path, code, message):
+    name = f"own_{abs(hash(code))}"
+    (tmp_path / f"{name}.py").write_text(code + "\n")
+    with pytest.raises(ConfigError, match=f"`model.name` '{name}:build' {message}"):
+        build_model(f"{name}:build", 4, 1)

@@ -1,4 +1,5 @@
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
@@ -143,3 +144,16 @@ def test_a_checkpoint_keeps_initial_weights_for_retraining(digits_inputs, tmp_pa
     found = original_model(config, digits_inputs.dataset, digits_inputs.splits, tmp_path, CPU)
     assert found.initial.origin == "weights of start.pth"
     assert found.fingerprint != weights_fingerprint(found.initial.state_dict)
+
+
+def test_code_of_ones_own_that_changes_is_another_model(digits_inputs, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    paths = []
+    for activation in ("ReLU", "Tanh"):
+        code = f"from torch import nn\ndef build(n, c):\n    return nn.Sequential(nn.Flatten(), nn.{activation}())\n"
+        (tmp_path / "changing.py").write_text(code)
+        sys.modules.pop("changing", None)
+        for name in ("changing:build", "changing:Build"):
+            model = MODEL.model_copy(update={"name": name.replace("Build", "build")})
+            paths.append(pretrained_path(model, digits_inputs.dataset, digits_inputs.splits, tmp_path))
+    assert paths[0] == paths[1] != paths[2] == paths[3]

@@ -105,3 +105,19 @@ def test_smaller_subsets_are_nested_in_larger_ones_and_keep_every_class(counts, 
     )
     assert small <= large
     assert set(labels[list(small)]) == set(range(len(counts)))
+
+
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [
+        ([0, 1, 2], "the test split must hold images of the classes to forget, cat"),
+        ([3], "the test split must hold images of other classes than those to forget"),
+        ([], "the test split must hold images, but is empty"),
+    ],
+)
+def test_a_test_split_that_tells_nothing_is_refused(kept, message):
+    whole = dataset()
+    keep = np.isin(whole.test.labels, kept)
+    test = ImageSet(whole.test.images[keep], whole.test.labels[keep])
+    with pytest.raises(ConfigError, match=message):
+        split(data=Dataset("made", whole.train, test, NAMES, "fingerprint"))

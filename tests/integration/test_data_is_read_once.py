@@ -58,4 +58,6 @@ def test_more_trials_read_no_more_data(tmp_path):
     assert found["data"] > 15
     assert [len(run["workers"]) for run in found["runs"]] == [1, 1]
     assert found["read_per_trial"] < found["data"] / 20
+    assert all(use["cache"] < found["data"] / 20 for run in found["runs"] for use in run["workers"])
+    assert all(run["driver"]["cache"] > found["data"] / 2 for run in found["runs"]), "the driver maps it, and tells"
     assert all(use["shared"] > found["data"] / 2 for run in found["runs"] for use in run["workers"])

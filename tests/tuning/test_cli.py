@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from antisample.models import build_model
+from tuning.display import apply_command
 from tuning.study_file import parse_study
 
 
@@ -316,3 +317,33 @@ def test_a_warm_start_from_a_folder_without_a_study_is_refused(call, study_file,
     assert "nothing" in err
     assert "Traceback" not in err
     assert not (tmp_path / "made").exists()
+
+
+def test_the_command_that_applies_a_trial_chooses_as_the_report_did(call, small_study):
+    config = small_study.config
+    assert apply_command(config).count("--select") == 0
+    assert "--trial best --select oracle --out" in apply_command(config, "oracle")
+    code, out, err = call("report", config.directory, "--select", "rule")
+    assert code == 0, err
+    assert "--trial best --select rule --out" in out
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("name: [", "not readable as YAML"), ("", "expected keys and values"), ("- a", "expected keys and values")],
+)
+def test_a_study_file_that_was_spoiled_by_hand_is_an_error(call, tmp_path, content, message):
+    (tmp_path / "study.yaml").write_text(content)
+    for command in ("resume", "report"):
+        code, out, err = call(command, tmp_path)
+        assert (code, message in err, "Traceback" in out + err) == (2, True, False)
+
+
+@pytest.mark.parametrize("option", ["--forget", "--forget-samples"])
+def test_an_empty_request_is_an_error(call, small_study, tmp_path, option):
+    (tmp_path / "none.txt").write_text("")
+    value = "" if option == "--forget" else tmp_path / "none.txt"
+    code, out, err = call(
+        "unlearn", "--study", small_study.config.directory, option, value, "--out", tmp_path / "out"
+    )
+    assert (code, "Traceback" in out + err) == (2, False)

@@ -126,3 +126,16 @@ def test_a_list_of_trials_is_the_callers_own(tmp_path):
 def test_there_are_no_trials_of_an_unknown_study(tmp_path):
     with pytest.raises(KeyError):
         started(tmp_path / "journal.log")._storage.get_all_trials(7)
+
+
+def test_a_journal_that_can_only_be_read_is_opened_as_it_is(tmp_path):
+    path = tmp_path / "journal.log"
+    started(path)
+    path.with_suffix(".lock").unlink()
+    path.with_suffix(".lock").mkdir()  # as where the folder is another user's: the lock cannot be made
+    assert len(optuna.load_study(storage=open_journal(path), study_name="s").trials) == 3
+
+
+def test_a_journal_whose_folder_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"journal.log: cannot be opened \(No such file or directory\)"):
+        open_journal(tmp_path / "gone" / "journal.log")

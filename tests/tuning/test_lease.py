@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 
+import psutil
 import psycopg
 import pytest
 from optuna.trial import TrialState
@@ -167,13 +168,15 @@ def test_an_older_driver_writes_nothing_more(config, make_study, metrics, place)
             lambda: study.report("a", {}),
             lambda: study.complete("a", metrics(0.0, 0.9), {}),
             lambda: study.fail("a", "whatever"),
+            lambda: study.settle("whatever"),
             lambda: study.note("a", 1),
         ):
             with pytest.raises(LeaseLostError, match="another driver has taken over"):
                 write()
         lease.give_back()
         assert place.read().token == newer.token, "what another holds is not given back"
-    assert [record.state for record in make_study(config).records()] == ["RUNNING"]
+    (left,) = make_study(config).optuna_study().trials
+    assert (left.state.name, "error" in left.user_attrs) == ("RUNNING", False)
 
 
 @pytest.mark.integration
@@ -205,3 +208,27 @@ def test_processes_of_a_dead_drivers_ray_session_are_ended(holder):
     orphan.wait(timeout=10)
     assert end_orphans(replace(holder, ray_session=session)) == 0
     assert end_orphans(holder) == 0
+
+
+def test_a_dead_process_that_nobody_has_waited_for_holds_nothing(holder):
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    process = psutil.Process(child.pid)
+    begun = process.create_time()
+    while process.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    assert not replace(holder, pid=child.pid, process_started=begun).is_alive()
+    child.wait()
+
+
+@pytest.mark.integration
+def test_a_database_that_is_not_there_is_said_at_once(config):
+    started = time.monotonic()
+    with pytest.raises(DataError, match="cannot be opened"):
+        lease_place(config.model_copy(update={"storage": "postgresql://me@127.0.0.1:1/db"}))
+    assert time.monotonic() - started < 60
+
+
+def test_missing_packages_for_postgresql_are_named(config, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tuning.lease_table", None)
+    with pytest.raises(DataError, match=r"needs `pip install antisample\[postgresql\]`"):
+        lease_place(config.model_copy(update={"storage": "postgresql://me@127.0.0.1:1/db"}))

@@ -13,6 +13,7 @@ from PIL import Image
 
 from tuning.outcome import find_outcome
 from tuning.report import render_report, write_report
+from tuning.report.figures import hypervolume_histories
 from tuning.report.inside import picture_file
 from tuning.report.timeline import stretches
 from tuning.study import Study
@@ -83,7 +84,7 @@ def metrics_of(rng, forget, retain):
     return values
 
 
-def make_study(directory: Path, trials: int, objectives=None, replicates=1, confirm=False) -> Study:
+def make_study(directory: Path, trials: int, objectives=None, replicates=1, confirm=False, constraints=()) -> Study:
     values = {
         "name": "demo",
         "runs_dir": str(directory),
@@ -96,6 +97,7 @@ def make_study(directory: Path, trials: int, objectives=None, replicates=1, conf
         "n_trials": max(1, trials),
         "max_failures": trials,
         "replicates": replicates,
+        "constraints": list(constraints),
     }
     config = parse_study(values | ({"objectives": objectives} if objectives else {}))
     config.directory.mkdir(parents=True, exist_ok=True)
@@ -358,3 +360,18 @@ def test_of_many_classes_those_to_forget_and_those_with_most_errors_are_drawn(tm
     assert len(names) == 30
     assert {"face 250 (forgotten)", "face 299", "face 7", "face 8"} <= set(names)
     assert "Of 300 classes" in text
+
+
+def test_the_hypervolume_over_time_ends_with_that_of_the_front(tmp_path):
+    front = make_study(tmp_path / "free", 12).front()
+    best = max(record.metrics["validation/retain_accuracy"] for record in front)
+    study = make_study(tmp_path, 12, constraints=[{"metric": "validation/retain_accuracy", "at_least": best}])
+    outcome = find_outcome(study)
+    over_trials, _ = hypervolume_histories(
+        study.records(), study.config.objectives, outcome.reference, study.config.constraints
+    )
+    without, _ = hypervolume_histories(study.records(), study.config.objectives, outcome.reference)
+    volumes = over_trials["data"][0]["y"]
+    assert volumes[-1] == pytest.approx(outcome.hypervolume, rel=1e-3)
+    assert volumes[-1] < without["data"][0]["y"][-1]
+    assert len(volumes) == len(without["data"][0]["y"])

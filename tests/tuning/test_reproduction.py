@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 from antisample.errors import ConfigError
+from tuning.reproduction.config import RETRAIN, ReproductionConfig
 from tuning.reproduction.pictures import draw_class_accuracy, draw_confusion, draw_losses
-from tuning.reproduction.plan import RETRAIN, ReproductionConfig, plan_jobs
+from tuning.reproduction.plan import plan_jobs
+from tuning.reproduction.run import _absolute
 from tuning.reproduction.tables import (
     cells,
     published_result,
@@ -219,3 +221,13 @@ def test_a_picture_shows_a_missing_job_as_a_gap_and_compares_one_request(tmp_pat
     assert np.ma.getmaskarray(shown)[0].all()
     assert not np.ma.getmaskarray(shown)[1].any()
     assert confusion.get_supxlabel().endswith("forgotten: b")
+
+
+def test_workers_read_the_data_set_that_the_driver_reads(parse, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    (tmp_path / "images").mkdir()
+    folders = {"./digits": str(tmp_path / "digits"), "images": str(tmp_path / "images")}
+    for source, sent in {"digits": "digits", **folders}.items():
+        (job, *_) = plan_jobs(parse(data={"source": source}), "digits", tuple("0123456789"))
+        assert _absolute(job).config.data.source == sent

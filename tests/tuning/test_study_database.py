@@ -1,6 +1,7 @@
 """A study in a database whose answers get lost, that others use, too, or that is not there."""
 
 import itertools
+import shutil
 
 import optuna
 import psycopg
@@ -11,8 +12,10 @@ from sqlalchemy.exc import OperationalError
 
 from antisample.errors import ConfigError, DataError
 from tuning.database import patient
-from tuning.directory import note_settings, open_study
+from tuning.directory import check_settings, note_settings, open_study
+from tuning.lease import held_lease, lease_place
 from tuning.storage import remember_id
+from tuning.study import Study
 from tuning.study_file import parse_study
 from tuning.study_view import StudyView
 
@@ -150,3 +153,19 @@ def test_a_directory_goes_on_with_its_own_study_alone(values, driven_study, data
     )
     with pytest.raises(ConfigError, match=r"The study 'other' in the database is another study"):
         driven_study(moved.model_copy(update={"study_name": "other"}))
+
+
+def test_a_start_that_failed_leaves_the_name_free(values, driven_study, tmp_path):
+    first = parse_study(values)
+    place = lease_place(first)
+    first.directory.mkdir()
+    with held_lease(place) as lease:
+        Study(first, lease)  # and then its data could not be read
+    shutil.rmtree(first.directory)
+    one = [{"metric": "validation/forget_accuracy", "direction": "minimize"}]
+    second = driven_study(parse_study({**values, "objectives": one, "seed": 7}))
+    check_settings(second)
+    note_settings(second)
+    assert second.ask("a").number == 0
+    with pytest.raises(ConfigError, match="holds a study with other objectives"):
+        driven_study(first)

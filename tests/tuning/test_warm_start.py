@@ -89,3 +89,38 @@ def test_another_space_and_an_empty_study_are_refused(values, make_study, earlie
     (empty.config.directory / "study.yaml").write_text(empty.config.to_yaml())
     with pytest.raises(ConfigError, match="has no finished trial"):
         take_over(begin({**values, "name": "other"}, make_study, "a"), empty.config.directory)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "nsga2"])
+def test_samplers_know_which_trials_of_elsewhere_kept_the_constraints(values, make_study, metrics, sampler):
+    limited = {
+        **values,
+        "constraints": [{"metric": "validation/retain_accuracy", "at_least": 0.75}],
+        "fixed": {"batchnorm_mode": "eval"},
+    }
+    earlier = make_study(parse_study({**limited, "name": "earlier"}))
+    (earlier.config.directory / "study.yaml").write_text(earlier.config.to_yaml())
+    earlier.note("fingerprints", {"data": "a"})
+    for key, retain in (("a", 0.7), ("b", 0.8)):
+        earlier.ask(key)
+        earlier.complete(key, metrics(0.1, retain), {})
+    study = begin(limited, make_study, "a", sampler=sampler, n_trials=6)
+    take_over(study, earlier.config.directory)
+    shown = study.optuna_study().sampler.learned
+    assert [next(iter(trial.constraints.values())) <= 0 for trial in shown] == [False, True]
+    for key in map(str, range(6)):
+        study.ask(key)
+        study.complete(key, metrics(0.1, 0.8), {})
+    assert study.n_finished() == 6
+
+
+def test_trials_of_elsewhere_without_constraints_are_no_knowledge_where_there_are_some(values, make_study):
+    study = begin(
+        {**values, "constraints": [{"metric": "validation/retain_accuracy", "at_least": 0.75}]},
+        make_study,
+        "a",
+        sampler="random",
+    )
+    params = study.ask("a").params
+    study.learn([{"params": params, "values": [0.1, 0.8]}])
+    assert study.optuna_study().sampler.learned == []

@@ -60,7 +60,12 @@ def run(
     config = on_cluster(config, spec)
     _check_registry(config, register)
     if isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint:
-        words = ["run", "study.yaml", *given("--warm-start", warm_start), *given("--register", register)]
+        words = [
+            "run",
+            "study.yaml",
+            *given("--warm-start", _there(spec, warm_start)),
+            *given("--register", register),
+        ]
         send(spec, words, {"study.yaml": config.to_yaml()}, as_json, quiet)
     if isinstance(spec, SubmittedCluster):
         submit_study(spec, study_job(config, warm_start, register), as_json)
@@ -72,7 +77,7 @@ def resume(directory: Path, register: str | None, cluster: Path | None, as_json:
     """Continues the study in a directory and prints its outcome."""
     spec = load_cluster(cluster) if cluster is not None else LOCAL
     if isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint:
-        send(spec, ["resume", str(directory), *given("--register", register)], {}, as_json, quiet)
+        send(spec, ["resume", str(_there(spec, directory)), *given("--register", register)], {}, as_json, quiet)
     if isinstance(spec, SubmittedCluster):
         place = spec.shared_dir / directory
         submit_study(spec, StudyJob(directory.name, place, None, home=Path.cwd(), register=register), as_json)
@@ -80,6 +85,11 @@ def resume(directory: Path, register: str | None, cluster: Path | None, as_json:
         config = open_study(directory).config
         _check_registry(config, register)
         _search(config, spec, as_json, quiet, register=register)
+
+
+def _there(spec: ExistingCluster, directory: Path | None) -> Path | None:
+    """The folder of a study on the cluster, where a job stands in a folder of its own."""
+    return spec.shared_dir / directory if directory is not None else None
 
 
 def report(directory: Path, select: str | None, as_json: bool) -> None:
@@ -90,7 +100,7 @@ def report(directory: Path, select: str | None, as_json: bool) -> None:
     if as_json:
         print_json(outcome.to_json())
     else:
-        print_outcome(output(), outcome, study.config)
+        print_outcome(output(), outcome, study.config, select=select)
 
 
 def _search(

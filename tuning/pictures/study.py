@@ -60,7 +60,7 @@ def _draw_front(study: StudyView, outcome: Outcome, done: list[TrialRecord], pat
 
 
 def _draw_hypervolume(study: StudyView, outcome: Outcome, done: list[TrialRecord], path: Path) -> None:
-    over_trials, _ = hypervolume_histories(done, study.config.objectives, outcome.reference)
+    over_trials, _ = hypervolume_histories(done, study.config.objectives, outcome.reference, study.config.constraints)
     volumes = over_trials["data"][0]["y"]
     figure = new_figure(6, 3.5)
     axes = figure.add_subplot()

@@ -4,8 +4,8 @@ import html
 from collections.abc import Iterable
 from typing import Any
 
-from tuning.front import minimised
-from tuning.objectives import Objective, minimised_point
+from tuning.front import front_of, minimised
+from tuning.objectives import Constraint, Objective, minimised_point
 from tuning.outcome import Outcome
 from tuning.pareto import Point, dominates, hypervolume
 from tuning.records import TrialRecord
@@ -62,7 +62,10 @@ def pareto(records: list[TrialRecord], outcome: Outcome, objectives: tuple[Objec
 
 
 def hypervolume_histories(
-    records: list[TrialRecord], objectives: tuple[Objective, ...], reference: tuple[float, ...]
+    records: list[TrialRecord],
+    objectives: tuple[Objective, ...],
+    reference: tuple[float, ...],
+    constraints: tuple[Constraint, ...] = (),
 ) -> tuple[Figure, Figure]:
     """Hypervolume of the front after each finished trial, over trials and over seconds; for up to two objectives."""
     corner = minimised_point(reference, objectives)
@@ -71,11 +74,12 @@ def hypervolume_histories(
     finished = sorted(completed(records), key=lambda r: (r.finished_ms or 0, r.number))
     for record in finished:
         point = minimised(record, objectives)
-        if point not in front and not any(dominates(other, point) for other in front):
+        allowed = bool(front_of([record], objectives, constraints))
+        if allowed and point not in front and not any(dominates(other, point) for other in front):
             front = [other for other in front if not dominates(point, other)] + [point]
             volumes.append(hypervolume(front, corner))
         else:
-            volumes.append(volumes[-1])
+            volumes.append(volumes[-1] if volumes else 0.0)
     begun_ms = min(record.started_ms for record in records)
     seconds = [short(((r.finished_ms or begun_ms) - begun_ms) / 1000) for r in finished]
     up = {"title": {"text": "hypervolume"}, "rangemode": "tozero"}

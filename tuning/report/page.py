@@ -95,7 +95,9 @@ def _figures(
     if len(objectives) > 2:
         reasons = ["The hypervolume over time is drawn for at most two objectives."]
     else:
-        over_trials, over_seconds = figures.hypervolume_histories(records, objectives, outcome.reference)
+        over_trials, over_seconds = figures.hypervolume_histories(
+            records, objectives, outcome.reference, study.config.constraints
+        )
         history += [("Hypervolume over trials", over_trials), ("Hypervolume over seconds", over_seconds)]
     for at, objective in enumerate(objectives):
         history.append(

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuning.display import shown_path
-from tuning.reproduction.plan import ReproductionConfig
+from tuning.reproduction.config import ReproductionConfig
 from tuning.reproduction.run import ReproductionOutcome
 from tuning.reproduction.tables import Row, cells
 

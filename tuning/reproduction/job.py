@@ -10,13 +10,15 @@ import torch
 from ray.util.queue import Queue
 
 import antisample
+from antisample.determinism import deterministic
 from antisample.device import choose_device, describe_device
 from antisample.errors import AntisampleError
 from antisample.files import whole_file
 from antisample.metrics import RetrainedReference, Subject
 from antisample.reference import ReferenceTraining
 from antisample.unlearning import UnlearnInputs, evaluate_finished, load_inputs, subject_of, unlearn
-from tuning.reproduction.plan import ORIGINAL, RETRAIN, Job, without_reference
+from tuning.reproduction.config import RETRAIN
+from tuning.reproduction.plan import ORIGINAL, Job, without_reference
 
 
 def load_reference(job: Job, threads: int, told: Queue) -> RetrainedReference:
@@ -27,10 +29,10 @@ def load_reference(job: Job, threads: int, told: Queue) -> RetrainedReference:
         threads: Threads of torch.
         told: Gets the classes, the epoch, the number of epochs and the loss after each epoch of training.
     """
-    torch.set_num_threads(threads)
-    return _training(job, _inputs(job)).reference(
-        choose_device(job.config.device), job.config.evaluation, lambda *epoch: told.put((job.classes, *epoch))
-    )
+    with deterministic(threads):
+        return _training(job, _inputs(job)).reference(
+            choose_device(job.config.device), job.config.evaluation, lambda *epoch: told.put((job.classes, *epoch))
+        )
 
 
 def do_job(job: Job, path: Path, threads: int, reference: RetrainedReference | None) -> dict[str, Any]:
@@ -45,10 +47,10 @@ def do_job(job: Job, path: Path, threads: int, reference: RetrainedReference | N
     Returns:
         The result; one with `error` is not written, so that it is tried again next time.
     """
-    torch.set_num_threads(threads)
     started = time.perf_counter()
     try:
-        content = _measure(job, reference)
+        with deterministic(threads):
+            content = _measure(job, reference)
     except AntisampleError as error:
         return {"label": job.label, "classes": job.classes, "error": f"{type(error).__name__}: {error}"}
     content |= {

@@ -1,8 +1,9 @@
 """Everything a reproduction leaves in its folder besides the results of its jobs."""
 
 from antisample.files import whole_file
+from tuning.reproduction.config import ReproductionConfig
 from tuning.reproduction.pictures import draw_anti_samples, draw_class_accuracy, draw_confusion, draw_losses
-from tuning.reproduction.plan import ReproductionConfig, plan_jobs
+from tuning.reproduction.plan import plan_jobs
 from tuning.reproduction.run import ReproductionOutcome
 from tuning.reproduction.tables import Row, summarise_results, to_csv, to_latex, to_long_csv, to_markdown
 

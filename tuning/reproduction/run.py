@@ -12,7 +12,7 @@ from typing import Any
 import ray
 from ray.util.queue import Queue
 
-from antisample.datasets import load_dataset
+from antisample.datasets import is_registered, load_dataset
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError
 from antisample.files import check_writable
@@ -21,8 +21,9 @@ from antisample.splits import make_splits
 from antisample.types import Dataset
 from antisample.unlearning import UnlearnInputs, load_inputs
 from tuning.progress import Progress
+from tuning.reproduction.config import RETRAIN, ReproductionConfig
 from tuning.reproduction.job import do_job, load_reference
-from tuning.reproduction.plan import RETRAIN, Job, ReproductionConfig, plan_jobs, without_reference
+from tuning.reproduction.plan import Job, plan_jobs, without_reference
 from tuning.resources import this_machine
 
 _POLL_S = 5.0
@@ -179,7 +180,7 @@ def _absolute(job: Job) -> Job:
     source = Path(data.source).expanduser()
     new_data = data.model_copy(
         update={
-            "source": str(source.resolve()) if source.exists() else data.source,
+            "source": data.source if is_registered(data.source) or not source.exists() else str(source.resolve()),
             "root": data.root.resolve() if data.root is not None else None,
             "cache_dir": data.cache_dir if isinstance(data.cache_dir, str) else data.cache_dir.resolve(),
         }

@@ -8,6 +8,8 @@ from torch import nn
 
 from antisample.models.optimised import optimise_for
 
+_TOLERANCE = 1e-2  # of the largest answer; products on GPUs are rounded to 10 bits
+
 
 def arranged(model: nn.Module, name: str, image_shape: Sequence[int], device: torch.device) -> nn.Module:
     """Moves a network to a device and arranges it for speed, see `optimise_for`.
@@ -32,7 +34,8 @@ def arranged(model: nn.Module, name: str, image_shape: Sequence[int], device: to
     try:
         quick = optimise_for(copy.deepcopy(model), device)
         with torch.no_grad():
-            same = torch.allclose(quick.eval()(images), model.eval()(images), rtol=1e-3, atol=1e-3)
+            ours, usual = quick.eval()(images), model.eval()(images)
+        same = bool((ours - usual).abs().max() <= _TOLERANCE * usual.abs().max())
     except Exception:  # whatever a network of the user's may raise
         same = False
     finally:

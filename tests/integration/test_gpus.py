@@ -6,10 +6,12 @@ import time
 
 import overhead_trials
 import pytest
+import ray
 from overhead_trials import StudyTrial, study_config
 from ray import cloudpickle
 
 from cluster import local_ray
+from tuning.gpu_sharing import packed
 from tuning.machines import live_slots, machines
 from tuning.resources import Machine, WorkerShare
 from tuning.search import search
@@ -51,3 +53,13 @@ def test_two_trials_share_each_gpu_and_none_sees_another_one(tmp_path):
         middle = (trial["begun"] + trial["ended"]) / 2
         sharing = [o for o in trials if o["gpu"] == trial["gpu"] and o["begun"] <= middle <= o["ended"]]
         assert len(sharing) <= 2
+
+
+def test_memory_that_was_measured_on_another_gpu_is_measured_again(tmp_path):
+    config = study_config(tmp_path, 4, "none", "random")
+    config.directory.mkdir(parents=True)
+    with local_ray(num_cpus=1, num_gpus=1):
+        study, whole = Study(config), WorkerShare(1, 1)
+        study.note("trial_gpu_memory", [2**30, 80 * 2**30])
+        assert packed(study, ray.put(()), whole) == whole
+    assert study.noted("trial_gpu_memory") is None, "there is no GPU here, so none could be measured"

@@ -59,8 +59,9 @@ def open_optuna_study(config: StudyConfig, token: str = "") -> tuple[optuna.Stud
         "space": config.search_space().fingerprint(),
     }
     kept_facts = {fact: study.user_attrs.get(fact, value) for fact, value in mine.items()}
-    if kept_facts != mine and token and study.user_attrs.get("id") is None and not study.get_trials(deepcopy=False):
-        # Left by a start that failed, whose directory is gone: nothing was begun.
+    begun = study.user_attrs.get("original") is not None or study.get_trials(deepcopy=False)
+    if kept_facts != mine and token and known_id is None and not begun:
+        # Left by a start that failed, whose directory is gone.
         optuna.delete_study(study_name=name, storage=storage)
         study = _open(storage, name, directions, known_id, config.directory, where)
     for fact, value in mine.items():

@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--workers", default="2,16,256", help="trials under way, for the controller")
     parser.add_argument("--most", type=int, default=max(SIZES), help="trials of the largest study")
     parser.add_argument("--delivered", type=int, default=500, help="trials that are delivered to MLflow")
-    parser.add_argument("--ray", default="2x100,2x1000,8x1000", help="workers x trials, on a real Ray")
+    parser.add_argument("--ray", default="2x100,2x1000,2x10000,8x1000", help="workers x trials, on a real Ray")
     parser.add_argument("--part", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)

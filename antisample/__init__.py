@@ -7,8 +7,9 @@ from antisample.errors import AntisampleError, ConfigError, DataError, DivergedE
 
 if TYPE_CHECKING:
     from antisample.config import DataConfig, ModelConfig, UnlearnConfig
+    from antisample.forget_request import ForgetRequest
     from antisample.metrics import evaluate
-    from antisample.splits import ForgetRequest, SplitConfig
+    from antisample.splits import SplitConfig
     from antisample.types import Dataset, Splits, StepReport, UnlearnMetrics
     from antisample.unlearning import Unlearning, UnlearnInputs, load_inputs, subject_of, unlearn
 
@@ -17,7 +18,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "config": ("DataConfig", "ModelConfig", "UnlearnConfig"),
     "metrics": ("evaluate",),
-    "splits": ("ForgetRequest", "SplitConfig"),
+    "forget_request": ("ForgetRequest",),
+    "splits": ("SplitConfig",),
     "types": ("Dataset", "Splits", "StepReport", "UnlearnMetrics"),
     "unlearning": ("UnlearnInputs", "Unlearning", "load_inputs", "subject_of", "unlearn"),
 }

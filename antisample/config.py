@@ -8,10 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from antisample.device import Precision
 from antisample.errors import ConfigError
 from antisample.file_store import checked_place, is_object_store
+from antisample.forget_request import ForgetRequest
 from antisample.methods import AntiSampleConfig, AnyMethodConfig
 from antisample.metrics import IMAGES_A_PASS, EvaluationConfig
 from antisample.models.imagenet import IMAGENET_MODELS, has_imagenet_weights
-from antisample.splits import ForgetRequest, SplitConfig
+from antisample.splits import SplitConfig
 from antisample.train import TrainingRecipe
 
 

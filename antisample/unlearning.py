@@ -11,13 +11,14 @@ from antisample.config import UnlearnConfig
 from antisample.datasets import load_dataset, training_files
 from antisample.device import choose_device
 from antisample.errors import ConfigError
+from antisample.forget_request import ForgetRequest
 from antisample.kept_predictions import kept_predictions
 from antisample.methods import OriginalModel, UnlearnContext, find_method
 from antisample.metrics import PARTS, RetrainedReference, Subject, check_families, evaluate
 from antisample.neighbour_table import NeighbourTable, neighbour_tables
 from antisample.pretrain import original_model
 from antisample.reference import ReferenceTraining
-from antisample.splits import ForgetRequest, make_splits
+from antisample.splits import make_splits
 from antisample.train import EpochListener
 from antisample.types import Dataset, Splits, StepReport, UnlearnMetrics
 

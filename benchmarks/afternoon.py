@@ -21,8 +21,9 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from antisample.datasets import load_dataset
+from antisample.forget_request import ForgetRequest
 from antisample.models import build_model
-from antisample.splits import ForgetRequest, SplitConfig, make_splits
+from antisample.splits import SplitConfig, make_splits
 from antisample.types import ImageSet, IndexArray
 
 EPS, BATCH = 0.01, 128

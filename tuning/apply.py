@@ -21,8 +21,8 @@ from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError
 from antisample.export import ExportError, ExportFormat
 from antisample.files import check_writable
+from antisample.forget_request import ForgetRequest
 from antisample.metrics.retrained import reference_values
-from antisample.splits import ForgetRequest
 from antisample.types import StepReport, UnlearnMetrics
 from antisample.unlearning import UnlearnInputs, evaluate_finished, load_inputs, unlearn
 from tuning.display import shown_path

@@ -10,10 +10,11 @@ from antisample.config import DataConfig, ModelConfig, UnlearnConfig
 from antisample.device import Precision
 from antisample.errors import ConfigError
 from antisample.file_store import Place
+from antisample.forget_request import ForgetRequest
 from antisample.methods import find_method, method_names
 from antisample.metrics import EvaluationConfig, metric_names
 from antisample.seeds import derive
-from antisample.splits import ForgetRequest, SplitConfig
+from antisample.splits import SplitConfig
 from search_spaces import SearchSpace, Value
 from tuning.choice import SelectionConfig
 from tuning.database_address import database_problem, without_password

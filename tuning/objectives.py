@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
+from antisample.forget_request import ForgetRequest
 from antisample.metrics import metric_names
-from antisample.splits import ForgetRequest
 
 ELAPSED = "elapsed_s"
 

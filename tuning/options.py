@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from antisample.config import UnlearnConfig, validation_problems
 from antisample.errors import ConfigError
-from antisample.splits import ForgetRequest
+from antisample.forget_request import ForgetRequest
 from search_spaces import published_set
 from tuning.config import StudyConfig
 from tuning.reproduction.config import ReproductionConfig

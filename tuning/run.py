@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from tuning.tracking import MlflowView
 
 _WANTED_AT_THE_END = ("tuning.tracking.packing", "torch._dynamo", "tuning.pictures.study")
-"""Modules that take seconds to import, which is better done beside trials than after them."""
+"""Modules for the exported model and the pictures; they take seconds to import, better beside trials than after."""
 
 Launch = Callable[[], AbstractContextManager[None]]
 
@@ -183,11 +183,12 @@ def _tracker(study: Study) -> Tracker | None:
     if uri is None:
         return None
     facts = StudyFacts.of(study)
+    ahead = _WANTED_AT_THE_END if study.config.log_model and not study.is_over() else ()
 
     def open_view() -> "MlflowView":
         from tuning.tracking import MlflowView  # noqa: PLC0415  (imports MLflow)
 
-        for module in _WANTED_AT_THE_END:
+        for module in ahead:
             import_module(module)
         return MlflowView(facts, uri)
 

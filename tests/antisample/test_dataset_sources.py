@@ -4,6 +4,7 @@ import io
 import json
 import pickle
 import struct
+from abc import ABC, abstractmethod
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -50,16 +51,16 @@ def is_mapped(array: np.ndarray[Any, Any]) -> bool:
     return False
 
 
-class DatasetConformance:
+class DatasetConformance(ABC):
     """Subclass it for a new loader and give it files to read."""
 
     channels = 3
     size = 8
     names: tuple[str, ...] = tuple(str(label) for label in range(N_CLASSES))
 
+    @abstractmethod
     def source(self, tmp_path: Path, changed: bool) -> tuple[str, Path | None]:
         """Writes small files and returns `source` and `root`; with `changed`, one training pixel differs."""
-        raise NotImplementedError
 
     @pytest.fixture(autouse=True)
     def _official_sums(self, monkeypatch: pytest.MonkeyPatch) -> None:

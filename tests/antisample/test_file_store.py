@@ -15,11 +15,7 @@ from antisample.saved_state import _digest, pack_state, unpack_state
 
 
 class FileStoreSuite:
-    """A new store subclasses this and overrides `store` with an empty one."""
-
-    @pytest.fixture
-    def store(self):
-        raise NotImplementedError
+    """A new store subclasses this and adds the fixture `store`, an empty one."""
 
     def test_what_was_written_is_read(self, store):
         store.write("models/a.bin", b"first")
@@ -104,11 +100,7 @@ class TestFolder(FileStoreSuite):
 
 
 class ObjectStoreSuite(FileStoreSuite):
-    """A new object store subclasses this and overrides `server` with one that holds the bucket `studies`."""
-
-    @pytest.fixture
-    def server(self):
-        raise NotImplementedError
+    """A new object store subclasses this and adds the fixture `server`, one that holds the bucket `studies`."""
 
     @pytest.fixture
     def store(self, server, request):

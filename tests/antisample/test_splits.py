@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antisample.errors import ConfigError
-from antisample.splits import ForgetRequest, SplitConfig, forget_classes, make_splits, stratified_subset
+from antisample.forget_request import ForgetRequest, forget_classes
+from antisample.splits import SplitConfig, make_splits, stratified_subset
 from antisample.types import Dataset, ImageSet
 
 NAMES = ("plane", "car", "bird", "cat")

@@ -3,7 +3,7 @@
 import pytest
 
 from antisample.errors import DataError
-from antisample.splits import ForgetRequest
+from antisample.forget_request import ForgetRequest
 from tuning.apply import apply_config, trial_config
 from tuning.progress import Progress
 from tuning.study_file import parse_study

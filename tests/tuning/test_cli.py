@@ -347,3 +347,19 @@ def test_an_empty_request_is_an_error(call, small_study, tmp_path, option):
         "unlearn", "--study", small_study.config.directory, option, value, "--out", tmp_path / "out"
     )
     assert (code, "Traceback" in out + err) == (2, False)
+
+
+def test_a_jobs_endpoint_is_told_where_studies_are_on_the_cluster(call, tmp_path, monkeypatch):
+    sent = []
+
+    def send(_spec, words, *_):
+        sent.append(words)
+        raise SystemExit(0)
+
+    monkeypatch.setattr("tuning.commands.studies.send", send)
+    cluster = tmp_path / "cluster.yaml"
+    cluster.write_text("launcher: existing\naddress: http://127.0.0.1:8265\nshared_dir: /shared\n")
+    call("resume", "runs/demo", "--cluster", cluster)
+    call("run", "studies/demo.yaml", "--warm-start", "runs/old", "--cluster", cluster)
+    assert sent[0][:2] == ["resume", "/shared/runs/demo"]
+    assert sent[1][2:4] == ["--warm-start", "/shared/runs/old"]

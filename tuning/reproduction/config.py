@@ -8,11 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from antisample.config import DataConfig, ModelConfig, validation_problems
 from antisample.errors import ConfigError
+from antisample.forget_request import ForgetRequest, forget_classes
 from antisample.methods import find_method, method_names
 from antisample.metrics import EvaluationConfig
 from antisample.models import find_builder
 from antisample.seeds import numpy_stream
-from antisample.splits import ForgetRequest, SplitConfig, forget_classes
+from antisample.splits import SplitConfig
 from search_spaces import SpaceError, published_set
 from tuning.resources import GpuShare, WorkerShare, this_machine
 

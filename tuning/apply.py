@@ -96,12 +96,12 @@ def trial_config(
     Returns:
         The configuration, and where it comes from.
     """
-    known = [known.in_words() for known in study.config.forget]
-    position = known.index(request.in_words()) if request.in_words() in known else 0
-    fingerprints = _fingerprints(study, position) if request.in_words() in known else {}
+    requests = study.config.forget
+    position = requests.index(request) if request in requests else 0
+    fingerprints = _fingerprints(study, position) if request in requests else {}
     config = study.config.unlearn_config(record.params, record.seeds[position], position)
     config = config.with_batches_halved(record.batch_halvings).model_copy(update={"forget": request})
-    spread, over = _known_spread(study, record) if known == [request.in_words()] else ({}, "")
+    spread, over = _known_spread(study, record) if requests == (request,) else ({}, "")
     origin: dict[str, str | int] = {"study": study.config.name, "trial": record.number, "trial from": record.origin}
     return config, Provenance(command, origin, spread, over, study.config.directory, fingerprints)
 

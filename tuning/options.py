@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from antisample.class_names import split_names
 from antisample.config import UnlearnConfig, validation_problems
 from antisample.errors import ConfigError
 from antisample.forget_request import ForgetRequest
@@ -55,7 +56,7 @@ def direct_config(options: dict[str, Any]) -> tuple[UnlearnConfig, dict[str, Any
         raise ConfigError(missing)
     values = {**_task(options, model_name, dataset), "method": method, "seed": options["seed"]}
     for override in options["overrides"] or []:
-        override_value(values, override)
+        override_value(values, override, UnlearnConfig)
     return UnlearnConfig.parse(values), origin
 
 
@@ -85,7 +86,7 @@ def study_of_flags(options: dict[str, Any]) -> StudyConfig:
     name = f"{re.split('[.:]', options['model'])[-1]}-{source}-forget-{forgotten}"
     values["name"] = re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("._-")
     for override in options["overrides"] or []:
-        override_value(values, override)
+        override_value(values, override, StudyConfig)
     return parse_study(values)
 
 
@@ -146,10 +147,10 @@ def reproduction_config(options: dict[str, Any]) -> ReproductionConfig:
         "seed": options["seed"],
     }
     if options["classes"] not in (None, "all"):
-        values["classes"] = _listed(options["classes"])
+        values["classes"] = split_names(options["classes"])
     values["all_classes"] = options["classes"] == "all"
     for override in options["overrides"] or []:
-        override_value(values, override)
+        override_value(values, override, ReproductionConfig)
     return ReproductionConfig.parse(values)
 
 
@@ -195,7 +196,7 @@ def _forget(forget: list[str] | None, samples: Path | None) -> dict[str, Any]:
     return (
         {"samples": samples}
         if samples is not None
-        else {"classes": [c for text in forget or () for c in _listed(text)]}
+        else {"classes": [c for text in forget or () for c in split_names(text)]}
     )
 
 

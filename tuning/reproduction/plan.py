@@ -37,6 +37,7 @@ class Job:
             inputs: Fingerprints of what the configuration merely points to: data, original model, initial weights.
         """
         content = self.config.model_dump(mode="json", exclude={"data": {"cache_dir", "root", "download"}})
+        content["forget"] = {"classes": list(self.classes)}  # as it stood in the digest when requests held labels
         text = json.dumps([self.label, content, self.reference_seed, inputs], sort_keys=True)
         digest = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
         label = self.label.replace("/", "-")
@@ -76,7 +77,7 @@ def plan_jobs(config: ReproductionConfig, dataset_name: str, class_names: tuple[
                         "data": config.data,
                         "split": config.split,
                         "model": config.model,
-                        "forget": {"classes": classes},
+                        "forget": {"classes": [class_names[label] for label in classes]},
                         "method": method,
                         "seed": derive(config.seed, "repetition", index) % 2**31,
                         "device": config.device,

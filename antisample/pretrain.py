@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from torch import nn
 
 from antisample.cache import Cache
 from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, weights_fingerprint
@@ -14,11 +16,19 @@ from antisample.config import ModelConfig
 from antisample.errors import ConfigError
 from antisample.loader import Normaliser, TrainingData, to_device
 from antisample.methods.base import OriginalModel
+from antisample.metrics.predictions import predict
 from antisample.models import arranged, build_model, code_digest
 from antisample.models.initial_weights import InitialWeights, find_initial_weights
+from antisample.normalisation import (
+    MOST_IMAGES,
+    decided_normalisation,
+    in_words,
+    pixel_statistics,
+    usual_normalisation,
+)
 from antisample.train import EpochListener, train_from_scratch, train_resumably
 from antisample.trained_models import find_or_train
-from antisample.types import Dataset, ImageSet, Preprocessing, Splits
+from antisample.types import Dataset, Preprocessing, Splits
 
 _CACHE_VERSION = 1
 
@@ -49,7 +59,8 @@ def original_model(
         The original model.
 
     Raises:
-        ConfigError: If preprocessing and channels do not fit, or there are no such initial weights.
+        ConfigError: If preprocessing and channels do not fit, or there are no such initial weights; or if the
+            checkpoint states no normalisation, and the usual ones do not differ enough.
         DataError: If the checkpoint or the initial weights cannot be used.
         DivergedError: If training diverged.
         StorageError: If the cache is an object store and cannot be asked.
@@ -58,11 +69,12 @@ def original_model(
     _check_answers(config.name, dataset)
     if config.checkpoint is not None:
         checkpoint = load_checkpoint(config.checkpoint)
-        return _from_checkpoint(checkpoint, config, dataset, str(config.checkpoint), initial)
+        return _from_checkpoint(checkpoint, config, dataset, splits, device, str(config.checkpoint), initial)
     path = pretrained_path(config, dataset, splits, cache_dir, initial)
 
     def load(checkpoint: Checkpoint) -> OriginalModel:
-        return _from_checkpoint(checkpoint, config, dataset, str(path), _as_recorded(initial, checkpoint))
+        started = _as_recorded(initial, checkpoint)
+        return _from_checkpoint(checkpoint, config, dataset, splits, device, str(path), started)
 
     def train() -> Checkpoint:
         return _train(config, dataset, splits, device, path.with_suffix(".partial"), on_epoch, initial)
@@ -91,25 +103,14 @@ def pretrained_path(
         "preprocessing": [config.mean, config.std],
         "recipe": config.recipe.model_dump(),
     }
+    if config.normalisation is not None:
+        key["normalisation"] = config.normalisation
     if (code := code_digest(config.name)) is not None:
         key["code"] = code
     if initial.state_dict is not None:
         key["initial_weights"] = weights_fingerprint(initial.state_dict)
     digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=12).hexdigest()
     return Cache.at(cache_dir).folder / "models" / f"{config.name.replace(':', '.').lower()}-{digest}.safetensors"
-
-
-def pixel_statistics(images: ImageSet) -> Preprocessing:
-    """Mean and standard deviation of each channel, of pixels scaled to [0, 1]; exact, from the counts of levels."""
-    levels = np.arange(256) / 255
-    mean, std = [], []
-    for channel in range(images.images.shape[1]):
-        counts = np.bincount(images.images[:, channel].ravel(), minlength=256)
-        average = float((counts * levels).sum() / counts.sum())
-        spread = float(np.sqrt((counts * (levels - average) ** 2).sum() / counts.sum()))
-        mean.append(average)
-        std.append(spread or 1.0)
-    return Preprocessing(tuple(mean), tuple(std))
 
 
 def _train_positions(splits: Splits) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -125,7 +126,7 @@ def _train(
     on_epoch: EpochListener | None,
     initial: InitialWeights,
 ) -> Checkpoint:
-    preprocessing = _configured(config) or pixel_statistics(dataset.train)
+    preprocessing = _configured(config, dataset) or pixel_statistics(dataset.train)
     _check_channels(preprocessing, dataset, "`model.mean`")
     images, labels = to_device(dataset.train, _train_positions(splits), device)
     model = initial.fresh_model(config.name, dataset.n_classes, dataset.channels, config.recipe.seed)
@@ -152,16 +153,48 @@ def _as_recorded(initial: InitialWeights, checkpoint: Checkpoint) -> InitialWeig
 
 
 def _from_checkpoint(
-    checkpoint: Checkpoint, config: ModelConfig, dataset: Dataset, source: str, initial: InitialWeights
+    checkpoint: Checkpoint,
+    config: ModelConfig,
+    dataset: Dataset,
+    splits: Splits,
+    device: torch.device,
+    source: str,
+    initial: InitialWeights,
 ) -> OriginalModel:
-    preprocessing = _configured(config) or checkpoint.preprocessing() or pixel_statistics(dataset.train)
+    model = build_model(config.name, dataset.n_classes, dataset.channels)
+    load_weights(model, checkpoint.state_dict, source)
+    preprocessing = _configured(config, dataset) or checkpoint.preprocessing()
+    notes: tuple[str, ...] = ()
+    if preprocessing is None:
+        preprocessing, notes = _tried(model, config, dataset, splits, device, source)
     _check_channels(preprocessing, dataset, source)
-    load_weights(build_model(config.name, dataset.n_classes, dataset.channels), checkpoint.state_dict, source)
     fingerprint = weights_fingerprint(checkpoint.state_dict)
-    return OriginalModel(config.name, checkpoint.state_dict, preprocessing, fingerprint, initial)
+    return OriginalModel(config.name, checkpoint.state_dict, preprocessing, fingerprint, initial, notes)
 
 
-def _configured(config: ModelConfig) -> Preprocessing | None:
+def _tried(
+    model: nn.Module, config: ModelConfig, dataset: Dataset, splits: Splits, device: torch.device, source: str
+) -> tuple[Preprocessing, tuple[str, ...]]:
+    """The usual normalisation under which the model recognises most, and a sentence that says so."""
+    images = dataset.train if splits.validation_from == "train" else dataset.test
+    some = np.linspace(0, len(splits.validation) - 1, min(MOST_IMAGES, len(splits.validation)))
+    positions = splits.validation[some.astype(np.int64)]
+    quick = arranged(model, config.name, images.images.shape[1:], device)
+
+    def correct(preprocessing: Preprocessing) -> npt.NDArray[np.bool_]:
+        return predict(quick, images, positions, Normaliser(preprocessing, device), device, 100).correct()
+
+    name, accuracy = decided_normalisation(dataset, correct, source)
+    note = (
+        f"{source} says nothing of the normalisation that the model expects; {in_words(name)} (`{name}`) were taken, "
+        f"since the model recognises most images so ({accuracy:.1%} of {len(positions)})."
+    )
+    return usual_normalisation(name, dataset), (note,)
+
+
+def _configured(config: ModelConfig, dataset: Dataset) -> Preprocessing | None:
+    if config.normalisation is not None:
+        return usual_normalisation(config.normalisation, dataset)
     return Preprocessing(config.mean, config.std) if config.mean is not None and config.std is not None else None
 
 

@@ -1,5 +1,7 @@
 """YAML in which no key stands twice; launchers import no sibling, so this is as in `search_spaces`."""
 
+from typing import Any
+
 import yaml
 
 
@@ -10,7 +12,7 @@ class DuplicateKeyError(yaml.YAMLError):
 class UniqueKeyLoader(yaml.SafeLoader):
     """PyYAML's safe loader, which also refuses keys that stand twice."""
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """Composes a mapping.
 
         Raises:

@@ -122,6 +122,8 @@ def check_settings(study: StudyView) -> None:
 
 def _differences(before: StudyConfig, now: StudyConfig, but_for: set[str]) -> list[str]:
     old, new = (yaml.safe_load(study.to_yaml()) for study in (before, now))
+    for values in (old, new):
+        values["model"].pop("accept_original")  # says nothing about what is searched
     other = [key for key in new if key not in but_for and old.get(key) != new[key]]
     return [f"`{key}` was {old.get(key)!r} and is now {new[key]!r}." for key in other]
 

@@ -1,10 +1,11 @@
 """From the flags of `unlearn` and `reproduce` to their configurations."""
 
+import json
 import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -12,11 +13,14 @@ from antisample.class_names import split_names
 from antisample.config import UnlearnConfig, validation_problems
 from antisample.errors import ConfigError
 from antisample.forget_request import ForgetRequest
+from antisample.normalisation import NORMALISATIONS
 from search_spaces import published_set
 from tuning.config import StudyConfig
 from tuning.reproduction.config import ReproductionConfig
 from tuning.study_file import override_value, parse_study
 from tuning.tracking_address import tracking_problem
+
+_Config = TypeVar("_Config", StudyConfig, UnlearnConfig)
 
 
 def direct_config(options: dict[str, Any]) -> tuple[UnlearnConfig, dict[str, Any]]:
@@ -102,7 +106,8 @@ def unlearn_command(options: dict[str, Any], out: Path, formats: Sequence[str]) 
     for name, value in options.items():
         flag = f"--{'set' if name == 'overrides' else name.replace('_', '-')}"
         for each in value if isinstance(value, list) else [value]:
-            words += [] if each is None else [flag, str(each)]
+            if each is not None and each is not False:
+                words += [flag] if each is True else [flag, str(each)]
     for form in formats:
         words += ["--format", form]
     return f"{shlex.join(words)} --threads {{threads}} --out {shlex.quote(str(out))}"
@@ -137,7 +142,7 @@ def reproduction_config(options: dict[str, Any]) -> ReproductionConfig:
         "out": options["out"] or Path("runs") / f"reproduce-{name.replace(':', '.')}",
         "protocol": options["protocol"],
         "data": {"source": dataset, "root": options["root"]},
-        "model": {"name": options["model"], "checkpoint": options["checkpoint"]},
+        "model": _model(options, options["model"]),
         "retain": percent,
         "methods": _listed(options["methods"]),
         "sizes": _numbers("sizes", options["sizes"]),
@@ -154,6 +159,20 @@ def reproduction_config(options: dict[str, Any]) -> ReproductionConfig:
     return ReproductionConfig.parse(values)
 
 
+def model_overrides(normalisation: str | None, *, accept_original: bool) -> list[str]:
+    """What `--normalisation` and `--accept-original` override in a study."""
+    stated = {} if normalisation is None else _normalisation(normalisation)
+    overrides = [f"model.{key}={json.dumps(value)}" for key, value in stated.items()]
+    return [*overrides, *(["model.accept_original=true"] if accept_original else [])]
+
+
+def accepting_original(config: _Config, *, accept_original: bool) -> _Config:
+    """The configuration of a study that was made before, or of one of its trials, with `--accept-original`."""
+    if not accept_original:
+        return config
+    return config.model_copy(update={"model": config.model.model_copy(update={"accept_original": True})})
+
+
 def selected(select: str | None) -> list[str]:
     """What `--select` overrides in a study."""
     return [] if select is None else [f"selection.by={select}"]
@@ -168,23 +187,30 @@ def check_uri(uri: str) -> None:
 
 def _task(options: dict[str, Any], model: str, dataset: str) -> dict[str, Any]:
     """Data, model and forget request."""
-    values: dict[str, Any] = {"name": model, "checkpoint": options["checkpoint"]}
-    if options["normalisation"] is not None:
-        values |= _normalisation(options["normalisation"])
     return {
         "data": {"source": dataset, "root": options["root"]},
-        "model": values,
+        "model": _model(options, model),
         "forget": _forget(options["forget"], options["forget_samples"]),
     }
 
 
-def _normalisation(text: str) -> dict[str, list[float]]:
+def _model(options: dict[str, Any], name: str) -> dict[str, Any]:
+    """The original model."""
+    normalisation = options["normalisation"]
+    stated = {} if normalisation is None else _normalisation(normalisation)
+    accepted = {"accept_original": True} if options["accept_original"] else {}
+    return {"name": name, "checkpoint": options["checkpoint"], **stated, **accepted}
+
+
+def _normalisation(text: str) -> dict[str, Any]:
+    if text in NORMALISATIONS:
+        return {"normalisation": text}
     try:
         mean, std = ([float(value) for value in _listed(part)] for part in text.split("/"))
     except ValueError:
         raise ConfigError(
-            "`--normalisation` must be mean/std, a value a channel separated by commas, such as 0.49,0.48,0.45/"
-            f"0.25,0.24,0.26, but got {text!r}."
+            f"`--normalisation` must be one of {', '.join(NORMALISATIONS)}, or mean/std, a value for each channel "
+            f"separated by commas, such as 0.49,0.48,0.45/0.25,0.24,0.26, but got {text!r}."
         ) from None
     return {"mean": mean, "std": std}
 

@@ -42,7 +42,7 @@ def load_spelled(text: str, kind: Any) -> Any:
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: 2024-13-45 looks like a date
         raise ConfigError(f"not readable as YAML: {' '.join(str(error).split())}.") from error
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
 
 
 def kind_of(kind: Any, key: str) -> Any:

@@ -9,7 +9,8 @@ from antisample.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, 
 from antisample.config import ModelConfig
 from antisample.errors import ConfigError, DataError
 from antisample.models import build_model
-from antisample.pretrain import original_model, pixel_statistics, pretrained_path
+from antisample.normalisation import pixel_statistics
+from antisample.pretrain import original_model, pretrained_path
 from antisample.types import ImageSet
 
 CPU = torch.device("cpu")

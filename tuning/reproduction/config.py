@@ -155,7 +155,8 @@ class ReproductionConfig(BaseModel):
         """
         if self.protocol == "single-class":
             if self.classes is not None:
-                problems, chosen = [], []
+                problems: list[str] = []
+                chosen = []
                 for name in self.classes:
                     try:
                         chosen.append(forget_classes(ForgetRequest(classes=(name,)), class_names, "classes"))

@@ -112,7 +112,8 @@ def _no_class(name: str, class_names: Sequence[str], key: str, *, numbered: bool
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
     rest = f" and {len(class_names) - _LISTED} more" if len(class_names) > _LISTED else ""
     listed = ", ".join(map(_quoted, class_names[:_LISTED]))
-    return f"`{key}` {rule}, but got {name!r}{hint} The classes are {listed}{rest}."
+    got = name if _is_digits(name.removeprefix("-")) else repr(name)
+    return f"`{key}` {rule}, but got {got}{hint} The classes are {listed}{rest}."
 
 
 def _is_label(name: str) -> bool:

@@ -38,8 +38,8 @@ class OriginalAccuracy:
     def of(cls, predictions: Predictions, splits: Splits) -> "OriginalAccuracy":
         """Reads it off the predictions of the validation part."""
         forget, correct = predictions.forget_mask(splits.forget_classes), predictions.correct()
-        accuracies = [float(correct[side].mean()) if side.any() else 0.0 for side in (forget, ~forget)]
-        return cls(*accuracies, int(forget.sum()), int((~forget).sum()))
+        of_forget, of_retain = (float(correct[side].mean()) if side.any() else 0.0 for side in (forget, ~forget))
+        return cls(of_forget, of_retain, int(forget.sum()), int((~forget).sum()))
 
     def in_words(self) -> str:
         """Both accuracies with their numbers of images."""
@@ -81,9 +81,9 @@ def check_original(predictions: Predictions, dataset: Dataset, splits: Splits) -
     if images and _not_above(right, images, chance):
         raise ConfigError(
             f"The original model knows nothing of this data: it is right on {right:,} of {images:,} validation "
-            f"images ({right / images:.1%}), and guessing would be on {chance:.1%}. Likely reasons: weights of another "
-            "data set, another normalisation than the model expects, its classes in another order, or too short a "
-            f"training. {ACCEPT}"
+            f"images ({right / images:.1%}), and guessing would be on {chance:.1%}. Likely reasons: weights of "
+            "another data set, another normalisation than the model expects, its classes in another order, or too "
+            f"short a training. {ACCEPT}"
         )
     accuracy = OriginalAccuracy.of(predictions, splits)
     if accuracy.forget < min(_NOTHING, 1 / dataset.n_classes):

@@ -26,6 +26,7 @@ from antisample.normalisation import (
     pixel_statistics,
     usual_normalisation,
 )
+from antisample.original_accuracy import other_order
 from antisample.train import EpochListener, train_from_scratch, train_resumably
 from antisample.trained_models import find_or_train
 from antisample.types import Dataset, Preprocessing, Splits
@@ -161,13 +162,16 @@ def _from_checkpoint(
     source: str,
     initial: InitialWeights,
 ) -> OriginalModel:
+    preprocessing = _configured(config, dataset) or checkpoint.preprocessing()
+    if preprocessing is not None:
+        _check_channels(preprocessing, dataset, source)
     model = build_model(config.name, dataset.n_classes, dataset.channels)
     load_weights(model, checkpoint.state_dict, source)
-    preprocessing = _configured(config, dataset) or checkpoint.preprocessing()
     notes: tuple[str, ...] = ()
-    if preprocessing is None:
+    if preprocessing is None and config.checkpoint is None:
+        preprocessing = pixel_statistics(dataset.train)
+    elif preprocessing is None:
         preprocessing, notes = _tried(model, config, dataset, splits, device, source)
-    _check_channels(preprocessing, dataset, source)
     fingerprint = weights_fingerprint(checkpoint.state_dict)
     return OriginalModel(config.name, checkpoint.state_dict, preprocessing, fingerprint, initial, notes)
 
@@ -182,7 +186,10 @@ def _tried(
     quick = arranged(model, config.name, images.images.shape[1:], device)
 
     def correct(preprocessing: Preprocessing) -> npt.NDArray[np.bool_]:
-        return predict(quick, images, positions, Normaliser(preprocessing, device), device, 100).correct()
+        predictions = predict(quick, images, positions, Normaliser(preprocessing, device), device, 100)
+        order = other_order(predictions.confusion()) or {}  # a wrong order is found later, and named
+        expected = np.array([order.get(int(label), int(label)) for label in predictions.labels])
+        return np.asarray(predictions.probabilities.argmax(axis=1) == expected)
 
     name, accuracy = decided_normalisation(dataset, correct, source)
     note = (

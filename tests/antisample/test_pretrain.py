@@ -141,7 +141,7 @@ def test_weights_that_cannot_be_downloaded_are_said_on_every_load(digits_inputs,
 def test_a_checkpoint_keeps_initial_weights_for_retraining(digits_inputs, tmp_path, own_start):
     path = tmp_path / "own.safetensors"
     save_checkpoint(path, Checkpoint(dict(build_model("SmallCNN", 10, 1).state_dict())))
-    config = own_start.model_copy(update={"checkpoint": path})
+    config = own_start.model_copy(update={"checkpoint": path, "normalisation": "data"})
     found = original_model(config, digits_inputs.dataset, digits_inputs.splits, tmp_path, CPU)
     assert found.initial.origin == "weights of start.pth"
     assert found.fingerprint != weights_fingerprint(found.initial.state_dict)

@@ -18,6 +18,7 @@ from search_spaces.yaml_loader import DuplicateKeyError, UniqueKeyLoader
 _TEXT = (str, Path)
 _BESIDE_TEXT = (int, types.NoneType)
 _NULL = "tag:yaml.org,2002:null"
+_PLAIN = ("tag:yaml.org,2002:merge", "tag:yaml.org,2002:value")  # << and = where they are no keys
 
 
 def load_spelled(text: str, kind: Any) -> Any:
@@ -73,7 +74,7 @@ def _keeps_spelling(node: yaml.ScalarNode, kind: Any) -> bool:
         return False
     if node.tag == _NULL and (not node.value or types.NoneType in options):
         return False
-    return node.tag in UniqueKeyLoader.yaml_constructors  # others, such as !!python/object, are refused by the loader
+    return node.tag in _PLAIN or node.tag in UniqueKeyLoader.yaml_constructors  # !!python/object is refused later
 
 
 def _is_text(option: Any) -> bool:

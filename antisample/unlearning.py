@@ -75,6 +75,8 @@ def load_inputs(
             download=data.download,
             image_size=data.image_size,
             cache_dir=data.cache_dir,
+            test_fraction=config.split.test_fraction,
+            split_seed=config.split.seed,
         )
     if config.forget.samples and not config.method.forgets_samples:
         raise ConfigError(f"The method {config.method.name!r} forgets classes, so `forget.samples` cannot be given.")
@@ -103,7 +105,9 @@ def _by_position(config: UnlearnConfig) -> ForgetRequest:
     request = config.forget
     if not any(isinstance(sample, str) for sample in request.samples):
         return request
-    positions = {file: i for i, file in enumerate(training_files(config.data.source, config.data.root))}
+    data, split = config.data, config.split
+    files = training_files(data.source, data.root, test_fraction=split.test_fraction, split_seed=split.seed)
+    positions = {file: i for i, file in enumerate(files)}
     names = [str(sample).removeprefix("train/") for sample in request.samples if isinstance(sample, str)]
     unknown = [name for name in names if name not in positions]
     if unknown:

@@ -70,7 +70,13 @@ def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) ->
     progress.say(f"Device: {describe_device(device)}")
     data = config.data
     dataset = load_dataset(
-        data.source, root=data.root, download=data.download, image_size=data.image_size, cache_dir=data.cache_dir
+        data.source,
+        root=data.root,
+        download=data.download,
+        image_size=data.image_size,
+        cache_dir=data.cache_dir,
+        test_fraction=config.split.test_fraction,
+        split_seed=config.split.seed,
     )
     jobs = plan_jobs(config, dataset.name, dataset.class_names)
     _check(jobs, dataset)

@@ -95,7 +95,7 @@ def load_dataset(
     name, loader = _resolve(source, root, download)
     draw = None if test_fraction is None else TestDraw(test_fraction, split_seed)
     if isinstance(loader, ImageFolder | ParquetFolder):
-        check_draw(source, draw, has_test=loader.has_test_split())
+        check_draw(source, draw, has_test=loader.has_test_split(), notes=loader.layout.notes)
     cache = Cache.at(cache_dir)
     key = cache_key(loader.identity(), image_size)
 
@@ -168,17 +168,21 @@ def _resolve(source: str, root: Path | None, download: bool) -> tuple[str, Datas
             return name, build(root, download)
     if "\0" in source or not is_unicode(source):
         raise ConfigError(f"`data.source` must be valid UTF-8 without null bytes, but got {source!a}.")
-    path = Path(source).expanduser()
     separators = {os.sep, os.altsep or os.sep, "/"}
-    refuse_broken_link(path)
-    if not path.exists() and not any(separator in source for separator in separators):
-        raise ConfigError(
-            f"`data.source` must be one of {', '.join(dataset_names())}, or the path of a folder, but got {source!r}."
-        )
-    resolved = path.resolve()
-    if not is_unicode(resolved.name):
-        raise DataError(f"{printable(resolved)}: the name of a data set must be valid UTF-8; rename the folder.")
-    return resolved.name, _source_at(path)
+    try:
+        path = Path(source).expanduser()
+        refuse_broken_link(path)
+        if not path.exists() and not any(separator in source for separator in separators):
+            raise ConfigError(
+                f"`data.source` must be one of {', '.join(dataset_names())}, or the path of a folder, "
+                f"but got {source!r}."
+            )
+        name = path.resolve().name
+        if not is_unicode(name):
+            raise DataError(f"{printable(name)}: the name of a data set must be valid UTF-8; rename the folder.")
+        return name, _source_at(path)
+    except (OSError, RuntimeError) as error:  # a name that is too long, say, or the home of nobody
+        raise DataError(f"{source}: cannot be read ({error}).") from error
 
 
 def _plain(name: str) -> str:

@@ -60,37 +60,25 @@ class ParquetFolder:
     def decode(self, image_size: int | None) -> DecodedData:
         """Decodes all images, one record batch after the other; see `DatasetSource.decode`."""
         files = {split: [ImageFile.open(path) for path in paths] for split, paths in self.layout.files.items()}
-        opened = [file for split in ("train", "test", "validation") for file in files.get(split, ())]
-        names = _class_names(opened)
+        names = _class_names([file for opened in files.values() for file in opened])
         labels: _Labels = {split: [file.labels(names) for file in files[split]] for split in files}
         _refuse_unlabelled(files["train"], labels["train"], names)
         notes = self._leave_out_unlabelled(labels)
         uses, said = uses_of_splits({split: self.layout.words[split] for split in labels})
         names = names or self._numbers(labels)
-        arrays: list[list[PixelArray]] = []
-        rows: list[dict[str, list[bytes]]] = []
-        sets: list[IndexArray] = []
-        for serving in uses.values():
-            arrays.append([])
-            rows.append({})
-            for file, known in zip(files[serving], labels[serving], strict=True):
-                digests = rows[-1].setdefault(str(file.path), [])
-                for encoded in file.images(known != UNLABELLED):
-                    digests += [digest_of(image.content) for image in encoded if isinstance(image.content, bytes)]
-                    arrays[-1] += decode_images(encoded, image_size)
-            known = np.concatenate(labels[serving])
-            sets.append(known[known != UNLABELLED])
-        refuse_same_rows(rows)
-        stacked = stack_splits(arrays, str(self.root))
-        splits = [ImageSet(images, known) for images, known in zip(stacked, sets, strict=True)]
-        return decoded_data(splits, names, (*said, *self.layout.notes, *notes))
+        decoded = [_decode(files[split], labels[split], image_size) for split in uses.values()]
+        refuse_same_rows([rows for _, rows in decoded])
+        stacked = stack_splits([arrays for arrays, _ in decoded], str(self.root))
+        every = (np.concatenate(labels[split]) for split in uses.values())
+        sets = [ImageSet(images, each[each != UNLABELLED]) for images, each in zip(stacked, every, strict=True)]
+        return decoded_data(sets, names, (*said, *self.layout.notes, *notes))
 
     def _leave_out_unlabelled(self, labels: _Labels) -> list[str]:
         """Drops splits without any label, and counts the rows of others that are left out."""
         notes = []
-        for split in [split for split in labels if split != "train"]:
+        for split, word in self.layout.words.items():
             every = np.concatenate(labels[split])
-            count, word = int((every == UNLABELLED).sum()), self.layout.words[split]
+            count = int((every == UNLABELLED).sum())
             if count == len(every) > 0:
                 del labels[split]
                 notes.append(f"All {count} rows of `{word}` are unlabelled (-1), so it is left out.")
@@ -120,6 +108,20 @@ def _class_names(files: Sequence[ImageFile]) -> tuple[str, ...] | None:
         if names != first:
             raise DataError(f"{path}: class names must be those of {files[0].path.name}, {first}, but got {names}.")
     return first
+
+
+def _decode(
+    files: Sequence[ImageFile], labels: Sequence[IndexArray], image_size: int | None
+) -> tuple[list[PixelArray], dict[str, list[bytes]]]:
+    """Decodes the labelled rows of a split; also returns their digests by file."""
+    arrays: list[PixelArray] = []
+    rows: dict[str, list[bytes]] = {}
+    for file, each in zip(files, labels, strict=True):
+        digests = rows.setdefault(str(file.path), [])
+        for encoded in file.images(each != UNLABELLED):
+            digests += [digest_of(image.content) for image in encoded if isinstance(image.content, bytes)]
+            arrays += decode_images(encoded, image_size)
+    return arrays, rows
 
 
 def _refuse_unlabelled(

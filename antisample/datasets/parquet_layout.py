@@ -12,7 +12,7 @@ from antisample.datasets.listing import (
     refuse_unwritable_names,
     visible,
 )
-from antisample.datasets.split_names import NamedFile, split_named, split_of_file
+from antisample.datasets.split_names import ORDER, NamedFile, split_named, split_of_file
 from antisample.errors import DataError
 from antisample.types import PartName
 
@@ -71,6 +71,7 @@ def parquet_layout(root: Path) -> ParquetLayout:
             f"{root}: must hold the Parquet files of a train split, named like {_NAMES}, but got "
             f"{enumerated(everything, root)}."
         )
+    by_split = {split: by_split[split] for split in ORDER if split in by_split}
     notes = [note for split in by_split.values() for note in _checked(split, root)]
     kept = {path for files in by_split.values() for path, _ in files}
     if others := [path for path in everything if path not in kept]:

@@ -19,7 +19,9 @@ _WORDS: dict[str, PartName] = {
     "validation": "validation",
     "dev": "validation",
 }
-_ORDER: tuple[PartName, ...] = ("train", "test", "validation")
+ORDER: tuple[PartName, ...] = ("train", "test", "validation")
+"""The order in which splits are read and told."""
+
 _FILE_STEM = re.compile(r"([a-z]+)(?:(-)(\d+)-of-(\d+)(?:-[0-9a-f]+)?|[-_.]?(\d+))?", re.IGNORECASE)
 
 
@@ -73,7 +75,7 @@ def uses_of_splits(words: Mapping[PartName, str]) -> tuple[dict[PartName, PartNa
         By use (train, test, validation, in this order), the split that serves it; and a sentence about validation
         images, if there are any.
     """
-    uses: dict[PartName, PartName] = {split: split for split in _ORDER if split in words}
+    uses: dict[PartName, PartName] = {split: split for split in ORDER if split in words}
     if "validation" not in words:
         return uses, ()
     word = words["validation"]

@@ -431,7 +431,7 @@ class TestNames:
             load_dataset("cifar", cache_dir=cache)
 
     def test_image_size_must_be_positive(self, cache: Path) -> None:
-        with pytest.raises(ConfigError, match="`data.image_size` must be at least 1, but got 0"):
+        with pytest.raises(ConfigError, match=r"`data\.image_size` must be at least 1, but got 0"):
             load_dataset("digits", image_size=0, cache_dir=cache)
 
     def test_a_missing_folder_is_named(self, tmp_path: Path, cache: Path) -> None:

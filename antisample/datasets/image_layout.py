@@ -113,4 +113,4 @@ def _left_out(root: Path, used: list[Path]) -> tuple[str, ...]:
         and Path(entry) not in places
         and (is_folder(entry) or entry.name.lower().endswith(".parquet"))
     ]
-    return (f"Left out, because they are no splits: {enumerated(others, root)}.",) if others else ()
+    return (f"What lies beside the splits was left out: {enumerated(others, root)}.",) if others else ()

@@ -129,7 +129,7 @@ class TestParquetNames:
         assert (values_of(data.train), values_of(data.test)) == (list(TRAIN), list(TEST))
         assert data.validation is None
         files = ", ".join(f"{name}.parquet" for name in others)
-        assert data.notes == (f"Left out, because they are of no split: {files}.",)
+        assert data.notes == (f"Files beside the splits were left out: {files}.",)
 
     def test_shards_are_read_in_order_and_missing_ones_said(self, tmp_path: Path, load: Any) -> None:
         root = tmp_path / "set"
@@ -545,7 +545,7 @@ class TestFolders:
             folder(tmp_path / "set" / split, values)
         data = load(tmp_path / "set")
         assert (values_of(data.train), values_of(data.test)) == (list(TRAIN), list(TEST))
-        assert data.notes == ("Left out, because they are no splits: testmini, train_noisy.",)
+        assert data.notes == ("What lies beside the splits was left out: testmini, train_noisy.",)
 
     @pytest.mark.parametrize("other", ["training", "data/train", "Train"])
     def test_a_split_in_two_places_is_refused(self, tmp_path: Path, refused: Any, other: str) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ import ray
 from ray.util.queue import Queue
 
 from antisample.checkpoint import load_checkpoint
+from antisample.class_names import joined_names
 from antisample.config import ModelConfig
 from antisample.datasets import is_registered
 from antisample.device import choose_device, describe_device
@@ -93,7 +94,7 @@ def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) ->
     if left:
         with launch():
             try:
-                failures = _run(config, left, paths, results, progress)
+                failures = _run(config, left, paths, results, dataset.class_names, progress)
             except KeyboardInterrupt:
                 raise InterruptedReproductionError from None
     return ReproductionOutcome([results[job] for job in jobs if job in results], failures, inputs)
@@ -127,6 +128,7 @@ def _run(
     left: list[Job],
     paths: dict[Job, Path],
     results: dict[Job, Result],
+    class_names: Sequence[str],
     progress: Progress,
 ) -> list[Result]:
     share = config.worker_share()
@@ -150,7 +152,7 @@ def _run(
         finished_now, _ = ray.wait(list(running), num_returns=1, timeout=_POLL_S)
         while not told.empty():
             classes, *epoch = told.get()
-            progress.training(f"the retrained reference without {_labels(classes)}", *epoch)
+            progress.training(f"the retrained reference without {_named(classes, class_names)}", *epoch)
         if not finished_now:
             continue
         (done,) = finished_now
@@ -165,14 +167,14 @@ def _run(
                 {"label": job.label, "classes": job.classes, "seed_index": job.seed_index, "error": result["error"]}
             )
             progress.say(
-                f"  {finished}/{total} {job.label}, classes {_labels(job.classes)}: failed. {result['error']}"
+                f"  {finished}/{total} {job.label}, forgetting {_named(job.classes, class_names)}: failed. {result['error']}"
             )
             continue
         results[job] = result
         seconds = (time.monotonic() - started) / finished * len(running)
         values = result["values"]
         progress.say(
-            f"  {finished}/{total} {job.label}, classes {_labels(job.classes)}: test forget "
+            f"  {finished}/{total} {job.label}, forgetting {_named(job.classes, class_names)}: test forget "
             f"{values['test/forget_accuracy']:.1%}, retain {values['test/retain_accuracy']:.1%}; "
             f"about {_shown(seconds)} left"
         )
@@ -184,8 +186,8 @@ def _run(
     return failures
 
 
-def _labels(classes: tuple[int, ...]) -> str:
-    return ", ".join(map(str, classes))
+def _named(classes: tuple[int, ...], class_names: Sequence[str]) -> str:
+    return joined_names([class_names[label] for label in classes])
 
 
 def _absolute(job: Job) -> Job:

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from antisample.channel_values import channel_values, check_lengths
 from antisample.device import Precision
 from antisample.errors import ConfigError
 from antisample.file_store import checked_place, is_object_store
@@ -48,8 +49,9 @@ class ModelConfig(BaseModel):
     Attributes:
         name: A registered model, or `package.module:function`.
         checkpoint: Its weights; without it the model is trained on the data, validation images held out.
-        mean: Mean of the input, a value a channel. By default what the checkpoint says, or else that of the data.
-        std: Standard deviation of the input, likewise; given if and only if `mean` is.
+        mean: Mean of the input, a value a channel, of pixels scaled to [0, 1]. By default what the checkpoint
+            says, or else that of the data.
+        std: Standard deviation of the input, likewise; given if and only if `mean` is. See `channel_values`.
         recipe: How to train it where there is no checkpoint.
         initial_weights: Where training starts, of the original and of the retrained reference alike: `random`,
             `imagenet` (ResNet18 and MobileNet_v2; downloaded where torch hub's cache lacks them) or the path of
@@ -74,12 +76,14 @@ class ModelConfig(BaseModel):
             )
         return self
 
+    @field_validator("mean", "std", mode="before")
+    @classmethod
+    def _values_a_channel(cls, values: Any, info: ValidationInfo) -> tuple[float, ...] | None:
+        return None if values is None else channel_values(str(info.field_name), values)
+
     @model_validator(mode="after")
     def _mean_with_std(self) -> "ModelConfig":
-        if (self.mean is None) != (self.std is None) or len(self.mean or ()) != len(self.std or ()):
-            raise ValueError("`mean` and `std` must be given together and with one value a channel")
-        if any(value <= 0 for value in self.std or ()):
-            raise ValueError(f"`std` must be larger than 0, but got {self.std}")
+        check_lengths(self.mean, self.std)
         return self
 
 

@@ -9,9 +9,11 @@ import numpy as np
 import torch
 
 from antisample.cache import Cache
-from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, weights_fingerprint
+from antisample.checkpoint import Checkpoint, load_checkpoint, weights_bytes, weights_fingerprint
 from antisample.config import ModelConfig
 from antisample.errors import ConfigError
+from antisample.files import check_writable
+from antisample.fitting import fitted_weights
 from antisample.loader import Normaliser, TrainingData, to_device
 from antisample.methods.base import OriginalModel
 from antisample.models import arranged, build_model, code_digest
@@ -129,6 +131,7 @@ def _train(
     _check_channels(preprocessing, dataset, "`model.mean`")
     images, labels = to_device(dataset.train, _train_positions(splits), device)
     model = initial.fresh_model(config.name, dataset.n_classes, dataset.channels, config.recipe.seed)
+    check_writable(partial.parent, n_bytes=weights_bytes(model.state_dict()))
     model = arranged(model, config.name, dataset.train.images.shape[1:], device)
     data = TrainingData(images, labels, Normaliser(preprocessing, device))
     trainer = train_from_scratch(model, data, config.recipe, config.recipe.seed)
@@ -154,11 +157,12 @@ def _as_recorded(initial: InitialWeights, checkpoint: Checkpoint) -> InitialWeig
 def _from_checkpoint(
     checkpoint: Checkpoint, config: ModelConfig, dataset: Dataset, source: str, initial: InitialWeights
 ) -> OriginalModel:
-    preprocessing = _configured(config) or checkpoint.preprocessing() or pixel_statistics(dataset.train)
+    preprocessing = _configured(config) or checkpoint.preprocessing(source) or pixel_statistics(dataset.train)
     _check_channels(preprocessing, dataset, source)
-    load_weights(build_model(config.name, dataset.n_classes, dataset.channels), checkpoint.state_dict, source)
-    fingerprint = weights_fingerprint(checkpoint.state_dict)
-    return OriginalModel(config.name, checkpoint.state_dict, preprocessing, fingerprint, initial)
+    model = build_model(config.name, dataset.n_classes, dataset.channels)
+    weights, notes = fitted_weights(model, checkpoint, source)
+    fingerprint = weights_fingerprint(weights)
+    return OriginalModel(config.name, weights, preprocessing, fingerprint, initial, (*initial.notes, *notes))
 
 
 def _configured(config: ModelConfig) -> Preprocessing | None:

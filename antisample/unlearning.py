@@ -14,7 +14,7 @@ from antisample.errors import ConfigError
 from antisample.forget_request import ForgetRequest
 from antisample.kept_predictions import kept_predictions
 from antisample.methods import OriginalModel, UnlearnContext, find_method
-from antisample.metrics import PARTS, RetrainedReference, Subject, check_families, evaluate
+from antisample.metrics import PARTS, RetrainedReference, Subject, evaluate, left_out_families
 from antisample.neighbour_table import NeighbourTable, neighbour_tables
 from antisample.pretrain import original_model
 from antisample.reference import ReferenceTraining
@@ -33,6 +33,7 @@ class UnlearnInputs:
         original: The model that has to forget.
         reference: The retrained reference, where a metric needs it.
         neighbours: By label to forget, the farthest retain images, where the method needs them.
+        left_out: Metric families of the default that this data is too small for, and why, in a sentence.
     """
 
     dataset: Dataset
@@ -40,6 +41,11 @@ class UnlearnInputs:
     original: OriginalModel
     reference: RetrainedReference | None = None
     neighbours: Mapping[int, NeighbourTable] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    def families(self, config: UnlearnConfig) -> tuple[str, ...]:
+        """The metric families that a finished model is measured by."""
+        return ("classification", *(name for name in config.evaluation.final if name not in self.left_out))
 
 
 def load_inputs(
@@ -81,7 +87,7 @@ def load_inputs(
     splits = make_splits(
         dataset, _by_position(config), config.split, has_checkpoint=config.model.checkpoint is not None
     )
-    check_families(config.evaluation.final, dataset, splits)
+    left_out = left_out_families(config.evaluation.final, dataset, splits)
     device = choose_device(config.device)
     if shared is not None:
         original = shared.original
@@ -95,7 +101,7 @@ def load_inputs(
     neighbours = {}
     if config.method.needs_neighbours:
         neighbours = neighbour_tables(dataset, splits, original.preprocessing, device, data.cache_dir)
-    return UnlearnInputs(dataset, splits, original, reference, neighbours)
+    return UnlearnInputs(dataset, splits, original, reference, neighbours, left_out)
 
 
 def _by_position(config: UnlearnConfig) -> ForgetRequest:
@@ -199,14 +205,14 @@ def subject_of(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -
 
 def evaluate_finished(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -> UnlearnMetrics:
     """Measures a finished model by everything that `config.evaluation` asks for, on every part."""
-    return evaluate(subject_of(model, inputs, config), PARTS, ("classification", *config.evaluation.final))
+    return evaluate(subject_of(model, inputs, config), PARTS, inputs.families(config))
 
 
 def evaluate_original(inputs: UnlearnInputs, config: UnlearnConfig) -> UnlearnMetrics:
     """Measures the original as `evaluate_finished` does, by predictions that are kept in the cache."""
     subject = subject_of(inputs.original.build(inputs.dataset, choose_device(config.device)), inputs, config)
     known = kept_predictions(subject, inputs.original.fingerprint, config.data.cache_dir)
-    return evaluate(subject.knowing(known), PARTS, ("classification", *config.evaluation.final))
+    return evaluate(subject.knowing(known), PARTS, inputs.families(config))
 
 
 def unlearn(config: UnlearnConfig, inputs: UnlearnInputs | None = None) -> Unlearning:

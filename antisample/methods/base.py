@@ -46,6 +46,7 @@ class OriginalModel:
         preprocessing: What the model expects of its input.
         fingerprint: Hexadecimal digest of the weights.
         initial: What a retraining starts from, as its own training did; that of a given checkpoint is not known.
+        notes: Sentences for people about how the checkpoint was read, such as prefixes removed from its names.
     """
 
     name: str
@@ -53,6 +54,7 @@ class OriginalModel:
     preprocessing: Preprocessing
     fingerprint: str
     initial: InitialWeights = RANDOM_WEIGHTS
+    notes: tuple[str, ...] = ()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "state_dict": as_bytes(self.state_dict)}

@@ -16,7 +16,7 @@ from antisample.datasets import is_registered, load_dataset
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError
 from antisample.files import check_writable
-from antisample.metrics import check_families
+from antisample.metrics import left_out_families
 from antisample.splits import make_splits
 from antisample.types import Dataset
 from antisample.unlearning import UnlearnInputs, load_inputs
@@ -25,6 +25,9 @@ from tuning.reproduction.config import RETRAIN, ReproductionConfig
 from tuning.reproduction.job import do_job, load_reference
 from tuning.reproduction.plan import Job, plan_jobs, without_reference
 from tuning.resources import this_machine
+
+TABLES = ("table.md", "table.csv", "table.tex", "results.csv")
+"""The files that hold the figures of a reproduction."""
 
 _POLL_S = 5.0
 Result = dict[str, Any]
@@ -65,7 +68,8 @@ def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) ->
         AntisampleError: If the configuration does not fit the data, or the folder cannot be written.
         InterruptedReproductionError: If the user stopped it.
     """
-    check_writable(config.out)
+    check_writable(config.out, TABLES)
+    check_writable(config.out / "results")
     device = choose_device(config.device)
     progress.say(f"Device: {describe_device(device)}")
     data = config.data
@@ -73,7 +77,8 @@ def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) ->
         data.source, root=data.root, download=data.download, image_size=data.image_size, cache_dir=data.cache_dir
     )
     jobs = plan_jobs(config, dataset.name, dataset.class_names)
-    _check(jobs, dataset)
+    for note in _check(jobs, dataset):
+        progress.say(note)
     plain = without_reference(config.evaluation)
     inputs = load_inputs(jobs[0].config.model_copy(update={"evaluation": plain}), progress.training_epoch)
     folder = config.out / "results"
@@ -93,19 +98,24 @@ def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) ->
     return ReproductionOutcome([results[job] for job in jobs if job in results], failures, inputs)
 
 
-def _check(jobs: list[Job], dataset: Dataset) -> None:
-    """Finds out before hours of training whether every request can be split and measured."""
+def _check(jobs: list[Job], dataset: Dataset) -> list[str]:
+    """Finds out before hours of training whether every request can be split and measured; says what is left out."""
     problems: dict[str, None] = {}
+    notes: dict[str, None] = {}
     for config in {(job.classes, job.config.evaluation.final): job.config for job in jobs}.values():
         try:
             splits = make_splits(
                 dataset, config.forget, config.split, has_checkpoint=config.model.checkpoint is not None
             )
-            check_families(config.evaluation.final, dataset, splits)
+            left_out = left_out_families(without_reference(config.evaluation).final, dataset, splits)
+            if "retrained" in config.evaluation.final:
+                left_out_families(("retrained",), dataset, splits)
+            notes |= dict.fromkeys(left_out.values())
         except ConfigError as error:
             problems |= dict.fromkeys(error.problems)
     if problems:
         raise ConfigError(list(problems))
+    return list(notes)
 
 
 def _run(

@@ -7,6 +7,7 @@ from typing import Any
 from antisample.types import Preprocessing
 
 _SMALLEST_STD = 1e-8  # less is 0 in float32, or makes numbers of its inverse that no network can take
+_TOGETHER = "`mean` and `std` must be given together"
 
 
 def channel_values(name: str, values: Any) -> tuple[float, ...]:
@@ -58,6 +59,8 @@ def checked_preprocessing(mean: Any, std: Any) -> Preprocessing:
     Raises:
         ValueError: With the rule that is broken and the name of what breaks it.
     """
+    if mean is None or std is None:
+        raise ValueError(_TOGETHER)
     checked = []
     for name, values in (("mean", mean), ("std", std)):
         try:
@@ -71,9 +74,6 @@ def checked_preprocessing(mean: Any, std: Any) -> Preprocessing:
 def check_lengths(mean: Sequence[float] | None, std: Sequence[float] | None) -> None:
     """Raises ValueError unless both are given, with as many values, or neither is."""
     if (mean is None) != (std is None):
-        raise ValueError("`mean` and `std` must be given together")
+        raise ValueError(_TOGETHER)
     if len(mean or ()) != len(std or ()):
-        raise ValueError(
-            "`mean` and `std` must be given together and with one value a channel, but got "
-            f"{len(mean or ())} and {len(std or ())}"
-        )
+        raise ValueError(f"{_TOGETHER} and with one value a channel, but got {len(mean or ())} and {len(std or ())}")

@@ -52,9 +52,8 @@ def find_match(own: Sequence[str], given: Sequence[str], source: str) -> Match:
     """
     matches = [_match(own, given, *way) for way in _ways(own, given)]
     fits = [match for match in matches if not match.missing]
-    direct = [match for match in fits if not match.removed and not match.added]
-    if direct:
-        return _without_copies(direct[0], fits)
+    if matches[0] in fits:  # nothing has to be removed
+        return _without_copies(matches[0], fits)
     if not fits:
         best = max(matches, key=lambda match: (len(match.given), -len(match.removed), not match.added))
         return best if 2 * len(best.given) >= len(own) else matches[0]

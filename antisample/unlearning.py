@@ -43,6 +43,11 @@ class UnlearnInputs:
     neighbours: Mapping[int, NeighbourTable] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What people are told of these inputs, in sentences: how the checkpoint was read, and what is left out."""
+        return (*self.original.notes, *self.left_out.values())
+
     def families(self, config: UnlearnConfig) -> tuple[str, ...]:
         """The metric families that a finished model is measured by."""
         return ("classification", *(name for name in config.evaluation.final if name not in self.left_out))

@@ -125,7 +125,7 @@ def test_names_that_fit_twice_are_refused(net):
 def test_another_architecture_shows_names_of_both(net):
     text = refused(net, build_model("SmallCNN", 10, 3).state_dict())
     assert "the checkpoint is of another architecture than ResNet9: it lacks 'conv1.0.weight'" in text
-    assert "it has 'features.0.weight', 'features.0.bias', 'features.2.weight' and" in text
+    assert "it has 'features.0.weight', 'features.0.bias', 'features.1.weight' and" in text
     weights = dict(net.state_dict())
     weights.pop("conv2.0.weight")
     text = refused(net, prefixed("module.", weights))

@@ -144,8 +144,8 @@ BAD_PAIRS = [
     ("[0.5, 0.5, 0.5]", "[0.2]", "with one value a channel, but got 3 and 1"),
     ("[123.7, 116.3, 103.5]", "[58.4, 57.1, 57.4]", "divide it by 255: 0.4851, 0.4561, 0.4059"),
     ("[0.5]", "[58.4]", "but got [58.4]; if that is of pixels from 0 to 255, divide it by 255: 0.229"),
-    (None, "[0.2]", "`mean` and `std` must be given together"),
-    ("[0.5]", None, "`mean` and `std` must be given together"),
+    (None, "[0.2]", "`mean` and `std` in the metadata of the checkpoint must be given together"),
+    ("[0.5]", None, "`mean` and `std` in the metadata of the checkpoint must be given together"),
 ]
 
 

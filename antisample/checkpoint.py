@@ -109,8 +109,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
     if problem is not None:
         raise DataError(f"{path}: {problem}")
-    if path.suffix == ".safetensors" and not _may_be_of_torch(path):
-        raise DataError(f"{path}: not a readable safetensors file (its header is damaged).")
+    if not _may_be_of_torch(path):
+        raise DataError(
+            f"{path}: not a readable checkpoint, since neither safetensors nor torch.save has written it, or it is "
+            "damaged."
+        )
     state_dict, notes = find_state_dict(read_torch_file(path), str(path))
     check_tensors(state_dict, str(path))
     return Checkpoint(dict(state_dict), notes=notes)

@@ -1,5 +1,6 @@
 """What a file is that was given as weights and is none: called by its name, with the way out."""
 
+import codecs
 import re
 import tarfile
 import zipfile
@@ -108,7 +109,8 @@ def _zip(path: Path) -> str | None:
 def _text(start: bytes) -> str | None:
     """What a text says about itself; None if it is none."""
     try:
-        text = start.decode("utf-8-sig", errors="strict" if len(start) < _START_BYTES else "ignore").strip()
+        # Incrementally, since the last character may be cut.
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(start, len(start) < _START_BYTES).strip()
     except UnicodeDecodeError:
         return None
     if any(not (character.isprintable() or character.isspace()) for character in text):

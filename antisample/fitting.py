@@ -57,7 +57,8 @@ def _changes(match: Match, counters: int, n_names: int) -> list[str]:
         removed = " and ".join(f"`{part}`" for part in match.removed)
         kept = len(match.given) if match.left_out else n_names
         of = f"{kept} names of the checkpoint" if match.left_out else f"all {n_names} names of the checkpoint"
-        notes.append(f"The prefix {removed} was removed from {of}.")
+        one = len(match.removed) == 1
+        notes.append(f"The {'prefix' if one else 'prefixes'} {removed} {'was' if one else 'were'} removed from {of}.")
     if match.added:
         notes.append(
             f"The prefix `{match.added}`, which the network has, was put before the names of the checkpoint."
@@ -65,7 +66,8 @@ def _changes(match: Match, counters: int, n_names: int) -> list[str]:
     if match.left_out:
         shown = ", ".join(f"`{name}`" for name in match.left_out[:3])
         more = f" and {len(match.left_out) - 3} more" if len(match.left_out) > 3 else ""
-        notes.append(f"Of the checkpoint, {shown}{more} was left out, since it is no part of the network.")
+        rest = "was left out, since it is" if len(match.left_out) == 1 else "were left out, since they are"
+        notes.append(f"Of the checkpoint, {shown}{more} {rest} no part of the network.")
     if counters:
         notes.append(f"The checkpoint lacks {counters} counters of batches (`num_batches_tracked`); they start at 0.")
     return notes

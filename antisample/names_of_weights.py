@@ -59,7 +59,7 @@ def find_match(own: Sequence[str], given: Sequence[str], source: str) -> Match:
         return best if 2 * len(best.given) >= len(own) else matches[0]
     plain = [match for match in fits if not any("ema" in part.lower() for part in match.removed)] or fits
     if len({frozenset(match.given.values()) for match in plain}) > 1:
-        prefixes = ", ".join(f"`{''.join(match.removed)}`" for match in plain)
+        prefixes = ", ".join(dict.fromkeys(f"`{''.join(match.removed)}`" for match in plain))
         raise DataError(
             f"{source}: the names of the network fit under several prefixes of the checkpoint's, {prefixes}; save "
             "the weights that are meant with `torch.save(model.state_dict(), path)`."

@@ -70,7 +70,8 @@ def _weights(content: Mapping[Any, Any], source: str) -> _Weights | None:
     if not are_weights:
         return None
     left = [name for name in content if name not in tensors]
-    return _Weights(tensors, notes=(f"Of the checkpoint, {_quoted(left)} was left out, since it is no tensor.",))
+    rest = "was left out, since it is no tensor" if len(left) == 1 else "were left out, since they are no tensors"
+    return _Weights(tensors, notes=(f"Of the checkpoint, {_quoted(left)} {rest}.",))
 
 
 def _chosen(inner: dict[str, _Weights], source: str) -> _Weights:

@@ -51,24 +51,29 @@ def read_torch_file(path: Path) -> Any:
     Raises:
         DataError: If it is damaged, is none of torch's, or would have to execute code.
     """
-    if not zipfile.is_zipfile(path) and _is_other_pickle(path):
-        raise DataError(f"{path}: {_refusal(path, '')}")
+    is_archive = zipfile.is_zipfile(path)
+    if not is_archive and _is_other_pickle(path):
+        raise DataError(f"{path}: {_refusal([])}")
+    if not is_archive and _start(path).startswith(b"PK"):
+        raise DataError(f"{path}: not a readable torch checkpoint (it is cut short).")
     try:
         # An open file, since torch goes by the suffix of a path.
         with path.open("rb") as file, torch.serialization.safe_globals(_ALLOWED_TYPES), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about kinds of tensors that are refused, by name
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise DataError(f"{path}: {_refusal(path, str(error))}") from error
+        objects = _objects(path, str(error))
+        if not objects:
+            raise DataError(f"{path}: not a readable torch checkpoint (it is damaged).") from error
+        raise DataError(f"{path}: {_refusal(objects)}") from error
     except Exception as error:  # text, or a file cut short, can make the reader raise anything
         raise DataError(f"{path}: not a readable torch checkpoint ({_first_sentence(error)}).") from error
 
 
-def _refusal(path: Path, reason: str) -> str:
-    objects = _objects(path, reason)
+def _refusal(objects: list[str]) -> str:
     if any(name.startswith(("torch.nn.modules.", "torch.nn.parallel.")) for name in objects):
         own = next((name for name in objects if not name.startswith("torch.nn.")), objects[0])
-        what = f"it holds a whole network, {own}, which only code could build again"
+        what = f"it holds a whole network, with objects such as {own}, which only code could build again"
     elif objects:
         what = f"it holds {objects[0]}"
     else:
@@ -93,9 +98,13 @@ def _objects(path: Path, reason: str) -> list[str]:
 
 def _is_other_pickle(path: Path) -> bool:
     """Whether a file is a pickle without the number that torch begins with where it writes no archive."""
-    with path.open("rb") as file:
-        start = file.read(64)
+    start = _start(path)
     return re.match(rb"\x80[\x02-\x05]", start) is not None and _MAGIC not in start
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(64)
 
 
 def _first_sentence(error: Exception) -> str:

@@ -121,7 +121,7 @@ def test_a_whole_network_is_called_one(tmp_path, net):
         assert "refused, since reading it would execute code" in text
         assert "antisample.models.small_cnn.SmallCNN" in text
         assert "`torch.save(model.state_dict(), path)`" in text
-    assert "it holds a whole network, antisample.models.small_cnn.SmallCNN" in refused(
+    assert "it holds a whole network, with objects such as antisample.models.small_cnn.SmallCNN" in refused(
         saved(tmp_path / "b.pt", {"net": nn.DataParallel(net)})
     )
     other = refused(saved(tmp_path / "c.pt", {"state_dict": net.state_dict(), "when": zipfile.ZipInfo("x")}))
@@ -188,6 +188,11 @@ FOREIGN = {
     "tensorflow index": (bytes(40) + bytes.fromhex("57fb808b247547db"), "is a part of a TensorFlow checkpoint"),
     "image": (b"\x89PNG\r\n\x1a\n" + bytes(20), "is an image; give the file of the weights."),
     "empty": (b"", "is empty."),
+    "noise": (bytes(range(255, 130, -1)) * 40, "not a readable checkpoint, since neither safetensors nor torch.save"),
+    "another encoding": ("schön".encode("latin-1") * 50, "not a readable checkpoint"),
+    "cut archive": (_zipped(data__pkl="x" * 500)[:300], "not a readable torch checkpoint (it is cut short)."),
+    "damaged archive": (_zipped(**{"a/data__pkl": b"x" * 500, "a/version": "3"}), "not a readable torch checkpoint"),
+    "safetensors that are cut": (b"\x10\x00\x00\x00\x00\x00\x00\x00{", "not a readable safetensors file"),
     "pickle": (pickle.dumps({"a": 1}), "refused, since reading it would execute code"),
 }
 

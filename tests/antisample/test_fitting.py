@@ -79,7 +79,7 @@ def test_wrappers_inside_names_are_removed(net):
     found, notes = fitted(net, prefixed("model.", inside))
     assert weights_fingerprint(found) == weights_fingerprint(weights)
     assert notes == (
-        f"The prefix `module.` and `model.` was removed from all {len(weights)} names of the checkpoint.",
+        f"The prefixes `module.` and `model.` were removed from all {len(weights)} names of the checkpoint.",
     )
 
 
@@ -107,14 +107,14 @@ def test_what_stands_beside_the_network_is_left_out_and_said(net):
     found, notes = fitted(net, prefixed("model.", weights) | beside)
     assert weights_fingerprint(found) == weights_fingerprint(weights)
     assert notes[-1] == (
-        "Of the checkpoint, `criterion.weight`, `metrics.total` was left out, since it is no part of the network."
+        "Of the checkpoint, `criterion.weight`, `metrics.total` were left out, since they are no part of the network."
     )
     fitted(net, weights | beside)
     average = {name: tensor + 1 for name, tensor in weights.items()}
     for mine, other in (("model.", "ema_model."), ("", "ema.module."), ("net.", "ema.")):
         found, notes = fitted(net, prefixed(mine, weights) | prefixed(other, average))
         assert weights_fingerprint(found) == weights_fingerprint(weights)
-        assert "was left out" in notes[-1]
+        assert "were left out" in notes[-1]
 
 
 def test_names_that_fit_twice_are_refused(net):

@@ -46,7 +46,7 @@ class OriginalModel:
         preprocessing: What the model expects of its input.
         fingerprint: Hexadecimal digest of the weights.
         initial: What a retraining starts from, as its own training did; that of a given checkpoint is not known.
-        notes: What a person should know of how it was read, in sentences.
+        notes: Sentences for people about how the checkpoint was read, such as prefixes removed from its names.
     """
 
     name: str

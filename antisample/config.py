@@ -1,5 +1,6 @@
 """Configuration of one unlearning. It says nothing about searching."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,8 @@ class ModelConfig(BaseModel):
         initial_weights: Where training starts, of the original and of the retrained reference alike: `random`,
             `imagenet` (ResNet18 and MobileNet_v2; downloaded where torch hub's cache lacks them) or the path of
             a weights file. See `antisample.models.initial_weights`.
+        arguments: What the model's builder gets beside the numbers of classes and channels of the data, by name:
+            `{width: 64}`. See `antisample.models.builder_call`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,6 +67,17 @@ class ModelConfig(BaseModel):
     std: tuple[float, ...] | None = None
     recipe: TrainingRecipe = TrainingRecipe()
     initial_weights: str = "random"
+    arguments: dict[str, Any] = {}
+
+    @field_validator("arguments")
+    @classmethod
+    def _plain_arguments(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        for name, value in arguments.items():
+            if not _is_plain(value):
+                raise ValueError(
+                    f"must hold plain values (numbers, text, lists, mappings), but got {name} = {value!r}"
+                )
+        return arguments
 
     @model_validator(mode="after")
     def _imagenet_for_its_models(self) -> "ModelConfig":
@@ -81,6 +95,15 @@ class ModelConfig(BaseModel):
         if any(value <= 0 for value in self.std or ()):
             raise ValueError(f"`std` must be larger than 0, but got {self.std}")
         return self
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value can stand in a JSON file."""
+    if isinstance(value, list):
+        return all(_is_plain(part) for part in value)
+    if isinstance(value, dict):
+        return all(isinstance(name, str) and _is_plain(part) for name, part in value.items())
+    return value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value))
 
 
 class UnlearnConfig(BaseModel):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from antisample.cache import Cache
 from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, weights_fingerprint
@@ -14,8 +15,9 @@ from antisample.config import ModelConfig
 from antisample.errors import ConfigError
 from antisample.loader import Normaliser, TrainingData, to_device
 from antisample.methods.base import OriginalModel
-from antisample.models import arranged, build_model, code_digest
+from antisample.models import arranged, build_model, code_digest, describe_call
 from antisample.models.initial_weights import InitialWeights, find_initial_weights
+from antisample.models.suitability import check_network
 from antisample.train import EpochListener, train_from_scratch, train_resumably
 from antisample.trained_models import find_or_train
 from antisample.types import Dataset, ImageSet, Preprocessing, Splits
@@ -54,15 +56,15 @@ def original_model(
         DivergedError: If training diverged.
         StorageError: If the cache is an object store and cannot be asked.
     """
-    initial = find_initial_weights(config.initial_weights, config.name, dataset.n_classes, dataset.channels)
-    _check_answers(config.name, dataset)
+    initial = _initial_weights(config, dataset)
+    notes = _check_network(config, dataset, device)
     if config.checkpoint is not None:
         checkpoint = load_checkpoint(config.checkpoint)
-        return _from_checkpoint(checkpoint, config, dataset, str(config.checkpoint), initial)
+        return _from_checkpoint(checkpoint, config, dataset, str(config.checkpoint), initial, notes)
     path = pretrained_path(config, dataset, splits, cache_dir, initial)
 
     def load(checkpoint: Checkpoint) -> OriginalModel:
-        return _from_checkpoint(checkpoint, config, dataset, str(path), _as_recorded(initial, checkpoint))
+        return _from_checkpoint(checkpoint, config, dataset, str(path), _as_recorded(initial, checkpoint), notes)
 
     def train() -> Checkpoint:
         return _train(config, dataset, splits, device, path.with_suffix(".partial"), on_epoch, initial)
@@ -82,7 +84,7 @@ def pretrained_path(
     `initial` is what training starts from; None finds what `config` names, see `find_initial_weights`.
     """
     if initial is None:
-        initial = find_initial_weights(config.initial_weights, config.name, dataset.n_classes, dataset.channels)
+        initial = _initial_weights(config, dataset)
     key = {
         "version": _CACHE_VERSION,
         "data": dataset.fingerprint,
@@ -93,6 +95,8 @@ def pretrained_path(
     }
     if (code := code_digest(config.name)) is not None:
         key["code"] = code
+    if config.arguments:
+        key["arguments"] = config.arguments
     if initial.state_dict is not None:
         key["initial_weights"] = weights_fingerprint(initial.state_dict)
     digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=12).hexdigest()
@@ -128,8 +132,11 @@ def _train(
     preprocessing = _configured(config) or pixel_statistics(dataset.train)
     _check_channels(preprocessing, dataset, "`model.mean`")
     images, labels = to_device(dataset.train, _train_positions(splits), device)
-    model = initial.fresh_model(config.name, dataset.n_classes, dataset.channels, config.recipe.seed)
-    model = arranged(model, config.name, dataset.train.images.shape[1:], device)
+    shape = dataset.train.images.shape[1:]
+    model = initial.fresh_model(
+        config.name, dataset.n_classes, dataset.channels, config.recipe.seed, config.arguments, shape[1:]
+    )
+    model = arranged(model, config.name, shape, device)
     data = TrainingData(images, labels, Normaliser(preprocessing, device))
     trainer = train_from_scratch(model, data, config.recipe, config.recipe.seed)
     train_resumably(trainer, partial, on_epoch)
@@ -152,36 +159,51 @@ def _as_recorded(initial: InitialWeights, checkpoint: Checkpoint) -> InitialWeig
 
 
 def _from_checkpoint(
-    checkpoint: Checkpoint, config: ModelConfig, dataset: Dataset, source: str, initial: InitialWeights
+    checkpoint: Checkpoint,
+    config: ModelConfig,
+    dataset: Dataset,
+    source: str,
+    initial: InitialWeights,
+    notes: tuple[str, ...],
 ) -> OriginalModel:
     preprocessing = _configured(config) or checkpoint.preprocessing() or pixel_statistics(dataset.train)
     _check_channels(preprocessing, dataset, source)
-    load_weights(build_model(config.name, dataset.n_classes, dataset.channels), checkpoint.state_dict, source)
+    load_weights(_build(config, dataset), checkpoint.state_dict, source)
     fingerprint = weights_fingerprint(checkpoint.state_dict)
-    return OriginalModel(config.name, checkpoint.state_dict, preprocessing, fingerprint, initial)
+    return OriginalModel(
+        config.name, checkpoint.state_dict, preprocessing, fingerprint, initial, config.arguments, notes
+    )
 
 
 def _configured(config: ModelConfig) -> Preprocessing | None:
     return Preprocessing(config.mean, config.std) if config.mean is not None and config.std is not None else None
 
 
-def _check_answers(name: str, dataset: Dataset) -> None:
-    """Raises ConfigError unless the network gives each image a number for each class."""
-    model = build_model(name, dataset.n_classes, dataset.channels).eval()
-    shape = (2, *dataset.train.images.shape[1:])
-    try:
-        with torch.inference_mode():
-            answers = model(torch.zeros(shape))
-    except Exception as error:  # whatever a network of the user's may raise
-        raise ConfigError(
-            f"`model.name` {name!r} cannot take the images of {dataset.name}, {list(shape)}: {error}"
-        ) from error
-    found = list(answers.shape) if isinstance(answers, torch.Tensor) else type(answers).__name__
-    if found != [2, dataset.n_classes]:
-        raise ConfigError(
-            f"`model.name` {name!r} must give logits [n, classes], here [2, {dataset.n_classes}], for the images of "
-            f"{dataset.name}, but gave {found}."
-        )
+def _initial_weights(config: ModelConfig, dataset: Dataset) -> InitialWeights:
+    size = dataset.train.images.shape[2:]
+    return find_initial_weights(
+        config.initial_weights, config.name, dataset.n_classes, dataset.channels, config.arguments, size
+    )
+
+
+def _build(config: ModelConfig, dataset: Dataset) -> nn.Module:
+    size = dataset.train.images.shape[2:]
+    return build_model(config.name, dataset.n_classes, dataset.channels, config.arguments, size)
+
+
+def _check_network(config: ModelConfig, dataset: Dataset, device: torch.device) -> tuple[str, ...]:
+    """Tries the network out on three images; see `check_network`. The notes say how it was built, too."""
+    positions = np.linspace(0, len(dataset.train) - 1, 3).astype(np.int64)
+    images, _ = to_device(dataset.train, positions, device)
+    preprocessing = _configured(config)
+    if preprocessing is None or len(preprocessing.mean) != dataset.channels:
+        preprocessing = pixel_statistics(ImageSet(dataset.train.images[positions], dataset.train.labels[positions]))
+    normalised = Normaliser(preprocessing, device)(images)
+    notes = check_network(config.name, lambda: _build(config, dataset), normalised, dataset.n_classes, dataset.name)
+    if ":" not in config.name and not config.arguments:
+        return notes
+    call = describe_call(config.name, dataset.n_classes, dataset.channels, config.arguments)
+    return (f"The network was built by {call}.", *notes)
 
 
 def _check_channels(preprocessing: Preprocessing, dataset: Dataset, source: str) -> None:

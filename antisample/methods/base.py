@@ -46,6 +46,8 @@ class OriginalModel:
         preprocessing: What the model expects of its input.
         fingerprint: Hexadecimal digest of the weights.
         initial: What a retraining starts from, as its own training did; that of a given checkpoint is not known.
+        arguments: Of the builder, likewise.
+        notes: What people should know about the model, in whole sentences.
     """
 
     name: str
@@ -53,6 +55,8 @@ class OriginalModel:
     preprocessing: Preprocessing
     fingerprint: str
     initial: InitialWeights = RANDOM_WEIGHTS
+    arguments: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "state_dict": as_bytes(self.state_dict)}
@@ -60,9 +64,14 @@ class OriginalModel:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update({**state, "state_dict": as_tensors(state["state_dict"])})
 
+    def untrained(self, dataset: Dataset) -> nn.Module:
+        """The same architecture with fresh weights from torch's global random state, on the CPU."""
+        size = dataset.train.images.shape[2:]
+        return build_model(self.name, dataset.n_classes, dataset.channels, self.arguments, size)
+
     def build(self, dataset: Dataset, device: torch.device) -> nn.Module:
         """A fresh copy with the original weights on `device`."""
-        model = build_model(self.name, dataset.n_classes, dataset.channels)
+        model = self.untrained(dataset)
         model.load_state_dict(self.state_dict)
         return arranged(model, self.name, dataset.train.images.shape[1:], device)
 

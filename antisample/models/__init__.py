@@ -58,7 +58,8 @@ def find_builder(name: str) -> ModelBuilder:
             with redirect_stdout(sys.stderr):
                 builder = getattr(importlib.import_module(module_name), attribute)
         except (Exception, SystemExit) as error:  # whatever a module of the user's may raise
-            raise ConfigError(f"`model.name` {name!r} cannot be imported: {in_one_line(error)}.") from error
+            reason = in_one_line(error).removeprefix(f"{type(error).__name__}: ")
+            raise ConfigError(f"`model.name` {name!r} cannot be imported: {reason}.") from error
         if isinstance(builder, nn.Module):
             raise ConfigError(
                 f"`model.name` {name!r} must be a function or class that builds a network anew each time, but is a "
@@ -114,8 +115,8 @@ def build_model(
         raise ConfigError(f"`model.name` {name!r} must build a torch.nn.Module, but got {type(model).__name__}.")
     if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
         raise ConfigError(
-            f"`model.name` {name!r} builds a TorchScript module, which cannot be trained here; build the Python module "
-            "that it was made from."
+            f"`model.name` {name!r} builds a TorchScript module, which cannot be trained here; build the Python "
+            "module that it was made from."
         )
     if ":" in name:
         model.register_forward_hook(take_logits)

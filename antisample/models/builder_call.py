@@ -98,11 +98,12 @@ def builder_call(
                 f"`model.name` {name!r} takes no `{argument}`, which `model.arguments` gives: its signature is "
                 f"{signature}."
             )
-    _check_contradictions(arguments, n_classes, in_channels)
     classes = _recipient(named.values(), _CLASSES, None)
     if classes is None and passes_on and not any(_rank(word, _CLASSES) is not None for word in arguments):
         classes = _PASSED_ON
     channels = _recipient(named.values(), _CHANNELS, _MOST_CHANNELS)
+    words = {word: value for word, value in arguments.items() if word in (classes, channels) or _is_number(value)}
+    _check_contradictions(words, n_classes, in_channels)
     handed = {word: number for word, number in ((classes, n_classes), (channels, in_channels)) if word is not None}
     values = handed | dict(arguments)
     missing = [word for word, p in named.items() if p.default is Parameter.empty and word not in values]
@@ -145,6 +146,10 @@ def _takes_number(parameter: Parameter, most: int | None) -> bool:
     if default is Parameter.empty or default is None:
         return True
     return isinstance(default, int) and not isinstance(default, bool) and (most is None or default <= most)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
 
 
 def _check_contradictions(arguments: Mapping[str, Any], n_classes: int, in_channels: int) -> None:

@@ -69,7 +69,7 @@ def _checked(trial: NetworkTrial, build: Callable[[], nn.Module]) -> tuple[str, 
             trial.predicted(first, 3)
             if problem := difference_in_use(before, contents(first)):
                 raise trial.refused(problem)
-    changed = [key for key, value in shared.items() if not torch.equal(value, second.state_dict()[key].cpu())]
+    changed = [key for key, value in shared.items() if not torch.equal(value, first.state_dict()[key].cpu())]
     if changed:
         raise trial.refused(
             f"gives networks that share {changed[0]!r}, so that training one changes the other; it must build all "

@@ -8,10 +8,11 @@ from antisample.errors import AntisampleError, ConfigError, DataError, DivergedE
 if TYPE_CHECKING:
     from antisample.config import DataConfig, ModelConfig, UnlearnConfig
     from antisample.forget_request import ForgetRequest
+    from antisample.inputs import UnlearnInputs, load_inputs
     from antisample.metrics import evaluate
     from antisample.splits import SplitConfig
     from antisample.types import Dataset, Splits, StepReport, UnlearnMetrics
-    from antisample.unlearning import Unlearning, UnlearnInputs, load_inputs, subject_of, unlearn
+    from antisample.unlearning import Unlearning, subject_of, unlearn
 
 __version__ = "0.1.0"
 

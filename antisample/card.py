@@ -17,13 +17,19 @@ class RequestFacts(_Part):
     Attributes:
         in_words: The request as it was made.
         classes: Names of the classes to forget, or of those that the samples belong to.
+        labels: Their labels.
         images: Training images to forget.
+        validation: Validation images of the classes to forget; none where samples are forgotten.
+        test: Likewise.
         never_seen: Images asked for that the original model was not trained on.
     """
 
     in_words: str
     classes: tuple[str, ...]
+    labels: tuple[int, ...] = ()
     images: int
+    validation: int = 0
+    test: int = 0
     never_seen: int = 0
 
 
@@ -38,6 +44,7 @@ class DataFacts(_Part):
         validation: Images that decisions were taken on.
         validation_from: The split that these come from.
         test: Images for the report alone.
+        notes: What there is to know of how it was read, in sentences.
     """
 
     name: str
@@ -47,6 +54,7 @@ class DataFacts(_Part):
     validation: int
     validation_from: Literal["train", "test"]
     test: int
+    notes: tuple[str, ...] = ()
 
 
 class OriginalFacts(_Part):
@@ -57,12 +65,14 @@ class OriginalFacts(_Part):
         mean: What it expects of its input, a value a channel.
         std: Likewise.
         initial_weights: What its training started from, as far as that is known.
+        notes: What there is to know of how it was read, in sentences.
     """
 
     fingerprint: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
     initial_weights: str
+    notes: tuple[str, ...] = ()
 
 
 class ModelFile(_Part):

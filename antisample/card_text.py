@@ -16,19 +16,18 @@ def card_text(card: UnlearningCard) -> str:
     request, data, original = card.request, card.data, card.original
     method = card.config.method.model_dump(mode="json")
     environment = card.environment
-    never = f"; {request.never_seen} more were never trained on" if request.never_seen else ""
     lines = [
         f"# Unlearning card: {card.config.model.name} forgets {request.in_words}",
         "",
         *_facts(
             [
-                ("Forgotten", f"{request.in_words}: {request.images} training images{never}"),
-                ("Classes", ", ".join(request.classes)),
+                ("Forgotten", _forgotten(card)),
                 ("Data", f"{data.name}, fingerprint `{data.fingerprint}`"),
                 ("Splits", _splits(card)),
                 ("Original model", f"fingerprint `{original.fingerprint}`, started from {original.initial_weights}"),
                 ("Unlearned model", f"fingerprint `{card.fingerprint}`"),
                 ("Input", f"(pixel / 255 - mean) / std, mean {list(original.mean)}, std {list(original.std)}"),
+                *(("Note", note) for note in (*data.notes, *original.notes)),
                 ("Method", f"{method['name']}, seed {card.seed}"),
                 ("Hyperparameters", ", ".join(f"{name}: {value}" for name, value in card.origin.items())),
                 ("Time", _time(card)),
@@ -65,6 +64,20 @@ def card_text(card: UnlearningCard) -> str:
 
 def _facts(pairs: list[tuple[str, str]]) -> list[str]:
     return ["| | |", "|---|---|", *(f"| {name} | {_cell(value)} |" for name, value in pairs)]
+
+
+def _forgotten(card: UnlearningCard) -> str:
+    request = card.request
+    labels = request.labels or (None,) * len(request.classes)
+    classes = ", ".join(
+        json.dumps(name, ensure_ascii=False) + (f" (label {label})" if label is not None else "")
+        for name, label in zip(request.classes, labels, strict=True)
+    )
+    if card.config.forget.samples:
+        never = f"; {request.never_seen} more were never trained on" if request.never_seen else ""
+        return f"{request.in_words}: {request.images} training images of {classes}{never}"
+    unseen = f", {request.validation} validation and {request.test} test images" if request.labels else " images"
+    return f"{classes}: {request.images} training{unseen}"
 
 
 def _splits(card: UnlearningCard) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -49,14 +49,20 @@ class ModelConfig(BaseModel):
     Attributes:
         name: A registered model, or `package.module:function`.
         checkpoint: Its weights; without it the model is trained on the data, validation images held out.
-        mean: Mean of the input, a value a channel. By default what the checkpoint says, or else that of the data.
+        mean: Mean of the input, a value for each channel. By default what the checkpoint states; where it states
+            nothing, the usual normalisations are tried, see `antisample.normalisation`. A model that is trained here
+            gets the data's.
         std: Standard deviation of the input, likewise; given if and only if `mean` is.
+        normalisation: A usual normalisation by name, in the place of `mean` and `std`: `0..1`, `data`, `imagenet`,
+            `-1..1` or `0..255`.
         recipe: How to train it where there is no checkpoint.
         initial_weights: Where training starts, of the original and of the retrained reference alike: `random`,
             `imagenet` (ResNet18 and MobileNet_v2; downloaded where torch hub's cache lacks them) or the path of
             a weights file. See `antisample.models.initial_weights`.
         arguments: What the model's builder gets beside the numbers of classes and channels of the data, by name:
             `{width: 64}`. See `antisample.models.builder_call`.
+        accept_original: Whether to go on with an original model that is not better than guessing, or recognises
+            nothing of what is to be forgotten. Otherwise it is refused.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,9 +71,11 @@ class ModelConfig(BaseModel):
     checkpoint: Path | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    normalisation: Literal["0..1", "data", "imagenet", "-1..1", "0..255"] | None = None
     recipe: TrainingRecipe = TrainingRecipe()
     initial_weights: str = "random"
     arguments: dict[str, Any] = {}
+    accept_original: bool = False
 
     @field_validator("arguments")
     @classmethod
@@ -86,6 +94,12 @@ class ModelConfig(BaseModel):
                 f"`initial_weights` can be `imagenet` for {' and '.join(IMAGENET_MODELS)} alone, "
                 f"but got the model {self.name!r}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _one_normalisation(self) -> "ModelConfig":
+        if self.normalisation is not None and self.mean is not None:
+            raise ValueError("`normalisation` must be left out where `mean` and `std` are given")
         return self
 
     @model_validator(mode="after")

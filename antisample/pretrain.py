@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -15,12 +16,21 @@ from antisample.config import ModelConfig
 from antisample.errors import ConfigError
 from antisample.loader import Normaliser, TrainingData, to_device
 from antisample.methods.base import OriginalModel
-from antisample.models import arranged, build_model, code_digest, describe_call
-from antisample.models.initial_weights import InitialWeights, find_initial_weights
-from antisample.models.suitability import check_network
+from antisample.metrics.predictions import predict
+from antisample.models import arranged, code_digest
+from antisample.models.initial_weights import InitialWeights
+from antisample.normalisation import (
+    MOST_IMAGES,
+    decided_normalisation,
+    in_words,
+    pixel_statistics,
+    usual_normalisation,
+)
+from antisample.original_accuracy import other_order
+from antisample.original_network import build_network, checked_network, initial_weights
 from antisample.train import EpochListener, train_from_scratch, train_resumably
 from antisample.trained_models import find_or_train
-from antisample.types import Dataset, ImageSet, Preprocessing, Splits
+from antisample.types import Dataset, Preprocessing, Splits
 
 _CACHE_VERSION = 1
 
@@ -51,20 +61,22 @@ def original_model(
         The original model.
 
     Raises:
-        ConfigError: If preprocessing and channels do not fit, or there are no such initial weights.
+        ConfigError: If preprocessing and channels do not fit, or there are no such initial weights; or if the
+            checkpoint states no normalisation, and the usual ones do not differ enough.
         DataError: If the checkpoint or the initial weights cannot be used.
         DivergedError: If training diverged.
         StorageError: If the cache is an object store and cannot be asked.
     """
-    initial = _initial_weights(config, dataset)
-    notes = _check_network(config, dataset, device)
+    initial = initial_weights(config, dataset)
+    notes = checked_network(config, dataset, device, _configured(config, dataset))
     if config.checkpoint is not None:
         checkpoint = load_checkpoint(config.checkpoint)
-        return _from_checkpoint(checkpoint, config, dataset, str(config.checkpoint), initial, notes)
+        return _from_checkpoint(checkpoint, config, dataset, splits, device, str(config.checkpoint), initial, notes)
     path = pretrained_path(config, dataset, splits, cache_dir, initial)
 
     def load(checkpoint: Checkpoint) -> OriginalModel:
-        return _from_checkpoint(checkpoint, config, dataset, str(path), _as_recorded(initial, checkpoint), notes)
+        started = _as_recorded(initial, checkpoint)
+        return _from_checkpoint(checkpoint, config, dataset, splits, device, str(path), started, notes)
 
     def train() -> Checkpoint:
         return _train(config, dataset, splits, device, path.with_suffix(".partial"), on_epoch, initial)
@@ -84,7 +96,7 @@ def pretrained_path(
     `initial` is what training starts from; None finds what `config` names, see `find_initial_weights`.
     """
     if initial is None:
-        initial = _initial_weights(config, dataset)
+        initial = initial_weights(config, dataset)
     key = {
         "version": _CACHE_VERSION,
         "data": dataset.fingerprint,
@@ -93,6 +105,8 @@ def pretrained_path(
         "preprocessing": [config.mean, config.std],
         "recipe": config.recipe.model_dump(),
     }
+    if config.normalisation is not None:
+        key["normalisation"] = config.normalisation
     if (code := code_digest(config.name)) is not None:
         key["code"] = code
     if config.arguments:
@@ -101,19 +115,6 @@ def pretrained_path(
         key["initial_weights"] = weights_fingerprint(initial.state_dict)
     digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=12).hexdigest()
     return Cache.at(cache_dir).folder / "models" / f"{config.name.replace(':', '.').lower()}-{digest}.safetensors"
-
-
-def pixel_statistics(images: ImageSet) -> Preprocessing:
-    """Mean and standard deviation of each channel, of pixels scaled to [0, 1]; exact, from the counts of levels."""
-    levels = np.arange(256) / 255
-    mean, std = [], []
-    for channel in range(images.images.shape[1]):
-        counts = np.bincount(images.images[:, channel].ravel(), minlength=256)
-        average = float((counts * levels).sum() / counts.sum())
-        spread = float(np.sqrt((counts * (levels - average) ** 2).sum() / counts.sum()))
-        mean.append(average)
-        std.append(spread or 1.0)
-    return Preprocessing(tuple(mean), tuple(std))
 
 
 def _train_positions(splits: Splits) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -129,7 +130,7 @@ def _train(
     on_epoch: EpochListener | None,
     initial: InitialWeights,
 ) -> Checkpoint:
-    preprocessing = _configured(config) or pixel_statistics(dataset.train)
+    preprocessing = _configured(config, dataset) or pixel_statistics(dataset.train)
     _check_channels(preprocessing, dataset, "`model.mean`")
     images, labels = to_device(dataset.train, _train_positions(splits), device)
     shape = dataset.train.images.shape[1:]
@@ -162,48 +163,55 @@ def _from_checkpoint(
     checkpoint: Checkpoint,
     config: ModelConfig,
     dataset: Dataset,
+    splits: Splits,
+    device: torch.device,
     source: str,
     initial: InitialWeights,
     notes: tuple[str, ...],
 ) -> OriginalModel:
-    preprocessing = _configured(config) or checkpoint.preprocessing() or pixel_statistics(dataset.train)
-    _check_channels(preprocessing, dataset, source)
-    load_weights(_build(config, dataset), checkpoint.state_dict, source)
+    preprocessing = _configured(config, dataset) or checkpoint.preprocessing()
+    if preprocessing is not None:
+        _check_channels(preprocessing, dataset, source)
+    model = build_network(config, dataset)
+    load_weights(model, checkpoint.state_dict, source)
+    if preprocessing is None and config.checkpoint is None:
+        preprocessing = pixel_statistics(dataset.train)
+    elif preprocessing is None:
+        preprocessing, tried = _tried(model, config, dataset, splits, device, source)
+        notes += tried
     fingerprint = weights_fingerprint(checkpoint.state_dict)
     return OriginalModel(
         config.name, checkpoint.state_dict, preprocessing, fingerprint, initial, config.arguments, notes
     )
 
 
-def _configured(config: ModelConfig) -> Preprocessing | None:
-    return Preprocessing(config.mean, config.std) if config.mean is not None and config.std is not None else None
+def _tried(
+    model: nn.Module, config: ModelConfig, dataset: Dataset, splits: Splits, device: torch.device, source: str
+) -> tuple[Preprocessing, tuple[str, ...]]:
+    """The usual normalisation under which the model recognises most, and a sentence that says so."""
+    images = dataset.train if splits.validation_from == "train" else dataset.test
+    some = np.linspace(0, len(splits.validation) - 1, min(MOST_IMAGES, len(splits.validation)))
+    positions = splits.validation[some.astype(np.int64)]
+    quick = arranged(model, config.name, images.images.shape[1:], device)
 
+    def correct(preprocessing: Preprocessing) -> npt.NDArray[np.bool_]:
+        predictions = predict(quick, images, positions, Normaliser(preprocessing, device), device, 100)
+        order = other_order(predictions.confusion()) or {}  # a wrong order is found later, and named
+        expected = np.array([order.get(int(label), int(label)) for label in predictions.labels])
+        return np.asarray(predictions.probabilities.argmax(axis=1) == expected)
 
-def _initial_weights(config: ModelConfig, dataset: Dataset) -> InitialWeights:
-    size = dataset.train.images.shape[2:]
-    return find_initial_weights(
-        config.initial_weights, config.name, dataset.n_classes, dataset.channels, config.arguments, size
+    name, accuracy = decided_normalisation(dataset, correct, source)
+    note = (
+        f"{source} says nothing of the normalisation that the model expects; {in_words(name)} (`{name}`) were taken, "
+        f"since the model recognises most images so ({accuracy:.1%} of {len(positions)})."
     )
+    return usual_normalisation(name, dataset), (note,)
 
 
-def _build(config: ModelConfig, dataset: Dataset) -> nn.Module:
-    size = dataset.train.images.shape[2:]
-    return build_model(config.name, dataset.n_classes, dataset.channels, config.arguments, size)
-
-
-def _check_network(config: ModelConfig, dataset: Dataset, device: torch.device) -> tuple[str, ...]:
-    """Tries the network out on three images; see `check_network`. The notes say how it was built, too."""
-    positions = np.linspace(0, len(dataset.train) - 1, 3).astype(np.int64)
-    images, _ = to_device(dataset.train, positions, device)
-    preprocessing = _configured(config)
-    if preprocessing is None or len(preprocessing.mean) != dataset.channels:
-        preprocessing = pixel_statistics(ImageSet(dataset.train.images[positions], dataset.train.labels[positions]))
-    normalised = Normaliser(preprocessing, device)(images)
-    notes = check_network(config.name, lambda: _build(config, dataset), normalised, dataset.n_classes, dataset.name)
-    if ":" not in config.name and not config.arguments:
-        return notes
-    call = describe_call(config.name, dataset.n_classes, dataset.channels, config.arguments)
-    return (f"The network was built by {call}.", *notes)
+def _configured(config: ModelConfig, dataset: Dataset) -> Preprocessing | None:
+    if config.normalisation is not None:
+        return usual_normalisation(config.normalisation, dataset)
+    return Preprocessing(config.mean, config.std) if config.mean is not None and config.std is not None else None
 
 
 def _check_channels(preprocessing: Preprocessing, dataset: Dataset, source: str) -> None:

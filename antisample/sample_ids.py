@@ -1,7 +1,9 @@
 """Sample ids from a file: text, CSV or Parquet."""
 
 import csv
+from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -36,7 +38,38 @@ def read_sample_ids(path: Path) -> list[int | str]:
         raise DataError(f"{path}: must hold at least one sample id, but got none.")
     if "" in cells:
         raise DataError(f"{path}: every row must hold a sample id, but row {cells.index('') + 1} holds none.")
-    return [int(cell) if cell.isdecimal() else cell for cell in cells]
+    return [int(cell) if cell.isascii() and cell.isdecimal() else cell for cell in cells]
+
+
+def checked_sample_ids(samples: Any) -> Any:
+    """Positions and files as a configuration gives them.
+
+    Args:
+        samples: A sequence or an array; whatever else is left for others to refuse.
+
+    Returns:
+        Whole numbers, and files as they were written.
+
+    Raises:
+        ValueError: If one is neither: a boolean or a float is no position, nor is a number with leading zeros, which
+            is octal to YAML and decimal to people.
+    """
+    values = samples.tolist() if hasattr(samples, "tolist") else samples
+    return [_checked(value) for value in values] if isinstance(values, list | tuple | set | range) else values
+
+
+def _checked(value: Any) -> int | str:
+    text = str(value)
+    digits = text.removeprefix("-")
+    if isinstance(value, bool) or not isinstance(value, str | Integral) or not text:
+        raise ValueError(f"must be positions or files, but got {value!r} ({type(value).__name__})")
+    if not (digits.isascii() and digits.isdecimal()):
+        return text
+    if digits != text:
+        raise ValueError(f"must be positions of at least 0 or files, but got {text}")
+    if digits != "0" and digits[0] == "0":
+        raise ValueError(f"must be positions without leading zeros or files, but got {text!r}")
+    return int(text)
 
 
 def _from_text(path: Path) -> list[str]:

@@ -36,6 +36,7 @@ class Dataset:
         test: The test split.
         class_names: One name a class; the position is the label.
         fingerprint: Hexadecimal digest of all pixels and labels; keys every cache that depends on the data.
+        notes: What a person should know of how it was read, in sentences.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Dataset:
     test: ImageSet
     class_names: tuple[str, ...]
     fingerprint: str
+    notes: tuple[str, ...] = ()
 
     @property
     def n_classes(self) -> int:

@@ -1,118 +1,18 @@
 """One unlearning: `unlearn(config)` yields a report an epoch and leaves the unlearned model."""
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
 from torch import nn
 
 from antisample.config import UnlearnConfig
-from antisample.datasets import load_dataset, training_files
 from antisample.device import choose_device
-from antisample.errors import ConfigError
-from antisample.forget_request import ForgetRequest
+from antisample.inputs import UnlearnInputs, load_inputs
 from antisample.kept_predictions import kept_predictions
-from antisample.methods import OriginalModel, UnlearnContext, find_method
-from antisample.metrics import PARTS, RetrainedReference, Subject, check_families, evaluate
-from antisample.neighbour_table import NeighbourTable, neighbour_tables
-from antisample.pretrain import original_model
-from antisample.reference import ReferenceTraining
-from antisample.splits import make_splits
-from antisample.train import EpochListener
-from antisample.types import Dataset, Splits, StepReport, UnlearnMetrics
-
-
-@dataclass(frozen=True)
-class UnlearnInputs:
-    """What many unlearnings share: loaded once, passed to each.
-
-    Attributes:
-        dataset: The data.
-        splits: Forget, retain, validation and test.
-        original: The model that has to forget.
-        reference: The retrained reference, where a metric needs it.
-        neighbours: By label to forget, the farthest retain images, where the method needs them.
-    """
-
-    dataset: Dataset
-    splits: Splits
-    original: OriginalModel
-    reference: RetrainedReference | None = None
-    neighbours: Mapping[int, NeighbourTable] = field(default_factory=dict)
-
-
-def load_inputs(
-    config: UnlearnConfig,
-    on_epoch: EpochListener | None = None,
-    on_reference_epoch: EpochListener | None = None,
-    shared: UnlearnInputs | None = None,
-) -> UnlearnInputs:
-    """Loads data and original model; trains the latter where there is neither checkpoint nor cache.
-
-    The retrained reference is trained likewise if `evaluation.final` names `retrained`, and farthest neighbours are
-    found if the method needs them.
-
-    Args:
-        config: All of it is read but the seed and the method's hyperparameters.
-        on_epoch: Told about each epoch where the original model has to be trained.
-        on_reference_epoch: Told about each epoch where the retrained reference has to be trained.
-        shared: The inputs of another forget request, whose data and original model are these, too.
-
-    Returns:
-        The inputs.
-
-    Raises:
-        AntisampleError: If the configuration does not fit the data, or a file cannot be used.
-    """
-    data = config.data
-    if shared is not None:
-        dataset = shared.dataset
-    else:
-        dataset = load_dataset(
-            data.source,
-            root=data.root,
-            download=data.download,
-            image_size=data.image_size,
-            cache_dir=data.cache_dir,
-        )
-    if config.forget.samples and not config.method.forgets_samples:
-        raise ConfigError(f"The method {config.method.name!r} forgets classes, so `forget.samples` cannot be given.")
-    splits = make_splits(
-        dataset, _by_position(config), config.split, has_checkpoint=config.model.checkpoint is not None
-    )
-    check_families(config.evaluation.final, dataset, splits)
-    device = choose_device(config.device)
-    if shared is not None:
-        original = shared.original
-    else:
-        original = original_model(config.model, dataset, splits, data.cache_dir, device, on_epoch)
-    reference = None
-    if "retrained" in config.evaluation.final:
-        recipe = config.model.recipe
-        training = ReferenceTraining(recipe, dataset, splits, original, data.cache_dir, recipe.seed)
-        reference = training.reference(device, config.evaluation, on_reference_epoch)
-    neighbours = {}
-    if config.method.needs_neighbours:
-        neighbours = neighbour_tables(dataset, splits, original.preprocessing, device, data.cache_dir)
-    return UnlearnInputs(dataset, splits, original, reference, neighbours)
-
-
-def _by_position(config: UnlearnConfig) -> ForgetRequest:
-    """The request with positions in the place of files."""
-    request = config.forget
-    if not any(isinstance(sample, str) for sample in request.samples):
-        return request
-    positions = {file: i for i, file in enumerate(training_files(config.data.source, config.data.root))}
-    names = [str(sample).removeprefix("train/") for sample in request.samples if isinstance(sample, str)]
-    unknown = [name for name in names if name not in positions]
-    if unknown:
-        raise ConfigError(
-            f"`forget.samples` must name files in the training split of {config.data.source}, such as "
-            f"{next(iter(positions))}, but got {', '.join(map(repr, unknown[:5]))}."
-        )
-    kept = [sample for sample in request.samples if isinstance(sample, int)]
-    return ForgetRequest(samples=(*kept, *(positions[name] for name in names)))
+from antisample.methods import UnlearnContext, find_method
+from antisample.metrics import PARTS, Subject, evaluate
+from antisample.types import StepReport, UnlearnMetrics
 
 
 class Unlearning(Iterator[StepReport]):
@@ -205,6 +105,8 @@ def evaluate_finished(model: nn.Module, inputs: UnlearnInputs, config: UnlearnCo
 def evaluate_original(inputs: UnlearnInputs, config: UnlearnConfig) -> UnlearnMetrics:
     """Measures the original as `evaluate_finished` does, by predictions that are kept in the cache."""
     subject = subject_of(inputs.original.build(inputs.dataset, choose_device(config.device)), inputs, config)
+    if inputs.original_validation is not None:
+        subject = subject.knowing({"validation": inputs.original_validation})
     known = kept_predictions(subject, inputs.original.fingerprint, config.data.cache_dir)
     return evaluate(subject.knowing(known), PARTS, ("classification", *config.evaluation.final))
 

@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from antisample.card import UnlearningCard
 from antisample.card_file import file_digest
 from antisample.checkpoint import load_checkpoint, load_weights, weights_fingerprint
+from antisample.config import UnlearnConfig
 from antisample.determinism import deterministic
 from antisample.device import choose_device
 from antisample.errors import DataError
+from antisample.inputs import SILENT, LoadingListener, load_inputs
 from antisample.metrics.retrained import reference_values
 from antisample.models import arranged
-from antisample.train import EpochListener
-from antisample.unlearning import evaluate_finished, load_inputs
+from antisample.unlearning import evaluate_finished
 
 TOLERANCE = 1e-4
 
@@ -38,8 +40,7 @@ def verify_card(
     card: UnlearningCard,
     folder: Path,
     tolerance: float = TOLERANCE,
-    on_epoch: EpochListener | None = None,
-    on_reference_epoch: EpochListener | None = None,
+    listener: LoadingListener = SILENT,
 ) -> list[Check]:
     """Evaluates the model beside a card again, with the card's data, and compares.
 
@@ -50,8 +51,7 @@ def verify_card(
         card: What is stated.
         folder: Holds the model's files.
         tolerance: Figures hold if they differ by at most this much; other hardware rounds otherwise.
-        on_epoch: Told about each epoch where the original model has to be trained.
-        on_reference_epoch: Likewise for the retrained reference.
+        listener: Is told what happens while data and original model are loaded.
 
     Returns:
         A check for each file, fingerprint and figure.
@@ -69,10 +69,10 @@ def verify_card(
         raise DataError("The card names no safetensors file, so there is no model to evaluate.")
     state_dict = load_checkpoint(folder / weights.file).state_dict
     checks.append(_same("weights", card.fingerprint, weights_fingerprint(state_dict)))
-    config = card.config
+    config = _as_it_was(card)
     device = choose_device(config.device)
     with deterministic(card.environment.threads):
-        inputs = load_inputs(config, on_epoch, on_reference_epoch)
+        inputs = load_inputs(config, listener)
         checks += [
             _same("data", card.data.fingerprint, inputs.dataset.fingerprint),
             _same("splits", card.data.splits_fingerprint, inputs.splits.fingerprint),
@@ -94,6 +94,15 @@ def verify_card(
                 holds = value is not None and abs(value - stated) <= tolerance
                 checks.append(Check(f"{role} {metric.name}", stated, value, holds))
     return checks
+
+
+def _as_it_was(card: UnlearningCard) -> UnlearnConfig:
+    """The card's configuration; the original's normalisation is the card's, and it was accepted when it was made."""
+    model = card.config.model
+    stated: dict[str, Any] = {"accept_original": True}
+    if model.mean is None and model.normalisation is None and model.checkpoint is not None:
+        stated |= {"mean": card.original.mean, "std": card.original.std}
+    return card.config.model_copy(update={"model": model.model_copy(update=stated)})
 
 
 def _same(what: str, stated: str, found: str) -> Check:

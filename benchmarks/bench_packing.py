@@ -21,7 +21,8 @@ from surroundings import surroundings
 
 from antisample.config import UnlearnConfig
 from antisample.device import choose_device
-from antisample.unlearning import load_inputs, unlearn
+from antisample.inputs import load_inputs
+from antisample.unlearning import unlearn
 
 RECORDS = Path(__file__).parent / "records"
 EPOCHS, FORGET = 5, 3

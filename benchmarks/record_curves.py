@@ -22,7 +22,8 @@ from rich.progress import track
 import antisample
 from antisample.device import choose_device, describe_device
 from antisample.errors import AntisampleError
-from antisample.unlearning import UnlearnInputs, load_inputs, unlearn
+from antisample.inputs import UnlearnInputs, load_inputs
+from antisample.unlearning import unlearn
 from tuning.config import StudyConfig
 from tuning.samplers import distributions
 from tuning.study_file import parse_study

@@ -12,6 +12,7 @@ from cluster.errors import ClusterError
 from cluster.kuberay import KubeRayCluster
 from cluster.slurm import SlurmCluster
 from cluster.vm import VmCluster
+from cluster.yaml_loader import UniqueKeyLoader
 
 
 class LocalCluster(Cluster):
@@ -80,7 +81,7 @@ def load_cluster(path: Path) -> ClusterSpec:
         ClusterError: With every problem found.
     """
     try:
-        values = yaml.safe_load(path.read_text())
+        values = yaml.load(path.read_text(encoding="utf-8"), UniqueKeyLoader)  # noqa: S506  (a safe loader)
     except OSError as error:
         raise ClusterError([f"cannot be read ({error.strerror})."], str(path)) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

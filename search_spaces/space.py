@@ -8,6 +8,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from search_spaces.yaml_loader import UniqueKeyLoader
+
 Value = float | int | str | bool
 """What a hyperparameter can be."""
 
@@ -138,7 +140,7 @@ def load_space(source: str | Path) -> SearchSpace:
             text,
         )
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.load(path.read_text(encoding="utf-8"), UniqueKeyLoader)  # noqa: S506  (a safe loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SpaceError([f"not readable as YAML ({error})."], text) from error
     if not isinstance(content, dict):

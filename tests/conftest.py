@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from antisample.config import UnlearnConfig
-from antisample.unlearning import UnlearnInputs, load_inputs
+from antisample.inputs import UnlearnInputs, load_inputs
 
 SHARED = Path(__file__).parents[2] / "shared"
 

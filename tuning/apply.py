@@ -22,12 +22,15 @@ from antisample.errors import ConfigError
 from antisample.export import ExportError, ExportFormat
 from antisample.files import check_writable
 from antisample.forget_request import ForgetRequest
+from antisample.forgetting import Forgetting
+from antisample.inputs import UnlearnInputs, load_inputs
 from antisample.metrics.retrained import reference_values
 from antisample.types import StepReport, UnlearnMetrics
-from antisample.unlearning import UnlearnInputs, evaluate_finished, load_inputs, unlearn
+from antisample.unlearning import evaluate_finished, unlearn
 from tuning.display import shown_path
 from tuning.fingerprints import check_fingerprints, fingerprints_of
 from tuning.model_files import write_model
+from tuning.noted_model import noted_model
 from tuning.outcome import find_outcome
 from tuning.progress import Progress
 from tuning.records import TrialRecord
@@ -96,12 +99,14 @@ def trial_config(
     Returns:
         The configuration, and where it comes from.
     """
-    known = [known.in_words() for known in study.config.forget]
-    position = known.index(request.in_words()) if request.in_words() in known else 0
-    fingerprints = _fingerprints(study, position) if request.in_words() in known else {}
+    requests = study.config.forget
+    position = requests.index(request) if request in requests else 0
+    fingerprints = _fingerprints(study, position) if request in requests else {}
     config = study.config.unlearn_config(record.params, record.seeds[position], position)
-    config = config.with_batches_halved(record.batch_halvings).model_copy(update={"forget": request})
-    spread, over = _known_spread(study, record) if known == [request.in_words()] else ({}, "")
+    config = config.with_batches_halved(record.batch_halvings).model_copy(
+        update={"forget": request, "model": noted_model(study)}
+    )
+    spread, over = _known_spread(study, record) if requests == (request,) else ({}, "")
     origin: dict[str, str | int] = {"study": study.config.name, "trial": record.number, "trial from": record.origin}
     return config, Provenance(command, origin, spread, over, study.config.directory, fingerprints)
 
@@ -135,7 +140,7 @@ def apply_config(
     device = choose_device(config.device)
     check_writable(out)
     with deterministic(threads) as not_deterministic:
-        inputs = load_inputs(config, progress.training_epoch, progress.reference_epoch)
+        inputs = load_inputs(config, progress)
         if provenance.directory is not None:
             check_fingerprints(provenance.directory, provenance.fingerprints, fingerprints_of((inputs,)))
         progress.say(f"Unlearning with {config.method.name} on {describe_device(device)}")
@@ -150,13 +155,17 @@ def apply_config(
         environment = environment_facts(config.device, not_deterministic)
     files, problems = write_model(running, out, formats)
     weights = weights_fingerprint(dict(running.model.state_dict()))
+    forgetting = Forgetting.of(inputs.dataset, inputs.splits)
     splits, dataset, preprocessing = inputs.splits, inputs.dataset, inputs.original.preprocessing
     card = UnlearningCard(
         created=now(),
         request=RequestFacts(
             in_words=config.forget.in_words(),
-            classes=tuple(dataset.class_names[label] for label in splits.forget_classes),
-            images=len(splits.forget),
+            classes=forgetting.names,
+            labels=forgetting.labels,
+            images=forgetting.train,
+            validation=forgetting.validation,
+            test=forgetting.test,
             never_seen=splits.never_seen,
         ),
         data=DataFacts(
@@ -167,12 +176,14 @@ def apply_config(
             validation=len(splits.validation),
             validation_from=splits.validation_from,
             test=len(splits.test),
+            notes=dataset.notes,
         ),
         original=OriginalFacts(
             fingerprint=inputs.original.fingerprint,
             mean=preprocessing.mean,
             std=preprocessing.std,
             initial_weights=inputs.original.initial.origin,
+            notes=inputs.original.notes,
         ),
         origin=provenance.origin,
         seed=config.seed,

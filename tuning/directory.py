@@ -15,7 +15,7 @@ from tuning.outcome import Outcome, find_outcome
 from tuning.records import write_table
 from tuning.report import write_report
 from tuning.study import Study
-from tuning.study_file import override_value, parse_study, read_values
+from tuning.study_file import override_value, parse_study, read_values, values_of
 from tuning.study_files import StudyFiles
 from tuning.study_view import StudyView
 from tuning.tracking.content import FILES
@@ -83,7 +83,7 @@ def open_study(directory: Path, overrides: Sequence[str] = ()) -> StudyView:
         raise DataError(f"{directory}: holds no study; expected study.yaml.")
     values = read_values(path)
     for override in overrides:
-        override_value(values, override)
+        override_value(values, override, StudyConfig)
     config = parse_study(values, str(path))
     here = {"name": directory.resolve().name, "runs_dir": directory.resolve().parent}
     if config.storage is not None:
@@ -112,7 +112,7 @@ def check_settings(study: StudyView) -> None:
     if config.storage is None or known is None:
         return  # the directory says it, or the study has not begun
     # Where data and model lie depends on the machine; `note_facts` compares what they are.
-    other = _differences(parse_study(yaml.safe_load(known)), config, _MAY_CHANGE | {"data", "model"})
+    other = _differences(parse_study(values_of(known, "the database")), config, _MAY_CHANGE | {"data", "model"})
     if other:
         raise ConfigError(
             [*other, "Choose another `name` or `study_name`."],
@@ -122,6 +122,8 @@ def check_settings(study: StudyView) -> None:
 
 def _differences(before: StudyConfig, now: StudyConfig, but_for: set[str]) -> list[str]:
     old, new = (yaml.safe_load(study.to_yaml()) for study in (before, now))
+    for values in (old, new):
+        values["model"].pop("accept_original")  # says nothing about what is searched
     other = [key for key in new if key not in but_for and old.get(key) != new[key]]
     return [f"`{key}` was {old.get(key)!r} and is now {new[key]!r}." for key in other]
 

@@ -4,6 +4,7 @@ import platform
 import sys
 import time
 import uuid
+from dataclasses import asdict
 from importlib.metadata import version
 
 import optuna
@@ -12,11 +13,16 @@ import torch
 
 import antisample
 from antisample.device import choose_device, describe_device
+from antisample.forgetting import Forgetting
 from tuning.database_address import without_password
 from tuning.fingerprints import check_fingerprints, fingerprints_of
+from tuning.noted_model import PREPROCESSING
 from tuning.requests import RequestInputs, original_metrics
 from tuning.storage import remember_id
 from tuning.study import Study
+
+FORGETTING = "forgetting"
+"""The note of a study that says what each of its requests forgets: classes, labels, images of each split."""
 
 
 def note_facts(study: Study, inputs: RequestInputs) -> None:
@@ -38,6 +44,9 @@ def note_facts(study: Study, inputs: RequestInputs) -> None:
         study.note("images", {"train": len(first.dataset.train), "test": len(first.dataset.test)})
         study.note("class_names", list(first.dataset.class_names))
         study.note("forget_requests", [list(each.splits.forget_classes) for each in inputs])
+        study.note(FORGETTING, [Forgetting.of(each.dataset, each.splits).in_words() for each in inputs])
+        study.note(PREPROCESSING, asdict(first.original.preprocessing))
+        study.note("notes", [*first.dataset.notes, *first.original.notes])
         study.note("original", metrics.values)  # the last: where it is known, all of them are
     check_fingerprints(study.config.directory, study.noted("fingerprints", {}), fingerprints)
     study.note("command", " ".join(["antisample", *map(without_password, sys.argv[1:])]))

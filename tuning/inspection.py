@@ -13,10 +13,11 @@ from antisample.config import UnlearnConfig
 from antisample.device import choose_device
 from antisample.errors import AntisampleError
 from antisample.files import whole_file
+from antisample.inputs import UnlearnInputs
 from antisample.methods import UnlearnContext
 from antisample.methods.anti_sample import AntiSample, AntiSampleConfig
 from antisample.types import Preprocessing
-from antisample.unlearning import UnlearnInputs, subject_of
+from antisample.unlearning import subject_of
 from tuning.outcome import find_outcome
 from tuning.records import TrialRecord
 from tuning.report.inside import CONFUSIONS, ORIGINAL, Cells, picture_file, picture_files

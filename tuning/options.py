@@ -1,21 +1,26 @@
 """From the flags of `unlearn` and `reproduce` to their configurations."""
 
+import json
 import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from antisample.class_names import split_names
 from antisample.config import UnlearnConfig, validation_problems
 from antisample.errors import ConfigError
 from antisample.forget_request import ForgetRequest
+from antisample.normalisation import NORMALISATIONS
 from search_spaces import published_set
 from tuning.config import StudyConfig
 from tuning.reproduction.config import ReproductionConfig
 from tuning.study_file import override_value, parse_study
 from tuning.tracking_address import tracking_problem
+
+_Config = TypeVar("_Config", StudyConfig, UnlearnConfig)
 
 
 def direct_config(options: dict[str, Any]) -> tuple[UnlearnConfig, dict[str, Any]]:
@@ -55,7 +60,7 @@ def direct_config(options: dict[str, Any]) -> tuple[UnlearnConfig, dict[str, Any
         raise ConfigError(missing)
     values = {**_task(options, model_name, dataset), "method": method, "seed": options["seed"]}
     for override in options["overrides"] or []:
-        override_value(values, override)
+        override_value(values, override, UnlearnConfig)
     return UnlearnConfig.parse(values), origin
 
 
@@ -85,7 +90,7 @@ def study_of_flags(options: dict[str, Any]) -> StudyConfig:
     name = f"{re.split('[.:]', options['model'])[-1]}-{source}-forget-{forgotten}"
     values["name"] = re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("._-")
     for override in options["overrides"] or []:
-        override_value(values, override)
+        override_value(values, override, StudyConfig)
     return parse_study(values)
 
 
@@ -101,7 +106,8 @@ def unlearn_command(options: dict[str, Any], out: Path, formats: Sequence[str]) 
     for name, value in options.items():
         flag = f"--{'set' if name == 'overrides' else name.replace('_', '-')}"
         for each in value if isinstance(value, list) else [value]:
-            words += [] if each is None else [flag, str(each)]
+            if each is not None and each is not False:
+                words += [flag] if each is True else [flag, str(each)]
     for form in formats:
         words += ["--format", form]
     return f"{shlex.join(words)} --threads {{threads}} --out {shlex.quote(str(out))}"
@@ -136,7 +142,7 @@ def reproduction_config(options: dict[str, Any]) -> ReproductionConfig:
         "out": options["out"] or Path("runs") / f"reproduce-{name.replace(':', '.')}",
         "protocol": options["protocol"],
         "data": {"source": dataset, "root": options["root"]},
-        "model": {"name": options["model"], "checkpoint": options["checkpoint"]},
+        "model": _model(options, options["model"]),
         "retain": percent,
         "methods": _listed(options["methods"]),
         "sizes": _numbers("sizes", options["sizes"]),
@@ -146,11 +152,25 @@ def reproduction_config(options: dict[str, Any]) -> ReproductionConfig:
         "seed": options["seed"],
     }
     if options["classes"] not in (None, "all"):
-        values["classes"] = _listed(options["classes"])
+        values["classes"] = split_names(options["classes"])
     values["all_classes"] = options["classes"] == "all"
     for override in options["overrides"] or []:
-        override_value(values, override)
+        override_value(values, override, ReproductionConfig)
     return ReproductionConfig.parse(values)
+
+
+def model_overrides(normalisation: str | None, *, accept_original: bool) -> list[str]:
+    """What `--normalisation` and `--accept-original` override in a study."""
+    stated = {} if normalisation is None else _normalisation(normalisation)
+    overrides = [f"model.{key}={json.dumps(value)}" for key, value in stated.items()]
+    return [*overrides, *(["model.accept_original=true"] if accept_original else [])]
+
+
+def accepting_original(config: _Config, *, accept_original: bool) -> _Config:
+    """The configuration of a study that was made before, or of one of its trials, with `--accept-original`."""
+    if not accept_original:
+        return config
+    return config.model_copy(update={"model": config.model.model_copy(update={"accept_original": True})})
 
 
 def selected(select: str | None) -> list[str]:
@@ -167,23 +187,30 @@ def check_uri(uri: str) -> None:
 
 def _task(options: dict[str, Any], model: str, dataset: str) -> dict[str, Any]:
     """Data, model and forget request."""
-    values: dict[str, Any] = {"name": model, "checkpoint": options["checkpoint"]}
-    if options["normalisation"] is not None:
-        values |= _normalisation(options["normalisation"])
     return {
         "data": {"source": dataset, "root": options["root"]},
-        "model": values,
+        "model": _model(options, model),
         "forget": _forget(options["forget"], options["forget_samples"]),
     }
 
 
-def _normalisation(text: str) -> dict[str, list[float]]:
+def _model(options: dict[str, Any], name: str) -> dict[str, Any]:
+    """The original model."""
+    normalisation = options["normalisation"]
+    stated = {} if normalisation is None else _normalisation(normalisation)
+    accepted = {"accept_original": True} if options["accept_original"] else {}
+    return {"name": name, "checkpoint": options["checkpoint"], **stated, **accepted}
+
+
+def _normalisation(text: str) -> dict[str, Any]:
+    if text in NORMALISATIONS:
+        return {"normalisation": text}
     try:
         mean, std = ([float(value) for value in _listed(part)] for part in text.split("/"))
     except ValueError:
         raise ConfigError(
-            "`--normalisation` must be mean/std, a value a channel separated by commas, such as 0.49,0.48,0.45/"
-            f"0.25,0.24,0.26, but got {text!r}."
+            f"`--normalisation` must be one of {', '.join(NORMALISATIONS)}, or mean/std, a value for each channel "
+            f"separated by commas, such as 0.49,0.48,0.45/0.25,0.24,0.26, but got {text!r}."
         ) from None
     return {"mean": mean, "std": std}
 
@@ -195,7 +222,7 @@ def _forget(forget: list[str] | None, samples: Path | None) -> dict[str, Any]:
     return (
         {"samples": samples}
         if samples is not None
-        else {"classes": [c for text in forget or () for c in _listed(text)]}
+        else {"classes": [c for text in forget or () for c in split_names(text)]}
     )
 
 

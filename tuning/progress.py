@@ -3,12 +3,17 @@
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from antisample.forgetting import Forgetting, forgetting_line
+from antisample.inputs import LoadingListener
+from antisample.methods import OriginalModel
+from antisample.original_accuracy import OriginalAccuracy
+from antisample.types import Dataset
 from tuning.live import duration, live_view
 from tuning.outcome import find_outcome
 from tuning.records import TrialRecord
@@ -26,7 +31,7 @@ def output(stderr: bool = False) -> Console:
     return console
 
 
-class Progress:
+class Progress(LoadingListener):
     """Shows a study under way.
 
     Args:
@@ -42,6 +47,7 @@ class Progress:
         self._started = time.monotonic()
         self._done_before = 0
         self._slots: Callable[[], int] | None = None
+        self._n_requests, self._measured = 1, False
         self._failures: deque[str] = deque(maxlen=_FAILURES)
         self.mlflow_link: str | None = None
         self.mlflow_problem: str | None = None
@@ -51,6 +57,22 @@ class Progress:
         """Prints one line as it is: an error message may hold brackets, which are no markup."""
         if not self.quiet:
             self.console.print(Text(text), soft_wrap=True)
+
+    def data_loaded(self, dataset: Dataset, requests: Sequence[Forgetting]) -> None:
+        """Says what will be forgotten, before any work, and what there is to know about the data."""
+        self._n_requests = len(requests)
+        self.say(forgetting_line(requests))
+        for note in dataset.notes:
+            self.say(f"  {note}")
+
+    def original_loaded(self, original: OriginalModel, accuracy: OriginalAccuracy, request: Forgetting) -> None:
+        """Says how well the original model does."""
+        if not self._measured:
+            for note in original.notes:
+                self.say(f"  {note}")
+        self._measured = True
+        of = f" for {request.classes_in_words()}" if self._n_requests > 1 else ""
+        self.say(f"Original model{of}: {accuracy.in_words()}")
 
     def training_epoch(self, epoch: int, epochs: int, loss: float) -> None:
         """Tells about an epoch of training the original model."""
@@ -69,9 +91,7 @@ class Progress:
         """The search begins; `slots` says how many trials may be under way at the moment."""
         self._slots = slots
         self._study, self._started, self._done_before = study, time.monotonic(), study.n_finished()
-        original = study.noted("original", {})
         self.say(
-            f"Original model: validation forget {original[_SHOWN[0]]:.1%}, retain {original[_SHOWN[1]]:.1%}. "
             f"Searching {study.config.n_trials} trials"
             + (f" ({self._done_before} finished before)" if self._done_before else "")
             + f" in {study.config.directory}"

@@ -3,34 +3,42 @@
 from collections.abc import Sequence
 from statistics import fmean
 
+from antisample.errors import ConfigError
+from antisample.forgetting import Forgetting
+from antisample.inputs import SILENT, LoadingListener, UnlearnInputs, load_inputs, open_dataset, request_splits
 from antisample.metrics import PARTS, image_counts
-from antisample.train import EpochListener
-from antisample.types import UnlearnMetrics
-from antisample.unlearning import UnlearnInputs, evaluate_original, load_inputs
+from antisample.types import Splits, UnlearnMetrics
+from antisample.unlearning import evaluate_original
 from tuning.config import StudyConfig
 
 RequestInputs = tuple[UnlearnInputs, ...]
 
 
-def load_requests(
-    config: StudyConfig, on_epoch: EpochListener | None = None, on_reference_epoch: EpochListener | None = None
-) -> RequestInputs:
+def load_requests(config: StudyConfig, listener: LoadingListener = SILENT) -> RequestInputs:
     """Loads the inputs of every forget request, in the order of `config.forget`; data and original model once.
 
     Args:
         config: The study.
-        on_epoch: See `load_inputs`.
-        on_reference_epoch: See `load_inputs`; each request has a retrained reference of its own.
+        listener: Is told what happens; each request has a retrained reference of its own.
 
     Raises:
-        AntisampleError: If a request does not fit the data, or a file cannot be used.
+        AntisampleError: If a request does not fit the data or the original model, or a file cannot be used.
     """
-    first = load_inputs(config.starting_config(), on_epoch, on_reference_epoch)
-    others = (
-        load_inputs(config.starting_config(request), None, on_reference_epoch, shared=first)
-        for request in range(1, len(config.forget))
-    )
-    return (first, *others)
+    configs = [config.starting_config(request) for request in range(len(config.forget))]
+    dataset = open_dataset(config.data)
+    splits: list[Splits] = []
+    problems: list[str] = []
+    for each in configs:
+        try:
+            splits.append(request_splits(each, dataset))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+    listener.data_loaded(dataset, [Forgetting.of(dataset, each) for each in splits])
+    first = load_inputs(configs[0], listener, (dataset, splits[0]))
+    pairs = zip(configs[1:], splits[1:], strict=True)
+    return (first, *(load_inputs(each, listener, (dataset, of_it), first) for each, of_it in pairs))
 
 
 def counts_of(config: StudyConfig, inputs: RequestInputs) -> dict[str, int]:

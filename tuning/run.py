@@ -30,6 +30,7 @@ from tuning.housekeeping import Housekeeping
 from tuning.inspection import inspect
 from tuning.lease import held_lease, lease_place
 from tuning.machines import live_slots, machines
+from tuning.noted_model import noted_model
 from tuning.outcome import Outcome
 from tuning.progress import Progress
 from tuning.requests import RequestInputs, load_requests
@@ -91,7 +92,7 @@ def run_study(
             if config.precision == "float32" and has_bfloat16_unit(device):
                 progress.say("  it trains faster with `precision: bfloat16`; see docs/performance.md")
             progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
-            inputs = load_requests(config, progress.training_epoch, progress.reference_epoch)
+            inputs = load_requests(config.model_copy(update={"model": noted_model(study)}), progress)
             note_facts(study, inputs)
             note_settings(study)
             if warm_start is not None:  # before the study can be resumed, where nothing says so any more

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from antisample.config import validation_problems
 from antisample.errors import ConfigError
 from tuning.config import StudyConfig
 from tuning.names import name_problems
+from tuning.spelled_yaml import kind_of, load_spelled
 
 
 def load_study(path: Path, overrides: list[str] | None = None) -> StudyConfig:
@@ -19,7 +19,7 @@ def load_study(path: Path, overrides: list[str] | None = None) -> StudyConfig:
 
     Args:
         path: The YAML file.
-        overrides: `key=value` pairs with dotted keys; values are read as YAML.
+        overrides: `key=value` pairs with dotted keys; see `override_value`.
 
     Returns:
         The study.
@@ -29,12 +29,12 @@ def load_study(path: Path, overrides: list[str] | None = None) -> StudyConfig:
     """
     values = read_values(path)
     for override in overrides or []:
-        override_value(values, override)
+        override_value(values, override, StudyConfig)
     return parse_study(values, str(path))
 
 
 def read_values(path: Path) -> dict[str, Any]:
-    """Reads the keys and values of a study's file, unchecked.
+    """Reads the keys and values of a study's file, unchecked; names in it keep their spelling.
 
     Raises:
         ConfigError: If it is not there, or holds something else.
@@ -42,11 +42,28 @@ def read_values(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError("the study file does not exist.", str(path))
     try:
-        values = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"not readable as YAML: {' '.join(str(error).split())}.", str(path)) from error
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"not readable as UTF-8: {error}.", str(path)) from error
+    return values_of(text, str(path))
+
+
+def values_of(text: str, source: str) -> dict[str, Any]:
+    """The keys and values of a study's YAML, unchecked; names in it keep their spelling.
+
+    Args:
+        text: The YAML.
+        source: Where it comes from, for messages.
+
+    Raises:
+        ConfigError: If it holds something else.
+    """
+    try:
+        values = load_spelled(text, StudyConfig)
+    except ConfigError as error:
+        raise ConfigError(error.problems, source) from error
     if not isinstance(values, dict):
-        raise ConfigError("expected keys and values, such as `name: my-study`.", str(path))
+        raise ConfigError("expected keys and values, such as `name: my-study`.", source)
     return values
 
 
@@ -73,8 +90,13 @@ def _raw_name_problems(values: dict[str, Any]) -> list[str]:
     )
 
 
-def override_value(values: dict[str, Any], override: str) -> None:
+def override_value(values: dict[str, Any], override: str, config_type: type[BaseModel]) -> None:
     """Sets one value of nested dictionaries in place from `key=value`, the key dotted, the value read as YAML.
+
+    Args:
+        values: What the configuration is made of.
+        override: The key and the value; names keep their spelling.
+        config_type: The configuration.
 
     Raises:
         ConfigError: If it is not of that form.
@@ -83,12 +105,12 @@ def override_value(values: dict[str, Any], override: str) -> None:
     if not separator or not key:
         raise ConfigError(f"`--set` takes key=value, but got {override!r}.")
     *parents, last = key.strip().split(".")
-    target = values
+    target, kind = values, config_type
     for parent in parents:
-        target = target.setdefault(parent, {})
+        target, kind = target.setdefault(parent, {}), kind_of(kind, parent)
         if not isinstance(target, dict):
             raise ConfigError(f"`--set {override}`: `{parent}` holds a value, not keys.")
     try:
-        target[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"`--set {override}`: the value is not readable as YAML.") from error
+        target[last] = load_spelled(text, kind_of(kind, last))
+    except ConfigError as error:
+        raise ConfigError([f"`--set {override}`: {problem}" for problem in error.problems]) from error

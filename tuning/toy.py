@@ -47,7 +47,7 @@ def run_toy_seeds(out: Path, seeds: int, seed: int, console: Console, overrides:
     ]
     values: dict[str, Any] = {}
     for override in overrides:
-        override_value(values, override)
+        override_value(values, override, ToyConfig)
     try:
         config = ToyConfig.model_validate(values)
     except ValidationError as error:

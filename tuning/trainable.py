@@ -17,8 +17,9 @@ from antisample.checkpoint import Checkpoint
 from antisample.config import UnlearnConfig
 from antisample.determinism import deterministic
 from antisample.errors import AntisampleError
+from antisample.inputs import UnlearnInputs
 from antisample.types import StepReport
-from antisample.unlearning import Unlearning, UnlearnInputs, unlearn
+from antisample.unlearning import Unlearning, unlearn
 from tuning.config import StudyConfig
 from tuning.requests import RequestInputs, counts_of, mean
 from tuning.study_files import StudyFiles

@@ -47,7 +47,7 @@ class OriginalModel:
         fingerprint: Hexadecimal digest of the weights.
         initial: What a retraining starts from, as its own training did; that of a given checkpoint is not known.
         arguments: Of the builder, likewise.
-        notes: What people should know about the model, in whole sentences.
+        notes: What a person should know of how it was built and read, in sentences.
     """
 
     name: str

@@ -7,7 +7,7 @@ import pytest
 from antisample.cache import Cache
 from antisample.config import UnlearnConfig
 from antisample.errors import StorageError
-from antisample.unlearning import load_inputs
+from antisample.inputs import LoadingListener, load_inputs
 
 
 def test_a_folder_is_its_own_cache(tmp_path):
@@ -41,7 +41,15 @@ def machine(s3, tmp_path, monkeypatch):
             }
         )
         trained = []
-        inputs = load_inputs(config, lambda *_: trained.append("original"), lambda *_: trained.append("reference"))
+
+        class Heard(LoadingListener):
+            def training_epoch(self, epoch, epochs, loss):  # noqa: ARG002
+                trained.append("original")
+
+            def reference_epoch(self, epoch, epochs, loss):  # noqa: ARG002
+                trained.append("reference")
+
+        inputs = load_inputs(config, Heard())
         return inputs, trained
 
     return load

@@ -48,13 +48,13 @@ def test_a_request_names_classes_or_samples_and_says_it_as_it_was_written(tmp_pa
     request = ForgetRequest(samples=tmp_path / "ids.txt")
     assert request == ForgetRequest(samples=[2, 7]) == ForgetRequest(samples=np.array([7, 2]))
     assert request.model_dump(mode="json") == {"samples": [2, 7]}
-    assert ForgetRequest(classes=[3]).model_dump(mode="json") == {"classes": [3]}
+    assert ForgetRequest(classes=[3]).model_dump(mode="json") == {"classes": ["3"]}
     assert request.in_words().startswith("2 samples (")
     assert request.in_words() != ForgetRequest(samples=[2, 8]).in_words()
     for values in ({}, {"classes": [1], "samples": [1]}):
         with pytest.raises(ValidationError, match="must name either `classes` or `samples`"):
             ForgetRequest(**values)
-    for values in ({"samples": []}, {"samples": [-1]}, {"samples": [1.5]}):
+    for values in ({"samples": []}, {"samples": [-1]}, {"samples": [1.5]}, {"samples": [True]}, {"samples": ["010"]}):
         with pytest.raises(ValidationError, match="samples"):
             ForgetRequest(**values)
 

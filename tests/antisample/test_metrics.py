@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from antisample.errors import ConfigError, DivergedError
+from antisample.inputs import load_inputs
 from antisample.methods import OriginalModel
 from antisample.metrics import (
     PARTS,
@@ -29,7 +30,6 @@ from antisample.reference import ReferenceTraining
 from antisample.seeds import derive
 from antisample.splits import SplitConfig
 from antisample.types import Dataset, ImageSet, Preprocessing, Splits
-from antisample.unlearning import load_inputs
 
 CPU = torch.device("cpu")
 

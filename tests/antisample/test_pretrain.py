@@ -9,7 +9,8 @@ from antisample.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, 
 from antisample.config import ModelConfig
 from antisample.errors import ConfigError, DataError
 from antisample.models import build_model
-from antisample.pretrain import original_model, pixel_statistics, pretrained_path
+from antisample.normalisation import pixel_statistics
+from antisample.pretrain import original_model, pretrained_path
 from antisample.types import ImageSet
 
 CPU = torch.device("cpu")
@@ -140,7 +141,7 @@ def test_weights_that_cannot_be_downloaded_are_said_on_every_load(digits_inputs,
 def test_a_checkpoint_keeps_initial_weights_for_retraining(digits_inputs, tmp_path, own_start):
     path = tmp_path / "own.safetensors"
     save_checkpoint(path, Checkpoint(dict(build_model("SmallCNN", 10, 1).state_dict())))
-    config = own_start.model_copy(update={"checkpoint": path})
+    config = own_start.model_copy(update={"checkpoint": path, "normalisation": "data"})
     found = original_model(config, digits_inputs.dataset, digits_inputs.splits, tmp_path, CPU)
     assert found.initial.origin == "weights of start.pth"
     assert found.fingerprint != weights_fingerprint(found.initial.state_dict)

@@ -72,7 +72,7 @@ def test_a_name_that_is_a_number_counts_as_a_name():
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        ((4,), "labels from 0 to 3 or names of plane, car, bird, cat, but got 4"),
+        ((4,), "class names, or labels from 0 to 3, but got 4. The classes are plane, car, bird, cat"),
         (("dog",), "but got 'dog'"),
         ((-1,), "but got -1"),
         ((0, 1, 2, 3), "must leave at least one class, but got all 4"),

@@ -8,7 +8,7 @@ import ray
 from bench_data import compared
 from ray import cloudpickle
 
-from antisample.unlearning import UnlearnInputs
+from antisample.inputs import UnlearnInputs
 from cluster import local_ray
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

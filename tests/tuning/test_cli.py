@@ -73,7 +73,7 @@ def test_a_space_is_shown_with_its_reasons(call):
             "`space` must be one of antisample, finetune, gradient_ascent, neggrad_plus, random_labels, retrain, "
             "unsir or the path",
         ),
-        ({"forget": {"classes": [77]}}, "`forget.classes` must be labels from 0 to 9"),
+        ({"forget": {"classes": [77]}}, "`forget.classes` must be class names, which are numbers here"),
         ({"forget": {"classes": list(range(10))}}, "must leave at least one class, but got all 10."),
         ({"data": {"source": "no_such_set"}}, "no_such_set"),
         ({"data": {"source": "./no/such/folder"}}, "no/such/folder"),
@@ -240,12 +240,15 @@ def test_toy_prints_its_summary_and_refuses_no_seeds(call, tmp_path):
         (["unlearn", "--out", "x", "--published", "LeNet/mnist/30", "--forget", "3"], "must be one of"),
         (
             ["unlearn", "--out", "x", "--dataset", "digits", "--model", "SmallCNN", "--forget", "77"],
-            "`forget.classes` must be labels from 0 to 9",
+            "`forget.classes` must be class names, which are numbers here",
         ),
         (["reproduce", "--model", "SmallCNN", "--dataset", "digits", "--methods", "amnesia"], "but got 'amnesia'"),
         (["reproduce", "--model", "SmallCNN", "--dataset", "digits", "--sizes", "two"], "`--sizes` must be whole"),
         (["reproduce", "--model", "LeNet", "--dataset", "digits"], "`model.name` must be one of"),
-        (["reproduce", "--model", "SmallCNN", "--dataset", "digits", "--classes", "3,77"], "but got '77'"),
+        (
+            ["reproduce", "--model", "SmallCNN", "--dataset", "digits", "--classes", "3,77"],
+            "`classes` must be class names",
+        ),
     ],
 )
 def test_mistakes_without_a_study_are_refused_and_leave_nothing(call, tmp_path, monkeypatch, arguments, message):

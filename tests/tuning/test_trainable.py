@@ -104,7 +104,7 @@ def test_data_and_original_model_are_loaded_once_for_all_requests(study):
 def test_one_request_needs_no_list(study):
     config = study(forget={"classes": [3]}, replicates=1)
     assert config.forget == study().forget[:1]
-    assert "forget:\n  classes:\n  - 3\n" in config.to_yaml()
+    assert "forget:\n  classes:\n  - '3'\n" in config.to_yaml()
     assert parse_study({**study().model_dump(mode="json")}).forget == study().forget
 
 

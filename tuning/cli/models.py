@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tuning.cli.options import (
+    AcceptOriginal,
     AsJson,
     CheckpointFile,
     DataRoot,
@@ -25,9 +26,15 @@ app = typer.Typer()
 
 
 @app.command(epilog="Example: antisample pretrain studies/demo.yaml")
-def pretrain(study: StudyFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
+def pretrain(
+    study: StudyFile,
+    normalisation: Normalisation = None,
+    accept_original: AcceptOriginal = False,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
     """Train and cache the original model of a study, or find it in the cache."""
-    commands("models").pretrain(study, overrides, as_json)
+    commands("models").pretrain(study, normalisation, accept_original, overrides, as_json)
 
 
 @app.command(
@@ -54,6 +61,7 @@ def unlearn_command(
     model: ModelName = None,
     checkpoint: CheckpointFile = None,
     normalisation: Normalisation = None,
+    accept_original: AcceptOriginal = False,
     seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
     overrides: ValueOverrides = None,
     formats: Annotated[
@@ -81,6 +89,7 @@ def unlearn_command(
             "model": model,
             "checkpoint": checkpoint,
             "normalisation": normalisation,
+            "accept_original": accept_original,
             "seed": seed,
             "overrides": overrides,
         },

@@ -14,7 +14,11 @@ Overrides = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Overrides a value of the study; repeatable."),
 ]
 ForgetClasses = Annotated[
-    list[str] | None, typer.Option(metavar="CLASS", help="A label or class name; repeatable, or separated by commas.")
+    list[str] | None,
+    typer.Option(
+        metavar="CLASS",
+        help="A class name, or a label; repeatable, or separated by commas. A name with a comma stands in quotes.",
+    ),
 ]
 ForgetSamples = Annotated[
     Path | None,
@@ -26,7 +30,17 @@ DatasetName = Annotated[
 ]
 Normalisation = Annotated[
     str | None,
-    typer.Option(metavar="MEAN/STD", help="What the model expects; by default as the checkpoint's metadata says."),
+    typer.Option(
+        metavar="NAME|MEAN/STD",
+        help="What the model expects of its input: 0..1, data, imagenet, -1..1, 0..255, or mean and deviation; by "
+        "default as the checkpoint's metadata says.",
+    ),
+]
+AcceptOriginal = Annotated[
+    bool,
+    typer.Option(
+        "--accept-original", help="Go on with an original that is no better than guessing, or has nothing to forget."
+    ),
 ]
 DataRoot = Annotated[Path | None, typer.Option(metavar="DIR", help="Where torchvision data sets lie.")]
 CheckpointFile = Annotated[

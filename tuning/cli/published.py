@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from tuning.cli.options import AsJson, CheckpointFile, DataRoot, Quiet, ValueOverrides, commands
+from tuning.cli.options import (
+    AcceptOriginal,
+    AsJson,
+    CheckpointFile,
+    DataRoot,
+    Normalisation,
+    Quiet,
+    ValueOverrides,
+    commands,
+)
 
 app = typer.Typer()
 
@@ -42,6 +51,8 @@ def reproduce(
     reference_seeds: Annotated[int, typer.Option(help="Retrained references for every request.")] = 1,
     root: DataRoot = None,
     checkpoint: CheckpointFile = None,
+    normalisation: Normalisation = None,
+    accept_original: AcceptOriginal = False,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="By default a folder in runs/.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything drawn.")] = 0,
     overrides: ValueOverrides = None,
@@ -63,6 +74,8 @@ def reproduce(
             "reference_seeds": reference_seeds,
             "root": root,
             "checkpoint": checkpoint,
+            "normalisation": normalisation,
+            "accept_original": accept_original,
             "out": out,
             "seed": seed,
             "overrides": overrides,

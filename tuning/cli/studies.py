@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tuning.cli.options import (
+    AcceptOriginal,
     AsJson,
     CheckpointFile,
     ClusterFile,
@@ -35,6 +36,7 @@ def run(
     model: ModelName = None,
     checkpoint: CheckpointFile = None,
     normalisation: Normalisation = None,
+    accept_original: AcceptOriginal = False,
     dataset: DatasetName = None,
     root: DataRoot = None,
     forget: ForgetClasses = None,
@@ -57,6 +59,7 @@ def run(
         "model": model,
         "checkpoint": checkpoint,
         "normalisation": normalisation,
+        "accept_original": accept_original,
         "dataset": dataset,
         "root": root,
         "forget": forget,
@@ -70,13 +73,14 @@ def run(
 @app.command(epilog="Example: antisample resume runs/demo")
 def resume(
     directory: StudyDirectory,
+    accept_original: AcceptOriginal = False,
     register: RegisterAs = None,
     cluster: ClusterFile = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Continue a study that was stopped or whose driver died."""
-    commands("studies").resume(directory, register, cluster, as_json, quiet)
+    commands("studies").resume(directory, accept_original, register, cluster, as_json, quiet)
 
 
 @app.command(epilog="Example: antisample report runs/demo --json")

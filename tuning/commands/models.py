@@ -19,21 +19,31 @@ from antisample.verify import Check, verify_card
 from tuning.apply import Provenance, apply_config, find_trial, trial_config
 from tuning.directory import open_study
 from tuning.display import print_json
-from tuning.options import direct_config, forget_request, selected, unlearn_command
+from tuning.options import (
+    accepting_original,
+    direct_config,
+    forget_request,
+    model_overrides,
+    selected,
+    unlearn_command,
+)
 from tuning.progress import Progress, output
 from tuning.requests import load_requests, mean, summed
 from tuning.study_file import load_study
 
 
-def pretrain(study: Path, overrides: list[str] | None, as_json: bool) -> None:
+def pretrain(
+    study: Path, normalisation: str | None, accept_original: bool, overrides: list[str] | None, as_json: bool
+) -> None:
     """Trains or finds the original model of a study and prints its metrics."""
-    config = load_study(study, overrides)
+    said = model_overrides(normalisation, accept_original=accept_original)
+    config = load_study(study, [*said, *(overrides or [])])
     console = output(stderr=as_json)
     unlearn_config = config.starting_config()
     device = choose_device(config.device)
     console.print(f"Device: {describe_device(device)}")
     progress = Progress(console)
-    inputs = load_requests(config, progress.training_epoch, progress.reference_epoch)
+    inputs = load_requests(config, progress)
     first = inputs[0]
     path = config.model.checkpoint or pretrained_path(
         config.model, first.dataset, first.splits, config.data.cache_dir, first.original.initial
@@ -73,19 +83,20 @@ def unlearn(
         given = [
             f"`--{'set' if name == 'overrides' else name}`"
             for name, value in direct.items()
-            if value and name not in ("forget", "forget_samples")
+            if value and name not in ("forget", "forget_samples", "accept_original")
         ]
         if given:
             raise ConfigError(f"`--study` says everything itself, so {given[0]} cannot be given beside it.")
         if select is not None and trial not in (None, "best"):
             raise ConfigError(f"`--select` chooses the trial, so it cannot be given beside `--trial {trial}`.")
         opened = open_study(study, selected(select))
-        which = {name: direct[name] for name in ("forget", "forget_samples")}
+        which = {name: direct[name] for name in ("forget", "forget_samples", "accept_original")}
         request = forget_request(opened.config, which["forget"], which["forget_samples"])
         record = find_trial(opened, trial or "best")
         command = unlearn_command({"study": study, "trial": record.number, **which}, out, wanted)
         progress.say(f"Applying trial {record.number} ({record.origin})")
         config, provenance = trial_config(opened, record, request, command)
+        config = accepting_original(config, accept_original=direct["accept_original"])
     else:
         for name, value in (("trial", trial), ("select", select)):
             if value is not None:
@@ -102,7 +113,7 @@ def verify(card: Path, tolerance: float, as_json: bool) -> None:
     """Evaluates the model of a card again and prints which of its statements hold; exit code 1 if some do not."""
     progress = Progress(output(stderr=as_json))
     stated = read_card(card)
-    checks = verify_card(stated, card.parent, tolerance, progress.training_epoch, progress.reference_epoch)
+    checks = verify_card(stated, card.parent, tolerance, progress)
     failed = [check for check in checks if not check.holds]
     if as_json:
         print_json({"card": str(card), "holds": not failed, "checks": [asdict(check) for check in checks]})

@@ -23,7 +23,7 @@ from tuning.config import StudyConfig
 from tuning.directory import copy_projections, open_study, write_projections
 from tuning.display import apply_command, print_json, print_outcome, program, shown_path
 from tuning.interruption import INTERRUPTED, second_ctrl_c_stops
-from tuning.options import check_uri, selected, study_of_flags
+from tuning.options import accepting_original, check_uri, model_overrides, selected, study_of_flags
 from tuning.progress import Progress, output
 from tuning.study_file import load_study
 from tuning.study_view import StudyView
@@ -47,12 +47,13 @@ def run(
     if study is None:
         config = study_of_flags({**flags, "overrides": overrides})
     else:
+        said = model_overrides(flags.pop("normalisation"), accept_original=flags.pop("accept_original"))
         doubled = [f"`--{flag.replace('_', '-')}`" for flag, value in flags.items() if value]
         if doubled:
             raise ConfigError(
                 f"{study} says everything itself, so {doubled[0]} cannot be given beside it; use `--set`."
             )
-        config = load_study(study, overrides)
+        config = load_study(study, [*said, *overrides])
     if tracking_uri is not None:
         if tracking_uri != "none":
             check_uri(tracking_uri)
@@ -73,16 +74,20 @@ def run(
         _search(config, spec, as_json, quiet, warm_start, register)
 
 
-def resume(directory: Path, register: str | None, cluster: Path | None, as_json: bool, quiet: bool) -> None:
+def resume(
+    directory: Path, accept_original: bool, register: str | None, cluster: Path | None, as_json: bool, quiet: bool
+) -> None:
     """Continues the study in a directory and prints its outcome."""
+    accepted = ("--accept-original",) if accept_original else ()
     spec = load_cluster(cluster) if cluster is not None else LOCAL
     if isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint:
-        send(spec, ["resume", str(_there(spec, directory)), *given("--register", register)], {}, as_json, quiet)
+        words = ["resume", str(_there(spec, directory)), *accepted, *given("--register", register)]
+        send(spec, words, {}, as_json, quiet)
     if isinstance(spec, SubmittedCluster):
         place = spec.shared_dir / directory
-        submit_study(spec, StudyJob(directory.name, place, None, home=Path.cwd(), register=register), as_json)
+        submit_study(spec, StudyJob(directory.name, place, None, accepted, Path.cwd(), register), as_json)
     else:
-        config = open_study(directory).config
+        config = accepting_original(open_study(directory).config, accept_original=accept_original)
         _check_registry(config, register)
         _search(config, spec, as_json, quiet, register=register)
 

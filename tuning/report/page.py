@@ -145,18 +145,13 @@ def _target(at: int, sign: int) -> Callable[[FrozenTrial], float]:
 def _facts(study: StudyView, records: list[TrialRecord]) -> list[tuple[str, str]]:
     config = study.config
     states = [record.state for record in records]
-    names: list[str] = study.noted("class_names", [])
-    forgotten = [
-        " and ".join(f"{c} ({names[c]})" if c < len(names) and names[c] != str(c) else str(c) for c in classes)
-        for classes in study.noted("forget_requests", [])
-        if not config.by_samples
-    ]
     ends = [record.finished_ms for record in records if record.finished_ms is not None]
     facts = [
         ("Method", config.method),
         ("Model", config.model.name),
         ("Data", str(config.data.source)),
-        ("Forgotten", "; ".join(forgotten or [request.in_words() for request in config.forget])),
+        ("Forgotten", "; ".join(_forgotten(study))),
+        *(("Note", note) for note in study.noted("notes", [])),
         ("Objectives", ", ".join(f"{o.direction} {label(o.metric)}" for o in config.objectives)),
         ("Sampler", f"{config.sampler}, seed {config.seed}"),
         ("Trials", ", ".join(f"{states.count(s)} {s.lower()}" for s in dict.fromkeys(states)) or "none yet"),
@@ -165,6 +160,17 @@ def _facts(study: StudyView, records: list[TrialRecord]) -> list[tuple[str, str]
         last = _time(max(ends)) if ends else "none yet"
         facts += [("First trial started", _time(records[0].started_ms)), ("Last trial ended", last)]
     return facts
+
+
+def _forgotten(study: StudyView) -> list[str]:
+    """What each request forgets; studies from before the note say names and labels alone."""
+    config, names = study.config, study.noted("class_names", [])
+    by_label = [
+        " and ".join(f"{c} ({names[c]})" if c < len(names) and names[c] != str(c) else str(c) for c in classes)
+        for classes in study.noted("forget_requests", [])
+        if not config.by_samples
+    ]
+    return study.noted("forgetting") or by_label or [request.in_words() for request in config.forget]
 
 
 def _time(milliseconds: int) -> str:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from antisample.config import DataConfig, ModelConfig, validation_problems
 from antisample.errors import ConfigError
-from antisample.forget_request import ForgetRequest, forget_classes
+from antisample.forget_request import ClassNames, ForgetRequest, forget_classes
 from antisample.methods import find_method, method_names
 from antisample.metrics import EvaluationConfig
 from antisample.models import find_builder
@@ -57,7 +57,7 @@ class ReproductionConfig(BaseModel):
     model: ModelConfig
     retain: float = Field(default=100, gt=0, le=100)
     methods: tuple[str, ...] = Field(default=("antisample", "unsir", "finetune", RETRAIN), min_length=1)
-    classes: tuple[int | str, ...] | None = Field(default=None, min_length=1)
+    classes: ClassNames | None = Field(default=None, min_length=1)
     all_classes: bool = False
     sizes: tuple[int, ...] = Field(default=(2, 4, 7), min_length=1)
     draws: tuple[Annotated[int, Field(ge=1)], ...] = (10, 5, 3)
@@ -155,7 +155,15 @@ class ReproductionConfig(BaseModel):
         """
         if self.protocol == "single-class":
             if self.classes is not None:
-                chosen = [forget_classes(ForgetRequest(classes=(c,)), class_names) for c in self.classes]
+                problems: list[str] = []
+                chosen = []
+                for name in self.classes:
+                    try:
+                        chosen.append(forget_classes(ForgetRequest(classes=(name,)), class_names, "classes"))
+                    except ConfigError as error:
+                        problems += error.problems
+                if problems:
+                    raise ConfigError(problems)
                 return list(dict.fromkeys(chosen))
             if self.all_classes or len(class_names) <= _ALL_UP_TO:
                 return [(label,) for label in range(len(class_names))]

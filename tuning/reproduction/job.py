@@ -14,9 +14,10 @@ from antisample.determinism import deterministic
 from antisample.device import choose_device, describe_device
 from antisample.errors import AntisampleError
 from antisample.files import whole_file
+from antisample.inputs import UnlearnInputs, load_inputs
 from antisample.metrics import RetrainedReference, Subject
 from antisample.reference import ReferenceTraining
-from antisample.unlearning import UnlearnInputs, evaluate_finished, load_inputs, subject_of, unlearn
+from antisample.unlearning import evaluate_finished, subject_of, unlearn
 from tuning.reproduction.config import RETRAIN
 from tuning.reproduction.plan import ORIGINAL, Job, without_reference
 

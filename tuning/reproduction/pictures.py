@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 
 from antisample.config import UnlearnConfig
 from antisample.device import choose_device
+from antisample.inputs import UnlearnInputs
 from antisample.methods.anti_sample import AntiSample, AntiSampleConfig
 from antisample.methods.base import UnlearnContext
 from antisample.splits import make_splits
 from antisample.types import Preprocessing
-from antisample.unlearning import UnlearnInputs
 from tuning.pictures.style import CLASS_COLOURS, INK, QUIET, class_colour, new_figure, save_figure
 from tuning.reproduction.plan import ORIGINAL
 

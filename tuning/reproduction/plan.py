@@ -39,6 +39,7 @@ class Job:
         content = self.config.model_dump(mode="json", exclude={"data": {"cache_dir", "root", "download"}})
         if not content["model"]["arguments"]:
             del content["model"]["arguments"]  # as before there were any
+        content["forget"] = {"classes": list(self.classes)}  # as it stood in the digest when requests held labels
         text = json.dumps([self.label, content, self.reference_seed, inputs], sort_keys=True)
         digest = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
         label = self.label.replace("/", "-")
@@ -78,7 +79,7 @@ def plan_jobs(config: ReproductionConfig, dataset_name: str, class_names: tuple[
                         "data": config.data,
                         "split": config.split,
                         "model": config.model,
-                        "forget": {"classes": classes},
+                        "forget": {"classes": [class_names[label] for label in classes]},
                         "method": method,
                         "seed": derive(config.seed, "repetition", index) % 2**31,
                         "device": config.device,

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -12,14 +12,16 @@ from typing import Any
 import ray
 from ray.util.queue import Queue
 
-from antisample.datasets import is_registered, load_dataset
+from antisample.checkpoint import load_checkpoint
+from antisample.config import ModelConfig
+from antisample.datasets import is_registered
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError
 from antisample.files import check_writable
-from antisample.metrics import check_families
-from antisample.splits import make_splits
-from antisample.types import Dataset
-from antisample.unlearning import UnlearnInputs, load_inputs
+from antisample.forgetting import Forgetting
+from antisample.inputs import UnlearnInputs, load_inputs, open_dataset, request_splits
+from antisample.original_accuracy import check_original
+from antisample.types import Dataset, Preprocessing, Splits
 from tuning.progress import Progress
 from tuning.reproduction.config import RETRAIN, ReproductionConfig
 from tuning.reproduction.job import do_job, load_reference
@@ -68,16 +70,20 @@ def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) ->
     check_writable(config.out)
     device = choose_device(config.device)
     progress.say(f"Device: {describe_device(device)}")
-    data = config.data
-    dataset = load_dataset(
-        data.source, root=data.root, download=data.download, image_size=data.image_size, cache_dir=data.cache_dir
-    )
+    dataset = open_dataset(config.data)
     jobs = plan_jobs(config, dataset.name, dataset.class_names)
-    _check(jobs, dataset)
+    splits = _splits_by_request(jobs, dataset)
+    progress.data_loaded(dataset, [Forgetting.of(dataset, each) for each in splits.values()])
     plain = without_reference(config.evaluation)
-    inputs = load_inputs(jobs[0].config.model_copy(update={"evaluation": plain}), progress.training_epoch)
-    folder = config.out / "results"
+    first = jobs[0].config.model_copy(update={"evaluation": plain})
+    inputs = load_inputs(first, progress, (dataset, splits[jobs[0].classes]))
     original = inputs.original
+    model = _stating(config.model, original.preprocessing)
+    jobs = [replace(job, config=job.config.model_copy(update={"model": model})) for job in jobs]
+    if inputs.original_validation is not None and not config.model.accept_original:
+        for each in splits.values():
+            check_original(inputs.original_validation, dataset, each)
+    folder = config.out / "results"
     fingerprint = f"{dataset.fingerprint} {original.fingerprint} {original.initial.origin}"
     paths = {job: (folder / job.file_name(fingerprint)).resolve() for job in jobs}
     results = {job: known for job in jobs if (known := _read(paths[job])) is not None}
@@ -93,19 +99,27 @@ def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) ->
     return ReproductionOutcome([results[job] for job in jobs if job in results], failures, inputs)
 
 
-def _check(jobs: list[Job], dataset: Dataset) -> None:
+def _splits_by_request(jobs: list[Job], dataset: Dataset) -> dict[tuple[int, ...], Splits]:
     """Finds out before hours of training whether every request can be split and measured."""
+    splits: dict[tuple[int, ...], Splits] = {}
     problems: dict[str, None] = {}
-    for config in {(job.classes, job.config.evaluation.final): job.config for job in jobs}.values():
+    for job in {(job.classes, job.config.evaluation.final): job for job in jobs}.values():
         try:
-            splits = make_splits(
-                dataset, config.forget, config.split, has_checkpoint=config.model.checkpoint is not None
-            )
-            check_families(config.evaluation.final, dataset, splits)
+            splits[job.classes] = request_splits(job.config, dataset)
         except ConfigError as error:
             problems |= dict.fromkeys(error.problems)
     if problems:
         raise ConfigError(list(problems))
+    return splits
+
+
+def _stating(model: ModelConfig, preprocessing: Preprocessing) -> ModelConfig:
+    """The model with the normalisation that was tried out here, where its checkpoint states none."""
+    if model.checkpoint is None or model.mean is not None or model.normalisation is not None:
+        return model
+    if load_checkpoint(model.checkpoint).preprocessing() is not None:
+        return model
+    return model.model_copy(update={"mean": preprocessing.mean, "std": preprocessing.std})
 
 
 def _run(

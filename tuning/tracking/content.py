@@ -77,6 +77,7 @@ class StudyFacts:
                 "space": config.space or config.method,
                 "sampler": config.sampler,
                 "seed": config.seed,
+                **({"forgetting": "; ".join(noted)} if (noted := study.noted("forgetting")) else {}),
             },
             fixed=dict(config.fixed),
             original=study.noted("original", {}),

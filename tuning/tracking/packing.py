@@ -11,9 +11,9 @@ from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from torch import Tensor, nn
 
+from antisample.inputs import UnlearnInputs
 from antisample.loader import Normaliser
 from antisample.types import Preprocessing
-from antisample.unlearning import UnlearnInputs
 from tuning.outcome import find_outcome
 from tuning.study_files import StudyFiles
 from tuning.study_view import StudyView

@@ -19,7 +19,7 @@ _ROWS = 20
 def description(study: StudyView, outcome: Outcome) -> str:
     """The study in Markdown: what was done, which trial is chosen and why, and the front."""
     config = study.config
-    forgotten = "; ".join(request.in_words() for request in config.forget)
+    forgotten = "; ".join(study.noted("forgetting") or [request.in_words() for request in config.forget])
     lines = [f"{config.method} on {config.model.name}, {config.data.source}; to forget: {forgotten}.", ""]
     if outcome.chosen is None:
         lines += [outcome.reason]

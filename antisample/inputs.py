@@ -1,0 +1,164 @@
+"""What unlearnings share: data, splits, original model, reference and neighbours, loaded once and checked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from antisample.config import DataConfig, UnlearnConfig
+from antisample.datasets import load_dataset, training_files
+from antisample.device import choose_device
+from antisample.errors import ConfigError
+from antisample.forget_request import ForgetRequest
+from antisample.forgetting import Forgetting
+from antisample.methods import OriginalModel
+from antisample.metrics import Predictions, RetrainedReference, Subject, check_families
+from antisample.neighbour_table import NeighbourTable, neighbour_tables
+from antisample.original_accuracy import OriginalAccuracy, check_original
+from antisample.pretrain import original_model
+from antisample.reference import ReferenceTraining
+from antisample.splits import make_splits
+from antisample.types import Dataset, Splits
+
+
+@dataclass(frozen=True)
+class UnlearnInputs:
+    """What many unlearnings share: loaded once, passed to each.
+
+    Attributes:
+        dataset: The data.
+        splits: Forget, retain, validation and test.
+        original: The model that has to forget.
+        reference: The retrained reference, where a metric needs it.
+        neighbours: By label to forget, the farthest retain images, where the method needs them.
+        original_validation: The original's predictions of the validation part, where they are known.
+    """
+
+    dataset: Dataset
+    splits: Splits
+    original: OriginalModel
+    reference: RetrainedReference | None = None
+    neighbours: Mapping[int, NeighbourTable] = field(default_factory=dict)
+    original_validation: Predictions | None = None
+
+
+class LoadingListener:
+    """Is told what happens while inputs are loaded, and does nothing about it; subclasses show it to a person."""
+
+    def data_loaded(self, dataset: Dataset, requests: Sequence[Forgetting]) -> None:
+        """The data is there, and it is known what will be forgotten; all work is still to come."""
+
+    def original_loaded(self, original: OriginalModel, accuracy: OriginalAccuracy, request: Forgetting) -> None:
+        """The original model is there and has been measured."""
+
+    def training_epoch(self, epoch: int, epochs: int, loss: float) -> None:
+        """An epoch of training the original model is done."""
+
+    def reference_epoch(self, epoch: int, epochs: int, loss: float) -> None:
+        """An epoch of training the retrained reference is done."""
+
+
+SILENT = LoadingListener()
+
+
+def open_dataset(data: DataConfig) -> Dataset:
+    """Opens the data set of a configuration; see `load_dataset`."""
+    return load_dataset(
+        data.source, root=data.root, download=data.download, image_size=data.image_size, cache_dir=data.cache_dir
+    )
+
+
+def request_splits(config: UnlearnConfig, dataset: Dataset) -> Splits:
+    """The splits of a forget request.
+
+    Raises:
+        ConfigError: If the request does not fit the data or the method, or a metric cannot be computed.
+    """
+    if config.forget.samples and not config.method.forgets_samples:
+        raise ConfigError(f"The method {config.method.name!r} forgets classes, so `forget.samples` cannot be given.")
+    has_checkpoint = config.model.checkpoint is not None
+    splits = make_splits(dataset, _by_position(config), config.split, has_checkpoint=has_checkpoint)
+    check_families(config.evaluation.final, dataset, splits)
+    return splits
+
+
+def load_inputs(
+    config: UnlearnConfig,
+    listener: LoadingListener = SILENT,
+    data: tuple[Dataset, Splits] | None = None,
+    shared: UnlearnInputs | None = None,
+) -> UnlearnInputs:
+    """Loads data and original model; trains the latter where there is neither checkpoint nor cache.
+
+    The original is measured on validation images before anything is built on it. The retrained reference is trained
+    likewise if `evaluation.final` names `retrained`, and farthest neighbours are found if the method needs them.
+
+    Args:
+        config: All of it is read but the seed and the method's hyperparameters.
+        listener: Is told what happens.
+        data: The data set and the splits of the request, where they are known and the listener has been told.
+        shared: The inputs of another forget request, whose original model is this one's, too.
+
+    Returns:
+        The inputs.
+
+    Raises:
+        AntisampleError: If the configuration does not fit the data, a file cannot be used, or the original model
+            knows nothing of the data or of what is to be forgotten; see `check_original`.
+    """
+    if data is None:
+        dataset = open_dataset(config.data)
+        splits = request_splits(config, dataset)
+        listener.data_loaded(dataset, [Forgetting.of(dataset, splits)])
+    else:
+        dataset, splits = data
+    device, cache_dir = choose_device(config.device), config.data.cache_dir
+    if shared is not None:
+        original = shared.original
+    else:
+        original = original_model(config.model, dataset, splits, cache_dir, device, listener.training_epoch)
+    validation = _validation_predictions(config, dataset, splits, original, device, shared)
+    listener.original_loaded(original, OriginalAccuracy.of(validation, splits), Forgetting.of(dataset, splits))
+    if not config.model.accept_original:
+        check_original(validation, dataset, splits)
+    reference = None
+    if "retrained" in config.evaluation.final:
+        recipe = config.model.recipe
+        training = ReferenceTraining(recipe, dataset, splits, original, cache_dir, recipe.seed)
+        reference = training.reference(device, config.evaluation, listener.reference_epoch)
+    neighbours = {}
+    if config.method.needs_neighbours:
+        neighbours = neighbour_tables(dataset, splits, original.preprocessing, device, cache_dir)
+    return UnlearnInputs(dataset, splits, original, reference, neighbours, validation)
+
+
+def _validation_predictions(
+    config: UnlearnConfig,
+    dataset: Dataset,
+    splits: Splits,
+    original: OriginalModel,
+    device: torch.device,
+    shared: UnlearnInputs | None,
+) -> Predictions:
+    """The original's predictions of the validation part; those of another request over the same classes' images."""
+    if shared is not None and shared.original_validation is not None and not splits.by_samples:
+        return shared.original_validation
+    subject = Subject(original.build(dataset, device), dataset, splits, original, config.evaluation)
+    return subject.predictions("validation")
+
+
+def _by_position(config: UnlearnConfig) -> ForgetRequest:
+    """The request with positions in the place of files."""
+    request = config.forget
+    if not any(isinstance(sample, str) for sample in request.samples):
+        return request
+    positions = {file: i for i, file in enumerate(training_files(config.data.source, config.data.root))}
+    names = [str(sample).removeprefix("train/") for sample in request.samples if isinstance(sample, str)]
+    unknown = [name for name in names if name not in positions]
+    if unknown:
+        raise ConfigError(
+            f"`forget.samples` must name files in the training split of {config.data.source}, such as "
+            f"{next(iter(positions))}, but got {', '.join(map(repr, unknown[:5]))}."
+        )
+    kept = [sample for sample in request.samples if isinstance(sample, int)]
+    return ForgetRequest(samples=(*kept, *(positions[name] for name in names)))

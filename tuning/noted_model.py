@@ -1,0 +1,28 @@
+"""The original model of a study that has begun: its normalisation is the one it began with."""
+
+from antisample.checkpoint import load_checkpoint
+from antisample.config import ModelConfig
+from tuning.study_view import StudyView
+
+PREPROCESSING = "preprocessing"
+"""The note of a study that holds mean and deviation of the original model's input."""
+
+
+def noted_model(study: StudyView) -> ModelConfig:
+    """The configuration of the original model, with the normalisation that the study began with.
+
+    A checkpoint that states none is tried with the usual ones when a study begins; studies from before that was done
+    took the mean and deviation of the training images.
+
+    Raises:
+        DataError: If the checkpoint cannot be read.
+    """
+    model = study.config.model
+    if model.checkpoint is None or model.mean is not None or model.normalisation is not None:
+        return model
+    noted = study.noted(PREPROCESSING)
+    if noted is not None:
+        return model.model_copy(update={"mean": tuple(noted["mean"]), "std": tuple(noted["std"])})
+    if study.noted("original") is None or load_checkpoint(model.checkpoint).preprocessing() is not None:
+        return model
+    return model.model_copy(update={"normalisation": "data"})

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from antisample.config import UnlearnConfig
+from antisample.types import PartName
 
 
 class _Part(BaseModel):
@@ -52,7 +53,7 @@ class DataFacts(_Part):
     splits_fingerprint: str
     retain: int
     validation: int
-    validation_from: Literal["train", "test"]
+    validation_from: PartName
     test: int
     notes: tuple[str, ...] = ()
 

@@ -82,8 +82,9 @@ def _forgotten(card: UnlearningCard) -> str:
 
 def _splits(card: UnlearningCard) -> str:
     data = card.data
+    origin = "the data's own split" if data.validation_from == "validation" else f"from {data.validation_from}"
     return (
-        f"{data.retain} training images to keep, {data.validation} for validation (from {data.validation_from}), "
+        f"{data.retain} training images to keep, {data.validation} for validation ({origin}), "
         f"{data.test} for test; fingerprint `{data.splits_fingerprint}`"
     )
 

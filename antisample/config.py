@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from antisample.datasets.listing import is_unicode
 from antisample.device import Precision
 from antisample.errors import ConfigError
 from antisample.file_store import checked_place, is_object_store
@@ -21,7 +22,7 @@ class DataConfig(BaseModel):
     """Which images.
 
     Attributes:
-        source: A registered data set, or the path of a folder (images by class, or Parquet files).
+        source: A registered data set, or the path of a folder (images by class, or Parquet files) or Parquet file.
         root: Where torchvision data sets lie, or are downloaded to; the folder of casia-webface.
         download: Whether torchvision may download into `root`.
         image_size: Resize images to this many pixels; None keeps their size (64 for casia-webface).
@@ -36,6 +37,13 @@ class DataConfig(BaseModel):
     download: bool = False
     image_size: int | None = Field(default=None, ge=1)
     cache_dir: Path | str = Path("runs/cache")
+
+    @field_validator("source", "root", "cache_dir")
+    @classmethod
+    def _can_be_written(cls, place: Path | str | None) -> Path | str | None:
+        if place is not None and (not is_unicode(str(place)) or "\0" in str(place)):
+            raise ValueError(f"must be valid UTF-8 without null bytes, but got {str(place)!a}")
+        return place
 
     @field_validator("cache_dir")
     @classmethod

@@ -17,7 +17,7 @@ from antisample.neighbour_table import NeighbourTable, neighbour_tables
 from antisample.original_accuracy import OriginalAccuracy, check_original
 from antisample.pretrain import original_model
 from antisample.reference import ReferenceTraining
-from antisample.splits import make_splits
+from antisample.splits import SplitConfig, make_splits
 from antisample.types import Dataset, Splits
 
 
@@ -61,10 +61,16 @@ class LoadingListener:
 SILENT = LoadingListener()
 
 
-def open_dataset(data: DataConfig) -> Dataset:
+def open_dataset(data: DataConfig, split: SplitConfig) -> Dataset:
     """Opens the data set of a configuration; see `load_dataset`."""
     return load_dataset(
-        data.source, root=data.root, download=data.download, image_size=data.image_size, cache_dir=data.cache_dir
+        data.source,
+        root=data.root,
+        download=data.download,
+        image_size=data.image_size,
+        cache_dir=data.cache_dir,
+        test_fraction=split.test_fraction,
+        split_seed=split.seed,
     )
 
 
@@ -107,7 +113,7 @@ def load_inputs(
             knows nothing of the data or of what is to be forgotten; see `check_original`.
     """
     if data is None:
-        dataset = open_dataset(config.data)
+        dataset = open_dataset(config.data, config.split)
         splits = request_splits(config, dataset)
         listener.data_loaded(dataset, [Forgetting.of(dataset, splits)])
     else:
@@ -152,7 +158,9 @@ def _by_position(config: UnlearnConfig) -> ForgetRequest:
     request = config.forget
     if not any(isinstance(sample, str) for sample in request.samples):
         return request
-    positions = {file: i for i, file in enumerate(training_files(config.data.source, config.data.root))}
+    data, split = config.data, config.split
+    files = training_files(data.source, data.root, test_fraction=split.test_fraction, split_seed=split.seed)
+    positions = {file: i for i, file in enumerate(files)}
     names = [str(sample).removeprefix("train/") for sample in request.samples if isinstance(sample, str)]
     unknown = [name for name in names if name not in positions]
     if unknown:

@@ -189,7 +189,7 @@ def _tried(
     model: nn.Module, config: ModelConfig, dataset: Dataset, splits: Splits, device: torch.device, source: str
 ) -> tuple[Preprocessing, tuple[str, ...]]:
     """The usual normalisation under which the model recognises most, and a sentence that says so."""
-    images = dataset.train if splits.validation_from == "train" else dataset.test
+    images = dataset.split(splits.validation_from)
     some = np.linspace(0, len(splits.validation) - 1, min(MOST_IMAGES, len(splits.validation)))
     positions = splits.validation[some.astype(np.int64)]
     quick = arranged(model, config.name, images.images.shape[1:], device)

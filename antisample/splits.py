@@ -1,34 +1,44 @@
 """From a forget request and a seed to the images that may be trained on, selected on and judged on."""
 
 import hashlib
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from antisample.errors import ConfigError
 from antisample.forget_request import ForgetRequest, forget_classes
 from antisample.seeds import numpy_stream
-from antisample.types import Dataset, IndexArray, Splits
+from antisample.types import Dataset, IndexArray, PartName, Splits
 
 
 class SplitConfig(BaseModel):
-    """How validation images are set apart.
+    """How validation images are set apart, and test images where the data has none.
 
     Attributes:
         seed: Seed of the stratified draw.
         validation_from: `train` holds validation images out of the training of the original model. `test` takes
             them from the test split, for original models that saw every training image; test figures then come
-            from the rest. `auto` means `test` if a checkpoint is given, else `train`.
-        validation_fraction: Share of each class to set apart, in (0, 1). By default 0.2 of train or 0.5 of test.
+            from the rest. `validation` means the data's own validation split, which the other two use for nothing.
+            `auto` means `validation` if the data has such a split, else `test` if a checkpoint is given, else
+            `train`.
+        validation_fraction: Share of each class to set apart of train or test, in (0, 1). By default 0.2 of train or
+            0.5 of test.
+        test_fraction: For data without a test split, the share of each class to draw for testing, in (0, 1).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = Field(default=0, ge=0)
-    validation_from: Literal["auto", "train", "test"] = "auto"
+    validation_from: Literal["auto", "train", "test", "validation"] = "auto"
     validation_fraction: float | None = Field(default=None, gt=0, lt=1)
+    test_fraction: float | None = Field(default=None, gt=0, lt=1)
+
+    @model_serializer(mode="wrap")
+    def _as_studies_hold_it(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves `test_fraction` out where it is not given: results are found by a digest of the configuration."""
+        return {name: value for name, value in handler(self).items() if name != "test_fraction" or value is not None}
 
 
 def make_splits(dataset: Dataset, request: ForgetRequest, config: SplitConfig, *, has_checkpoint: bool) -> Splits:
@@ -47,26 +57,15 @@ def make_splits(dataset: Dataset, request: ForgetRequest, config: SplitConfig, *
         The splits, positions ascending.
 
     Raises:
-        ConfigError: If the request does not fit the data, or a class is too small to be split.
+        ConfigError: If the request or `config` does not fit the data, or a class is too small to be split.
     """
     classes = _classes_of(request, dataset)
-    source: Literal["train", "test"] = (
-        ("test" if has_checkpoint else "train") if config.validation_from == "auto" else config.validation_from
-    )
-    fraction = config.validation_fraction or (0.5 if source == "test" else 0.2)
-    labels = dataset.train.labels if source == "train" else dataset.test.labels
-    validation = stratified_subset(labels, fraction, numpy_stream(config.seed, "validation"))
-    left = np.setdiff1d(np.arange(len(labels)), validation)
-    empty = [
-        dataset.class_names[c]
-        for c in range(dataset.n_classes)
-        if not ((labels[left] == c).any() and (labels[validation] == c).any())
-    ]
-    if empty:
-        raise ConfigError(
-            f"`split.validation_fraction` {fraction} of the {source} split leaves no image on one side for class "
-            f"{', '.join(empty[:5])}."
-        )
+    source = _source_of_validation(dataset, config, has_checkpoint)
+    if source == "validation":
+        validation, left = np.arange(len(dataset.split(source))), np.arange(0)
+        _check_measurable(dataset, classes, source, validation, by_samples=bool(request.samples))
+    else:
+        validation, left = _set_apart(dataset, source, config)
     train = left if source == "train" else np.arange(len(dataset.train))
     test = left if source == "test" else np.arange(len(dataset.test))
     if request.samples:
@@ -77,7 +76,7 @@ def make_splits(dataset: Dataset, request: ForgetRequest, config: SplitConfig, *
         _check_samples(dataset, train, to_forget, validation)
     else:
         to_forget = np.isin(dataset.train.labels[train], classes)
-    _check_test(dataset, classes, test, by_samples=bool(request.samples))
+    _check_measurable(dataset, classes, "test", test, by_samples=bool(request.samples))
     forget, retain = train[to_forget], train[~to_forget]
     kind = ("samples",) if request.samples else ()
     return Splits(
@@ -91,6 +90,51 @@ def make_splits(dataset: Dataset, request: ForgetRequest, config: SplitConfig, *
         by_samples=bool(request.samples),
         never_seen=len(request.samples) - len(forget) if request.samples else 0,
     )
+
+
+def _source_of_validation(dataset: Dataset, config: SplitConfig, has_checkpoint: bool) -> PartName:
+    """Which split validation images come from.
+
+    Raises:
+        ConfigError: If the data has no validation split, or has one of which no share can be set apart.
+    """
+    source: PartName
+    if config.validation_from != "auto":
+        source = config.validation_from
+    elif dataset.validation is not None:
+        source = "validation"
+    else:
+        source = "test" if has_checkpoint else "train"
+    if source == "validation" and dataset.validation is None:
+        raise ConfigError(
+            f"`split.validation_from` must be train or test for {dataset.name}, which has no validation split beside "
+            "the test split, but got 'validation'."
+        )
+    if source == "validation" and config.validation_fraction is not None:
+        raise ConfigError(
+            f"`split.validation_fraction` {config.validation_fraction} cannot be set apart, because {dataset.name} "
+            "has a validation split of its own; leave it out, or set `split.validation_from` to train or test."
+        )
+    return source
+
+
+def _set_apart(dataset: Dataset, source: PartName, config: SplitConfig) -> tuple[IndexArray, IndexArray]:
+    """Draws validation images from a split, and says what is left of it."""
+    fraction = config.validation_fraction or (0.5 if source == "test" else 0.2)
+    labels = dataset.split(source).labels
+    validation = stratified_subset(labels, fraction, numpy_stream(config.seed, "validation"))
+    left = np.setdiff1d(np.arange(len(labels)), validation)
+    empty = [
+        dataset.class_names[c]
+        for c in range(dataset.n_classes)
+        if not ((labels[left] == c).any() and (labels[validation] == c).any())
+    ]
+    if empty:
+        raise ConfigError(
+            f"`split.validation_fraction` {fraction} of the {source} split leaves no image on one side for class "
+            f"{', '.join(empty[:5])}."
+        )
+    return validation, left
 
 
 def _classes_of(request: ForgetRequest, dataset: Dataset) -> tuple[int, ...]:
@@ -127,17 +171,24 @@ def _check_samples(
         )
 
 
-def _check_test(dataset: Dataset, classes: tuple[int, ...], test: IndexArray, *, by_samples: bool) -> None:
-    """Raises ConfigError if accuracies on the test images would be means over nothing."""
-    labels = dataset.test.labels[test]
+def _check_measurable(
+    dataset: Dataset, classes: tuple[int, ...], split: PartName, positions: IndexArray, *, by_samples: bool
+) -> None:
+    """Raises ConfigError if accuracies on the images of a split would be means over nothing."""
+    labels = dataset.split(split).labels[positions]
     forgotten = np.isin(labels, classes)
+    advice = "; or set `split.validation_from` to train or test" if split == "validation" else ""
     if not len(labels):
-        raise ConfigError(f"{dataset.name}: the test split must hold images, but is empty.")
+        raise ConfigError(f"{dataset.name}: the {split} split must hold images, but is empty{advice}.")
     if not by_samples and not forgotten.any():
         names = ", ".join(dataset.class_names[label] for label in classes)
-        raise ConfigError(f"{dataset.name}: the test split must hold images of the classes to forget, {names}.")
+        raise ConfigError(
+            f"{dataset.name}: the {split} split must hold images of the classes to forget, {names}{advice}."
+        )
     if not by_samples and forgotten.all():
-        raise ConfigError(f"{dataset.name}: the test split must hold images of other classes than those to forget.")
+        raise ConfigError(
+            f"{dataset.name}: the {split} split must hold images of other classes than those to forget{advice}."
+        )
 
 
 def stratified_subset(labels: IndexArray, fraction: float, rng: np.random.Generator) -> IndexArray:

@@ -6,6 +6,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from antisample.errors import ConfigError
+
 IndexArray = npt.NDArray[np.int64]
 PartName = Literal["train", "validation", "test"]
 
@@ -28,7 +30,7 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A train and a test split with the names of their classes.
+    """A train and a test split, and sometimes one for validation, with the names of their classes.
 
     Attributes:
         name: As the user gave it: a registered name, or the last part of a path.
@@ -36,7 +38,8 @@ class Dataset:
         test: The test split.
         class_names: One name a class; the position is the label.
         fingerprint: Hexadecimal digest of all pixels and labels; keys every cache that depends on the data.
-        notes: What a person should know of how it was read, in sentences.
+        validation: The data's own validation split, if it has one beside train and test.
+        notes: What the user should know about how the data was read, whole sentences.
     """
 
     name: str
@@ -44,7 +47,19 @@ class Dataset:
     test: ImageSet
     class_names: tuple[str, ...]
     fingerprint: str
+    validation: ImageSet | None = None
     notes: tuple[str, ...] = ()
+
+    def split(self, name: PartName) -> ImageSet:
+        """One of the splits by its name.
+
+        Raises:
+            ConfigError: If the data has no validation split.
+        """
+        images = {"train": self.train, "test": self.test, "validation": self.validation}[name]
+        if images is None:
+            raise ConfigError(f"{self.name}: the data has no validation split of its own.")
+        return images
 
     @property
     def n_classes(self) -> int:
@@ -84,7 +99,7 @@ class Splits:
         forget: Positions in the training split of the images to forget.
         retain: Positions in the training split of the images to keep; validation images are in neither.
         validation: Positions of images the original model has not seen; objectives and selection see these alone.
-        validation_from: Which split `validation` points into.
+        validation_from: Which split `validation` points into: train, test or the data's own validation split.
         test: Positions in the test split; computed once, for finished trials.
         fingerprint: Hexadecimal digest of all of the above and of the data set's fingerprint.
         by_samples: Whether single images are to be forgotten, and their classes kept.
@@ -95,7 +110,7 @@ class Splits:
     forget: IndexArray
     retain: IndexArray
     validation: IndexArray
-    validation_from: Literal["train", "test"]
+    validation_from: PartName
     test: IndexArray
     fingerprint: str
     by_samples: bool = False

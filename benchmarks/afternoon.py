@@ -57,7 +57,7 @@ def unlearn(task: dict[str, Any], params: dict[str, Any]) -> Iterator[tuple[floa
     anti_samples = (weights @ pool).reshape(-1, *shape)
     pairs = [(torch.tensor(x, dtype=torch.float32).view(shape), int(y)) for x, y in zip(r, labels, strict=True)]
     pairs += [(torch.tensor(x, dtype=torch.float32), task["forget"]) for x in anti_samples]
-    held_out_images = data.train if splits.validation_from == "train" else data.test
+    held_out_images = data.split(splits.validation_from)
     some = np.linspace(0, len(splits.retain) - 1, min(len(splits.retain), 10_000)).astype(int)
 
     def measured(images: ImageSet, positions: IndexArray) -> DataLoader[Any]:

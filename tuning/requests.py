@@ -25,7 +25,7 @@ def load_requests(config: StudyConfig, listener: LoadingListener = SILENT) -> Re
         AntisampleError: If a request does not fit the data or the original model, or a file cannot be used.
     """
     configs = [config.starting_config(request) for request in range(len(config.forget))]
-    dataset = open_dataset(config.data)
+    dataset = open_dataset(config.data, config.split)
     splits: list[Splits] = []
     problems: list[str] = []
     for each in configs:

@@ -9,13 +9,19 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from antisample.cache import Cache
 from antisample.datasets.archives import CLASS_FOLDERS, PICKLE_SUFFIXES, refuse_archives
 from antisample.datasets.cache import cache_key, read_cache, write_cache
 from antisample.datasets.casia_webface import CasiaWebFace
+from antisample.datasets.drawn_test import TestDraw, check_draw
 from antisample.datasets.embedded import Digits
-from antisample.datasets.image_folder import SPLITS, ImageFolder, all_files
-from antisample.datasets.parquet import ParquetFolder, parquet_files
+from antisample.datasets.image_folder import ImageFolder, all_files
+from antisample.datasets.image_layout import holds_class_folders, holds_split_folders, split_folders
+from antisample.datasets.listing import counted, is_file, is_unicode, printable, refuse_broken_link, visible
+from antisample.datasets.parquet import ParquetFolder
+from antisample.datasets.parquet_layout import holds_parquet_files
 from antisample.datasets.source import DatasetSource, DecodedData, validate
 from antisample.datasets.torchvision_sets import TorchvisionSource
 from antisample.errors import ConfigError, DataError
@@ -56,11 +62,13 @@ def load_dataset(
     download: bool = False,
     image_size: int | None = None,
     cache_dir: Path | str,
+    test_fraction: float | None = None,
+    split_seed: int = 0,
 ) -> Dataset:
     """Opens a data set, decoding it on first use.
 
-    A folder is read by its layout: `train/<class>/` and `test/<class>/` hold images, or `train*.parquet` and
-    `test*.parquet` lie in it or in `data`.
+    A folder is read by its layout: `train/<class>/`, `test/<class>/` and `val/<class>/` hold images, or Parquet files
+    are named as on the Hugging Face hub; see `ImageFolder` and `ParquetFolder`.
 
     Args:
         source: A registered name (any case, hyphens and underscores ignored) or the path of a folder. A name wins
@@ -70,40 +78,54 @@ def load_dataset(
         image_size: Height and width to resize all images to, bilinear and antialiased; None keeps their size,
             but takes casia-webface to 64.
         cache_dir: Where decoded data sets are kept, see `Cache.at`; made if it does not exist.
+        test_fraction: For data without a test split, the share of each class to draw for testing, in (0, 1).
+        split_seed: Seed of that draw.
 
     Returns:
         The data set; its arrays are read-only and mapped from a file of `cache_dir`.
 
     Raises:
-        ConfigError: If the name is unknown or `image_size` is less than 1.
+        ConfigError: If the name is unknown, `image_size` is less than 1, or test images cannot be drawn as asked.
         DataError: If the data is missing, damaged or of another layout than required, or the cache cannot be
             written.
         StorageError: If the cache is an object store and cannot be asked.
     """
     if image_size is not None and image_size < 1:
-        raise ConfigError(f"`image_size` must be at least 1, but got {image_size}.")
+        raise ConfigError(f"`data.image_size` must be at least 1, but got {image_size}.")
     name, loader = _resolve(source, root, download)
-    key = cache_key(loader.identity(), image_size)
+    draw = None if test_fraction is None else TestDraw(test_fraction, split_seed)
+    if isinstance(loader, ImageFolder | ParquetFolder):
+        check_draw(source, draw, has_test=loader.has_test_split(), notes=loader.layout.notes)
     cache = Cache.at(cache_dir)
-    cached = read_cache(cache, key)
-    if cached is None:
+    key = cache_key(loader.identity(), image_size)
+
+    def decode() -> DecodedData:
         _logger.info("Decoding %s.", source)
         decoded = loader.decode(image_size)
         validate(decoded, source)
-        write_cache(cache, key, decoded)
-        cached = read_cache(cache, key)
-    if cached is None:
-        raise DataError(f"{cache_dir}: the decoded data set was stored, but cannot be read back.")
-    data, fingerprint = cached
-    return Dataset(name, data.train, data.test, data.class_names, fingerprint)
+        return decoded
+
+    if draw is None:
+        data, fingerprint = _kept(cache, key, decode)
+    else:
+        drawn_key = cache_key([key, draw.key()], image_size)
+        data, fingerprint = _kept(cache, drawn_key, lambda: _drawn(source, draw, _kept(cache, key, decode)[0]))
+    check_draw(source, None, has_test=data.test is not None, notes=data.notes)
+    if data.test is None:
+        raise DataError(f"{source}: there is no test split.")
+    return Dataset(name, data.train, data.test, data.class_names, fingerprint, data.validation, data.notes)
 
 
-def training_files(source: str, root: Path | None = None) -> list[str]:
+def training_files(
+    source: str, root: Path | None = None, *, test_fraction: float | None = None, split_seed: int = 0
+) -> list[str]:
     """Lists the training images of a folder of images, in the order of the training split.
 
     Args:
         source: As `load_dataset` takes it.
         root: Likewise.
+        test_fraction: Likewise; images drawn for testing are not listed.
+        split_seed: Likewise.
 
     Returns:
         Files, `<class>/<file>`.
@@ -115,20 +137,52 @@ def training_files(source: str, root: Path | None = None) -> list[str]:
     name, loader = _resolve(source, root, download=False)
     if not isinstance(loader, ImageFolder | CasiaWebFace):
         raise ConfigError(f"{name}: is no folder of images, so its images are known by position alone.")
-    return [f"{file.parent.name}/{file.name}" for file in all_files(loader.splits()[:1])]
+    by_class = loader.splits()[0]
+    files = [f"{file.parent.name}/{file.name}" for file in all_files([by_class])]
+    if test_fraction is None:
+        return files
+    labels = np.repeat(np.arange(len(by_class)), [len(each) for each in by_class.values()])
+    train, _ = TestDraw(test_fraction, split_seed).positions(labels, list(by_class))
+    return [files[position] for position in train]
+
+
+def _kept(cache: Cache, key: str, make: Callable[[], DecodedData]) -> tuple[DecodedData, str]:
+    """Data and fingerprint from the cache, made and written to it if they are not there."""
+    cached = read_cache(cache, key)
+    if cached is None:
+        write_cache(cache, key, make())
+        cached = read_cache(cache, key)
+    if cached is None:
+        raise DataError(f"{cache.folder}: the decoded data set was stored, but cannot be read back.")
+    return cached
+
+
+def _drawn(source: str, draw: TestDraw, data: DecodedData) -> DecodedData:
+    check_draw(source, draw, has_test=data.test is not None)
+    return draw.applied(data)
 
 
 def _resolve(source: str, root: Path | None, download: bool) -> tuple[str, DatasetSource]:
     for name, build in _REGISTRY.items():
         if _plain(name) == _plain(source):
             return name, build(root, download)
-    path = Path(source).expanduser()
+    if "\0" in source or not is_unicode(source):
+        raise ConfigError(f"`data.source` must be valid UTF-8 without null bytes, but got {source!a}.")
     separators = {os.sep, os.altsep or os.sep, "/"}
-    if not path.exists() and not any(separator in source for separator in separators):
-        raise ConfigError(
-            f"`dataset` must be one of {', '.join(dataset_names())}, or the path of a folder, but got {source!r}."
-        )
-    return path.resolve().name, _source_at(path)
+    try:
+        path = Path(source).expanduser()
+        refuse_broken_link(path)
+        if not path.exists() and not any(separator in source for separator in separators):
+            raise ConfigError(
+                f"`data.source` must be one of {', '.join(dataset_names())}, or the path of a folder, "
+                f"but got {source!r}."
+            )
+        name = path.resolve().name
+        if not is_unicode(name):
+            raise DataError(f"{printable(name)}: the name of a data set must be valid UTF-8; rename the folder.")
+        return name, _source_at(path)
+    except (OSError, RuntimeError) as error:  # a name that is too long, say, or the home of nobody
+        raise DataError(f"{source}: cannot be read ({error}).") from error
 
 
 def _plain(name: str) -> str:
@@ -136,15 +190,23 @@ def _plain(name: str) -> str:
 
 
 def _source_at(path: Path) -> DatasetSource:
-    files = [path] if path.is_file() else [entry for entry in path.glob("[!.]*") if entry.is_file()]
-    if path.is_dir() and any((path / split).is_dir() for split in SPLITS):
-        return ImageFolder(path)
-    if path.is_dir() and parquet_files(path):
+    if path.is_file() and path.suffix.lower() == ".parquet":
         return ParquetFolder(path)
+    entries = visible(path) if path.is_dir() else []
+    if path.is_dir():
+        if split_folders(path):
+            return ImageFolder(path)
+        if holds_parquet_files(path):
+            return ParquetFolder(path)
+        if holds_split_folders(path) or holds_class_folders(path):
+            return ImageFolder(path)
+    for entry in entries:
+        refuse_broken_link(entry)
+    files = [path] if path.is_file() else [Path(entry) for entry in entries if is_file(entry)]
     if files and all(file.suffix.lower() in PICKLE_SUFFIXES for file in files):
         refuse_archives(files, CLASS_FOLDERS)
-    found = "a file" if path.is_file() else f"{len(files)} other files" if path.is_dir() else "nothing there"
+    what = counted(entries) if path.is_dir() else "a file" if path.exists() else "nothing there"
     raise DataError(
-        f"{path}: a data set must be a folder with `train/<class>/` and `test/<class>/`, or with "
-        f"`train*.parquet` and `test*.parquet`, but got {found}."
+        f"{path}: a data set must be a folder with `train/<class>/` and `test/<class>/`, with Parquet files named "
+        f"like `train-00000-of-00001.parquet`, or with class folders of images, but got {what}."
     )

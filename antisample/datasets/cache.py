@@ -14,12 +14,13 @@ import pyarrow as pa
 from antisample.cache import Cache
 from antisample.datasets.source import DecodedData
 from antisample.files import whole_file
-from antisample.types import ImageSet
+from antisample.types import ImageSet, PartName
 
 _logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 2
 _METADATA_KEY = b"antisample"
+_SPLITS_ONCE = ("train", "test")  # of files that do not say which splits there are
 _DAMAGE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, IndexError)
 
 
@@ -30,11 +31,11 @@ def fingerprint(data: DecodedData) -> str:
         data: The decoded data set.
 
     Returns:
-        Hexadecimal digest of class names and of shape, pixels and labels of both splits.
+        Hexadecimal digest of class names and of shape, pixels and labels of every split.
     """
     digest = hashlib.blake2b(digest_size=16)
     digest.update(json.dumps(data.class_names).encode())
-    for split in (data.train, data.test):
+    for split in data.splits().values():
         digest.update(json.dumps(split.images.shape).encode())
         digest.update(np.ascontiguousarray(split.images).data)
         digest.update(np.ascontiguousarray(split.labels, dtype="<i8").data)
@@ -66,10 +67,16 @@ def write_cache(cache: Cache, key: str, data: DecodedData) -> None:
     Raises:
         DataError: If the folder cannot be written to.
     """
-    digest = fingerprint(data)
-    for split, images in (("train", data.train), ("test", data.test)):
-        path = cache.folder / f"{key}-{split}.arrow"
-        _write_split(path, images, data.class_names, digest)
+    splits = data.splits()
+    about = {
+        "class_names": list(data.class_names),
+        "fingerprint": fingerprint(data),
+        "splits": list(splits),
+        "notes": list(data.notes),
+    }
+    for split, images in splits.items():
+        path = _path(cache, key, split)
+        _write_split(path, images, about)
         cache.share(path)
 
 
@@ -89,31 +96,42 @@ def read_cache(cache: Cache, key: str) -> tuple[DecodedData, str] | None:
     Raises:
         StorageError: If the cache is an object store and cannot be asked.
     """
-    paths = [cache.folder / f"{key}-{split}.arrow" for split in ("train", "test")]
-    for path in paths:
-        cache.fetch(path)
-    if not all(path.is_file() for path in paths):
+    first = _path(cache, key, "train")
+    cache.fetch(first)
+    if not first.is_file():
         return None
     try:
-        (train_header, train), (test_header, test) = (_read_split(path) for path in paths)
-        names, digest = tuple(train_header["class_names"]), str(train_header["fingerprint"])
-        if test_header["fingerprint"] != digest:
-            raise ValueError("the splits have different fingerprints")
+        header, train = _read_split(first)
+        others: dict[PartName, ImageSet] = {}
+        for split in header.get("splits", _SPLITS_ONCE)[1:]:
+            path = _path(cache, key, split)
+            cache.fetch(path)
+            if not path.is_file():
+                return None
+            other, others[split] = _read_split(path)
+            if other["fingerprint"] != header["fingerprint"]:
+                raise ValueError("the splits have different fingerprints")
+        data = DecodedData(
+            train,
+            others.get("test"),
+            tuple(header["class_names"]),
+            others.get("validation"),
+            tuple(header.get("notes", ())),
+        )
     except _DAMAGE as error:
         _logger.warning("The cache %s-*.arrow is damaged and will be rebuilt: %s", cache.folder / key, error)
         return None
-    return DecodedData(train, test, names), digest
+    return data, str(header["fingerprint"])
 
 
-def _write_split(path: Path, images: ImageSet, class_names: tuple[str, ...], digest: str) -> None:
+def _path(cache: Cache, key: str, split: str) -> Path:
+    return cache.folder / f"{key}-{split}.arrow"
+
+
+def _write_split(path: Path, images: ImageSet, about: dict[str, Any]) -> None:
     pixels = np.ascontiguousarray(images.images)
     labels = np.ascontiguousarray(images.labels, dtype=np.int64)
-    header = {
-        "format": FORMAT_VERSION,
-        "shape": list(pixels.shape),
-        "class_names": list(class_names),
-        "fingerprint": digest,
-    }
+    header = {"format": FORMAT_VERSION, "shape": list(pixels.shape), **about}
     header["check"] = _check_digest(header, ImageSet(pixels, labels))
     kind = pa.binary(pixels[0].size)
     schema = pa.schema(

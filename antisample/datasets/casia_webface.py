@@ -7,13 +7,14 @@ from pathlib import Path
 
 from antisample.datasets.archives import refuse_archives
 from antisample.datasets.image_folder import (
-    SPLITS,
     FilesByClass,
     ImageFolder,
     all_files,
     decode_splits,
     files_by_class,
 )
+from antisample.datasets.image_layout import split_folders
+from antisample.datasets.listing import refuse_broken_link, visible
 from antisample.datasets.source import DecodedData, file_identity
 from antisample.errors import DataError
 
@@ -66,42 +67,50 @@ class CasiaWebFace:
                 has too few images for both splits.
         """
         files = file_identity(self._root(), all_files(self.splits()))
-        return ["CASIA-WebFace", f"{_TEST_PERCENT} % by path, at most {self.max_identities}", *files]
+        rule = f"{_TEST_PERCENT} % by path, at most {self.max_identities}"
+        return ["CASIA-WebFace", rule, *files, *self._notes()]
 
     def decode(self, image_size: int | None) -> DecodedData:
         """Decodes all images in parallel, to 64 x 64 pixels if no size is given; see `DatasetSource.decode`."""
-        return decode_splits(self.splits(), image_size or _DEFAULT_SIZE, str(self._root()))
+        return decode_splits(self.splits(), image_size or _DEFAULT_SIZE, str(self._root()), self._notes())
 
-    def splits(self) -> tuple[FilesByClass, FilesByClass]:
-        """Lists the image files of both splits by identity.
+    def splits(self) -> tuple[FilesByClass, ...]:
+        """Lists the image files by identity: of train, of test and, where the folder has one, of validation.
 
         Raises:
             DataError: As `identity` does.
         """
         root = self._root()
-        if any((root / split).is_dir() for split in SPLITS):
-            train, test = ImageFolder(root).splits(_ADVICE)
-            taken = self._taken({name: len(train[name]) + len(test[name]) for name in train})
-            return {name: train[name] for name in taken}, {name: test[name] for name in taken}
+        if split_folders(root):
+            splits = ImageFolder(root).splits(_ADVICE)
+            if len(splits) < 2:
+                raise DataError(f"{root}: beside `train`, the root of casia-webface must hold `test`.")
+            taken = self._taken({name: sum(len(files[name]) for files in splits) for name in splits[0]})
+            return tuple({name: files[name] for name in taken} for files in splits)
         files = files_by_class(root, _ADVICE)
         pairs = {
             name: _split(root / name, files[name]) for name in self._taken({n: len(f) for n, f in files.items()})
         }
         return {name: train for name, (train, _) in pairs.items()}, {name: test for name, (_, test) in pairs.items()}
 
+    def _notes(self) -> tuple[str, ...]:
+        root = self._root()
+        return ImageFolder(root).layout.notes if split_folders(root) else ()
+
     def _root(self) -> Path:
         if self.root is None:
             raise DataError(
-                "casia-webface: `root` must be the folder that holds one folder of images an identity, but got None; "
-                "the data set is not downloaded."
+                "casia-webface: `data.root` must be the folder that holds one folder of images an identity, but got "
+                "None; the data set is not downloaded."
             )
         root = self.root.expanduser()
         refuse_archives([root], _ADVICE)
+        refuse_broken_link(root)
         if not root.is_dir():
             raise DataError(
                 f"{root}: the root of casia-webface must be a folder that holds one folder of images an identity."
             )
-        refuse_archives(sorted(root.iterdir()), _ADVICE)
+        refuse_archives(map(Path, visible(root)), _ADVICE)
         return root
 
     def _taken(self, counts: dict[str, int]) -> list[str]:

@@ -1,32 +1,35 @@
 """Folders of images, one folder a class."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from antisample.datasets.archives import CLASS_FOLDERS, refuse_archives
+from antisample.datasets.copies import refuse_same_folders
+from antisample.datasets.image_layout import ImageLayout, image_layout
+from antisample.datasets.listing import in_words, is_file, is_folder, refuse_unwritable_names, visible
 from antisample.datasets.pixels import EncodedImage, PixelArray, decode_images, stack_splits
-from antisample.datasets.source import DecodedData, file_identity
+from antisample.datasets.source import DecodedData, decoded_data, file_identity, refuse_class_names
 from antisample.errors import DataError
 from antisample.types import ImageSet, IndexArray
-
-SPLITS = ("train", "test")
 
 FilesByClass = Mapping[str, Sequence[Path]]
 
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """Images in `train/<class>/` and `test/<class>/` (PNG, JPEG, BMP, WebP, GIF, TIFF).
+    """Images in `train/<class>/` and `test/<class>/` (PNG, JPEG, BMP, WebP, GIF, TIFF, PPM).
 
-    The label of a class is the position of its name among all names, sorted. Hidden files are ignored; any
+    Validation images may lie in `val/<class>/`, which serve as test images if there is no `test`; see
+    `image_layout`. Class folders without a split, or `train` alone, are training images, of which test images can be
+    drawn. The label of a class is the position of its name among all names, sorted. Hidden files are ignored; any
     other file must be an image. If all images are grey, the data set has 1 channel, else 3.
 
     Attributes:
-        root: The folder that holds `train` and `test`.
+        root: The folder.
     """
 
     root: Path
@@ -35,46 +38,60 @@ class ImageFolder:
         """Lists the files.
 
         Returns:
-            Path, size and time of change of every file.
+            Path, size and time of change of every file, and what there is to say about the layout.
 
         Raises:
             DataError: If the layout is another one, or the splits differ in their classes.
         """
-        return ["image folder", *file_identity(self.root, all_files(self.splits()))]
+        return ["image folder", *file_identity(self.root, all_files(self.splits())), *self.layout.notes]
 
     def decode(self, image_size: int | None) -> DecodedData:
         """Decodes all images in parallel; see `DatasetSource.decode`."""
-        return decode_splits(self.splits(), image_size, str(self.root))
+        return decode_splits(self.splits(), image_size, str(self.root), self.layout.notes)
 
-    def splits(self, advice: str = CLASS_FOLDERS) -> tuple[FilesByClass, FilesByClass]:
-        """Lists the image files of both splits by class.
+    @cached_property
+    def layout(self) -> ImageLayout:
+        """Which folder serves as which split.
+
+        Raises:
+            DataError: If there are no training images, or two folders for one split.
+        """
+        return image_layout(self.root)
+
+    def has_test_split(self) -> bool:
+        """Whether there are test images, so that none have to be drawn."""
+        return len(self.layout.folders) > 1
+
+    def splits(self, advice: str = CLASS_FOLDERS) -> tuple[FilesByClass, ...]:
+        """Lists the image files by class.
 
         Args:
             advice: What to do about a pickled archive among the images.
 
+        Returns:
+            Those of the training split, of the test split and of the validation split, as far as there are any.
+
         Raises:
             DataError: As `identity` does.
         """
-        for split in SPLITS:
-            if not (self.root / split).is_dir():
+        folders = self.layout.folders
+        listed = [files_by_class(folder, advice) for folder in folders]
+        for folder, by_class in zip(folders[1:], listed[1:], strict=True):
+            if listed[0].keys() != by_class.keys():
+                name = min(listed[0].keys() ^ by_class.keys())
+                present, absent = (folders[0], folder) if name in listed[0] else (folder, folders[0])
                 raise DataError(
-                    f"{self.root}: an image folder must hold `train` and `test`, but `{split}` is missing."
+                    f"{self.root}: `{folders[0].name}` and `{folder.name}` must have the same class folders, "
+                    f"but {name!r} is in {present.name} and not in {absent.name}."
                 )
-        train, test = (files_by_class(self.root / split, advice) for split in SPLITS)
-        if train.keys() != test.keys():
-            name = min(train.keys() ^ test.keys())
-            present, absent = ("train", "test") if name in train else ("test", "train")
-            raise DataError(
-                f"{self.root}: `train` and `test` must have the same class folders, "
-                f"but {name!r} is in {present} and not in {absent}."
-            )
-        for split, by_class in zip(SPLITS, (train, test), strict=True):
+        for folder, by_class in zip(folders, listed, strict=True):
             for name, files in by_class.items():
                 if not files:
                     raise DataError(
-                        f"{self.root / split / name}: every class must have at least 1 {split} image, but got 0."
+                        f"{folder / name}: every class must have at least 1 {folder.name} image, but got 0."
                     )
-        return train, test
+        refuse_same_folders(folder / name for folder in folders for name in listed[0])
+        return tuple(listed)
 
 
 def files_by_class(folder: Path, advice: str) -> dict[str, list[Path]]:
@@ -88,24 +105,27 @@ def files_by_class(folder: Path, advice: str) -> dict[str, list[Path]]:
         The files of each class, both sorted by name; a class may have none.
 
     Raises:
-        DataError: If there are no classes, or other entries than promised.
+        DataError: If there are no classes, other entries than promised, or names that cannot be written down.
     """
-    classes = _visible(folder)
+    classes = visible(folder)
     refuse_archives((Path(entry) for entry in classes), advice)
+    refuse_unwritable_names(classes)
     for entry in classes:
-        if not entry.is_dir():
-            raise DataError(f"{entry.path}: `{folder.name}` must hold one folder a class, but got a file.")
+        if not is_folder(entry):
+            raise DataError(f"{entry.path}: `{folder.name}` must hold one folder a class, but got {in_words(entry)}.")
     if not classes:
         raise DataError(f"{folder}: must hold one folder a class, but is empty.")
-    found = {}
+    refuse_class_names([entry.name for entry in classes], str(folder))
+    listed = {}
     for entry in classes:
-        files = _visible(entry)
+        files = visible(entry)
+        refuse_unwritable_names(files)
         for file in files:
-            if not file.is_file():
-                raise DataError(f"{file.path}: a class folder must hold images alone, but got a folder.")
-        found[entry.name] = [Path(file) for file in files]
-        refuse_archives(found[entry.name], advice)
-    return found
+            if not is_file(file):
+                raise DataError(f"{file.path}: a class folder must hold images alone, but got {in_words(file)}.")
+        listed[entry.name] = [Path(file) for file in files]
+        refuse_archives(listed[entry.name], advice)
+    return listed
 
 
 def all_files(splits: Iterable[FilesByClass]) -> list[Path]:
@@ -113,13 +133,17 @@ def all_files(splits: Iterable[FilesByClass]) -> list[Path]:
     return [file for by_class in splits for files in by_class.values() for file in files]
 
 
-def decode_splits(splits: tuple[FilesByClass, FilesByClass], image_size: int | None, origin: str) -> DecodedData:
-    """Decodes both splits in parallel.
+def decode_splits(
+    splits: Sequence[FilesByClass], image_size: int | None, origin: str, notes: tuple[str, ...] = ()
+) -> DecodedData:
+    """Decodes all splits in parallel.
 
     Args:
-        splits: Training and test files of the same classes, in the order of their labels.
+        splits: Training files, then test and validation files where there are any, of the same classes, in the order
+            of their labels.
         image_size: As for `DatasetSource.decode`.
         origin: The folder, for messages.
+        notes: What there is to say about the data.
 
     Returns:
         Images and labels, class after class.
@@ -127,18 +151,13 @@ def decode_splits(splits: tuple[FilesByClass, FilesByClass], image_size: int | N
     Raises:
         DataError: If an image is damaged, or sizes differ.
     """
-    (train, train_labels), (test, test_labels) = (_decode(by_class, image_size) for by_class in splits)
-    train_images, test_images = stack_splits(train, test, origin)
-    return DecodedData(ImageSet(train_images, train_labels), ImageSet(test_images, test_labels), tuple(splits[0]))
+    decoded = [_decode(by_class, image_size) for by_class in splits]
+    stacked = stack_splits([arrays for arrays, _ in decoded], origin)
+    sets = [ImageSet(images, labels) for images, (_, labels) in zip(stacked, decoded, strict=True)]
+    return decoded_data(sets, tuple(splits[0]), notes)
 
 
 def _decode(by_class: FilesByClass, image_size: int | None) -> tuple[list[PixelArray], IndexArray]:
     arrays = decode_images([EncodedImage(str(path), path) for path in all_files([by_class])], image_size)
     counts = [len(files) for files in by_class.values()]
     return arrays, np.repeat(np.arange(len(counts), dtype=np.int64), counts)
-
-
-def _visible(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
-    # Entries know what they are without a look at each file: half a million would take a network drive minutes.
-    with os.scandir(folder) as entries:
-        return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)

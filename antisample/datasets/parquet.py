@@ -1,35 +1,35 @@
 """Parquet files in the image layout of Hugging Face."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from antisample.datasets.pixels import EncodedImage, PixelArray, decode_images, stack_splits
-from antisample.datasets.source import DecodedData, file_identity
+from antisample.datasets.copies import digest_of, refuse_same_rows
+from antisample.datasets.parquet_columns import UNLABELLED, ImageFile
+from antisample.datasets.parquet_layout import ParquetLayout, parquet_layout
+from antisample.datasets.pixels import PixelArray, decode_images, stack_splits
+from antisample.datasets.source import DecodedData, decoded_data, file_identity
+from antisample.datasets.split_names import uses_of_splits
 from antisample.errors import DataError
-from antisample.types import ImageSet, IndexArray
+from antisample.types import ImageSet, IndexArray, PartName
 
-_IMAGE_COLUMNS = ("image", "img")
-_LABEL_COLUMNS = ("label", "labels", "fine_label")
-_BATCH_ROWS = 1024
+_Labels = dict[PartName, list[IndexArray]]
 
 
 @dataclass(frozen=True)
 class ParquetFolder:
-    """Files `train*.parquet` and `test*.parquet` in a folder, or in its sub-folder `data`.
+    """Files such as `train-00000-of-00001.parquet`, `data/test.parquet` or `default/validation/0000.parquet`.
 
     Images stand in a column `image` or `img`, struct<bytes: binary, path: string>; labels in an integer
     column `label`, `labels` or `fine_label`. Class names come from the `huggingface` metadata of the schema;
-    without it, classes are named by their number.
+    without it, classes are named by their number. Rows of test and validation without a label (-1 or null) are left
+    out. Without test rows, test images can be drawn from the training split.
 
     Attributes:
-        root: The folder.
+        root: The folder, or a single file of training images.
     """
 
     root: Path
@@ -38,128 +38,102 @@ class ParquetFolder:
         """Lists the files.
 
         Returns:
-            Path, size and time of change of every file.
+            Path, size and time of change of every file, and what there is to say about the layout.
 
         Raises:
-            DataError: If there are no files for a split.
+            DataError: If there are no files for training; see `parquet_layout`.
         """
-        return ["parquet", *file_identity(self.root, (*self._files("train"), *self._files("test")))]
+        files = [path for paths in self.layout.files.values() for path in paths]
+        folder = self.root.parent if self.root.is_file() else self.root
+        notes = (*uses_of_splits(self.layout.words)[1], *self.layout.notes)
+        return ["parquet", *file_identity(folder, files), *notes]
+
+    @cached_property
+    def layout(self) -> ParquetLayout:
+        """Which file is of which split; see `parquet_layout`."""
+        return parquet_layout(self.root)
+
+    def has_test_split(self) -> bool:
+        """Whether there are test rows, labelled or not."""
+        return len(self.layout.files) > 1
 
     def decode(self, image_size: int | None) -> DecodedData:
         """Decodes all images, one record batch after the other; see `DatasetSource.decode`."""
-        files = {split: self._files(split) for split in ("train", "test")}
-        names = self._class_names([*files["train"], *files["test"]])
-        splits = [_read_split(files[split], image_size, names) for split in ("train", "test")]
-        train, test = stack_splits(splits[0][0], splits[1][0], str(self.root))
-        if names is None:
-            highest = max(int(labels.max()) for _, labels in splits)
-            if highest >= len(train):
-                raise DataError(
-                    f"{self.root}: every class must have a training image, but got label {highest} "
-                    f"and {len(train)} training images."
-                )
-            names = tuple(str(label) for label in range(highest + 1))
-        return DecodedData(ImageSet(train, splits[0][1]), ImageSet(test, splits[1][1]), names)
+        files = {split: [ImageFile.open(path) for path in paths] for split, paths in self.layout.files.items()}
+        names = _class_names([file for opened in files.values() for file in opened])
+        labels: _Labels = {split: [file.labels(names) for file in files[split]] for split in files}
+        _refuse_unlabelled(files["train"], labels["train"], names)
+        notes = self._leave_out_unlabelled(labels)
+        uses, said = uses_of_splits({split: self.layout.words[split] for split in labels})
+        names = names or self._numbers(labels)
+        decoded = [_decode(files[split], labels[split], image_size) for split in uses.values()]
+        refuse_same_rows([rows for _, rows in decoded])
+        stacked = stack_splits([arrays for arrays, _ in decoded], str(self.root))
+        every = (np.concatenate(labels[split]) for split in uses.values())
+        sets = [ImageSet(images, each[each != UNLABELLED]) for images, each in zip(stacked, every, strict=True)]
+        return decoded_data(sets, names, (*said, *self.layout.notes, *notes))
 
-    def _files(self, split: str) -> list[Path]:
-        files = parquet_files(self.root)
-        found = [path for path in files if path.name.startswith(split)]
-        if not found:
+    def _leave_out_unlabelled(self, labels: _Labels) -> list[str]:
+        """Drops splits without any label, and counts the rows of others that are left out."""
+        notes = []
+        for split, word in self.layout.words.items():
+            every = np.concatenate(labels[split])
+            count = int((every == UNLABELLED).sum())
+            if count == len(every) > 0:
+                del labels[split]
+                notes.append(f"All {count} rows of `{word}` are unlabelled (-1), so it is left out.")
+            elif count:
+                notes.append(f"{count} of {len(every)} rows of `{word}` are unlabelled (-1) and left out.")
+        for split, each in labels.items():
+            if not sum(map(len, each)):
+                raise DataError(f"{self.layout.files[split][0]}: every split must hold at least 1 image, but got 0.")
+        return notes
+
+    def _numbers(self, labels: _Labels) -> tuple[str, ...]:
+        """Names of classes that have none: their numbers."""
+        highest = max(int(each.max(initial=0)) for split in labels.values() for each in split)
+        rows = sum(map(len, labels["train"]))
+        if highest >= rows:
             raise DataError(
-                f"{self.root}: must hold Parquet files whose names start with `{split}`, "
-                f"but got {[path.name for path in files]}."
+                f"{self.root}: every class must have a training image, but got label {highest} "
+                f"and {rows} training images."
             )
-        return found
-
-    def _class_names(self, files: Sequence[Path]) -> tuple[str, ...] | None:
-        by_file = {path: _names_in_schema(path) for path in files}
-        first = by_file[files[0]]
-        for path, names in by_file.items():
-            if names != first:
-                raise DataError(f"{path}: class names must be those of {files[0].name}, {first}, but got {names}.")
-        return first
+        return tuple(map(str, range(highest + 1)))
 
 
-def parquet_files(root: Path) -> list[Path]:
-    """Lists the Parquet files of a folder and of its sub-folder `data`, by path; hidden files are ignored."""
-    found = (path for folder in (root, root / "data") for path in folder.glob("*.parquet"))
-    return sorted(path for path in found if not path.name.startswith("."))
+def _class_names(files: Sequence[ImageFile]) -> tuple[str, ...] | None:
+    by_file = {file.path: file.class_names() for file in files}
+    first = by_file[files[0].path]
+    for path, names in by_file.items():
+        if names != first:
+            raise DataError(f"{path}: class names must be those of {files[0].path.name}, {first}, but got {names}.")
+    return first
 
 
-def _open(path: Path) -> tuple[Any, str, str]:
-    """Opens a file and finds its image and its label column."""
-    try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: cannot be read as a Parquet file ({error}).") from error
-    schema = file.schema_arrow
-    image = next(
-        (name for name in _IMAGE_COLUMNS if name in schema.names and _is_image(schema.field(name).type)), None
-    )
-    label = next(
-        (name for name in _LABEL_COLUMNS if name in schema.names and pa.types.is_integer(schema.field(name).type)),
-        None,
-    )
-    if image is None or label is None:
-        found = ", ".join(f"{field.name}: {field.type}" for field in schema)
-        raise DataError(
-            f"{path}: must have an image column (struct<bytes: binary, path: string>) named `image` or `img` "
-            f"and an integer label column named `label`, `labels` or `fine_label`, but got {found}."
-        )
-    return file, image, label
-
-
-def _is_image(kind: Any) -> bool:
-    if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
-        return False
-    content = kind.field("bytes").type
-    return bool(pa.types.is_binary(content) or pa.types.is_large_binary(content))
-
-
-def _names_in_schema(path: Path) -> tuple[str, ...] | None:
-    file, _, label = _open(path)
-    try:
-        metadata = json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))
-        names = metadata.get("info", {}).get("features", {}).get(label, {}).get("names")
-    except (ValueError, AttributeError) as error:
-        raise DataError(f"{path}: the `huggingface` metadata cannot be read ({error}).") from error
-    return None if not names else tuple(str(name) for name in names)
-
-
-def _read_split(
-    files: Sequence[Path], image_size: int | None, names: tuple[str, ...] | None
-) -> tuple[list[PixelArray], IndexArray]:
+def _decode(
+    files: Sequence[ImageFile], labels: Sequence[IndexArray], image_size: int | None
+) -> tuple[list[PixelArray], dict[str, list[bytes]]]:
+    """Decodes the labelled rows of a split; also returns their digests by file."""
     arrays: list[PixelArray] = []
-    labels: list[int] = []
-    for path in files:
-        file, image_column, label_column = _open(path)
-        first = len(labels)
-        try:
-            for batch in file.iter_batches(_BATCH_ROWS, columns=[image_column, label_column]):
-                cells = zip(batch[image_column].to_pylist(), batch[label_column].to_pylist(), strict=True)
-                encoded = []
-                for cell, label in cells:
-                    origin = f"{path}, row {len(labels) - first}"
-                    encoded.append(EncodedImage(origin, _image_bytes(origin, cell)))
-                    labels.append(_checked_label(origin, label, names))
-                arrays += decode_images(encoded, image_size)
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{path}: cannot be read as a Parquet file ({error}).") from error
-    if not labels:
-        raise DataError(f"{files[0]}: every split must hold at least 1 image, but got 0.")
-    return arrays, np.array(labels, np.int64)
+    rows: dict[str, list[bytes]] = {}
+    for file, each in zip(files, labels, strict=True):
+        digests = rows.setdefault(str(file.path), [])
+        for encoded in file.images(each != UNLABELLED):
+            digests += [digest_of(image.content) for image in encoded if isinstance(image.content, bytes)]
+            arrays += decode_images(encoded, image_size)
+    return arrays, rows
 
 
-def _image_bytes(origin: str, cell: dict[str, Any] | None) -> bytes:
-    content = None if cell is None else cell["bytes"]
-    if not isinstance(content, bytes):
-        raise DataError(f"{origin}: the bytes of an image must be in the file, but got null.")
-    return content
-
-
-def _checked_label(origin: str, label: int | None, names: tuple[str, ...] | None) -> int:
-    if label is None or label < 0 or (names is not None and label >= len(names)):
-        upper = "" if names is None else f" and less than {len(names)}"
-        got = "null" if label is None else label
-        raise DataError(f"{origin}: a label must be at least 0{upper}, but got {got}.")
-    return label
+def _refuse_unlabelled(
+    files: Sequence[ImageFile], labels: Sequence[IndexArray], names: tuple[str, ...] | None
+) -> None:
+    """Raises DataError if training rows have no label."""
+    count = sum(int((each == UNLABELLED).sum()) for each in labels)
+    for file, each in zip(files, labels, strict=True):
+        if (each == UNLABELLED).any():
+            total = sum(map(len, labels))
+            raise file.wrong_label(
+                int(np.flatnonzero(each == UNLABELLED)[0]),
+                names,
+                f"; {count} of {total} training rows are unlabelled, and only test and validation may hold such rows",
+            )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from antisample.errors import DataError
 
@@ -17,6 +17,7 @@ PixelArray = npt.NDArray[np.uint8]
 
 # Named, because Pillow would otherwise also try formats that start an interpreter (EPS).
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
+_READABLE = "PNG, JPEG, BMP, WebP, GIF, TIFF, PPM"
 _GREY_MODES = frozenset({"1", "L", "LA", "La"})
 _WIDE_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 _CHUNK = 64
@@ -49,7 +50,7 @@ def decode_images(encoded: Sequence[EncodedImage], image_size: int | None) -> li
         others 3.
 
     Raises:
-        DataError: If an image is damaged or has more than 8 bits a channel.
+        DataError: If an image is damaged, of a format that is not read, or has more than 8 bits a channel.
     """
     chunks = [encoded[start : start + _CHUNK] for start in range(0, len(encoded), _CHUNK)]
 
@@ -60,31 +61,28 @@ def decode_images(encoded: Sequence[EncodedImage], image_size: int | None) -> li
         return [array for arrays in pool.map(decode_chunk, chunks) for array in arrays]
 
 
-def stack_splits(
-    train: Sequence[PixelArray], test: Sequence[PixelArray], origin: str
-) -> tuple[PixelArray, PixelArray]:
-    """Joins decoded images; grey ones become RGB where any image of either split is in colour.
+def stack_splits(splits: Sequence[Sequence[PixelArray]], origin: str) -> list[PixelArray]:
+    """Joins decoded images; grey ones become RGB where any image of any split is in colour.
 
     Args:
-        train: Arrays of shape [1 or 3, height, width].
-        test: The same for the test split.
+        splits: For each split, arrays of shape [1 or 3, height, width].
         origin: Name or folder of the data set, for the message.
 
     Returns:
-        For both splits uint8, shape [n, channels, size, size], contiguous.
+        For each split uint8, shape [n, channels, size, size], contiguous.
 
     Raises:
         DataError: If images are not square or differ in size.
     """
-    sizes = sorted({array.shape[1:] for arrays in (train, test) for array in arrays})
+    sizes = sorted({array.shape[1:] for arrays in splits for array in arrays})
     if len(sizes) != 1 or sizes[0][0] != sizes[0][1]:
         found = ", ".join(f"{height}x{width}" for height, width in sizes[:5])
         more = f" and {len(sizes) - 5} more" if len(sizes) > 5 else ""
         raise DataError(
             f"{origin}: images must be square and of one size, but got {found}{more} (height x width); "
-            "pass `image_size` to resize them."
+            "set `data.image_size` to resize them."
         )
-    channels = max(array.shape[0] for arrays in (train, test) for array in arrays)
+    channels = max(array.shape[0] for arrays in splits for array in arrays)
 
     def stack(arrays: Sequence[PixelArray]) -> PixelArray:
         stacked = np.empty((len(arrays), channels, *sizes[0]), np.uint8)
@@ -92,7 +90,7 @@ def stack_splits(
             stacked[position] = array
         return stacked
 
-    return stack(train), stack(test)
+    return [stack(arrays) for arrays in splits]
 
 
 def resize_images(images: PixelArray, image_size: int | None) -> PixelArray:
@@ -140,6 +138,8 @@ def _decode(encoded: EncodedImage, image_size: int | None) -> PixelArray:
             upright = image.convert("L" if mode in _GREY_MODES else "RGB")
     except DataError:
         raise
+    except UnidentifiedImageError as error:
+        raise DataError(f"{encoded.origin}: cannot be decoded; an image must be one of {_READABLE}.") from error
     except Exception as error:  # damaged files make Pillow raise anything, struct.error and KeyError among it
         raise DataError(f"{encoded.origin}: cannot be decoded as an image ({error}).") from error
     pixels = np.asarray(upright if image_size is None else _resized(upright, image_size))

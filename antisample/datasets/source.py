@@ -1,5 +1,7 @@
 """What a loader has to offer, what it hands over, and the rules every data set obeys."""
 
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
+from antisample.datasets.listing import is_unicode
 from antisample.errors import DataError
-from antisample.types import ImageSet
+from antisample.types import ImageSet, PartName
 
 
 @dataclass(frozen=True)
@@ -17,13 +20,26 @@ class DecodedData:
 
     Attributes:
         train: The training split.
-        test: The test split.
+        test: The test split; None if it is still to be drawn from the training images.
         class_names: One name a class; the position is the label.
+        validation: The validation split, if the data has one beside the test split.
+        notes: What the user should know about how the data was read, whole sentences.
     """
 
     train: ImageSet
-    test: ImageSet
+    test: ImageSet | None
     class_names: tuple[str, ...]
+    validation: ImageSet | None = None
+    notes: tuple[str, ...] = ()
+
+    def splits(self) -> dict[PartName, ImageSet]:
+        """The splits that there are, by name; training images first."""
+        named: dict[PartName, ImageSet | None] = {
+            "train": self.train,
+            "test": self.test,
+            "validation": self.validation,
+        }
+        return {name: images for name, images in named.items() if images is not None}
 
 
 class DatasetSource(Protocol):
@@ -75,6 +91,38 @@ def file_identity(root: Path, files: Iterable[Path]) -> list[str]:
     return [str(root.resolve()), *(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in stats)]
 
 
+def decoded_data(sets: Sequence[ImageSet], class_names: tuple[str, ...], notes: tuple[str, ...] = ()) -> DecodedData:
+    """Names splits that stand in the order train, test, validation, as far as there are any."""
+    train, test, validation = (*sets, None, None)[:3]
+    if train is None:
+        raise ValueError("there must be a training split")
+    return DecodedData(train, test, class_names, validation, notes)
+
+
+def refuse_class_names(names: Sequence[object], origin: str) -> None:
+    """Checks, before anything is decoded, that class names can be told apart and written everywhere.
+
+    Args:
+        names: One name a class.
+        origin: What holds them, for the message.
+
+    Raises:
+        DataError: If one is not a text, is empty, holds what no file or database can hold, or comes twice.
+    """
+    for position, name in enumerate(names):
+        if not isinstance(name, str):
+            raise DataError(f"{origin}: class names must be texts, but the name of class {position} is {name!r}.")
+        if not name.strip():
+            raise DataError(f"{origin}: class names must not be empty, but that of class {position} is {name!r}.")
+        if not is_unicode(name) or any(unicodedata.category(character) == "Cc" for character in name):
+            raise DataError(
+                f"{origin}: class names must be valid UTF-8 without control characters, but got {name!a}."
+            )
+    twice = [str(name) for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"{origin}: every class must have a name of its own, but got {twice[0]!r} twice.")
+
+
 def validate(data: DecodedData, origin: str) -> None:
     """Checks the rules that the rest of the program relies on.
 
@@ -84,10 +132,12 @@ def validate(data: DecodedData, origin: str) -> None:
 
     Raises:
         DataError: If a split is empty, images are not square or differ in shape between the splits, a label
-            names no class, or a class has no training image.
+            names no class, a class has no training image, or names of classes cannot be used.
     """
+    refuse_class_names(data.class_names, origin)
     n_classes = len(data.class_names)
-    for split, images in (("train", data.train), ("test", data.test)):
+    splits = data.splits()
+    for split, images in splits.items():
         shape = images.images.shape
         if len(images) == 0:
             raise DataError(f"{origin}: the {split} split must hold at least 1 image, but got 0.")
@@ -99,19 +149,20 @@ def validate(data: DecodedData, origin: str) -> None:
         if shape[2] != shape[3] or shape[2] < 1:
             raise DataError(
                 f"{origin}: images must be square, but got {shape[2]}x{shape[3]} (height x width); "
-                "pass `image_size` to resize them."
+                "set `data.image_size` to resize them."
             )
         low, high = int(images.labels.min()), int(images.labels.max())
         if low < 0 or high >= n_classes:
             raise DataError(
                 f"{origin}: {split} labels must be in [0, {n_classes}), but got {low if low < 0 else high}."
             )
-    if data.train.images.shape[1:] != data.test.images.shape[1:]:
-        raise DataError(
-            f"{origin}: train and test images must have the same shape, but got "
-            f"{list(data.train.images.shape[1:])} and {list(data.test.images.shape[1:])}."
-        )
+        if shape[1:] != data.train.images.shape[1:]:
+            raise DataError(
+                f"{origin}: train and {split} images must have the same shape, but got "
+                f"{list(data.train.images.shape[1:])} and {list(shape[1:])}."
+            )
     counts = np.bincount(data.train.labels, minlength=n_classes)
     if not counts.all():
         missing = [data.class_names[label] for label in np.flatnonzero(counts == 0)]
-        raise DataError(f"{origin}: every class must have a training image, but got 0 for {missing}.")
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise DataError(f"{origin}: every class must have a training image, but got 0 for {missing[:5]}{more}.")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from antisample.datasets.listing import refuse_broken_link
 from antisample.datasets.pixels import PixelArray, resize_images
 from antisample.datasets.source import DecodedData, file_identity
 from antisample.errors import DataError
@@ -57,10 +58,12 @@ class TorchvisionSource:
         root = self._root()
         files = [root / name for name in _FILES[self.kind]]
         missing = [path for path in files if not path.is_file()]
+        for path in missing:
+            refuse_broken_link(path)
         if missing and not self.download:
             raise DataError(
                 f"{self.kind}: the files of the data set must lie in the root {root}, "
-                f"but {missing[0].relative_to(root)} is missing; pass `download` to download them."
+                f"but {missing[0].relative_to(root)} is missing; set `data.download` to true to download them."
             )
         if missing:
             for train in (True, False):
@@ -79,10 +82,11 @@ class TorchvisionSource:
     def _root(self) -> Path:
         if self.root is None:
             raise DataError(
-                f"{self.kind}: `root` must be the folder that holds the data set, or into which to "
-                "`download` it, but got None."
+                f"{self.kind}: `data.root` must be the folder that holds the data set, or, where `data.download` is "
+                "true, the one to download it into, but got None."
             )
         root = self.root.expanduser()
+        refuse_broken_link(root)
         processed = root / self.kind / "processed"
         if any(processed.glob("*.pt")):
             raise DataError(
@@ -101,7 +105,7 @@ class TorchvisionSource:
             return getattr(torchvision.datasets, self.kind)(root, download=self.download, **split)
         except _READ_ERRORS as error:
             cause = "could not be downloaded into" if self.download else "is damaged or not the official one in"
-            advice = "" if self.download else " Pass `download` to download it anew."
+            advice = "" if self.download else " Set `data.download` to true to download it anew."
             raise DataError(f"{self.kind}: the data set {cause} the root {root} ({error}).{advice}") from error
 
 

@@ -165,7 +165,7 @@ def part_positions(
 ) -> tuple[ImageSet, IndexArray]:
     """The images of a part, and their positions; in `train` those to forget come first."""
     if part == "validation":
-        return (dataset.train if splits.validation_from == "train" else dataset.test), splits.validation
+        return dataset.split(splits.validation_from), splits.validation
     if part == "test":
         return dataset.test, splits.test
     retain = splits.retain

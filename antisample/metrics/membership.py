@@ -36,7 +36,7 @@ class Membership:
         if splits.by_samples:
             return _too_few_samples(dataset, splits)
         problems = []
-        unseen = dataset.train if splits.validation_from == "train" else dataset.test
+        unseen = dataset.split(splits.validation_from)
         members = _of_each_class(dataset.train.labels[splits.forget], splits.forget_classes)
         for what, labels in (
             ("training", dataset.train.labels[splits.forget]),
@@ -115,7 +115,7 @@ def _of_each_class(labels: IndexArray, classes: tuple[int, ...]) -> IndexArray:
 
 def _too_few_samples(dataset: Dataset, splits: Splits) -> list[str]:
     """Why samples cannot be told from unseen images of the same classes; see `Membership.problems`."""
-    unseen = dataset.train if splits.validation_from == "train" else dataset.test
+    unseen = dataset.split(splits.validation_from)
     forget = np.bincount(dataset.train.labels[splits.forget], minlength=dataset.n_classes)
     problems = []
     for what, labels in (

@@ -326,7 +326,7 @@ class TestCasiaWebFaceSplit:
 
 class TestCasiaWebFaceRefusals:
     def test_a_root_is_needed_and_must_be_a_folder(self, tmp_path: Path, cache: Path) -> None:
-        assert "`root` must be the folder that holds one folder of images" in refused("casia-webface", cache)
+        assert "`data.root` must be the folder that holds one folder of images" in refused("casia-webface", cache)
         assert "must be a folder" in refused("casia-webface", cache, root=tmp_path / "absent")
 
     @pytest.mark.parametrize("name", ["faces.pkl", "faces.pickle", "faces.pt", "faces.npy", "train.rec", "train.idx"])
@@ -424,14 +424,14 @@ class TestNames:
 
     @pytest.mark.parametrize("name", ["casia-webface", "CASIA_WebFace", "casiawebface", "fashion-mnist", "CIFAR-10"])
     def test_case_hyphens_and_underscores_do_not_matter(self, cache: Path, name: str) -> None:
-        assert "`root` must be the folder" in refused(name, cache)
+        assert "`data.root` must be the folder" in refused(name, cache)
 
     def test_an_unknown_name_lists_the_valid_ones(self, cache: Path) -> None:
         with pytest.raises(ConfigError, match=r"digits, cifar10, svhn, .* the path of a folder, but got 'cifar'"):
             load_dataset("cifar", cache_dir=cache)
 
     def test_image_size_must_be_positive(self, cache: Path) -> None:
-        with pytest.raises(ConfigError, match="`image_size` must be at least 1, but got 0"):
+        with pytest.raises(ConfigError, match=r"`data\.image_size` must be at least 1, but got 0"):
             load_dataset("digits", image_size=0, cache_dir=cache)
 
     def test_a_missing_folder_is_named(self, tmp_path: Path, cache: Path) -> None:
@@ -439,7 +439,7 @@ class TestNames:
 
     def test_an_empty_folder_is_refused(self, tmp_path: Path, cache: Path) -> None:
         (tmp_path / "empty").mkdir()
-        assert "0 other files" in refused(tmp_path / "empty", cache)
+        assert "but got an empty folder" in refused(tmp_path / "empty", cache)
 
     @pytest.mark.parametrize("name", ["data.pkl", "data.pt", "data.npz"])
     def test_pickles_are_refused(self, tmp_path: Path, cache: Path, name: str) -> None:
@@ -462,13 +462,13 @@ class TestNames:
 class TestTorchvisionRefusals:
     @pytest.mark.parametrize("name", ["cifar10", "svhn", "mnist", "fashionMNIST"])
     def test_a_root_is_needed(self, cache: Path, name: str) -> None:
-        assert "`root` must be the folder" in refused(name, cache)
+        assert "`data.root` must be the folder" in refused(name, cache)
 
     @pytest.mark.parametrize("name", ["cifar10", "svhn", "mnist", "fashionMNIST"])
     def test_missing_files_name_root_and_remedy(self, tmp_path: Path, cache: Path, name: str) -> None:
         message = refused(name, cache, root=tmp_path)
         assert str(tmp_path) in message
-        assert "pass `download`" in message
+        assert "set `data.download` to true" in message
 
     def test_a_failed_download_names_root_and_cause(
         self, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
@@ -518,8 +518,10 @@ class TestImageFolderRefusals:
         assert f"{root / 'train' / 'new'}: every class must have at least 1" in refused(root, cache)
 
     def test_a_missing_split(self, root: Path, cache: Path) -> None:
-        (root / "test").rename(root / "testing")
-        assert "`test` is missing" in refused(root, cache)
+        (root / "test").rename(root / "tests")
+        message = refused(root, cache)
+        assert "there is no test split" in message
+        assert "--set split.test_fraction=0.2" in message
 
     def test_a_loose_file(self, root: Path, cache: Path) -> None:
         write(root / "train" / "loose.png", b"")
@@ -536,7 +538,7 @@ class TestImageFolderRefusals:
 
     def test_differing_sizes_need_image_size(self, root: Path, cache: Path) -> None:
         write(root / "train" / "3" / "wide.png", encoded(np.zeros((8, 12, 3), np.uint8)))
-        assert "got 8x8, 8x12 (height x width); pass `image_size`" in refused(root, cache)
+        assert "got 8x8, 8x12 (height x width); set `data.image_size`" in refused(root, cache)
         assert load_dataset(str(root), image_size=6, cache_dir=cache).image_size == 6
 
     def test_grey_images_stay_grey_until_one_has_colour(self, tmp_path: Path, cache: Path) -> None:
@@ -567,11 +569,17 @@ class TestParquetRefusals:
         root = write_parquet(tmp_path / "set" / "data", image="image", label="fine_label")
         assert load_dataset(str(root.parent), cache_dir=cache).class_names == tuple("0123456789")
 
-    @pytest.mark.parametrize("split", ["train", "test"])
-    def test_a_missing_split(self, tmp_path: Path, cache: Path, split: str) -> None:
+    def test_a_missing_test_split(self, tmp_path: Path, cache: Path) -> None:
         root = write_parquet(tmp_path / "set")
-        (root / f"{split}-00000-of-00001.parquet").unlink()
-        assert f"whose names start with `{split}`" in refused(root, cache)
+        (root / "test-00000-of-00001.parquet").unlink()
+        assert "there is no test split. Set `split.test_fraction`" in refused(root, cache)
+
+    def test_a_missing_train_split(self, tmp_path: Path, cache: Path) -> None:
+        root = write_parquet(tmp_path / "set")
+        (root / "train-00000-of-00001.parquet").unlink()
+        message = refused(root, cache)
+        assert "must hold the Parquet files of a train split" in message
+        assert message.endswith("but got test-00000-of-00001.parquet.")
 
     def test_another_schema_names_the_columns_found(self, tmp_path: Path, cache: Path) -> None:
         root = write_parquet(tmp_path / "set", image="picture")

@@ -149,7 +149,7 @@ def normalising(digits_config, digits_inputs, tmp_path, monkeypatch):
     return load
 
 
-@pytest.mark.parametrize(("shift", "scale", "name"), [(0.5, 0.5, "-1..1"), (0.0, 1 / 255, "0..255")])
+@pytest.mark.parametrize(("shift", "scale", "name"), [(0.0, 1.0, "0..1"), (0.0, 1 / 255, "0..255")])
 def test_an_unstated_normalisation_is_found_by_trying_and_said(normalising, shift, scale, name):
     inputs, heard = normalising(shift, scale)
     assert f"(`{name}`)" in heard.notes[0]

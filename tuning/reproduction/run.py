@@ -70,7 +70,7 @@ def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) ->
     check_writable(config.out)
     device = choose_device(config.device)
     progress.say(f"Device: {describe_device(device)}")
-    dataset = open_dataset(config.data)
+    dataset = open_dataset(config.data, config.split)
     jobs = plan_jobs(config, dataset.name, dataset.class_names)
     splits = _splits_by_request(jobs, dataset)
     progress.data_loaded(dataset, [Forgetting.of(dataset, each) for each in splits.values()])

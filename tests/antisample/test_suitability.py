@@ -193,7 +193,7 @@ def test_what_people_should_know_is_said(name, note):
 
 def test_nothing_is_left_behind(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    numpy = np.random.get_state  # noqa: NPY002  (what it must leave alone)
+    numpy = np.random.get_state
     states = torch.get_rng_state(), random.getstate(), numpy()[1].copy()
     checked("Dropping")
     with pytest.raises(ConfigError):

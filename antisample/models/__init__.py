@@ -107,6 +107,8 @@ def build_model(
     try:
         with redirect_stdout(sys.stderr):  # where results are printed, nothing else is
             model = call(builder)
+    except torch.OutOfMemoryError:  # says nothing about the builder
+        raise
     except (Exception, SystemExit) as error:  # whatever a builder of the user's may raise
         raise ConfigError(
             f"`model.name` {name!r} cannot be built: {in_one_line(error)} (called as {call})."

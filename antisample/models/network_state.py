@@ -83,12 +83,11 @@ def difference_in_use(before: Contents, after: Contents) -> str | None:
     return None
 
 
-def network_notes(model: nn.Module, outputs: str | None, probabilities: bool) -> tuple[str, ...]:
+def network_notes(model: nn.Module, probabilities: bool) -> tuple[str, ...]:
     """What people should know about a network that can be used.
 
     Args:
         model: The network, after a backward pass.
-        outputs: See `describe_outputs`.
         probabilities: Whether what it gives looks like probabilities.
 
     Returns:
@@ -107,8 +106,6 @@ def network_notes(model: nn.Module, outputs: str | None, probabilities: bool) ->
             f"{len(untouched)} of the network's {len(parameters)} parameter tensors get no gradient and stay as they "
             f"are, such as {untouched[0]!r}."
         )
-    if outputs is not None:
-        notes.append(outputs)
     if probabilities:
         notes.append(
             "The network seems to give probabilities, but its outputs are taken as logits; leave out its softmax."

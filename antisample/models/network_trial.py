@@ -13,7 +13,6 @@ from antisample.device import differentiable
 from antisample.errors import ConfigError, in_one_line
 from antisample.models.arranged import arranged
 from antisample.models.network_state import buffer_shapes, contents, difference_in_use
-from antisample.models.outputs import describe_outputs
 from antisample.seeds import undisturbed
 
 _TOLERANCE = 1e-3  # of the largest answer; more than other kernels make, less than another network does
@@ -117,18 +116,18 @@ class NetworkTrial:
             raise self.refused(f"cannot be trained by Adam: {in_one_line(error)}") from error
 
     def repeatable(self, model: nn.Module) -> Tensor:
-        """Answers that are the same each time."""
+        """Answers about two images, the same each time."""
         with undisturbed(self.images.device, 1):
-            answers = self.predicted(model, 3)
+            answers = self.predicted(model, 2)
         before = buffer_shapes(model)
         with undisturbed(self.images.device, 1):
-            again = self.predicted(model, 3)
+            again = self.predicted(model, 2)
         if problem := difference_in_use(before, buffer_shapes(model)):
             raise self.refused(problem)
         if not alike(again, answers):
             raise self.refused("answers otherwise each time that it is asked about the same images in eval mode")
         with undisturbed(self.images.device, 2):
-            again = self.predicted(model, 3)
+            again = self.predicted(model, 2)
         if not alike(again, answers):
             raise self.refused(
                 "draws random numbers in eval mode, as a dropout without `training=self.training` does, so that its "
@@ -137,7 +136,7 @@ class NetworkTrial:
         return answers
 
     def reloaded(self, model: nn.Module, other: nn.Module) -> nn.Module:
-        """The other network with the weights of the first, which have been on disk as it were."""
+        """The other network, on the device, with the weights of the first, which have been on disk as it were."""
         try:
             content = pack_checkpoint(Checkpoint(dict(model.state_dict())))
         except Exception as error:  # types that no file of weights can hold
@@ -146,25 +145,7 @@ class NetworkTrial:
             other.load_state_dict(safetensors.torch.load(content))
         except Exception as error:  # whatever a network of the user's may raise
             raise self.refused(f"cannot be given its own weights again: {in_one_line(error)}") from error
-        return other
-
-    def outputs(self, model: nn.Module) -> str | None:
-        """Which of several outputs are the logits, in words."""
-        noted: list[str | None] = []
-        hook = model.register_forward_hook(lambda *call: noted.append(describe_outputs(call[2])), prepend=True)
-        try:
-            for mode in ("eval", "train"):
-                model.train(mode == "train")
-                with torch.no_grad():
-                    self.answers(model, 2, mode)
-        finally:
-            hook.remove()
-        return next((note for note in noted if note is not None), None)
-
-    def gives_probabilities(self, answers: Tensor) -> bool:
-        """Whether all rows are probabilities."""
-        sums = answers.sum(dim=1)
-        return bool((answers >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-4))
+        return other.to(self.images.device)
 
     def _why_not(self, model: nn.Module, count: int, mode: str, reason: str) -> str:
         """Why the network cannot take the images, by what it can take."""
@@ -211,3 +192,9 @@ class NetworkTrial:
 def alike(answers: Tensor, others: Tensor) -> bool:
     """Whether two networks, or one of them twice, give the same answers but for rounding."""
     return bool((answers - others).abs().max() <= _TOLERANCE * others.abs().max().clamp_min(1e-6))
+
+
+def gives_probabilities(answers: Tensor) -> bool:
+    """Whether all rows are probabilities."""
+    sums = answers.sum(dim=1)
+    return bool((answers >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-4))

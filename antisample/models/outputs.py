@@ -31,12 +31,14 @@ def logits_of(output: object) -> object:
     return logits_of(parts[0]) if parts else output
 
 
-def describe_outputs(output: object) -> str | None:
-    """Says in a sentence which of several outputs are the logits; None where there is one."""
+def describe_outputs(output: object) -> tuple[str, ...]:
+    """Says in a sentence which of several outputs are the logits; nothing of a tensor."""
     if isinstance(output, Tensor):
-        return None
+        return ()
     has_name = "logits" in output if isinstance(output, Mapping) else hasattr(output, "logits")
-    return f"Of the network's outputs ({type(output).__name__}), {'`logits`' if has_name else 'the first'} is taken."
+    return (
+        f"Of the network's outputs ({type(output).__name__}), {'`logits`' if has_name else 'the first'} is taken.",
+    )
 
 
 def take_logits(module: nn.Module, inputs: object, output: object) -> object:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from antisample.adam import Adam
+from antisample.errors import ConfigError
 from antisample.models.network_state import (
     contents,
     difference_in_use,
@@ -17,7 +18,8 @@ from antisample.models.network_state import (
     shared_weights,
     weights_problem,
 )
-from antisample.models.network_trial import NetworkTrial, alike
+from antisample.models.network_trial import NetworkTrial, alike, gives_probabilities
+from antisample.models.outputs import describe_outputs
 from antisample.seeds import undisturbed
 
 _LEARNING_RATE = 1e-3
@@ -44,13 +46,19 @@ def check_network(
 
     Raises:
         ConfigError: If it cannot be used; one sentence names the cause.
+        torch.OutOfMemoryError: If the GPU has no memory left.
     """
     trial = NetworkTrial(name, images, n_classes, data)
-    with undisturbed(images.device):
-        if ":" not in name:
-            trial.predicted(build().to(images.device), 2)
-            return ()
-        return _checked(trial, build)
+    try:
+        with undisturbed(images.device):
+            if ":" not in name:
+                trial.predicted(build().to(images.device), 2)
+                return ()
+            return _checked(trial, build)
+    except ConfigError as error:
+        if isinstance(error.__cause__, torch.OutOfMemoryError):
+            raise error.__cause__ from None  # says nothing about the network: others may use the GPU
+        raise
 
 
 def _checked(trial: NetworkTrial, build: Callable[[], nn.Module]) -> tuple[str, ...]:
@@ -59,16 +67,17 @@ def _checked(trial: NetworkTrial, build: Callable[[], nn.Module]) -> tuple[str, 
         raise trial.refused(problem)
     shared = shared_weights(first, second)
     before = contents(first)
-    first, second = trial.arranged(first), trial.arranged(second)
-    outputs = trial.outputs(first)
-    probabilities = trial.gives_probabilities(trial.predicted(first, 2))
+    first = trial.arranged(first)
+    outputs: list[str] = []
+    hook = first.register_forward_hook(lambda *call: outputs.extend(describe_outputs(call[2])), prepend=True)
+    probabilities = gives_probabilities(trial.predicted(first, 2))
     optimizer = Adam(first.parameters(), _LEARNING_RATE)
-    for mode, counts in (("eval", (2, 3)), ("train", (2, 3)), ("eval", (2, 1))):
-        for count in counts:
-            trial.step(first, optimizer, mode, count)
-            trial.predicted(first, 3)
-            if problem := difference_in_use(before, contents(first)):
-                raise trial.refused(problem)
+    for mode, count in (("eval", 2), ("eval", 3), ("train", 2), ("train", 3), ("eval", 1)):
+        trial.step(first, optimizer, mode, count)
+        trial.predicted(first, 1)  # as after each epoch: what it leaves may stand in the way of the next step
+        if problem := difference_in_use(before, contents(first)):
+            raise trial.refused(problem)
+    hook.remove()
     changed = [key for key, value in shared.items() if not torch.equal(value, first.state_dict()[key].cpu())]
     if changed:
         raise trial.refused(
@@ -76,10 +85,10 @@ def _checked(trial: NetworkTrial, build: Callable[[], nn.Module]) -> tuple[str, 
             "weights anew each time"
         )
     answers = trial.repeatable(first)
-    again = trial.predicted(trial.reloaded(first, second), 3)
+    again = trial.predicted(trial.reloaded(first, second), 2)
     if not alike(again, answers):
         raise trial.refused(
             "answers otherwise when it is built again and given its weights, so its answers depend on something that "
             "is in neither its parameters nor its buffers"
         )
-    return network_notes(first, outputs, probabilities)
+    return (*dict.fromkeys(outputs), *network_notes(first, probabilities))

@@ -1,5 +1,6 @@
 """Configuration of one unlearning. It says nothing about searching."""
 
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,6 +68,8 @@ class ModelConfig(BaseModel):
         initial_weights: Where training starts, of the original and of the retrained reference alike: `random`,
             `imagenet` (ResNet18 and MobileNet_v2; downloaded where torch hub's cache lacks them) or the path of
             a weights file. See `antisample.models.initial_weights`.
+        arguments: What the model's builder gets beside the numbers of classes and channels of the data, by name:
+            `{width: 64}`. See `antisample.models.builder_call`.
         accept_original: Whether to go on with an original model that is not better than guessing, or recognises
             nothing of what is to be forgotten. Otherwise it is refused.
     """
@@ -80,7 +83,18 @@ class ModelConfig(BaseModel):
     normalisation: Literal["0..1", "data", "imagenet", "-1..1", "0..255"] | None = None
     recipe: TrainingRecipe = TrainingRecipe()
     initial_weights: str = "random"
+    arguments: dict[str, Any] = {}
     accept_original: bool = False
+
+    @field_validator("arguments")
+    @classmethod
+    def _plain_arguments(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        for name, value in arguments.items():
+            if not _is_plain(value):
+                raise ValueError(
+                    f"must hold plain values (numbers, text, lists, mappings), but got {name} = {value!r}"
+                )
+        return arguments
 
     @model_validator(mode="after")
     def _imagenet_for_its_models(self) -> "ModelConfig":
@@ -106,6 +120,15 @@ class ModelConfig(BaseModel):
     def _mean_with_std(self) -> "ModelConfig":
         check_lengths(self.mean, self.std)
         return self
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value can stand in a JSON file."""
+    if isinstance(value, list):
+        return all(_is_plain(part) for part in value)
+    if isinstance(value, dict):
+        return all(isinstance(name, str) and _is_plain(part) for name, part in value.items())
+    return value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value))
 
 
 class UnlearnConfig(BaseModel):

@@ -1,8 +1,11 @@
 """Where to compute, and how precisely."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
+from torch import nn
 
 from antisample.errors import ConfigError
 
@@ -39,6 +42,18 @@ def choose_device(wanted: str = "auto") -> torch.device:
 def mixed_precision(device: torch.device, precision: Precision) -> torch.autocast:
     """The context in which a network's forward pass runs with this precision."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+@contextmanager
+def differentiable(model: nn.Module) -> Iterator[None]:
+    """Within the block, gradients can be computed in eval mode; cuDNN refuses those of recurrent layers."""
+    enabled = torch.backends.cudnn.enabled
+    if not model.training and any(isinstance(module, nn.RNNBase) for module in model.modules()):
+        torch.backends.cudnn.enabled = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.enabled = enabled
 
 
 def has_bfloat16_unit(device: torch.device) -> bool:

@@ -1,5 +1,6 @@
 """The exceptions that antisample raises on purpose; everything else is a bug."""
 
+import textwrap
 from collections.abc import Sequence
 
 
@@ -37,3 +38,11 @@ class DivergedError(AntisampleError):
 
 class StorageError(AntisampleError):
     """An object store does not answer, or refuses access: nothing is known about what it holds."""
+
+
+def in_one_line(error: BaseException) -> str:
+    """What an exception of somebody else's code says, as a part of a sentence: its kind and its first sentence."""
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    text = " ".join(lines[:2]) if lines and lines[0].endswith(":") else "".join(lines[:1])
+    sentence = textwrap.shorten(text.split(". ")[0], 300, placeholder="").rstrip(".:; ")
+    return f"{type(error).__name__}: {sentence}" if sentence else type(error).__name__

@@ -71,7 +71,7 @@ def export_model(
         ExportError: If the network cannot be exported, or its answers differ.
         DataError: If the file cannot be written.
     """
-    model = model.eval()
+    model.eval()
     notes = {"mean": json.dumps(preprocessing.mean), "std": json.dumps(preprocessing.std)}
     with torch.inference_mode():
         expected = model(images).float().numpy()

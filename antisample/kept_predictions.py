@@ -1,6 +1,7 @@
 """What the original model and the retrained reference say: they do not change, so it is predicted once and kept."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def _as_tensors(predictions: Predictions) -> dict[str, torch.Tensor]:
 
 
 def _key(subject: Subject, weights: str) -> str:
-    preprocessing = subject.original.preprocessing
+    preprocessing, arguments = subject.original.preprocessing, subject.original.arguments
     everything: tuple[Any, ...] = (
         _VERSION,
         subject.dataset.fingerprint,
@@ -66,5 +67,6 @@ def _key(subject: Subject, weights: str) -> str:
         preprocessing.std,
         subject.settings.max_train_images,
         subject.device.type,
+        *([json.dumps(arguments, sort_keys=True)] if arguments else []),
     )
     return hashlib.blake2b(repr(everything).encode(), digest_size=16).hexdigest()

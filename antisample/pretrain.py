@@ -19,8 +19,8 @@ from antisample.fitting import fitted_weights
 from antisample.loader import Normaliser, TrainingData, to_device
 from antisample.methods.base import OriginalModel
 from antisample.metrics.predictions import predict
-from antisample.models import arranged, build_model, code_digest
-from antisample.models.initial_weights import InitialWeights, find_initial_weights
+from antisample.models import arranged, code_digest
+from antisample.models.initial_weights import InitialWeights
 from antisample.normalisation import (
     MOST_IMAGES,
     decided_normalisation,
@@ -29,6 +29,7 @@ from antisample.normalisation import (
     usual_normalisation,
 )
 from antisample.original_accuracy import other_order
+from antisample.original_network import build_network, checked_network, initial_weights
 from antisample.train import EpochListener, train_from_scratch, train_resumably
 from antisample.trained_models import find_or_train
 from antisample.types import Dataset, Preprocessing, Splits
@@ -68,16 +69,16 @@ def original_model(
         DivergedError: If training diverged.
         StorageError: If the cache is an object store and cannot be asked.
     """
-    initial = find_initial_weights(config.initial_weights, config.name, dataset.n_classes, dataset.channels)
-    _check_answers(config.name, dataset)
+    initial = initial_weights(config, dataset)
+    notes = checked_network(config, dataset, device, _configured(config, dataset))
     if config.checkpoint is not None:
         checkpoint = load_checkpoint(config.checkpoint)
-        return _from_checkpoint(checkpoint, config, dataset, splits, device, str(config.checkpoint), initial)
+        return _from_checkpoint(checkpoint, config, dataset, splits, device, str(config.checkpoint), initial, notes)
     path = pretrained_path(config, dataset, splits, cache_dir, initial)
 
     def load(checkpoint: Checkpoint) -> OriginalModel:
         started = _as_recorded(initial, checkpoint)
-        return _from_checkpoint(checkpoint, config, dataset, splits, device, str(path), started)
+        return _from_checkpoint(checkpoint, config, dataset, splits, device, str(path), started, notes)
 
     def train() -> Checkpoint:
         return _train(config, dataset, splits, device, path.with_suffix(".partial"), on_epoch, initial)
@@ -97,7 +98,7 @@ def pretrained_path(
     `initial` is what training starts from; None finds what `config` names, see `find_initial_weights`.
     """
     if initial is None:
-        initial = find_initial_weights(config.initial_weights, config.name, dataset.n_classes, dataset.channels)
+        initial = initial_weights(config, dataset)
     key = {
         "version": _CACHE_VERSION,
         "data": dataset.fingerprint,
@@ -110,6 +111,8 @@ def pretrained_path(
         key["normalisation"] = config.normalisation
     if (code := code_digest(config.name)) is not None:
         key["code"] = code
+    if config.arguments:
+        key["arguments"] = config.arguments
     if initial.state_dict is not None:
         key["initial_weights"] = weights_fingerprint(initial.state_dict)
     digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=12).hexdigest()
@@ -132,9 +135,12 @@ def _train(
     preprocessing = _configured(config, dataset) or pixel_statistics(dataset.train)
     _check_channels(preprocessing, dataset, "`model.mean`")
     images, labels = to_device(dataset.train, _train_positions(splits), device)
-    model = initial.fresh_model(config.name, dataset.n_classes, dataset.channels, config.recipe.seed)
+    shape = dataset.train.images.shape[1:]
+    model = initial.fresh_model(
+        config.name, dataset.n_classes, dataset.channels, config.recipe.seed, config.arguments, shape[1:]
+    )
     check_writable(partial.parent, n_bytes=weights_bytes(model.state_dict()))
-    model = arranged(model, config.name, dataset.train.images.shape[1:], device)
+    model = arranged(model, config.name, shape, device)
     data = TrainingData(images, labels, Normaliser(preprocessing, device))
     trainer = train_from_scratch(model, data, config.recipe, config.recipe.seed)
     train_resumably(trainer, partial, on_epoch)
@@ -164,20 +170,22 @@ def _from_checkpoint(
     device: torch.device,
     source: str,
     initial: InitialWeights,
+    notes: tuple[str, ...],
 ) -> OriginalModel:
     preprocessing = _configured(config, dataset) or checkpoint.preprocessing(source)
     if preprocessing is not None:
         _check_channels(preprocessing, dataset, source)
-    model = build_model(config.name, dataset.n_classes, dataset.channels)
-    weights, notes = fitted_weights(model, checkpoint, source)
+    model = build_network(config, dataset)
+    weights, changes = fitted_weights(model, checkpoint, source)
+    notes = (*notes, *initial.notes, *changes)
     if preprocessing is None and config.checkpoint is None:
         preprocessing = pixel_statistics(dataset.train)
     elif preprocessing is None:
         model.load_state_dict(weights)
-        preprocessing, note = _tried(model, config, dataset, splits, device, source)
-        notes = (*notes, note)
+        preprocessing, tried = _tried(model, config, dataset, splits, device, source)
+        notes = (*notes, tried)
     fingerprint = weights_fingerprint(weights)
-    return OriginalModel(config.name, weights, preprocessing, fingerprint, initial, (*initial.notes, *notes))
+    return OriginalModel(config.name, weights, preprocessing, fingerprint, initial, config.arguments, notes)
 
 
 def _tried(
@@ -207,25 +215,6 @@ def _configured(config: ModelConfig, dataset: Dataset) -> Preprocessing | None:
     if config.normalisation is not None:
         return usual_normalisation(config.normalisation, dataset)
     return Preprocessing(config.mean, config.std) if config.mean is not None and config.std is not None else None
-
-
-def _check_answers(name: str, dataset: Dataset) -> None:
-    """Raises ConfigError unless the network gives each image a number for each class."""
-    model = build_model(name, dataset.n_classes, dataset.channels).eval()
-    shape = (2, *dataset.train.images.shape[1:])
-    try:
-        with torch.inference_mode():
-            answers = model(torch.zeros(shape))
-    except Exception as error:  # whatever a network of the user's may raise
-        raise ConfigError(
-            f"`model.name` {name!r} cannot take the images of {dataset.name}, {list(shape)}: {error}"
-        ) from error
-    found = list(answers.shape) if isinstance(answers, torch.Tensor) else type(answers).__name__
-    if found != [2, dataset.n_classes]:
-        raise ConfigError(
-            f"`model.name` {name!r} must give logits [n, classes], here [2, {dataset.n_classes}], for the images of "
-            f"{dataset.name}, but gave {found}."
-        )
 
 
 def _check_channels(preprocessing: Preprocessing, dataset: Dataset, source: str) -> None:

@@ -18,7 +18,7 @@ from antisample.files import check_writable
 from antisample.kept_predictions import kept_predictions
 from antisample.methods import OriginalModel, RetrainConfig, UnlearnContext, find_method
 from antisample.metrics import EvaluationSettings, RetrainedReference, Subject
-from antisample.models import arranged, build_model, code_digest
+from antisample.models import arranged, code_digest
 from antisample.train import EpochListener, Trainer, TrainingRecipe, train_resumably
 from antisample.trained_models import find_or_train
 from antisample.types import Dataset, Splits
@@ -88,6 +88,8 @@ class ReferenceTraining:
         }
         if (code := code_digest(self.original.name)) is not None:
             key["code"] = code
+        if self.original.arguments:
+            key["arguments"] = self.original.arguments
         if self.original.initial.state_dict is not None:
             key["initial_weights"] = weights_fingerprint(self.original.initial.state_dict)
         digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=12).hexdigest()
@@ -101,7 +103,7 @@ class ReferenceTraining:
         )
 
     def _checked(self, checkpoint: Checkpoint) -> Checkpoint:
-        model = build_model(self.original.name, self.dataset.n_classes, self.dataset.channels)
+        model = self.original.untrained(self.dataset)
         load_weights(model, checkpoint.state_dict, str(self.path()))
         try:
             elapsed_s = float(checkpoint.metadata["elapsed_s"])
@@ -133,6 +135,6 @@ class ReferenceTraining:
         return Checkpoint(dict(trainer.model.state_dict()), metadata)
 
     def _built(self, checkpoint: Checkpoint, device: torch.device) -> nn.Module:
-        model = build_model(self.original.name, self.dataset.n_classes, self.dataset.channels)
+        model = self.original.untrained(self.dataset)
         model.load_state_dict(checkpoint.state_dict)
         return arranged(model, self.original.name, self.dataset.train.images.shape[1:], device)

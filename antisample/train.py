@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from antisample.adam import Adam
 from antisample.captured_step import CapturedStep, can_be_captured
-from antisample.device import Precision, mixed_precision
+from antisample.device import Precision, differentiable, mixed_precision
 from antisample.errors import DivergedError
 from antisample.heap import keep_freed_memory
 from antisample.loader import TrainingData
@@ -112,7 +112,7 @@ class Trainer:
         total = torch.zeros((), device=device)
         captured = self._captured
         self._generator = torch_stream(device, self.seed, "augmentation", epoch)
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), differentiable(self.model):
             torch.manual_seed(derive(self.seed, "dropout", epoch))
             for positions in torch.split(self.data.order(self.batch_size, self.seed, epoch), self.batch_size):
                 if self.mode == "train" and len(positions) == 1:
@@ -169,9 +169,8 @@ class Trainer:
 
 def train_from_scratch(model: nn.Module, data: TrainingData, recipe: TrainingRecipe, seed: int) -> Trainer:
     """A trainer that follows `recipe`; `seed` stands in for the recipe's own."""
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=recipe.max_learning_rate, weight_decay=recipe.weight_decay, fused=True
-    )
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=recipe.max_learning_rate, weight_decay=recipe.weight_decay, fused=True)
     steps = recipe.epochs * math.ceil(len(data) / recipe.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.max_learning_rate, total_steps=steps)
     return Trainer(

@@ -13,7 +13,7 @@ from antisample.device import choose_device
 from antisample.errors import DataError
 from antisample.inputs import SILENT, LoadingListener, load_inputs
 from antisample.metrics.retrained import reference_values
-from antisample.models import arranged, build_model
+from antisample.models import arranged
 from antisample.unlearning import evaluate_finished
 
 TOLERANCE = 1e-4
@@ -78,7 +78,7 @@ def verify_card(
             _same("splits", card.data.splits_fingerprint, inputs.splits.fingerprint),
             _same("original model", card.original.fingerprint, inputs.original.fingerprint),
         ]
-        model = build_model(config.model.name, inputs.dataset.n_classes, inputs.dataset.channels)
+        model = inputs.original.untrained(inputs.dataset)
         load_weights(model, state_dict, str(folder / weights.file))
         model = arranged(model, config.model.name, inputs.dataset.train.images.shape[1:], device)
         found = {

@@ -13,7 +13,6 @@ from antisample.checkpoint import Checkpoint, save_checkpoint
 from antisample.export import EXPORT_FILES, ExportError, ExportFormat, export_model
 from antisample.inputs import UnlearnInputs
 from antisample.loader import Normaliser, to_device
-from antisample.models import build_model
 from antisample.unlearning import Unlearning
 
 WEIGHTS_FILE = "model.safetensors"
@@ -56,7 +55,7 @@ def write_model(
     images = _real_images(inputs)
     for form in formats:
         path = out / EXPORT_FILES[form]
-        model = build_model(config.model.name, inputs.dataset.n_classes, inputs.dataset.channels)
+        model = inputs.original.untrained(inputs.dataset)
         model.load_state_dict(state_dict)
         try:
             difference = export_model(model, images, preprocessing, form, path)

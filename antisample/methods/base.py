@@ -46,7 +46,8 @@ class OriginalModel:
         preprocessing: What the model expects of its input.
         fingerprint: Hexadecimal digest of the weights.
         initial: What a retraining starts from, as its own training did; that of a given checkpoint is not known.
-        notes: Sentences for people about how the checkpoint was read, such as prefixes removed from its names.
+        arguments: Of the builder, likewise.
+        notes: What a person should know of how it was built and read, in sentences.
     """
 
     name: str
@@ -54,6 +55,7 @@ class OriginalModel:
     preprocessing: Preprocessing
     fingerprint: str
     initial: InitialWeights = RANDOM_WEIGHTS
+    arguments: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -62,9 +64,14 @@ class OriginalModel:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update({**state, "state_dict": as_tensors(state["state_dict"])})
 
+    def untrained(self, dataset: Dataset) -> nn.Module:
+        """The same architecture with fresh weights from torch's global random state, on the CPU."""
+        size = dataset.train.images.shape[2:]
+        return build_model(self.name, dataset.n_classes, dataset.channels, self.arguments, size)
+
     def build(self, dataset: Dataset, device: torch.device) -> nn.Module:
         """A fresh copy with the original weights on `device`."""
-        model = build_model(self.name, dataset.n_classes, dataset.channels)
+        model = self.untrained(dataset)
         model.load_state_dict(self.state_dict)
         return arranged(model, self.name, dataset.train.images.shape[1:], device)
 

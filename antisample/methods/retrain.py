@@ -26,6 +26,9 @@ class Retrain:
         """See `UnlearningMethod.prepare`."""
         images, labels = to_device(context.dataset.train, context.splits.retain, context.device)
         original, dataset = context.original, context.dataset
-        model = original.initial.fresh_model(original.name, dataset.n_classes, dataset.channels, context.seed)
-        model = arranged(model, original.name, dataset.train.images.shape[1:], context.device)
+        shape = dataset.train.images.shape[1:]
+        model = original.initial.fresh_model(
+            original.name, dataset.n_classes, dataset.channels, context.seed, original.arguments, shape[1:]
+        )
+        model = arranged(model, original.name, shape, context.device)
         return train_from_scratch(model, TrainingData(images, labels, context.normaliser()), config, context.seed)

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from antisample.adam import Adam
-from antisample.device import Precision
+from antisample.device import Precision, differentiable
 from antisample.loader import TrainingData, to_device
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.methods.finetune import retain_subset
@@ -116,7 +116,8 @@ def learn_noise(context: UnlearnContext, config: UnsirConfig, label: int) -> Ten
     Returns:
         float32, [noise_images, c, h, w], normalised; it minimises noise_penalty x mean squared norm - cross-entropy.
     """
-    model = context.original.build(context.dataset, context.device).eval().requires_grad_(False)
+    model = context.original.build(context.dataset, context.device).requires_grad_(False)
+    model.eval()
     return optimise_noise(
         model,
         label,
@@ -157,7 +158,8 @@ def optimise_noise(
     labels = torch.full((shape[0],), label, device=generator.device)
     for _ in range(steps):
         norm = noise.square().flatten(1).sum(dim=1).mean()
-        loss = penalty * norm - nn.functional.cross_entropy(model(noise), labels)
+        with differentiable(model):
+            loss = penalty * norm - nn.functional.cross_entropy(model(noise), labels)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -1,6 +1,5 @@
 """Relearn time: a class that comes back after one epoch was hidden, not forgotten."""
 
-import copy
 from typing import ClassVar
 
 import numpy as np
@@ -50,7 +49,8 @@ class Relearn:
             return float(answers.correct().mean())
 
         goal = forget_accuracy(subject.original.build(dataset, subject.device)) - TOLERANCE
-        model = copy.deepcopy(subject.model)
+        model = subject.original.build(dataset, subject.device)
+        model.load_state_dict(subject.model.state_dict())
         trainer = Trainer(
             model,
             Adam(model.parameters(), LEARNING_RATE),

@@ -8,7 +8,6 @@ import torch
 
 from antisample.metrics.base import Subject
 from antisample.metrics.predictions import predict
-from antisample.models import build_model
 from antisample.seeds import derive
 from antisample.types import Dataset, PartName, Splits
 
@@ -33,7 +32,7 @@ class Zrf:
         images, forget = subject.forget_positions(part)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(settings.seed, "incompetent teacher"))
-            teacher = build_model(subject.original.name, dataset.n_classes, dataset.channels).to(subject.device)
+            teacher = subject.original.untrained(dataset).to(subject.device)
         ignorant = predict(teacher, images, forget, subject.normaliser(), subject.device, subject.images_a_pass)
         answers = subject.predictions(part)
         own = answers.probabilities[answers.forget_mask(splits.forget_classes)]

@@ -2,25 +2,28 @@
 
 import hashlib
 import importlib
-import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
+import torch
 from torch import nn
 
-from antisample.errors import ConfigError
+from antisample.errors import ConfigError, in_one_line
 from antisample.models.allcnn import AllCNN
 from antisample.models.arranged import arranged
+from antisample.models.builder_call import builder_call
+from antisample.models.lazy_layers import is_lazy, materialise
 from antisample.models.optimised import optimise_for
+from antisample.models.outputs import take_logits
 from antisample.models.resnet9 import ResNet9
 from antisample.models.small_cnn import SmallCNN
 from antisample.models.torchvision_nets import mobilenet_v2, resnet18
 
 ModelBuilder = Callable[..., nn.Module]
-
-_CLASSES, _CHANNELS = ("n_classes", "num_classes"), ("in_channels", "n_channels", "channels")
 
 _BUILDERS: dict[str, ModelBuilder] = {
     "SmallCNN": SmallCNN,
@@ -41,7 +44,7 @@ def find_builder(name: str) -> ModelBuilder:
 
     Args:
         name: A name of `model_names()`, or `package.module:function`, a callable that returns the network; see
-            `build_model` for what it is given.
+            `builder_call` for what it is given.
 
     Returns:
         The builder.
@@ -52,9 +55,16 @@ def find_builder(name: str) -> ModelBuilder:
     if ":" in name:
         module_name, _, attribute = name.partition(":")
         try:
-            builder = getattr(importlib.import_module(module_name), attribute)
-        except Exception as error:  # whatever a module of the user's may raise
-            raise ConfigError(f"`model.name` {name!r} cannot be imported: {error}.") from error
+            with redirect_stdout(sys.stderr):
+                builder = getattr(importlib.import_module(module_name), attribute)
+        except (Exception, SystemExit) as error:  # whatever a module of the user's may raise
+            reason = in_one_line(error).removeprefix(f"{type(error).__name__}: ")
+            raise ConfigError(f"`model.name` {name!r} cannot be imported: {reason}.") from error
+        if isinstance(builder, nn.Module):
+            raise ConfigError(
+                f"`model.name` {name!r} must be a function or class that builds a network anew each time, but is a "
+                f"network, a {type(builder).__name__}."
+            )
         if not callable(builder):
             raise ConfigError(
                 f"`model.name` {name!r} must be a function or class, but is a {type(builder).__name__}."
@@ -68,33 +78,62 @@ def find_builder(name: str) -> ModelBuilder:
     return by_lower_name[name.lower()]
 
 
-def build_model(name: str, n_classes: int, in_channels: int) -> nn.Module:
+def build_model(
+    name: str,
+    n_classes: int,
+    in_channels: int,
+    arguments: Mapping[str, Any] | None = None,
+    image_size: Sequence[int] | None = None,
+) -> nn.Module:
     """Builds a classifier with fresh weights from torch's global random state.
-
-    A builder gets the number of classes and of input channels, in this order; one that does not take two numbers gets
-    those that it asks for by name, as `n_classes` or `num_classes` and `in_channels`, `n_channels` or `channels`.
 
     Args:
         name: See `find_builder`.
         n_classes: Number of outputs, at least 1.
         in_channels: 1 for grey images, 3 for colour.
+        arguments: What else the builder gets, by name; see `builder_call`.
+        image_size: Height and width of the images, in pixels, which lazy layers get their shapes from; without it
+            they stay lazy.
 
     Returns:
-        A network that maps float images [n, in_channels, h, w] to logits [n, n_classes].
+        A network that maps float images [n, in_channels, h, w] to logits [n, n_classes]; of several outputs of a
+        network of the user's own it gives what `logits_of` takes. State dictionaries are the network's own.
 
     Raises:
-        ConfigError: If there is no such model, or the builder raised, or returned something else.
+        ConfigError: If there is no such model, the builder cannot be called so, raised, or returned something else.
     """
     builder = find_builder(name)
+    call = builder_call(builder, name, n_classes, in_channels, arguments or {})
     try:
-        model = _call(builder, name, n_classes, in_channels)
-    except ConfigError:
+        with redirect_stdout(sys.stderr):  # where results are printed, nothing else is
+            model = call(builder)
+    except torch.OutOfMemoryError:  # says nothing about the builder
         raise
-    except Exception as error:  # whatever a builder of the user's may raise
-        raise ConfigError(f"`model.name` {name!r} cannot be built: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever a builder of the user's may raise
+        raise ConfigError(
+            f"`model.name` {name!r} cannot be built: {in_one_line(error)} (called as {call})."
+        ) from error
     if not isinstance(model, nn.Module):
         raise ConfigError(f"`model.name` {name!r} must build a torch.nn.Module, but got {type(model).__name__}.")
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        raise ConfigError(
+            f"`model.name` {name!r} builds a TorchScript module, which cannot be trained here; build the Python "
+            "module that it was made from."
+        )
+    if ":" in name:
+        model.register_forward_hook(take_logits)
+    if image_size is not None and is_lazy(model):
+        materialise(model, name, (in_channels, *image_size))
     return model
+
+
+def describe_call(name: str, n_classes: int, in_channels: int, arguments: Mapping[str, Any] | None = None) -> str:
+    """How `build_model` calls a builder, as code: `my.models:AllCNN(n_channels=3, num_classes=10)`.
+
+    Raises:
+        ConfigError: As `build_model`; nothing is built.
+    """
+    return str(builder_call(find_builder(name), name, n_classes, in_channels, arguments or {}))
 
 
 def code_digest(name: str) -> str | None:
@@ -113,33 +152,23 @@ def code_digest(name: str) -> str | None:
     """
     if ":" not in name:
         return None
-    builder = find_builder(name)
+    builder: Any = find_builder(name)
+    while isinstance(builder, partial):
+        builder = builder.func
     digest = hashlib.blake2b(digest_size=16)
-    for module_name in dict.fromkeys((name.partition(":")[0], builder.__module__)):
+    for module_name in dict.fromkeys((name.partition(":")[0], getattr(builder, "__module__", ""))):
         file = getattr(sys.modules.get(module_name), "__file__", None)
         digest.update(Path(file).read_bytes() if file is not None and Path(file).is_file() else b"")
     return digest.hexdigest()
 
 
-def _call(builder: ModelBuilder, name: str, n_classes: int, in_channels: int) -> object:
-    """Calls a builder with both numbers if it takes two; else with what it asks for by name."""
-    try:
-        parameters = inspect.signature(builder).parameters
-        inspect.signature(builder).bind(n_classes, in_channels)
-    except ValueError:  # written in C
-        return builder(n_classes, in_channels)
-    except TypeError:
-        known = dict.fromkeys(_CLASSES, n_classes) | dict.fromkeys(_CHANNELS, in_channels)
-        named = {word: known[word] for word in parameters if word in known}
-        try:
-            inspect.signature(builder).bind(**named)
-        except TypeError:
-            raise ConfigError(
-                f"`model.name` {name!r} must take the number of classes and of input channels, or ask for them as "
-                f"{', '.join((*_CLASSES, *_CHANNELS))}, but its parameters are {', '.join(parameters)}."
-            ) from None
-        return builder(**named)
-    return builder(n_classes, in_channels)
-
-
-__all__ = ["ModelBuilder", "arranged", "build_model", "code_digest", "find_builder", "model_names", "optimise_for"]
+__all__ = [
+    "ModelBuilder",
+    "arranged",
+    "build_model",
+    "code_digest",
+    "describe_call",
+    "find_builder",
+    "model_names",
+    "optimise_for",
+]

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from antisample.models.optimised import optimise_for
+from antisample.seeds import undisturbed
 
 _TOLERANCE = 1e-2  # of the largest answer; products on GPUs are rounded to 10 bits
 
@@ -31,13 +32,27 @@ def arranged(model: nn.Module, name: str, image_shape: Sequence[int], device: to
         return optimise_for(model, device)
     images = torch.randn(2, *image_shape, generator=torch.Generator().manual_seed(0)).to(device)
     mode = model.training
+    model.eval()
     try:
         quick = optimise_for(copy.deepcopy(model), device)
         with torch.no_grad():
-            ours, usual = quick.eval()(images), model.eval()(images)
+            ours, usual = quick(images), model(images)
         same = bool((ours - usual).abs().max() <= _TOLERANCE * usual.abs().max())
+        same = same and _is_trained_itself(copy.deepcopy(quick), images, (model, quick))
     except Exception:  # whatever a network of the user's may raise
         same = False
-    finally:
-        model.train(mode)
-    return quick.train(mode) if same else model
+    arranged_model = quick if same else model
+    arranged_model.train(mode)
+    return arranged_model
+
+
+def _is_trained_itself(copied: nn.Module, images: torch.Tensor, originals: Sequence[nn.Module]) -> bool:
+    """Whether a copy can be trained by itself: functions in it may still refer to what it was copied from."""
+    copied.train()
+    with undisturbed(images.device):
+        copied(images).sum().backward()
+    parameters = [parameter for original in originals for parameter in original.parameters()]
+    touched = [parameter for parameter in parameters if parameter.grad is not None]
+    for parameter in touched:
+        parameter.grad = None
+    return not touched and all(parameter.is_leaf for parameter in copied.parameters())

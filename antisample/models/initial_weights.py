@@ -1,9 +1,12 @@
 """The weights that training starts from: random ones, torchvision's ImageNet weights, or those of a file."""
 
 import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +36,15 @@ class InitialWeights:
     origin: str = "random weights"
     notes: tuple[str, ...] = ()
 
-    def fresh_model(self, name: str, n_classes: int, in_channels: int, seed: int) -> nn.Module:
+    def fresh_model(
+        self,
+        name: str,
+        n_classes: int,
+        in_channels: int,
+        seed: int,
+        arguments: Mapping[str, Any] | None = None,
+        image_size: Sequence[int] | None = None,
+    ) -> nn.Module:
         """Builds an untrained model that holds these weights; torch's global random state stays as it is.
 
         Args:
@@ -41,13 +52,15 @@ class InitialWeights:
             n_classes: Number of outputs, as given to `find_initial_weights`.
             in_channels: Channels of the input, likewise.
             seed: Decides random weights.
+            arguments: As `antisample.models.build_model` takes it.
+            image_size: Likewise.
 
         Returns:
             The model, on the CPU.
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(seed, "initial weights"))
-            model = build_model(name, n_classes, in_channels)
+            model = build_model(name, n_classes, in_channels, arguments, image_size)
         if self.state_dict is not None:
             model.load_state_dict(self.state_dict)
         return model
@@ -57,7 +70,14 @@ RANDOM_WEIGHTS = InitialWeights()
 """What a model starts from unless told otherwise."""
 
 
-def find_initial_weights(wanted: str, model_name: str, n_classes: int, in_channels: int) -> InitialWeights:
+def find_initial_weights(
+    wanted: str,
+    model_name: str,
+    n_classes: int,
+    in_channels: int,
+    arguments: Mapping[str, Any] | None = None,
+    image_size: Sequence[int] | None = None,
+) -> InitialWeights:
     """Finds initial weights and fits them to a model.
 
     Weights for colour images are fitted to grey ones by the mean over the input channels of the first convolution,
@@ -71,6 +91,8 @@ def find_initial_weights(wanted: str, model_name: str, n_classes: int, in_channe
         model_name: As `antisample.models.build_model` takes it.
         n_classes: Number of outputs, at least 1.
         in_channels: 1 for grey images, 3 for colour.
+        arguments: As `antisample.models.build_model` takes it.
+        image_size: Likewise.
 
     Returns:
         The weights. Where those of ImageNet cannot be downloaded they are random; `origin` and a warning say so.
@@ -79,6 +101,7 @@ def find_initial_weights(wanted: str, model_name: str, n_classes: int, in_channe
         ConfigError: If the model has no ImageNet weights, or there is no file of that name.
         DataError: If the file is damaged, of another architecture, or has fewer classes than the model.
     """
+    build = partial(build_model, model_name, n_classes, in_channels, arguments, image_size)
     if wanted == "random":
         return RANDOM_WEIGHTS
     if wanted != "imagenet":
@@ -88,7 +111,7 @@ def find_initial_weights(wanted: str, model_name: str, n_classes: int, in_channe
                 f"`model.initial_weights` must be `random`, `imagenet` or the path of a weights file, "
                 f"but got {wanted!r}, which does not exist."
             )
-        weights, notes = _read(path, model_name, n_classes, in_channels)
+        weights, notes = _read(path, build, n_classes)
         return InitialWeights(weights, f"weights of {path.name}", notes)
     if not has_imagenet_weights(model_name):
         raise ConfigError(
@@ -102,14 +125,14 @@ def find_initial_weights(wanted: str, model_name: str, n_classes: int, in_channe
         origin = f"random weights, since the ImageNet weights could not be downloaded ({reason})"
         _logger.warning("%s starts from %s.", model_name, origin)
         return InitialWeights(None, origin)
-    weights, _ = _read(path, model_name, n_classes, in_channels)
+    weights, _ = _read(path, build, n_classes)
     return InitialWeights(weights, "ImageNet weights (torchvision IMAGENET1K_V1)")
 
 
-def _read(path: Path, model_name: str, n_classes: int, in_channels: int) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+def _read(path: Path, build: Callable[[], nn.Module], n_classes: int) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """Reads weights and fits them to the model; also what was changed, in sentences."""
     with torch.random.fork_rng(devices=[]):
-        model = build_model(model_name, n_classes, in_channels)
+        model = build()
     own = model.state_dict()
     named, notes = named_weights(model, load_checkpoint(path), str(path))
     weights = {name: tensor.detach() for name, tensor in named.items()}

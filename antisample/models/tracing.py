@@ -1,5 +1,7 @@
 """What a network computes, read from its code."""
 
+import copy
+
 from torch import fx, nn
 
 _LEAVES = (nn.Conv2d, nn.BatchNorm2d)
@@ -17,15 +19,14 @@ def trace(model: nn.Module) -> fx.Graph | None:
     """The operations of a network in eval mode, convolutions and normalisations among them by name.
 
     Args:
-        model: Any network; its mode is restored.
+        model: Any network, of which a copy is read: networks may keep what passes through them.
 
     Returns:
         The operations; None where what is done depends on the images, or the network cannot be read.
     """
-    training = model.training
     try:
-        return _Tracer().trace(model.eval())
+        copied = copy.deepcopy(model)
+        copied.eval()
+        return _Tracer().trace(copied)
     except Exception:  # whatever a network of the user's may raise
         return None
-    finally:
-        model.train(training)

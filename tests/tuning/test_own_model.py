@@ -37,6 +37,11 @@ def wide(n_classes=10, in_channels=1):
     return nn.Sequential(nn.Flatten(), nn.Linear(64 * in_channels, n_classes))
 
 
+def deep(depth, num_classes):
+    layers = [layer for _ in range(depth) for layer in (nn.Linear(64, 64), nn.ReLU())]
+    return nn.Sequential(nn.Flatten(), *layers, nn.Linear(64, num_classes))
+
+
 def fixed():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
 
@@ -89,12 +94,26 @@ def test_a_network_with_attention_recurrence_and_tied_weights_is_trained_unlearn
     assert code == 0, err
 
 
+def test_arguments_of_the_builder_are_said_and_belong_to_the_card(call, networks, cache_dir):
+    asked = ["--forget", "3", "--set", "model.arguments.depth=2", "--set", "evaluation.final=[zrf, retrained]"]
+    code, out, err = unlearn(call, cache_dir, "deep", *asked, "--json")
+    assert code == 0, err
+    card = json.loads(out)
+    assert card["config"]["model"]["arguments"] == {"depth": 2}
+    assert "The network was built by own_networks:deep(depth=2, num_classes=10)." in card["original"]["notes"]
+    assert "built by own_networks:deep(depth=2, num_classes=10)" in err
+    code, _, err = call("verify", "out/card.json", "--json")
+    assert code == 0, err
+    code, _, err = unlearn(call, cache_dir, "deep", "--forget", "3")
+    assert (code, "needs `depth`, which must stand in `model.arguments`" in err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("seven", "must give logits [n, classes], here [2, 10], for the images of digits, but gave [2, 7]"),
         ("colour", "cannot take the images of digits, [2, 1, 8, 8]"),
-        ("greedy", "but its parameters are depth, width, height"),
+        ("greedy", "its signature is greedy(depth, width, height)"),
         ("nothing", "must build a torch.nn.Module, but got str"),
         ("missing", "cannot be imported"),
     ],

@@ -37,6 +37,8 @@ class Job:
             inputs: Fingerprints of what the configuration merely points to: data, original model, initial weights.
         """
         content = self.config.model_dump(mode="json", exclude={"data": {"cache_dir", "root", "download"}})
+        if not content["model"]["arguments"]:
+            del content["model"]["arguments"]  # as before there were any
         content["forget"] = {"classes": list(self.classes)}  # as it stood in the digest when requests held labels
         text = json.dumps([self.label, content, self.reference_seed, inputs], sort_keys=True)
         digest = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()

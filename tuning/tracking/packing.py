@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from antisample.inputs import UnlearnInputs
 from antisample.loader import Normaliser
-from antisample.models import build_model
 from antisample.types import Preprocessing
 from tuning.outcome import find_outcome
 from tuning.study_files import StudyFiles
@@ -67,7 +66,7 @@ def pack_model(study: StudyView, inputs: UnlearnInputs) -> str | None:
     if weights is None:
         return None
     dataset = inputs.dataset
-    model = build_model(study.config.model.name, dataset.n_classes, dataset.channels)
+    model = inputs.original.untrained(dataset)
     model.load_state_dict(weights)
     example = np.asarray(dataset.test.images[:_EXAMPLES], np.float32)
     pixels, logits = (-1, *example.shape[1:]), (-1, dataset.n_classes)

@@ -10,6 +10,7 @@ from antisample.seeds import derive
 from tuning.reproduction.config import RETRAIN, ReproductionConfig
 
 ORIGINAL = "original"
+_LATER_KEYS = ("arguments", "normalisation")
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,11 @@ class Job:
             inputs: Fingerprints of what the configuration merely points to: data, original model, initial weights.
         """
         content = self.config.model_dump(mode="json", exclude={"data": {"cache_dir", "root", "download"}})
-        if not content["model"]["arguments"]:
-            del content["model"]["arguments"]  # as before there were any
-        content["forget"] = {"classes": list(self.classes)}  # as it stood in the digest when requests held labels
+        # As the digest was made before there were such keys, and when requests held labels: finished jobs stay finished.
+        model = content["model"]
+        del model["accept_original"]
+        content["model"] = {key: model[key] for key in model if model[key] or key not in _LATER_KEYS}
+        content["forget"] = {"classes": list(self.classes)}
         text = json.dumps([self.label, content, self.reference_seed, inputs], sort_keys=True)
         digest = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
         label = self.label.replace("/", "-")

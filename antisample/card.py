@@ -1,11 +1,15 @@
 """The unlearning card: what was done to a model, how, and what came of it. `UnlearningCard` is its schema."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from antisample.channel_values import channel_values, check_lengths
 from antisample.config import UnlearnConfig
 from antisample.types import PartName
+
+Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+"""What `antisample` makes of data, splits and weights: 16 bytes, hexadecimal."""
 
 
 class _Part(BaseModel):
@@ -49,8 +53,8 @@ class DataFacts(_Part):
     """
 
     name: str
-    fingerprint: str
-    splits_fingerprint: str
+    fingerprint: Fingerprint
+    splits_fingerprint: Fingerprint
     retain: int
     validation: int
     validation_from: PartName
@@ -69,11 +73,21 @@ class OriginalFacts(_Part):
         notes: What there is to know of how it was read, in sentences.
     """
 
-    fingerprint: str
+    fingerprint: Fingerprint
     mean: tuple[float, ...]
     std: tuple[float, ...]
     initial_weights: str
     notes: tuple[str, ...] = ()
+
+    @field_validator("mean", "std", mode="before")
+    @classmethod
+    def _values_a_channel(cls, values: Any, info: ValidationInfo) -> tuple[float, ...]:
+        return channel_values(str(info.field_name), values)
+
+    @model_validator(mode="after")
+    def _mean_with_std(self) -> "OriginalFacts":
+        check_lengths(self.mean, self.std)
+        return self
 
 
 class ModelFile(_Part):
@@ -88,7 +102,7 @@ class ModelFile(_Part):
 
     file: str = Field(pattern=r"^[^/\\]+$")
     format: Literal["safetensors", "torch.export", "onnx"]
-    sha256: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     largest_difference: float | None = None
 
 
@@ -155,7 +169,7 @@ class EnvironmentFacts(_Part):
     versions: dict[str, str]
     device: str
     machine: str
-    threads: int
+    threads: int = Field(ge=1)
     not_deterministic: tuple[str, ...] = ()
 
 
@@ -189,7 +203,7 @@ class UnlearningCard(_Part):
     origin: dict[str, str | int]
     seed: int
     config: UnlearnConfig
-    fingerprint: str
+    fingerprint: Fingerprint
     files: tuple[ModelFile, ...] = Field(min_length=1)
     metrics: tuple[CardMetric, ...]
     spread_over: str = ""

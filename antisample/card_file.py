@@ -31,7 +31,7 @@ def read_card(path: Path) -> UnlearningCard:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not a card, since it is not readable as JSON ({error}).") from error
     try:
         return UnlearningCard.model_validate(values)

@@ -2,35 +2,30 @@
 
 import hashlib
 import json
-import pickle
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import safetensors
 import safetensors.torch
 import torch
-from numpy.dtypes import Float32DType, Float64DType, Int64DType
 from torch import Tensor, nn
 
+from antisample.channel_values import checked_preprocessing, is_number
 from antisample.errors import DataError
+from antisample.file_kinds import foreign_kind, is_safetensors
 from antisample.files import whole_file
+from antisample.given_path import path_problem
+from antisample.names_of_weights import Match
+from antisample.state_dicts import check_tensors, find_state_dict
+from antisample.torch_file import read_torch_file
 from antisample.types import Preprocessing
-
-# The published checkpoints keep their learning curves as NumPy arrays beside the weights; nothing else is let in.
-_ALLOWED_TYPES = [
-    np.ndarray,
-    np.dtype,
-    np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
-    np._core.multiarray.scalar,  # type: ignore[attr-defined]
-    Float32DType,
-    Float64DType,
-    Int64DType,
-]
-
+from antisample.unfitting import check_weights, refusal
 
 _DIGEST = "digest"
+_NUMBERS = r"[\s=:(\[]*((?:(?:[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?nan|[-+]?inf)\b[\s,;]*)+)"
 
 
 @dataclass(frozen=True)
@@ -40,74 +35,114 @@ class Checkpoint:
     Attributes:
         state_dict: Tensors by name, on the CPU.
         metadata: Free text by key; our own files hold `mean` and `std` as JSON lists among others.
+        notes: Sentences about what was taken of a file that holds more than weights.
     """
 
     state_dict: dict[str, Tensor]
     metadata: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
-    def preprocessing(self) -> Preprocessing | None:
+    def preprocessing(self, source: str | None = None) -> Preprocessing | None:
         """Reads mean and std from the metadata, or from the sentence `mean a b c and std a b c` in `input`.
 
+        Args:
+            source: Where the checkpoint comes from, for the message.
+
+        Returns:
+            What the model expects of its input; None where the metadata do not say.
+
         Raises:
-            DataError: If mean or std is there and is no list of numbers.
+            DataError: If mean or std breaks the rule that flags and study files obey, or one of them is missing; see
+                `checked_preprocessing`.
         """
-        values = {}
-        for key in ("mean", "std"):
-            if key in self.metadata:
-                try:
-                    values[key] = tuple(float(v) for v in json.loads(self.metadata[key]))
-                except (ValueError, TypeError) as error:
-                    raise DataError(
-                        f"`{key}` in the metadata of the checkpoint must be a list of numbers as JSON, but got "
-                        f"{self.metadata[key]!r}; give `model.mean` and `model.std` instead."
-                    ) from error
-                continue
-            found = re.search(rf"\b{key}((?:[ ,]+\d*\.\d+)+)", self.metadata.get("input", ""))
-            if found is None:
-                return None
-            values[key] = tuple(float(v) for v in re.findall(r"\d*\.\d+", found.group(1)))
-        return Preprocessing(mean=values["mean"], std=values["std"])
+        values = {name: self._channel_values(name, source) for name in ("mean", "std")}
+        if values["mean"] is None and values["std"] is None:
+            return None
+        try:
+            return checked_preprocessing(values["mean"], values["std"])
+        except ValueError as error:
+            rule = str(error).replace("` must", "` in the metadata of the checkpoint must", 1)
+            raise _bad_metadata(rule, source) from error
+
+    def _channel_values(self, name: str, source: str | None) -> Any:
+        """The mean or std, not checked yet; None where there is none."""
+        if name in self.metadata:
+            try:
+                values = json.loads(self.metadata[name])
+            except (ValueError, RecursionError):
+                values = None
+            if not isinstance(values, list) or not all(map(is_number, values)):
+                raise _bad_metadata(
+                    f"`{name}` in the metadata of the checkpoint must be a list of numbers as JSON, but got "
+                    f"{self.metadata[name]!r}",
+                    source,
+                )
+            return values
+        sentence = re.search(rf"\b{name}\b{_NUMBERS}", self.metadata.get("input", ""), re.IGNORECASE)
+        return None if sentence is None else [float(number) for number in re.split(r"[\s,;]+", sentence[1]) if number]
+
+
+def _bad_metadata(rule: str, source: str | None) -> DataError:
+    where = f"{source}: " if source is not None else ""
+    return DataError(f"{where}{rule}; give `model.mean` and `model.std` instead.")
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Reads a checkpoint without executing code from it.
+    """Reads a checkpoint without executing code from it; what a file is tells its content, not its name.
 
     Args:
-        path: A `.safetensors` file, or a torch file that holds a state dict or a dictionary with one under
-            `state_dict`.
+        path: A safetensors file, or a torch file that holds a state dict or a dictionary with one; see
+            `find_state_dict`.
 
     Returns:
         The weights on the CPU, with the metadata of a safetensors file.
 
     Raises:
-        DataError: If the file is missing, damaged, holds no weights, or would have to execute code.
+        DataError: If the file is missing, damaged, something else than weights, or would have to execute code.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: the checkpoint does not exist.")
-    if path.suffix == ".safetensors":
-        try:
-            with safetensors.safe_open(path, framework="pt") as file:
-                names = list(file.keys())
-                weights, metadata = {name: file.get_tensor(name) for name in names}, file.metadata() or {}
-        except (safetensors.SafetensorError, OSError) as error:
-            raise DataError(f"{path}: not a readable safetensors file ({error}).") from error
-        if metadata.pop(_DIGEST, None) not in (None, weights_fingerprint(weights)):
-            raise DataError(f"{path}: damaged, the weights are not those that were written.")
-        return Checkpoint(weights, metadata)
     try:
-        with torch.serialization.safe_globals(_ALLOWED_TYPES):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+        problem = path_problem(path)
+        if problem is None and is_safetensors(path):
+            return _read_safetensors(path)
+        problem = problem or foreign_kind(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    if problem is not None:
+        raise DataError(f"{path}: {problem}")
+    if not _may_be_of_torch(path):
         raise DataError(
-            f"{path}: refused, since reading it would execute code or build objects other than tensors and "
-            "arrays. Save the weights as safetensors, or as `torch.save(model.state_dict(), path)`."
-        ) from error
-    except Exception as error:  # text, or a file cut short, can make the reader raise anything
-        raise DataError(f"{path}: not a readable torch checkpoint ({error}).") from error
-    state_dict = content.get("state_dict", content) if isinstance(content, dict) else content
-    if not isinstance(state_dict, dict) or not all(isinstance(value, Tensor) for value in state_dict.values()):
-        raise DataError(f"{path}: holds no state dict; expected tensors by name, or a dictionary with `state_dict`.")
-    return Checkpoint(dict(state_dict))
+            f"{path}: not a readable checkpoint, since neither safetensors nor torch.save has written it, or it is "
+            "damaged."
+        )
+    state_dict, notes = find_state_dict(read_torch_file(path), str(path))
+    check_tensors(state_dict, str(path))
+    return Checkpoint(dict(state_dict), notes=notes)
+
+
+def _may_be_of_torch(path: Path) -> bool:
+    with path.open("rb") as file:
+        return re.match(rb"PK|\x80[\x02-\x05]", file.read(2)) is not None
+
+
+def _read_safetensors(path: Path) -> Checkpoint:
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            names = list(file.keys())
+            weights, metadata = {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+    except (
+        Exception
+    ) as error:  # a header that is none, or a type that torch lacks, can make the reader raise anything
+        raise DataError(f"{path}: not a readable safetensors file ({error}).") from error
+    digest = metadata.pop(_DIGEST, None)
+    if digest is not None and not re.fullmatch("[0-9a-f]{32}", digest):
+        raise DataError(
+            f"{path}: damaged, `{_DIGEST}` in its metadata must be 32 hexadecimal digits, but got {digest[:80]!r}."
+        )
+    if digest not in (None, weights_fingerprint(weights)):
+        raise DataError(f"{path}: damaged, the weights are not those that were written.")
+    if not weights:
+        raise DataError(f"{path}: holds no weights.")
+    return Checkpoint(weights, metadata)
 
 
 def pack_checkpoint(checkpoint: Checkpoint) -> bytes:
@@ -153,32 +188,25 @@ def _sorted_metadata(content: bytes) -> bytes:
     return content[:8] + text + content[8 + length :] if len(text) == length else content
 
 
-def load_weights(model: nn.Module, state_dict: dict[str, Tensor], source: str) -> None:
+def load_weights(model: nn.Module, state_dict: Mapping[str, Tensor], source: str) -> None:
     """Copies weights into a model and explains what does not fit.
 
     Args:
         model: Receives the weights in place.
-        state_dict: Tensors by name.
+        state_dict: Tensors by the network's own names.
         source: Where the weights come from, for the message.
 
     Raises:
-        DataError: If names or shapes belong to another architecture.
+        DataError: If names, shapes, types or values belong to another architecture.
     """
     own = model.state_dict()
-    problems = [f"lacks {name!r}" for name in own if name not in state_dict]
-    problems += [f"has an unknown {name!r}" for name in state_dict if name not in own]
-    problems += [
-        f"has {name!r} of shape {list(tensor.shape)} where the model has {list(own[name].shape)}"
-        for name, tensor in state_dict.items()
-        if name in own and own[name].shape != tensor.shape
-    ]
-    if problems:
-        more = f", and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise DataError(
-            f"{source}: the checkpoint is of another architecture than {type(model).__name__}: "
-            f"it {'; it '.join(problems[:3])}{more}."
-        )
-    model.load_state_dict(state_dict)
+    both = {name: name for name in own if name in state_dict}
+    missing = tuple(name for name in own if name not in both)
+    unknown = tuple(name for name in state_dict if name not in both)
+    if missing or unknown:
+        raise DataError(refusal(model, own, state_dict, Match(both, missing, unknown), source))
+    check_weights(model, state_dict, source)
+    model.load_state_dict(dict(state_dict))
 
 
 def weights_fingerprint(state_dict: dict[str, Tensor]) -> str:
@@ -189,3 +217,8 @@ def weights_fingerprint(state_dict: dict[str, Tensor]) -> str:
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def weights_bytes(state_dict: Mapping[str, Tensor]) -> int:
+    """How many bytes the weights take."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in state_dict.values())

@@ -91,7 +91,7 @@ def class_labels(names: Sequence[str], class_names: Sequence[str], key: str) -> 
 def near_names(name: str, class_names: Sequence[str]) -> list[str]:
     """At most three class names that may be meant: written otherwise, the same number, or a few letters off."""
     plain = _plain(name)
-    same = [other for other in class_names if _plain(other) == plain]
+    same = [other for other in class_names if plain in (_plain(other), *map(_plain, other.split(",")))]
     by_plain = {_plain(other): other for other in reversed(class_names)}
     alike = [by_plain[other] for other in get_close_matches(plain, by_plain, n=3, cutoff=0.6)]
     return list(dict.fromkeys([*same, *alike]))[:3]

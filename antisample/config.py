@@ -4,8 +4,9 @@ import math
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from antisample.channel_values import channel_values, check_lengths
 from antisample.datasets.listing import is_unicode
 from antisample.device import Precision
 from antisample.errors import ConfigError
@@ -57,9 +58,9 @@ class ModelConfig(BaseModel):
     Attributes:
         name: A registered model, or `package.module:function`.
         checkpoint: Its weights; without it the model is trained on the data, validation images held out.
-        mean: Mean of the input, a value for each channel. By default what the checkpoint states; where it states
-            nothing, the usual normalisations are tried, see `antisample.normalisation`. A model that is trained here
-            gets the data's.
+        mean: Mean of the input, a value for each channel, of pixels scaled to [0, 1]; see `channel_values`. By
+            default what the checkpoint states; where it states nothing, the usual normalisations are tried, see
+            `antisample.normalisation`. A model that is trained here gets the data's.
         std: Standard deviation of the input, likewise; given if and only if `mean` is.
         normalisation: A usual normalisation by name, in the place of `mean` and `std`: `0..1`, `data`, `imagenet`,
             `-1..1` or `0..255`.
@@ -104,6 +105,11 @@ class ModelConfig(BaseModel):
             )
         return self
 
+    @field_validator("mean", "std", mode="before")
+    @classmethod
+    def _values_a_channel(cls, values: Any, info: ValidationInfo) -> tuple[float, ...] | None:
+        return None if values is None else channel_values(str(info.field_name), values)
+
     @model_validator(mode="after")
     def _one_normalisation(self) -> "ModelConfig":
         if self.normalisation is not None and self.mean is not None:
@@ -112,10 +118,7 @@ class ModelConfig(BaseModel):
 
     @model_validator(mode="after")
     def _mean_with_std(self) -> "ModelConfig":
-        if (self.mean is None) != (self.std is None) or len(self.mean or ()) != len(self.std or ()):
-            raise ValueError("`mean` and `std` must be given together and with one value a channel")
-        if any(value <= 0 for value in self.std or ()):
-            raise ValueError(f"`std` must be larger than 0, but got {self.std}")
+        check_lengths(self.mean, self.std)
         return self
 
 

@@ -1,12 +1,16 @@
 """Writing files so that nobody ever finds half of one."""
 
+import errno
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 from antisample.errors import DataError
+
+_CHUNK = 65536
 
 
 @contextmanager
@@ -69,18 +73,48 @@ def _beside(path: Path) -> Iterator[Path]:
             unfinished.unlink()
 
 
-def check_writable(folder: Path) -> None:
-    """Finds out, before long work and without making anything, whether files can be written to a folder.
+def check_writable(folder: Path, names: Iterable[str] = (), n_bytes: int = 0) -> None:
+    """Finds out, before long work, whether files can be written to a folder: by writing some, which are deleted.
 
     Args:
-        folder: May not exist yet.
+        folder: May not exist yet, and is not made.
+        names: Of the files that are to be written there.
+        n_bytes: How much is to be written; at least 64 KiB are tried.
 
     Raises:
-        DataError: If it cannot be made or written to.
+        DataError: If it cannot be made or written to, or there is no room.
     """
     path = folder.absolute()
-    nearest = next(place for place in (path, *path.parents) if place.exists())
-    if not nearest.is_dir():
-        raise DataError(f"{folder}: cannot be written ({nearest} is a file).")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise DataError(f"{folder}: cannot be written ({nearest} is read-only).")
+    try:
+        nearest = next(place for place in (path, *path.parents) if os.path.lexists(place))
+        if nearest.is_symlink() and not nearest.exists():
+            raise DataError(
+                f"{folder}: cannot be written ({nearest} is a link to {nearest.readlink()}, which does not exist)."
+            )
+        if not nearest.is_dir():
+            raise DataError(f"{folder}: cannot be written ({nearest} is a file).")
+        longest = os.pathconf(nearest, "PC_NAME_MAX")
+        for part in path.relative_to(nearest).parts:
+            if len(os.fsencode(part)) > longest:
+                raise DataError(
+                    f"{folder}: cannot be written (a name of {len(os.fsencode(part))} bytes is too long)."
+                )
+        for name in names if nearest == path else ():
+            if (path / name).is_dir():
+                raise DataError(f"{path / name}: cannot be written (it is a folder).")
+        _try_to_write(nearest, max(n_bytes, _CHUNK))
+    except OSError as error:
+        room = (
+            f", {n_bytes / 1e6:.1f} MB are needed" if error.errno in (errno.ENOSPC, errno.EDQUOT) and n_bytes else ""
+        )
+        raise DataError(f"{folder}: cannot be written ({error.strerror or error}{room}).") from error
+
+
+def _try_to_write(folder: Path, n_bytes: int) -> None:
+    """Writes a file, as far as the disk itself, and deletes it."""
+    chunk = os.urandom(_CHUNK)  # some file systems keep zeros in no room at all
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(-(-n_bytes // _CHUNK)):
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())

@@ -12,7 +12,7 @@ from antisample.errors import ConfigError
 from antisample.forget_request import ForgetRequest
 from antisample.forgetting import Forgetting
 from antisample.methods import OriginalModel
-from antisample.metrics import Predictions, RetrainedReference, Subject, check_families
+from antisample.metrics import Predictions, RetrainedReference, Subject, left_out_families
 from antisample.neighbour_table import NeighbourTable, neighbour_tables
 from antisample.original_accuracy import OriginalAccuracy, check_original
 from antisample.pretrain import original_model
@@ -31,6 +31,7 @@ class UnlearnInputs:
         original: The model that has to forget.
         reference: The retrained reference, where a metric needs it.
         neighbours: By label to forget, the farthest retain images, where the method needs them.
+        left_out: Metric families of the default that this data is too small for, and why, in a sentence.
         original_validation: The original's predictions of the validation part, where they are known.
     """
 
@@ -39,14 +40,43 @@ class UnlearnInputs:
     original: OriginalModel
     reference: RetrainedReference | None = None
     neighbours: Mapping[int, NeighbourTable] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
     original_validation: Predictions | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What people should know of these inputs, in sentences: how they were read, and what is left out."""
+        return (*self.dataset.notes, *self.left_out.values(), *self.original.notes)
+
+    def families(self, config: UnlearnConfig) -> tuple[str, ...]:
+        """The metric families that a finished model is measured by."""
+        return ("classification", *(name for name in config.evaluation.final if name not in self.left_out))
+
+
+@dataclass(frozen=True)
+class RequestData:
+    """What is known of a forget request before any work.
+
+    Attributes:
+        dataset: The data.
+        splits: Forget, retain, validation and test.
+        left_out: See `UnlearnInputs`.
+    """
+
+    dataset: Dataset
+    splits: Splits
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    def forgetting(self) -> Forgetting:
+        """What will be forgotten."""
+        return Forgetting.of(self.dataset, self.splits)
 
 
 class LoadingListener:
     """Is told what happens while inputs are loaded, and does nothing about it; subclasses show it to a person."""
 
-    def data_loaded(self, dataset: Dataset, requests: Sequence[Forgetting]) -> None:
-        """The data is there, and it is known what will be forgotten; all work is still to come."""
+    def data_loaded(self, requests: Sequence[RequestData]) -> None:
+        """The data is there, and it is known what each request will forget; all work is still to come."""
 
     def original_loaded(self, original: OriginalModel, accuracy: OriginalAccuracy, request: Forgetting) -> None:
         """The original model is there and has been measured."""
@@ -74,8 +104,8 @@ def open_dataset(data: DataConfig, split: SplitConfig) -> Dataset:
     )
 
 
-def request_splits(config: UnlearnConfig, dataset: Dataset) -> Splits:
-    """The splits of a forget request.
+def request_data(config: UnlearnConfig, dataset: Dataset) -> RequestData:
+    """The splits of a forget request, and what cannot be measured on them.
 
     Raises:
         ConfigError: If the request does not fit the data or the method, or a metric cannot be computed.
@@ -84,14 +114,13 @@ def request_splits(config: UnlearnConfig, dataset: Dataset) -> Splits:
         raise ConfigError(f"The method {config.method.name!r} forgets classes, so `forget.samples` cannot be given.")
     has_checkpoint = config.model.checkpoint is not None
     splits = make_splits(dataset, _by_position(config), config.split, has_checkpoint=has_checkpoint)
-    check_families(config.evaluation.final, dataset, splits)
-    return splits
+    return RequestData(dataset, splits, left_out_families(config.evaluation.final, dataset, splits))
 
 
 def load_inputs(
     config: UnlearnConfig,
     listener: LoadingListener = SILENT,
-    data: tuple[Dataset, Splits] | None = None,
+    data: RequestData | None = None,
     shared: UnlearnInputs | None = None,
 ) -> UnlearnInputs:
     """Loads data and original model; trains the latter where there is neither checkpoint nor cache.
@@ -102,7 +131,7 @@ def load_inputs(
     Args:
         config: All of it is read but the seed and the method's hyperparameters.
         listener: Is told what happens.
-        data: The data set and the splits of the request, where they are known and the listener has been told.
+        data: Of the request, where it is known and the listener has been told.
         shared: The inputs of another forget request, whose original model is this one's, too.
 
     Returns:
@@ -113,18 +142,16 @@ def load_inputs(
             knows nothing of the data or of what is to be forgotten; see `check_original`.
     """
     if data is None:
-        dataset = open_dataset(config.data, config.split)
-        splits = request_splits(config, dataset)
-        listener.data_loaded(dataset, [Forgetting.of(dataset, splits)])
-    else:
-        dataset, splits = data
+        data = request_data(config, open_dataset(config.data, config.split))
+        listener.data_loaded([data])
+    dataset, splits = data.dataset, data.splits
     device, cache_dir = choose_device(config.device), config.data.cache_dir
     if shared is not None:
         original = shared.original
     else:
         original = original_model(config.model, dataset, splits, cache_dir, device, listener.training_epoch)
     validation = _validation_predictions(config, dataset, splits, original, device, shared)
-    listener.original_loaded(original, OriginalAccuracy.of(validation, splits), Forgetting.of(dataset, splits))
+    listener.original_loaded(original, OriginalAccuracy.of(validation, splits), data.forgetting())
     if not config.model.accept_original:
         check_original(validation, dataset, splits)
     reference = None
@@ -135,7 +162,7 @@ def load_inputs(
     neighbours = {}
     if config.method.needs_neighbours:
         neighbours = neighbour_tables(dataset, splits, original.preprocessing, device, cache_dir)
-    return UnlearnInputs(dataset, splits, original, reference, neighbours, validation)
+    return UnlearnInputs(dataset, splits, original, reference, neighbours, data.left_out, validation)
 
 
 def _validation_predictions(

@@ -11,9 +11,11 @@ import torch
 from torch import nn
 
 from antisample.cache import Cache
-from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, weights_fingerprint
+from antisample.checkpoint import Checkpoint, load_checkpoint, weights_bytes, weights_fingerprint
 from antisample.config import ModelConfig
 from antisample.errors import ConfigError
+from antisample.files import check_writable
+from antisample.fitting import fitted_weights
 from antisample.loader import Normaliser, TrainingData, to_device
 from antisample.methods.base import OriginalModel
 from antisample.metrics.predictions import predict
@@ -137,6 +139,7 @@ def _train(
     model = initial.fresh_model(
         config.name, dataset.n_classes, dataset.channels, config.recipe.seed, config.arguments, shape[1:]
     )
+    check_writable(partial.parent, n_bytes=weights_bytes(model.state_dict()))
     model = arranged(model, config.name, shape, device)
     data = TrainingData(images, labels, Normaliser(preprocessing, device))
     trainer = train_from_scratch(model, data, config.recipe, config.recipe.seed)
@@ -169,25 +172,25 @@ def _from_checkpoint(
     initial: InitialWeights,
     notes: tuple[str, ...],
 ) -> OriginalModel:
-    preprocessing = _configured(config, dataset) or checkpoint.preprocessing()
+    preprocessing = _configured(config, dataset) or checkpoint.preprocessing(source)
     if preprocessing is not None:
         _check_channels(preprocessing, dataset, source)
     model = build_network(config, dataset)
-    load_weights(model, checkpoint.state_dict, source)
+    weights, fitted = fitted_weights(model, checkpoint, source)
+    notes = (*notes, *initial.notes, *fitted)
     if preprocessing is None and config.checkpoint is None:
         preprocessing = pixel_statistics(dataset.train)
     elif preprocessing is None:
-        preprocessing, tried = _tried(model, config, dataset, splits, device, source)
-        notes += tried
-    fingerprint = weights_fingerprint(checkpoint.state_dict)
-    return OriginalModel(
-        config.name, checkpoint.state_dict, preprocessing, fingerprint, initial, config.arguments, notes
-    )
+        model.load_state_dict(weights)
+        preprocessing, note = _tried(model, config, dataset, splits, device, source)
+        notes = (*notes, note)
+    fingerprint = weights_fingerprint(weights)
+    return OriginalModel(config.name, weights, preprocessing, fingerprint, initial, config.arguments, notes)
 
 
 def _tried(
     model: nn.Module, config: ModelConfig, dataset: Dataset, splits: Splits, device: torch.device, source: str
-) -> tuple[Preprocessing, tuple[str, ...]]:
+) -> tuple[Preprocessing, str]:
     """The usual normalisation under which the model recognises most, and a sentence that says so."""
     images = dataset.split(splits.validation_from)
     some = np.linspace(0, len(splits.validation) - 1, min(MOST_IMAGES, len(splits.validation)))
@@ -205,7 +208,7 @@ def _tried(
         f"{source} says nothing of the normalisation that the model expects; {in_words(name)} (`{name}`) were taken, "
         f"since the model recognises most images so ({accuracy:.1%} of {len(positions)})."
     )
-    return usual_normalisation(name, dataset), (note,)
+    return usual_normalisation(name, dataset), note
 
 
 def _configured(config: ModelConfig, dataset: Dataset) -> Preprocessing | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import torch
 from torch import nn
 
 from antisample.cache import Cache
-from antisample.checkpoint import Checkpoint, load_weights, weights_fingerprint
+from antisample.checkpoint import Checkpoint, load_weights, weights_bytes, weights_fingerprint
 from antisample.device import describe_device
 from antisample.errors import DataError
+from antisample.files import check_writable
 from antisample.kept_predictions import kept_predictions
 from antisample.methods import OriginalModel, RetrainConfig, UnlearnContext, find_method
 from antisample.metrics import EvaluationSettings, RetrainedReference, Subject
@@ -104,9 +106,11 @@ class ReferenceTraining:
         model = self.original.untrained(self.dataset)
         load_weights(model, checkpoint.state_dict, str(self.path()))
         try:
-            float(checkpoint.metadata["elapsed_s"])
-        except (KeyError, ValueError) as error:
-            raise DataError(f"{self.path()}: damaged, it does not say how long its training took.") from error
+            elapsed_s = float(checkpoint.metadata["elapsed_s"])
+        except (KeyError, ValueError):
+            elapsed_s = math.nan
+        if not 0 <= elapsed_s < math.inf:
+            raise DataError(f"{self.path()}: damaged, it does not say how long its training took.")
         return checkpoint
 
     def _train(self, device: torch.device, path: Path, on_epoch: EpochListener | None) -> Checkpoint:
@@ -115,6 +119,7 @@ class ReferenceTraining:
         trainer: Trainer = find_method("retrain").prepare(  # type: ignore[assignment]
             context, RetrainConfig(**self.recipe.model_dump())
         )
+        check_writable(path.parent, n_bytes=weights_bytes(original.state_dict))
         elapsed_s = train_resumably(trainer, path.with_suffix(".partial"), on_epoch)
         metadata = {
             "model": original.name,

@@ -99,7 +99,7 @@ def subject_of(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -
 
 def evaluate_finished(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -> UnlearnMetrics:
     """Measures a finished model by everything that `config.evaluation` asks for, on every part."""
-    return evaluate(subject_of(model, inputs, config), PARTS, ("classification", *config.evaluation.final))
+    return evaluate(subject_of(model, inputs, config), PARTS, inputs.families(config))
 
 
 def evaluate_original(inputs: UnlearnInputs, config: UnlearnConfig) -> UnlearnMetrics:
@@ -108,7 +108,7 @@ def evaluate_original(inputs: UnlearnInputs, config: UnlearnConfig) -> UnlearnMe
     if inputs.original_validation is not None:
         subject = subject.knowing({"validation": inputs.original_validation})
     known = kept_predictions(subject, inputs.original.fingerprint, config.data.cache_dir)
-    return evaluate(subject.knowing(known), PARTS, ("classification", *config.evaluation.final))
+    return evaluate(subject.knowing(known), PARTS, inputs.families(config))
 
 
 def unlearn(config: UnlearnConfig, inputs: UnlearnInputs | None = None) -> Unlearning:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from cluster import kuberay, slurm, vm
@@ -76,17 +77,27 @@ def submit(spec: SubmittedCluster, job: StudyJob, say: Say) -> None:
 
 
 def write_files(files: dict[str, str], folder: Path) -> None:
-    """Writes rendered files.
+    """Writes rendered files: all of them, or none if there is no room for all.
 
     Raises:
         ClusterError: If the folder cannot be written.
     """
+    unfinished = {folder / f".{name}.unfinished": folder / name for name in files}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            (folder / name).write_text(text)
+        in_the_way = next((path for path in unfinished.values() if path.is_dir()), None)
+        if in_the_way is not None:
+            raise ClusterError([f"{in_the_way}: cannot be written (it is a folder)."])
+        for path, text in zip(unfinished, files.values(), strict=True):
+            path.write_text(text)
+        for path, final in unfinished.items():
+            path.replace(final)
     except OSError as error:
         raise ClusterError([f"{folder}: cannot be written ({error.strerror})."]) from error
+    finally:
+        for path in unfinished:
+            with suppress(OSError):
+                path.unlink()
 
 
 def _apply(spec: KubeRayCluster, job: StudyJob, folder: Path, kubectl: str) -> None:

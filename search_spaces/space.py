@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from search_spaces.yaml_loader import UniqueKeyLoader
+
+_LARGEST_INTEGER = 2**53  # larger ones are not exact as floats, which samplers compute with
 
 Value = float | int | str | bool
 """What a hyperparameter can be."""
@@ -47,6 +50,10 @@ class NumberParameter(BaseModel):
             raise ValueError(f"`high` must be larger than `low`, but got {self.low} and {self.high}")
         if self.log and self.low <= 0:
             raise ValueError(f"`low` must be larger than 0 on a logarithmic scale, but got {self.low}")
+        if not (math.isfinite(self.low) and math.isfinite(self.high)):
+            raise ValueError(f"bounds must be finite, but got {self.low} and {self.high}")
+        if self.integer and max(abs(self.low), abs(self.high)) > _LARGEST_INTEGER:
+            raise ValueError(f"bounds of an integer must be at most 2^53, but got {self.low:g} and {self.high:g}")
         if self.integer and not (self.low.is_integer() and self.high.is_integer()):
             raise ValueError(f"bounds of an integer must be whole numbers, but got {self.low} and {self.high}")
         return self
@@ -70,6 +77,17 @@ class ChoiceParameter(BaseModel):
 
     choices: tuple[Value, ...] = Field(min_length=2)
     why: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _finite_and_distinct(self) -> "ChoiceParameter":
+        for value in self.choices:
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"`choices` must be finite, but got {value}")
+        # 1 and true are equal to every search library.
+        twice = [value for i, value in enumerate(self.choices) if value in self.choices[:i]]
+        if twice:
+            raise ValueError(f"`choices` must differ from each other, but {twice[0]!r} is equal to another one")
+        return self
 
     def contains(self, value: Any) -> bool:
         """Whether the parameter can take `value`."""

@@ -1,6 +1,6 @@
 """Applying a trial: the search's answer becomes a model file and a card of what was done."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,13 +13,13 @@ from antisample.card import (
     TimeFacts,
     UnlearningCard,
 )
-from antisample.card_file import environment_facts, now, write_card
-from antisample.checkpoint import weights_fingerprint
+from antisample.card_file import CARD_FILES, environment_facts, now, write_card
+from antisample.checkpoint import weights_bytes, weights_fingerprint
 from antisample.config import UnlearnConfig
 from antisample.determinism import deterministic
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError
-from antisample.export import ExportError, ExportFormat
+from antisample.export import EXPORT_FILES, ExportError, ExportFormat
 from antisample.files import check_writable
 from antisample.forget_request import ForgetRequest
 from antisample.forgetting import Forgetting
@@ -29,12 +29,14 @@ from antisample.types import StepReport, UnlearnMetrics
 from antisample.unlearning import evaluate_finished, unlearn
 from tuning.display import shown_path
 from tuning.fingerprints import check_fingerprints, fingerprints_of
-from tuning.model_files import write_model
+from tuning.model_files import WEIGHTS_FILE, write_model
 from tuning.noted_model import noted_model
 from tuning.outcome import find_outcome
 from tuning.progress import Progress
 from tuning.records import TrialRecord
 from tuning.study_view import StudyView
+
+_FILES = (WEIGHTS_FILE, *EXPORT_FILES.values(), *CARD_FILES)
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def apply_config(
     out: Path,
     progress: Progress,
     provenance: Provenance,
-    formats: Iterable[ExportFormat] = (),
+    formats: Sequence[ExportFormat] = (),
     threads: int | None = None,
 ) -> UnlearningCard:
     """Unlearns, repeatably, and writes `model.safetensors`, what else is asked for, `card.json` and `card.md`.
@@ -138,11 +140,13 @@ def apply_config(
             card is there, and names what could be written.
     """
     device = choose_device(config.device)
-    check_writable(out)
+    check_writable(out, _FILES)
     with deterministic(threads) as not_deterministic:
         inputs = load_inputs(config, progress)
         if provenance.directory is not None:
             check_fingerprints(provenance.directory, provenance.fingerprints, fingerprints_of((inputs,)))
+        n_bytes = (1 + len(formats)) * weights_bytes(inputs.original.state_dict)
+        check_writable(out, n_bytes=n_bytes)
         progress.say(f"Unlearning with {config.method.name} on {describe_device(device)}")
         original = evaluate_finished(inputs.original.build(inputs.dataset, device), inputs, config)
         running = unlearn(config, inputs)
@@ -176,7 +180,7 @@ def apply_config(
             validation=len(splits.validation),
             validation_from=splits.validation_from,
             test=len(splits.test),
-            notes=dataset.notes,
+            notes=(*dataset.notes, *inputs.left_out.values()),
         ),
         original=OriginalFacts(
             fingerprint=inputs.original.fingerprint,

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from antisample.errors import ConfigError, DataError, StorageError
-from antisample.files import check_writable, whole_file
+from antisample.files import whole_file
 from tuning.config import StudyConfig
 from tuning.lease import Lease
 from tuning.outcome import Outcome, find_outcome
@@ -164,7 +164,6 @@ def prepared_directory(config: StudyConfig, lease: Lease) -> Iterator[None]:
         config.directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{config.directory}: cannot be written ({error.strerror}).") from error
-    check_writable(config.directory)
     is_new = {path.stem for path in config.directory.iterdir()} <= {"driver"}  # it holds the lease and nothing else
     try:
         yield

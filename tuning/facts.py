@@ -46,7 +46,7 @@ def note_facts(study: Study, inputs: RequestInputs) -> None:
         study.note("forget_requests", [list(each.splits.forget_classes) for each in inputs])
         study.note(FORGETTING, [Forgetting.of(each.dataset, each.splits).in_words() for each in inputs])
         study.note(PREPROCESSING, asdict(first.original.preprocessing))
-        study.note("notes", [*first.dataset.notes, *first.original.notes])
+        study.note("notes", list(first.notes))
         study.note("original", metrics.values)  # the last: where it is known, all of them are
     check_fingerprints(study.config.directory, study.noted("fingerprints", {}), fingerprints)
     study.note("command", " ".join(["antisample", *map(without_password, sys.argv[1:])]))

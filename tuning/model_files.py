@@ -15,6 +15,9 @@ from antisample.inputs import UnlearnInputs
 from antisample.loader import Normaliser, to_device
 from antisample.unlearning import Unlearning
 
+WEIGHTS_FILE = "model.safetensors"
+"""The file that holds the weights of an unlearned model."""
+
 _COMPARED_IMAGES = 64
 
 
@@ -42,7 +45,7 @@ def write_model(
         "std": json.dumps(preprocessing.std),
         "unlearning": config.model_dump_json(),
     }
-    path = out / "model.safetensors"
+    path = out / WEIGHTS_FILE
     state_dict = {name: tensor.cpu() for name, tensor in running.model.state_dict().items()}
     save_checkpoint(path, Checkpoint(state_dict, metadata))
     files = [ModelFile(file=path.name, format="safetensors", sha256=file_digest(path))]

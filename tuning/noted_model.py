@@ -23,6 +23,9 @@ def noted_model(study: StudyView) -> ModelConfig:
     noted = study.noted(PREPROCESSING)
     if noted is not None:
         return model.model_copy(update={"mean": tuple(noted["mean"]), "std": tuple(noted["std"])})
-    if study.noted("original") is None or load_checkpoint(model.checkpoint).preprocessing() is not None:
+    if (
+        study.noted("original") is None
+        or load_checkpoint(model.checkpoint).preprocessing(str(model.checkpoint)) is not None
+    ):
         return model
     return model.model_copy(update={"normalisation": "data"})

@@ -10,10 +10,9 @@ from rich.live import Live
 from rich.text import Text
 
 from antisample.forgetting import Forgetting, forgetting_line
-from antisample.inputs import LoadingListener
+from antisample.inputs import LoadingListener, RequestData
 from antisample.methods import OriginalModel
 from antisample.original_accuracy import OriginalAccuracy
-from antisample.types import Dataset
 from tuning.live import duration, live_view
 from tuning.outcome import find_outcome
 from tuning.records import TrialRecord
@@ -58,11 +57,12 @@ class Progress(LoadingListener):
         if not self.quiet:
             self.console.print(Text(text), soft_wrap=True)
 
-    def data_loaded(self, dataset: Dataset, requests: Sequence[Forgetting]) -> None:
+    def data_loaded(self, requests: Sequence[RequestData]) -> None:
         """Says what will be forgotten, before any work, and what there is to know about the data."""
         self._n_requests = len(requests)
-        self.say(forgetting_line(requests))
-        for note in dataset.notes:
+        self.say(forgetting_line([request.forgetting() for request in requests]))
+        left_out = [reason for request in requests for reason in request.left_out.values()]
+        for note in dict.fromkeys([*requests[0].dataset.notes, *left_out]):
             self.say(f"  {note}")
 
     def original_loaded(self, original: OriginalModel, accuracy: OriginalAccuracy, request: Forgetting) -> None:

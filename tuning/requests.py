@@ -1,13 +1,22 @@
 """The forget requests of a study: what they share, and figures over all of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean
 
+from antisample.config import UnlearnConfig
 from antisample.errors import ConfigError
-from antisample.forgetting import Forgetting
-from antisample.inputs import SILENT, LoadingListener, UnlearnInputs, load_inputs, open_dataset, request_splits
-from antisample.metrics import PARTS, image_counts
-from antisample.types import Splits, UnlearnMetrics
+from antisample.inputs import (
+    SILENT,
+    LoadingListener,
+    RequestData,
+    UnlearnInputs,
+    load_inputs,
+    open_dataset,
+    request_data,
+)
+from antisample.metrics import PARTS, image_counts, metric_names
+from antisample.types import UnlearnMetrics
 from antisample.unlearning import evaluate_original
 from tuning.config import StudyConfig
 
@@ -22,23 +31,47 @@ def load_requests(config: StudyConfig, listener: LoadingListener = SILENT) -> Re
         listener: Is told what happens; each request has a retrained reference of its own.
 
     Raises:
-        AntisampleError: If a request does not fit the data or the original model, or a file cannot be used.
+        AntisampleError: If a request does not fit the data or the original model, a file cannot be used, or a metric
+            that the study needs cannot be computed on this data.
     """
     configs = [config.starting_config(request) for request in range(len(config.forget))]
+    requests = _request_data(config, configs)
+    listener.data_loaded(requests)
+    first = load_inputs(configs[0], listener, requests[0])
+    others = zip(configs[1:], requests[1:], strict=True)
+    return (first, *(load_inputs(each, listener, request, first) for each, request in others))
+
+
+def _request_data(config: StudyConfig, configs: Sequence[UnlearnConfig]) -> list[RequestData]:
+    """Data and splits of every request, with every problem at once."""
     dataset = open_dataset(config.data, config.split)
-    splits: list[Splits] = []
+    requests: list[RequestData] = []
     problems: list[str] = []
     for each in configs:
         try:
-            splits.append(request_splits(each, dataset))
+            requests.append(request_data(each, dataset))
         except ConfigError as error:
             problems += error.problems
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
-    listener.data_loaded(dataset, [Forgetting.of(dataset, each) for each in splits])
-    first = load_inputs(configs[0], listener, (dataset, splits[0]))
-    pairs = zip(configs[1:], splits[1:], strict=True)
-    return (first, *(load_inputs(each, listener, (dataset, of_it), first) for each, of_it in pairs))
+    # What one request lacks no mean over the requests can hold.
+    left_out = {name: reason for each in reversed(requests) for name, reason in each.left_out.items()}
+    _check_needed(config, left_out)
+    return [replace(each, left_out=left_out) for each in requests]
+
+
+def _check_needed(config: StudyConfig, left_out: dict[str, str]) -> None:
+    """Raises ConfigError if objectives or constraints stand on metrics that are left out."""
+    needed = {f"The objective {objective.metric!r}": objective.metric for objective in config.objectives}
+    needed |= {f"The constraint on {limit.metric!r}": limit.metric for limit in config.constraints}
+    problems = [
+        f"{what} cannot be computed on this data. {reason}"
+        for what, metric in needed.items()
+        for name, reason in left_out.items()
+        if metric in metric_names((name,))
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def counts_of(config: StudyConfig, inputs: RequestInputs) -> dict[str, int]:

@@ -13,6 +13,7 @@ from ray import tune
 
 from antisample.device import choose_device, describe_device, has_bfloat16_unit
 from antisample.errors import AntisampleError
+from antisample.files import check_writable
 from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
 from tuning.directory import (
@@ -39,6 +40,7 @@ from tuning.search import search
 from tuning.study import Study
 from tuning.study_files import StudyFiles
 from tuning.tracking import Ending, StudyFacts, Tracker
+from tuning.tracking.content import FILES, PLOTS
 from tuning.trainable import UnlearnTrainable
 from tuning.warm_start import take_over
 
@@ -81,6 +83,7 @@ def run_study(
     share = worker_share(config)
     with ExitStack() as stack:
         check_directory(config)
+        check_writable(config.directory, (*FILES, *PLOTS))
         lease = stack.enter_context(held_lease(lease_place(config)))
         with prepared_directory(config, lease):
             study = Study(config, lease)

@@ -19,6 +19,8 @@ from antisample.toy import ToyConfig, ToyNetwork, ToyResult, ToyRow, run_toy, su
 from tuning.pictures.toy import NETWORK_NAMES, draw_toy
 from tuning.study_file import override_value
 
+_FILES = ("toy.csv", "toy.png")
+
 # Retain and forget accuracy from the notebook of Mondal & Samanta (PReMI 2025), one seed.
 PUBLISHED: dict[ToyNetwork, tuple[float, float]] = {"antisample": (0.95, 0.0), "unsir": (0.6667, 0.0)}
 
@@ -54,7 +56,7 @@ def run_toy_seeds(out: Path, seeds: int, seed: int, console: Console, overrides:
         problems += validation_problems(error)
     if problems:
         raise ConfigError(problems)
-    check_writable(out)
+    check_writable(out, _FILES)
     wanted = range(seed, seed + seeds)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # networks this small lose many times over by waiting for a second thread
@@ -63,8 +65,9 @@ def run_toy_seeds(out: Path, seeds: int, seed: int, console: Console, overrides:
     finally:
         torch.set_num_threads(threads)
     rows = summarise_toy(results)
-    _write_csv(results, out / "toy.csv")
-    draw_toy(results[0], rows, out / "toy.png")
+    table, picture = (out / name for name in _FILES)
+    _write_csv(results, table)
+    draw_toy(results[0], rows, picture)
     return rows
 
 

@@ -47,7 +47,8 @@ class OriginalModel:
         fingerprint: Hexadecimal digest of the weights.
         initial: What a retraining starts from, as its own training did; that of a given checkpoint is not known.
         arguments: Of the builder, likewise.
-        notes: What a person should know of how it was built and read, in sentences.
+        notes: Sentences for people about how it was built and how its checkpoint was read, such as prefixes removed
+            from its names.
     """
 
     name: str

@@ -47,7 +47,9 @@ class EvaluationConfig(EvaluationSettings):
 
     Attributes:
         final: Families computed once, for the finished model; `classification` is computed after every epoch and
-            needs no mention. `retrained` trains a reference, once for each forget request; `relearn` trains too.
+            needs no mention. Of the default ones, `membership` is left out where there are too few images for it; any
+            others that are given are needed. `retrained` trains a reference, once for each forget request; `relearn`
+            trains too.
     """
 
     final: tuple[str, ...] = ("membership", "zrf")
@@ -74,15 +76,38 @@ def metric_names(families: Iterable[str] | None = None) -> tuple[str, ...]:
     )
 
 
-def check_families(families: Iterable[str], dataset: Dataset, splits: Splits) -> None:
-    """Checks that families can be computed on this data, before any work is done.
+def left_out_families(families: Iterable[str], dataset: Dataset, splits: Splits) -> dict[str, str]:
+    """Finds families that cannot be computed on this data, before any work is done.
+
+    Families that were asked for are needed; of the default ones, those that the data are too few for are left out.
+
+    Args:
+        families: Of `EvaluationConfig.final`; if they are those that it has by default, nobody asked for them.
+        dataset: The data.
+        splits: What is to be forgotten, and on what it is judged.
+
+    Returns:
+        What is left out, and why, in a sentence.
 
     Raises:
-        ConfigError: With every reason why not.
+        ConfigError: With every reason why families that were asked for cannot be computed.
     """
-    problems = [problem for name in families for problem in _FAMILIES[name].problems(dataset, splits)]
-    if problems:
-        raise ConfigError(problems)
+    families = tuple(families)
+    problems = {name: _FAMILIES[name].problems(dataset, splits) for name in families}
+    if families == EvaluationConfig().final:
+        return {
+            name: f"The metrics {', '.join(_FAMILIES[name].names)} are left out. {'. '.join(reasons)}."
+            for name, reasons in problems.items()
+            if reasons
+        }
+    told = [
+        f"{reason}; leave `{name}` out of `evaluation.final`."
+        for name, reasons in problems.items()
+        for reason in reasons
+    ]
+    if told:
+        raise ConfigError(told)
+    return {}
 
 
 def evaluate(
@@ -122,7 +147,7 @@ __all__ = [
     "Predictions",
     "RetrainedReference",
     "Subject",
-    "check_families",
+    "left_out_families",
     "evaluate",
     "family_names",
     "image_counts",

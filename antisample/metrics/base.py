@@ -144,7 +144,7 @@ class MetricFamily(Protocol):
         ...
 
     def problems(self, dataset: Dataset, splits: Splits) -> list[str]:
-        """Says why it cannot be computed on this data, one sentence each; empty if it can."""
+        """Says why it cannot be computed on this data, one sentence each, without its full stop; empty if it can."""
         ...
 
     def compute(self, subject: Subject, part: PartName) -> dict[str, float]:

@@ -46,8 +46,7 @@ class Membership:
             count = int(np.minimum(members, _of_each_class(labels, splits.forget_classes)).sum())
             if count < _FEWEST:
                 problems.append(
-                    f"Membership inference needs at least {_FEWEST} {what} images to forget, but got {count}; "
-                    "leave `membership` out of `evaluation.final`."
+                    f"Membership inference needs at least {_FEWEST} {what} images to forget, but got {count}"
                 )
         return problems
 
@@ -126,7 +125,7 @@ def _too_few_samples(dataset: Dataset, splits: Splits) -> list[str]:
         if count < _FEWEST:
             problems.append(
                 f"Membership inference needs at least {_FEWEST} samples to forget with as many {what} images of "
-                f"their classes, but got {count}; leave `membership` out of `evaluation.final`."
+                f"their classes, but got {count}"
             )
     return problems
 

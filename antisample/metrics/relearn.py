@@ -37,7 +37,7 @@ class Relearn:
         del dataset
         if not splits.by_samples:
             return []
-        return ["Relearn time is defined for forgotten classes; leave `relearn` out of `evaluation.final`."]
+        return ["Relearn time is defined for forgotten classes"]
 
     def compute(self, subject: Subject, part: PartName) -> dict[str, float]:
         """See `MetricFamily.compute`."""

@@ -11,11 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from antisample.checkpoint import load_checkpoint, load_weights
+from antisample.checkpoint import load_checkpoint
 from antisample.errors import ConfigError, DataError
+from antisample.fitting import named_weights
 from antisample.models import build_model
 from antisample.models.imagenet import IMAGENET_MODELS, fetch_weights, has_imagenet_weights, imagenet_url
 from antisample.seeds import derive
+from antisample.unfitting import check_weights
 
 _logger = logging.getLogger(__name__)
 
@@ -27,10 +29,12 @@ class InitialWeights:
     Attributes:
         state_dict: Weights on the CPU that fit the model, never changed; None for random ones.
         origin: Where they come from, in words for people.
+        notes: Sentences about how their file was read, such as prefixes removed from its names.
     """
 
     state_dict: dict[str, Tensor] | None = None
     origin: str = "random weights"
+    notes: tuple[str, ...] = ()
 
     def fresh_model(
         self,
@@ -102,12 +106,13 @@ def find_initial_weights(
         return RANDOM_WEIGHTS
     if wanted != "imagenet":
         path = Path(wanted).expanduser()
-        if not path.is_file():
+        if not path.exists():
             raise ConfigError(
                 f"`model.initial_weights` must be `random`, `imagenet` or the path of a weights file, "
                 f"but got {wanted!r}, which does not exist."
             )
-        return InitialWeights(_read(path, build, n_classes), f"weights of {path.name}")
+        weights, notes = _read(path, build, n_classes)
+        return InitialWeights(weights, f"weights of {path.name}", notes)
     if not has_imagenet_weights(model_name):
         raise ConfigError(
             f"`model.initial_weights` must be `random` or a path unless the model is one of "
@@ -120,17 +125,17 @@ def find_initial_weights(
         origin = f"random weights, since the ImageNet weights could not be downloaded ({reason})"
         _logger.warning("%s starts from %s.", model_name, origin)
         return InitialWeights(None, origin)
-    weights = _read(path, build, n_classes)
+    weights, _ = _read(path, build, n_classes)
     return InitialWeights(weights, "ImageNet weights (torchvision IMAGENET1K_V1)")
 
 
-def _read(path: Path, build: Callable[[], nn.Module], n_classes: int) -> dict[str, Tensor]:
-    """Reads weights and fits them to the model."""
+def _read(path: Path, build: Callable[[], nn.Module], n_classes: int) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Reads weights and fits them to the model; also what was changed, in sentences."""
     with torch.random.fork_rng(devices=[]):
         model = build()
     own = model.state_dict()
-    counters = {name: tensor for name, tensor in own.items() if name.endswith(".num_batches_tracked")}
-    weights = counters | {name: tensor.detach() for name, tensor in load_checkpoint(path).state_dict.items()}
+    named, notes = named_weights(model, load_checkpoint(path), str(path))
+    weights = {name: tensor.detach() for name, tensor in named.items()}
     first = next((name for name, part in model.named_modules() if isinstance(part, nn.Conv2d)), "") + ".weight"
     if first in own and first in weights and own[first].shape[1] == 1 and weights[first].dim() == 4:
         weights[first] = weights[first].float().mean(dim=1, keepdim=True)
@@ -143,5 +148,5 @@ def _read(path: Path, build: Callable[[], nn.Module], n_classes: int) -> dict[st
                     f"but got {len(weights[name])}."
                 )
             weights[name] = weights[name][:n_classes].clone()
-    load_weights(model, weights, str(path))
-    return weights
+    check_weights(model, weights, str(path))
+    return weights, notes

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
-from antisample.errors import DataError
+from antisample.config import UnlearnConfig
+from antisample.errors import ConfigError, DataError
 from antisample.models import build_model
 from antisample.types import Preprocessing
 
@@ -118,6 +119,102 @@ def test_another_architecture_is_explained():
         load_weights(build_model("SmallCNN", 10, 1), weights, "x.pt")
     with pytest.raises(DataError, match=r"'weight' of shape \[2, 4\] where the model has \[3, 4\]"):
         load_weights(nn.Linear(4, 3), nn.Linear(4, 2).state_dict(), "x.pt")
+
+
+BAD_PAIRS = [
+    (
+        "[0.5]",
+        "[0]",
+        "`std` in the metadata of the checkpoint must be from 1e-08 to 1, of pixels scaled to [0, 1], but",
+    ),
+    ("[0.5]", "[-0.2]", "`std` in the metadata of the checkpoint must be from 1e-08 to 1"),
+    ("[0.5]", "[1e-60]", "`std` in the metadata of the checkpoint must be from 1e-08 to 1"),
+    ("[NaN]", "[0.2]", "`mean` in the metadata of the checkpoint must be from 0 to 1"),
+    ("[0.5]", "[NaN]", "`std` in the metadata"),
+    ("[Infinity]", "[0.2]", "`mean` in the metadata"),
+    ("[-0.4]", "[0.2]", "`mean` in the metadata"),
+    ("[1e400]", "[0.2]", "`mean` in the metadata"),
+    ("[" + "9" * 400 + "]", "[0.2]", "`mean` in the metadata"),
+    ("[true]", "[0.2]", "must be a list of numbers as JSON, but got '[true]'"),
+    ("[[0.5]]", "[0.2]", "must be a list of numbers as JSON, but got '[[0.5]]'"),
+    ('["0.5"]', "[0.2]", "must be a list of numbers as JSON"),
+    ("{}", "[0.2]", "must be a list of numbers as JSON"),
+    ("[" * 100_000, "[0.2]", "must be a list of numbers as JSON"),
+    ("[]", "[]", "must be a list of numbers, one for each channel"),
+    ("[0.5, 0.5, 0.5]", "[0.2]", "with one value a channel, but got 3 and 1"),
+    ("[123.7, 116.3, 103.5]", "[58.4, 57.1, 57.4]", "divide it by 255: 0.4851, 0.4561, 0.4059"),
+    ("[0.5]", "[58.4]", "but got [58.4]; if that is of pixels from 0 to 255, divide it by 255: 0.229"),
+    (None, "[0.2]", "`mean` and `std` in the metadata of the checkpoint must be given together"),
+    ("[0.5]", None, "`mean` and `std` in the metadata of the checkpoint must be given together"),
+]
+
+
+@pytest.mark.parametrize(("mean", "std", "message"), BAD_PAIRS)
+def test_mean_and_std_of_a_file_obey_the_rule_of_flags(mean, std, message):
+    metadata = {name: text for name, text in (("mean", mean), ("std", std)) if text is not None}
+    with pytest.raises(DataError) as refused:
+        Checkpoint({}, metadata).preprocessing("x.safetensors")
+    assert str(refused.value).startswith("x.safetensors: ")
+    assert message in str(refused.value)
+    assert str(refused.value).endswith("give `model.mean` and `model.std` instead.")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"mean": [0.5], "std": [0]}, "`model.std` must be from 1e-08 to 1, of pixels scaled to [0, 1], but got 0."),
+        (
+            {"mean": [float("nan")], "std": [0.2]},
+            "`model.mean` must be from 0 to 1, of pixels scaled to [0, 1], but got nan.",
+        ),
+        (
+            {"mean": [True], "std": [0.2]},
+            "`model.mean` must be a list of numbers, one for each channel, but got True among",
+        ),
+        ({"mean": ["0.5"], "std": [0.2]}, "`model.mean` must be a list of numbers"),
+        ({"mean": 0.5, "std": 0.2}, "`model.mean` must be a list of numbers, one for each channel, but got 0.5."),
+        ({"mean": [0.5, 0.5, 0.5], "std": [0.2]}, "with one value a channel, but got 3 and 1."),
+        ({"mean": [123.7], "std": [58.4]}, "divide it by 255: 0.4851."),
+    ],
+)
+def test_mean_and_std_of_a_configuration_obey_it_too(values, message):
+    with pytest.raises(ConfigError) as refused:
+        UnlearnConfig.parse(
+            {"data": {"source": "digits"}, "forget": {"classes": [1]}, "model": {"name": "SmallCNN", **values}}
+        )
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("colour, mean 0.4 0.5 0.6 and std 0.2 0.2 0.3", Preprocessing((0.4, 0.5, 0.6), (0.2, 0.2, 0.3))),
+        ("mean=(0.4, 0.5, 0.6), std=(0.2, 0.2, 0.3)", Preprocessing((0.4, 0.5, 0.6), (0.2, 0.2, 0.3))),
+        ("Mean: [0.5]; Std: [1]", Preprocessing((0.5,), (1.0,))),
+        ("mean 0 and std 1", Preprocessing((0.0,), (1.0,))),
+        ("the mean image is subtracted", None),
+        ("", None),
+    ],
+)
+def test_a_sentence_may_say_mean_and_std(text, expected):
+    assert Checkpoint({}, {"input": text}).preprocessing() == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mean 123.7 116.3 103.5 and std 58.4 57.1 57.4",
+        "mean 124 116 104 and std 58 57 57",
+        "mean 0.5 and std 0",
+        "mean 0.5 and std nan",
+        "mean -0.5 and std 0.2",
+        "mean 0.5 0.5 0.5 and std 0.2",
+        "mean 0.5",
+    ],
+)
+def test_what_a_sentence_says_obeys_the_rule(text):
+    with pytest.raises(DataError, match=r"give `model.mean` and `model.std` instead"):
+        Checkpoint({}, {"input": text}).preprocessing()
 
 
 def test_the_shared_checkpoint_loads_with_its_preprocessing(shared):

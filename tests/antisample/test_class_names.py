@@ -54,7 +54,7 @@ def test_the_class_that_is_written_is_meant(names, class_names, labels):
         (["NO"], LANGUAGES, "but got 'NO'; did you mean 'no'"),
         (["no "], LANGUAGES, "but got 'no '; did you mean 'no'"),
         (["airplnae", "dgo"], ("airplane", "dog"), "did you mean 'airplane'"),
-        (["a"], ("x", "a, b"), 'The classes are x, "a, b"'),
+        (["a"], ("x", "a, b"), "did you mean 'a, b'? The classes are x, \"a, b\""),
         (["٣"], LANGUAGES, "but got '٣'"),
         (["9" * 5000], LANGUAGES, "but got 9"),
     ],

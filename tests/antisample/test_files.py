@@ -2,6 +2,9 @@
 
 import errno
 import os
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -33,10 +36,67 @@ def test_a_folder_is_checked_without_being_made(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_what_lies_in_the_way_is_named(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    with pytest.raises(
+        DataError, match=r"link: cannot be written \(.*link is a link to .*gone, which does not exist"
+    ):
+        check_writable(tmp_path / "link")
+    with pytest.raises(DataError, match=r"below: cannot be written \(.*link is a link to"):
+        check_writable(tmp_path / "link" / "below")
+    with pytest.raises(DataError, match=r"/dev/full: cannot be written \(/dev/full is a file\)"):
+        check_writable(Path("/dev/full"))
+    (tmp_path / "card.json").mkdir()
+    with pytest.raises(DataError, match=r"card.json: cannot be written \(it is a folder\)"):
+        check_writable(tmp_path, ("model.safetensors", "card.json"))
+    with pytest.raises(DataError, match="cannot be written"):
+        check_writable(tmp_path / ("x" * 300))
+    with pytest.raises(DataError, match="cannot be written"):
+        check_writable(tmp_path / "a" / ("x" * 300) / "b")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["card.json", "link"]
+
+
+def test_a_link_to_a_folder_is_a_folder(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    check_writable(tmp_path / "link" / "below", n_bytes=200_000)
+    assert not list((tmp_path / "real").iterdir())
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 1 MiB, and a way to make it read-only."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root can mount a disk")
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a disk")
+    yield disk, lambda: subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_without_room_is_found_out_by_writing(small_disk):
+    disk, make_read_only = small_disk
+    check_writable(disk / "out", n_bytes=500_000)
+    with pytest.raises(DataError, match=r"out: cannot be written \(No space left on device, 2.0 MB are needed\)"):
+        check_writable(disk / "out", n_bytes=2_000_000)
+    (disk / "large").write_bytes(bytes(1_000_000))
+    with pytest.raises(DataError, match="No space left on device"):
+        check_writable(disk)
+    (disk / "large").unlink()
+    check_writable(disk)
+    assert not list(disk.iterdir())
+    make_read_only()
+    with pytest.raises(DataError, match=r"out: cannot be written \(Read-only file system\)"):
+        check_writable(disk / "out")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_read_only_folder_is_refused(tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.raises(DataError, match="read-only"):
+    with pytest.raises(DataError, match="Permission denied"):
         check_writable(tmp_path / "a")
 
 

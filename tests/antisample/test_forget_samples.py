@@ -148,7 +148,8 @@ def test_what_is_defined_for_classes_alone_is_refused(config):
     relearn = config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"final": ("relearn",)})})
     with pytest.raises(ConfigError, match="leave `relearn` out"):
         load_inputs(relearn)
-    few = config.model_copy(update={"forget": ForgetRequest(samples=config.forget.samples[:6])})
+    asked = config.evaluation.model_copy(update={"final": ("membership",)})
+    few = config.model_copy(update={"forget": ForgetRequest(samples=config.forget.samples[:6]), "evaluation": asked})
     with pytest.raises(ConfigError, match="at least 10 samples to forget"):
         load_inputs(few)
 

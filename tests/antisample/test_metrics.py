@@ -30,6 +30,7 @@ from antisample.reference import ReferenceTraining
 from antisample.seeds import derive
 from antisample.splits import SplitConfig
 from antisample.types import Dataset, ImageSet, Preprocessing, Splits
+from antisample.unlearning import evaluate_finished, evaluate_original
 
 CPU = torch.device("cpu")
 
@@ -177,10 +178,28 @@ def test_membership_compares_images_of_the_forgotten_class_alone():
     assert membership_inference(seen, unseen, (1,), 0) == {"mia_loss": 0.5, "mia_confidence": 0.5}
 
 
-def test_too_few_images_for_membership_are_a_configuration_error(digits_config):
-    few = digits_config.model_copy(update={"split": SplitConfig(validation_fraction=0.02)})
+def test_too_few_images_for_membership_are_a_configuration_error_where_it_was_asked_for(digits_config):
+    asked = EvaluationConfig(final=("membership",))
+    few = digits_config.model_copy(update={"split": SplitConfig(validation_fraction=0.02), "evaluation": asked})
     with pytest.raises(ConfigError, match=r"at least 10 validation images to forget, but got 3; leave `membership`"):
         load_inputs(few)
+
+
+def test_too_few_images_leave_membership_out_of_the_default_and_it_is_said(digits_config, digits_inputs):
+    few = digits_config.model_copy(update={"split": SplitConfig(validation_fraction=0.02)})
+    assert few.evaluation.final == EvaluationConfig().final
+    inputs = load_inputs(few)
+    assert inputs.notes == (
+        "The metrics mia_loss, mia_confidence are left out. Membership inference needs at least 10 validation images "
+        "to forget, but got 3.",
+    )
+    model = inputs.original.build(inputs.dataset, CPU)
+    for measure in (lambda: evaluate_finished(model, inputs, few), lambda: evaluate_original(inputs, few)):
+        values = measure().values
+        assert "test/zrf" in values
+        assert not any("mia" in name for name in values)
+    assert digits_inputs.notes == ()
+    assert "test/mia_loss" in evaluate_original(digits_inputs, digits_config).values
 
 
 def test_nearness_to_the_reference_of_a_hand_computed_case():

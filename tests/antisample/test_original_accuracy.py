@@ -24,8 +24,8 @@ class Heard(LoadingListener):
     def __init__(self):
         self.requests, self.accuracies, self.notes = [], [], []
 
-    def data_loaded(self, dataset, requests):  # noqa: ARG002
-        self.requests += requests
+    def data_loaded(self, requests):
+        self.requests += [request.forgetting() for request in requests]
 
     def original_loaded(self, original, accuracy, request):  # noqa: ARG002
         self.accuracies.append(accuracy)
@@ -159,11 +159,11 @@ def test_an_unstated_normalisation_is_found_by_trying_and_said(normalising, shif
 
 def test_what_trying_does_not_decide_has_to_be_stated(normalising):
     with pytest.raises(ConfigError, match="do not decide between the usual ones") as refused:
-        normalising(0.0, 40.0)  # nothing usual is near
+        normalising(0.0, 0.02)  # nothing usual is near
     assert "--normalisation" in str(refused.value)
     assert "model.normalisation" in str(refused.value)
-    inputs, heard = normalising(0.0, 40.0, mean=(0.0,), std=(40.0,))
-    assert (heard.notes, inputs.original.preprocessing) == ([], Preprocessing((0.0,), (40.0,)))
+    inputs, heard = normalising(0.0, 0.02, mean=(0.0,), std=(0.02,))
+    assert (heard.notes, inputs.original.preprocessing) == ([], Preprocessing((0.0,), (0.02,)))
 
 
 @pytest.mark.parametrize("name", NORMALISATIONS)

@@ -64,6 +64,34 @@ def test_a_checkpoint_brings_its_own_preprocessing(digits_inputs, tmp_path):
     assert (model.preprocessing.mean, model.preprocessing.std) == ((0.1,), (0.2,))
 
 
+def test_a_checkpoint_with_a_prefix_is_the_same_model_and_it_is_said(digits_inputs, tmp_path):
+    weights = dict(build_model("SmallCNN", 10, 1).state_dict())
+    save_checkpoint(tmp_path / "plain.safetensors", Checkpoint(weights))
+    torch.save({"state_dict": {f"module.{name}": t for name, t in weights.items()}}, tmp_path / "wrapped.pt")
+    plain, wrapped = (
+        original_model(
+            MODEL.model_copy(update={"checkpoint": tmp_path / name}),
+            digits_inputs.dataset,
+            digits_inputs.splits,
+            tmp_path,
+            CPU,
+        )
+        for name in ("plain.safetensors", "wrapped.pt")
+    )
+    assert plain.fingerprint == wrapped.fingerprint == weights_fingerprint(weights)
+    assert plain.notes == ()
+    assert [note.split("`")[1] for note in wrapped.notes] == ["state_dict", "module."]
+    wrapped.build(digits_inputs.dataset, CPU)
+
+
+def test_a_full_disk_is_found_before_the_training(digits_inputs, tmp_path):
+    (tmp_path / "models").symlink_to(tmp_path / "gone")
+    with pytest.raises(DataError, match=r"models: cannot be written"):
+        original_model(
+            MODEL, digits_inputs.dataset, digits_inputs.splits, tmp_path, CPU, lambda *_: pytest.fail("trained")
+        )
+
+
 def test_a_checkpoint_of_another_architecture_or_with_other_channels_is_refused(digits_inputs, tmp_path):
     path = tmp_path / "own.safetensors"
     save_checkpoint(path, Checkpoint(dict(build_model("ResNet9", 10, 1).state_dict())))

@@ -5,6 +5,7 @@ import yaml
 from typer.testing import CliRunner
 
 from antisample.errors import ConfigError
+from cluster import ClusterError
 from tuning.cli import app
 
 STUDY = {"name": "small", "data": {"source": "digits"}, "model": {"name": "SmallCNN"}, "forget": {"classes": [3]}}
@@ -40,6 +41,18 @@ def test_it_prints_all_files_or_writes_them(files, tmp_path, launcher):
     assert "n_trials: 7" in shown.output
     assert f"runs_dir: {tmp_path}/shared/runs" in shown.output
     assert not (tmp_path / "shared").exists()
+
+
+def test_files_are_written_all_or_none(files, tmp_path):
+    words = [*files(**CLUSTERS["slurm"]), "--out"]
+    CliRunner().invoke(app, [*words, "out"], catch_exceptions=False)
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    (tmp_path / "blocked" / names[-1]).mkdir(parents=True)
+    with pytest.raises(ClusterError, match=r"cannot be written \(it is a folder\)"):
+        CliRunner().invoke(app, [*words, "blocked"], catch_exceptions=False)
+    assert [path.name for path in (tmp_path / "blocked").iterdir()] == [names[-1]]
+    with pytest.raises(ClusterError, match="/dev/full: cannot be written"):
+        CliRunner().invoke(app, [*words, "/dev/full"], catch_exceptions=False)
 
 
 def test_a_cluster_that_is_joined_has_nothing_to_render(files):

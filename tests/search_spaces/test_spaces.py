@@ -114,3 +114,30 @@ def test_reading_spaces_needs_no_search_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"choices": [1, True]}, "`choices` must differ from each other, but True is equal to another one"),
+        ({"choices": [0.5, 0.5]}, "must differ from each other"),
+        ({"choices": [0.5, float("nan")]}, "`choices` must be finite, but got nan"),
+        ({"choices": [[1], [2]]}, "choices"),
+        ({"low": 0, "high": 1e30, "integer": True}, "at most 2^53, but got 0 and 1e+30"),
+        ({"low": 0, "high": float("inf")}, "bounds must be finite"),
+        ({"low": 0, "high": float("nan")}, "`high` must be larger"),
+    ],
+)
+def test_values_that_no_search_and_no_table_can_hold_are_refused(tmp_path, values, message):
+    path = tmp_path / "own.yaml"
+    path.write_text(yaml.safe_dump({"method": "antisample", "parameters": {"p": {**values, "why": "a test"}}}))
+    with pytest.raises(SpaceError) as refused:
+        load_space(path)
+    assert message in str(refused.value)
+
+
+def test_values_of_several_kinds_may_be_chosen_from(tmp_path):
+    path = tmp_path / "own.yaml"
+    parameters = {"p": {"choices": [1, "auto", 0.5, 2**70], "why": "a test"}}
+    path.write_text(yaml.safe_dump({"method": "antisample", "parameters": parameters}))
+    assert load_space(path).parameters["p"].choices == (1, "auto", 0.5, 2**70)

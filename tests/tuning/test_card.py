@@ -103,6 +103,32 @@ def test_another_model_beside_the_card_is_found_out(call, made):
         (lambda folder: (folder / "card.json").write_text("{"), "not readable as JSON"),
         (lambda folder: changed(folder / "card.json", lambda card: card.pop("seed")), "`seed` is required"),
         (lambda folder: changed(folder / "card.json", lambda c: c["files"][0].update(file="../x")), "files.0.file"),
+        (lambda folder: (folder / "card.json").write_text("[" * 100_000), "not readable as JSON"),
+        (
+            lambda folder: changed(folder / "card.json", lambda c: c["files"][0].update(sha256="ab12")),
+            "files.0.sha256",
+        ),
+        (lambda folder: changed(folder / "card.json", lambda c: c.update(fingerprint="")), "`fingerprint`"),
+        (
+            lambda folder: changed(folder / "card.json", lambda c: c["data"].update(fingerprint="x" * 32)),
+            "`data.fing",
+        ),
+        (
+            lambda folder: changed(folder / "card.json", lambda c: c["original"].update(std=[0])),
+            "`original.std` must be from 1e-08 to 1",
+        ),
+        (
+            lambda folder: changed(folder / "card.json", lambda c: c["original"].update(mean=[123.7])),
+            "`original.mean` must be of pixels scaled to [0, 1], but got [123.7]",
+        ),
+        (
+            lambda folder: changed(folder / "card.json", lambda c: c["original"].update(mean=[0.5, 0.5])),
+            "but got 2 and 1",
+        ),
+        (
+            lambda folder: changed(folder / "card.json", lambda c: c["environment"].update(threads=0)),
+            "`environment.thr",
+        ),
         (lambda folder: (folder / "card.json").unlink(), "cannot be read"),
         (lambda folder: (folder / "model.safetensors").unlink(), "does not exist"),
     ],

@@ -8,6 +8,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from antisample.errors import ConfigError
 from antisample.unlearning import unlearn
 from tuning import trainable as module
 from tuning.requests import counts_of, load_requests, original_metrics
@@ -99,6 +100,39 @@ def test_data_and_original_model_are_loaded_once_for_all_requests(study):
     assert first.dataset is second.dataset
     assert first.original is second.original
     assert (first.splits.forget_classes, second.splits.forget_classes) == ((3,), (0, 1))
+
+
+FEW = {"validation_fraction": 0.05}
+"""Validation images of one class are too few for membership inference then, and those of two are not."""
+
+
+def test_what_one_request_has_too_few_images_for_is_left_out_for_all(study):
+    config = study(split=FEW)
+    first, second = load_requests(config)
+    assert list(first.left_out) == list(second.left_out) == ["membership"]
+    assert "at least 10 validation images to forget, but got 7" in first.notes[0]
+    names = original_metrics(config, (first, second)).values
+    assert "test/zrf" in names
+    assert not any("mia" in name for name in names)
+    (alone,) = load_requests(study(split=FEW, forget={"classes": [0, 1]}, replicates=1))
+    assert alone.left_out == {}
+
+
+def test_a_metric_that_is_needed_is_not_left_out(study):
+    objectives = [
+        {"metric": "validation/mia_loss", "direction": "minimize"},
+        {"metric": "validation/retain_accuracy", "direction": "maximize"},
+    ]
+    with pytest.raises(
+        ConfigError, match=r"The objective 'validation/mia_loss' cannot be computed on this data. The m"
+    ):
+        load_requests(study(split=FEW, objectives=objectives))
+    limits = [{"metric": "validation/mia_loss", "at_most": 0.6}]
+    with pytest.raises(ConfigError, match=r"The constraint on 'validation/mia_loss' cannot be computed on this data"):
+        load_requests(study(split=FEW, constraints=limits))
+    spelled_out = study(split=FEW, evaluation={"final": ["membership", "zrf", "relearn"]})
+    with pytest.raises(ConfigError, match=r"but got 7; leave `membership` out of `evaluation.final`"):
+        load_requests(spelled_out)
 
 
 def test_one_request_needs_no_list(study):

@@ -34,7 +34,9 @@ def spaces(
 )
 def reproduce(
     model: Annotated[str, typer.Option(help="A registered model, or `package.module:function`.")],
-    dataset: Annotated[str, typer.Option(metavar="NAME|PATH", help="A registered data set, or a folder.")],
+    dataset: Annotated[
+        str, typer.Option("--data", "--dataset", metavar="NAME|PATH", help="A registered data set, or a folder.")
+    ],
     protocol: Annotated[str, typer.Option(metavar="single-class|multi-class", help="What is forgotten.")] = (
         "single-class"
     ),

@@ -4,7 +4,7 @@ from antisample.files import whole_file
 from tuning.reproduction.config import ReproductionConfig
 from tuning.reproduction.pictures import draw_anti_samples, draw_class_accuracy, draw_confusion, draw_losses
 from tuning.reproduction.plan import plan_jobs
-from tuning.reproduction.run import ReproductionOutcome
+from tuning.reproduction.run import TABLES, ReproductionOutcome
 from tuning.reproduction.tables import Row, summarise_results, to_csv, to_latex, to_long_csv, to_markdown
 
 
@@ -23,13 +23,8 @@ def write_outputs(config: ReproductionConfig, outcome: ReproductionOutcome) -> l
     """
     results, inputs = outcome.results, outcome.inputs
     rows = summarise_results(results, config.model.name, inputs.dataset.name, config.retain)
-    texts = {
-        "table.md": to_markdown(rows, outcome.failures),
-        "table.csv": to_csv(rows),
-        "table.tex": to_latex(rows),
-        "results.csv": to_long_csv(results),
-    }
-    for name, text in texts.items():
+    texts = to_markdown(rows, outcome.failures), to_csv(rows), to_latex(rows), to_long_csv(results)
+    for name, text in zip(TABLES, texts, strict=True):
         with whole_file(config.out / name) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
     if any(result["seed_index"] == 0 for result in results):

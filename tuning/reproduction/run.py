@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,20 +13,24 @@ import ray
 from ray.util.queue import Queue
 
 from antisample.checkpoint import load_checkpoint
+from antisample.class_names import joined_names
 from antisample.config import ModelConfig
 from antisample.datasets import is_registered
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError
 from antisample.files import check_writable
-from antisample.forgetting import Forgetting
-from antisample.inputs import UnlearnInputs, load_inputs, open_dataset, request_splits
+from antisample.inputs import RequestData, UnlearnInputs, load_inputs, open_dataset, request_data
+from antisample.metrics import left_out_families
 from antisample.original_accuracy import check_original
-from antisample.types import Dataset, Preprocessing, Splits
+from antisample.types import Dataset, Preprocessing
 from tuning.progress import Progress
 from tuning.reproduction.config import RETRAIN, ReproductionConfig
 from tuning.reproduction.job import do_job, load_reference
 from tuning.reproduction.plan import Job, plan_jobs, without_reference
 from tuning.resources import this_machine
+
+TABLES = ("table.md", "table.csv", "table.tex", "results.csv")
+"""The files that hold the figures of a reproduction."""
 
 _POLL_S = 5.0
 Result = dict[str, Any]
@@ -67,22 +71,23 @@ def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) ->
         AntisampleError: If the configuration does not fit the data, or the folder cannot be written.
         InterruptedReproductionError: If the user stopped it.
     """
-    check_writable(config.out)
+    check_writable(config.out, TABLES)
+    check_writable(config.out / "results")
     device = choose_device(config.device)
     progress.say(f"Device: {describe_device(device)}")
     dataset = open_dataset(config.data, config.split)
     jobs = plan_jobs(config, dataset.name, dataset.class_names)
-    splits = _splits_by_request(jobs, dataset)
-    progress.data_loaded(dataset, [Forgetting.of(dataset, each) for each in splits.values()])
+    requests = _requests(jobs, dataset)
+    progress.data_loaded(list(requests.values()))
     plain = without_reference(config.evaluation)
     first = jobs[0].config.model_copy(update={"evaluation": plain})
-    inputs = load_inputs(first, progress, (dataset, splits[jobs[0].classes]))
+    inputs = load_inputs(first, progress, requests[jobs[0].classes])
     original = inputs.original
     model = _stating(config.model, original.preprocessing)
     jobs = [replace(job, config=job.config.model_copy(update={"model": model})) for job in jobs]
     if inputs.original_validation is not None and not config.model.accept_original:
-        for each in splits.values():
-            check_original(inputs.original_validation, dataset, each)
+        for request in requests.values():
+            check_original(inputs.original_validation, dataset, request.splits)
     folder = config.out / "results"
     fingerprint = f"{dataset.fingerprint} {original.fingerprint} {original.initial.origin}"
     paths = {job: (folder / job.file_name(fingerprint)).resolve() for job in jobs}
@@ -93,31 +98,34 @@ def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) ->
     if left:
         with launch():
             try:
-                failures = _run(config, left, paths, results, progress)
+                failures = _run(config, left, paths, results, dataset.class_names, progress)
             except KeyboardInterrupt:
                 raise InterruptedReproductionError from None
     return ReproductionOutcome([results[job] for job in jobs if job in results], failures, inputs)
 
 
-def _splits_by_request(jobs: list[Job], dataset: Dataset) -> dict[tuple[int, ...], Splits]:
+def _requests(jobs: list[Job], dataset: Dataset) -> dict[tuple[int, ...], RequestData]:
     """Finds out before hours of training whether every request can be split and measured."""
-    splits: dict[tuple[int, ...], Splits] = {}
+    requests: dict[tuple[int, ...], RequestData] = {}
     problems: dict[str, None] = {}
     for job in {(job.classes, job.config.evaluation.final): job for job in jobs}.values():
+        plain = job.config.model_copy(update={"evaluation": without_reference(job.config.evaluation)})
         try:
-            splits[job.classes] = request_splits(job.config, dataset)
+            requests[job.classes] = request_data(plain, dataset)
+            if "retrained" in job.config.evaluation.final:
+                left_out_families(("retrained",), dataset, requests[job.classes].splits)
         except ConfigError as error:
             problems |= dict.fromkeys(error.problems)
     if problems:
         raise ConfigError(list(problems))
-    return splits
+    return requests
 
 
 def _stating(model: ModelConfig, preprocessing: Preprocessing) -> ModelConfig:
     """The model with the normalisation that was tried out here, where its checkpoint states none."""
     if model.checkpoint is None or model.mean is not None or model.normalisation is not None:
         return model
-    if load_checkpoint(model.checkpoint).preprocessing() is not None:
+    if load_checkpoint(model.checkpoint).preprocessing(str(model.checkpoint)) is not None:
         return model
     return model.model_copy(update={"mean": preprocessing.mean, "std": preprocessing.std})
 
@@ -127,6 +135,7 @@ def _run(
     left: list[Job],
     paths: dict[Job, Path],
     results: dict[Job, Result],
+    class_names: Sequence[str],
     progress: Progress,
 ) -> list[Result]:
     share = config.worker_share()
@@ -150,11 +159,12 @@ def _run(
         finished_now, _ = ray.wait(list(running), num_returns=1, timeout=_POLL_S)
         while not told.empty():
             classes, *epoch = told.get()
-            progress.training(f"the retrained reference without {_labels(classes)}", *epoch)
+            progress.training(f"the retrained reference without {_named(classes, class_names)}", *epoch)
         if not finished_now:
             continue
         (done,) = finished_now
         job = running.pop(done)
+        what = f"{job.label}, forgetting {_named(job.classes, class_names)}"
         finished = total - len(running)
         try:
             result = ray.get(done)
@@ -164,15 +174,13 @@ def _run(
             failures.append(
                 {"label": job.label, "classes": job.classes, "seed_index": job.seed_index, "error": result["error"]}
             )
-            progress.say(
-                f"  {finished}/{total} {job.label}, classes {_labels(job.classes)}: failed. {result['error']}"
-            )
+            progress.say(f"  {finished}/{total} {what}: failed. {result['error']}")
             continue
         results[job] = result
         seconds = (time.monotonic() - started) / finished * len(running)
         values = result["values"]
         progress.say(
-            f"  {finished}/{total} {job.label}, classes {_labels(job.classes)}: test forget "
+            f"  {finished}/{total} {what}: test forget "
             f"{values['test/forget_accuracy']:.1%}, retain {values['test/retain_accuracy']:.1%}; "
             f"about {_shown(seconds)} left"
         )
@@ -184,8 +192,8 @@ def _run(
     return failures
 
 
-def _labels(classes: tuple[int, ...]) -> str:
-    return ", ".join(map(str, classes))
+def _named(classes: tuple[int, ...], class_names: Sequence[str]) -> str:
+    return joined_names([class_names[label] for label in classes])
 
 
 def _absolute(job: Job) -> Job:

@@ -176,14 +176,14 @@ def _from_checkpoint(
     if preprocessing is not None:
         _check_channels(preprocessing, dataset, source)
     model = build_network(config, dataset)
-    weights, fitted = fitted_weights(model, checkpoint, source)
-    notes = (*notes, *initial.notes, *fitted)
+    weights, changes = fitted_weights(model, checkpoint, source)
+    notes = (*notes, *initial.notes, *changes)
     if preprocessing is None and config.checkpoint is None:
         preprocessing = pixel_statistics(dataset.train)
     elif preprocessing is None:
         model.load_state_dict(weights)
-        preprocessing, note = _tried(model, config, dataset, splits, device, source)
-        notes = (*notes, note)
+        preprocessing, tried = _tried(model, config, dataset, splits, device, source)
+        notes = (*notes, tried)
     fingerprint = weights_fingerprint(weights)
     return OriginalModel(config.name, weights, preprocessing, fingerprint, initial, config.arguments, notes)
 

@@ -47,8 +47,7 @@ class OriginalModel:
         fingerprint: Hexadecimal digest of the weights.
         initial: What a retraining starts from, as its own training did; that of a given checkpoint is not known.
         arguments: Of the builder, likewise.
-        notes: Sentences for people about how it was built and how its checkpoint was read, such as prefixes removed
-            from its names.
+        notes: What a person should know of how it was built and read, in sentences.
     """
 
     name: str

@@ -514,7 +514,7 @@ class TestDrawnTestSplit:
         values = {
             "data": {"source": str(root), "image_size": 8, "cache_dir": str(tmp_path / "cache")},
             "split": {"test_fraction": 0.25, "seed": 5},
-            "model": {"name": "SmallCNN", "recipe": {"epochs": 1, "batch_size": 16}},
+            "model": {"name": "SmallCNN", "recipe": {"epochs": 1, "batch_size": 16}, "accept_original": True},
             "method": {"name": "finetune", "epochs": 1},
             "evaluation": {"final": []},
             "device": "cpu",

@@ -157,13 +157,18 @@ def test_an_unstated_normalisation_is_found_by_trying_and_said(normalising, shif
     assert inputs.original.preprocessing == Preprocessing((shift,), (scale,))
 
 
-def test_what_trying_does_not_decide_has_to_be_stated(normalising):
+def test_what_trying_does_not_decide_has_to_be_stated(with_weights):
+    """The usual normalisations differ little for a network whose first layer sees next to nothing."""
+
+    def blind(weights):
+        weights["features.0.weight"] *= 1e-6
+
     with pytest.raises(ConfigError, match="do not decide between the usual ones") as refused:
-        normalising(0.0, 0.02)  # nothing usual is near
+        with_weights(blind, metadata={})
     assert "--normalisation" in str(refused.value)
     assert "model.normalisation" in str(refused.value)
-    inputs, heard = normalising(0.0, 0.02, mean=(0.0,), std=(0.02,))
-    assert (heard.notes, inputs.original.preprocessing) == ([], Preprocessing((0.0,), (0.02,)))
+    inputs, heard = with_weights(blind, metadata={}, mean=(0.25,), std=(0.5,), accept_original=True)
+    assert (heard.notes, inputs.original.preprocessing) == ([], Preprocessing((0.25,), (0.5,)))
 
 
 @pytest.mark.parametrize("name", NORMALISATIONS)

@@ -70,7 +70,7 @@ def test_a_checkpoint_with_a_prefix_is_the_same_model_and_it_is_said(digits_inpu
     torch.save({"state_dict": {f"module.{name}": t for name, t in weights.items()}}, tmp_path / "wrapped.pt")
     plain, wrapped = (
         original_model(
-            MODEL.model_copy(update={"checkpoint": tmp_path / name}),
+            MODEL.model_copy(update={"checkpoint": tmp_path / name, "normalisation": "data"}),
             digits_inputs.dataset,
             digits_inputs.splits,
             tmp_path,

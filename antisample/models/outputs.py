@@ -36,9 +36,8 @@ def describe_outputs(output: object) -> tuple[str, ...]:
     if isinstance(output, Tensor):
         return ()
     has_name = "logits" in output if isinstance(output, Mapping) else hasattr(output, "logits")
-    return (
-        f"Of the network's outputs ({type(output).__name__}), {'`logits`' if has_name else 'the first'} is taken.",
-    )
+    taken = "`logits`" if has_name else "the first"
+    return (f"Of the network's outputs ({type(output).__name__}), {taken} is taken.",)
 
 
 def take_logits(module: nn.Module, inputs: object, output: object) -> object:

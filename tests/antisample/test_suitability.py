@@ -118,7 +118,7 @@ def test_networks_of_this_kind_are_used(name, tmp_path):
         ("Detached", "gives logits without gradients in eval mode"),
         ("GradientsInTraining", "gives logits without gradients in eval mode"),
         ("Fixed32", "takes batches of 32 images but not of 2, and batches here are of any size"),
-        ("Fixed2", "takes batches of 2 images but not of 3"),
+        ("Fixed2", "takes batches of 2 images but not of 1, and batches here are of any size"),
         ("FixedOutput", "takes batches of 64 images but not of 2"),
         ("Squeezing", "gives [10] instead of [1, 10] for a single image"),
         ("Bank", "changes the shape of 'bank' while it is used, from [0, 32] to "),

@@ -38,7 +38,7 @@ class Job:
             inputs: Fingerprints of what the configuration merely points to: data, original model, initial weights.
         """
         content = self.config.model_dump(mode="json", exclude={"data": {"cache_dir", "root", "download"}})
-        # As the digest was made before there were such keys, and when requests held labels: finished jobs stay finished.
+        # As before there were such keys, and when requests held labels: what is finished stays finished.
         model = content["model"]
         del model["accept_original"]
         content["model"] = {key: model[key] for key in model if model[key] or key not in _LATER_KEYS}

@@ -231,3 +231,17 @@ def test_workers_read_the_data_set_that_the_driver_reads(parse, tmp_path, monkey
     for source, sent in {"digits": "digits", **folders}.items():
         (job, *_) = plan_jobs(parse(data={"source": source}), "digits", tuple("0123456789"))
         assert _absolute(job).config.data.source == sent
+
+
+def test_jobs_can_be_keys_whatever_the_builder_gets():
+    values = {"out": "out", "data": {"source": "digits"}, "classes": ["3"]}
+    config = ReproductionConfig.parse({**values, "model": {"name": "SmallCNN", "arguments": {"widths": [1, 2]}}})
+    jobs = plan_jobs(config, "digits", tuple("0123456789"))
+    assert len(dict.fromkeys(jobs)) == len(jobs)
+
+
+def test_a_request_names_its_class_where_labels_would_name_another():
+    """Folders 1, 10, 2: label 1 is the class `10`, and not the class `1`."""
+    config = ReproductionConfig.parse({"out": "out", "data": {"source": "digits"}, "model": {"name": "SmallCNN"}})
+    jobs = plan_jobs(config, "digits", ("1", "10", "2"))
+    assert {job.classes: job.config.forget.classes for job in jobs} == {(0,): ("1",), (1,): ("10",), (2,): ("2",)}

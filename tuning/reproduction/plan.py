@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from antisample.config import UnlearnConfig
 from antisample.metrics import EvaluationConfig
@@ -28,7 +28,7 @@ class Job:
     label: str
     classes: tuple[int, ...]
     seed_index: int
-    config: UnlearnConfig
+    config: UnlearnConfig = field(hash=False)  # its `model.arguments` may hold lists
     reference_seed: int
 
     def file_name(self, inputs: str) -> str:

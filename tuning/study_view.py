@@ -9,6 +9,7 @@ from tuning.config import StudyConfig
 from tuning.front import front_of
 from tuning.records import TrialRecord
 from tuning.storage import open_optuna_study
+from tuning.trial_check import TrialCheck
 from tuning.trial_reader import TrialReader
 
 
@@ -18,6 +19,7 @@ class StudyView:
     Args:
         config: The study; its directory exists.
         token: See `open_optuna_study`.
+        begin: Likewise.
 
     Attributes:
         config: The study.
@@ -28,17 +30,21 @@ class StudyView:
         DataError: If the journal is damaged, or the database cannot be used.
     """
 
-    def __init__(self, config: StudyConfig, token: str = "") -> None:
+    def __init__(self, config: StudyConfig, token: str = "", *, begin: bool = False) -> None:
         self.config = config
         self.space: SearchSpace = config.search_space()
-        self._study, self._storage = open_optuna_study(config, token)
-        self._reader = TrialReader(self._study)
+        self._study, self._storage = open_optuna_study(config, token, begin=begin)
+        self._reader = TrialReader(self._study, TrialCheck(config))
         self._front: list[TrialRecord] = []
         self._judged = 0
 
     def records(self) -> list[TrialRecord]:
-        """All trials that were started, by number."""
+        """All trials that the search started, by number."""
         return self._reader.records()
+
+    def by_hand(self) -> list[TrialRecord]:
+        """Finished trials that others added to the study, or ended; they take no part in its outcome."""
+        return self._reader.by_hand()
 
     def front(self) -> list[TrialRecord]:
         """The completed trials that keep the constraints and that no other such trial dominates, best first."""

@@ -88,7 +88,7 @@ def open_journal(path: Path, *, begin: bool = True) -> "StudyJournal":
     if journal.n_lines() < before - mended:
         raise DataError(
             f"{path}: the journal was cut short; it holds {journal.n_lines()} lines, and held {before} when a trial "
-            f"last ended. {WAY_OUT}"
+            f"last ended. {WAY_OUT} To go on from what is left, delete {_length_file(path).name}."
         )
     return journal
 

@@ -14,7 +14,7 @@ from antisample.errors import DataError
 
 WAY_OUT = "Restore it from a backup; to begin anew, choose another `name` or delete the folder."
 LINE = "line"
-"""Key of a line's number in the lines that are written here. Lines of others carry none, and move those after them."""
+"""Key of a line's number in the lines that are written here; those of others carry none, and move what follows."""
 
 
 class CheckedReplay(JournalStorageReplayResult):

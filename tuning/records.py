@@ -1,5 +1,6 @@
 """What the study says of a trial, as plain values, and the table of all trials as Parquet."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -181,6 +182,19 @@ def added_record(
     )
 
 
+def by_hand_in_words(added: Sequence[TrialRecord]) -> str | None:
+    """What becomes of trials that others added with their end; None if there are none."""
+    if not added:
+        return None
+    numbers = ", ".join(str(record.number) for record in added)
+    taught = [str(r.number) for r in added if r.state == "COMPLETE" and r.error is None]
+    who = f"Trial {numbers} was" if len(added) == 1 else f"Trials {numbers} were"
+    learns = f"the sampler learns from {', '.join(taught)}" if taught else "the sampler does not learn from them"
+    if len(added) == 1:
+        learns = "the sampler learns from it" if taught else "the sampler does not learn from it"
+    return f"{who} added by hand: not counted, and never on the front; {learns}."
+
+
 def _bare_record(trial: FrozenTrial) -> TrialRecord:
     """A trial without anything of a run."""
     attributes, started, finished = trial.user_attrs, trial.datetime_start, trial.datetime_complete
@@ -220,7 +234,7 @@ def write_table(records: list[TrialRecord], path: Path) -> None:
     trial lacks a metric the cell is null, never a number.
 
     Args:
-        records: Trials that are not RUNNING.
+        records: Trials that are not RUNNING. Metrics of one that was added by hand are what others say they are.
         path: Where to.
     """
     names = list(dict.fromkeys(name for record in records for name in record.params))

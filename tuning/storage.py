@@ -42,13 +42,13 @@ def open_optuna_study(
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     directions: Sequence[Any] = [objective.direction for objective in config.objectives]
-    known_id = _known_id(config.directory)
+    kept_id = known_id(config.directory)
     storage: Any
     if config.storage is None:
         # A study.yaml is written when the study is in the journal already.
-        begin = begin and known_id is None and not (config.directory / "study.yaml").is_file()
+        begin = begin and kept_id is None and not (config.directory / "study.yaml").is_file()
         storage = open_journal(config.directory / "journal.log", begin=begin)
-        name = _name_in_journal(storage, known_id) or config.name
+        name = _name_in_journal(storage, kept_id) or config.name
         where = str(config.directory)
     else:
         with postgresql_packages():  # which a journal does not need
@@ -57,10 +57,10 @@ def open_optuna_study(
         name = config.name_in_storage()
         storage = study_database(config.storage, name, token)
         where = f"The study {name!r} in the database"
-        begin = begin and known_id is None
+        begin = begin and kept_id is None
     opened = _open(storage, name, directions, begin=begin)
-    if opened is None or (known_id is not None and opened.user_attrs.get("id") != known_id):
-        raise _not_there(config, where, known_id, is_another=opened is not None)
+    if opened is None or (kept_id is not None and opened.user_attrs.get("id") != kept_id):
+        raise _not_there(config, where, kept_id, is_another=opened is not None)
     study = opened
     mine = {
         "objectives": [objective.metric for objective in config.objectives],
@@ -70,7 +70,7 @@ def open_optuna_study(
     kept_facts = {fact: study.user_attrs.get(fact, value) for fact, value in mine.items()}
     kept_facts["directions"] = [direction.name.lower() for direction in study.directions]
     begun = study.user_attrs.get("original") is not None or study.get_trials(deepcopy=False)
-    if kept_facts != mine and token and known_id is None and not begun:
+    if kept_facts != mine and token and kept_id is None and not begun:
         # Left by a start that failed, whose directory is gone.
         optuna.delete_study(study_name=name, storage=storage)
         study = optuna.create_study(storage=storage, study_name=name, directions=directions)
@@ -92,23 +92,40 @@ def remember_id(directory: Path, study_id: str) -> None:
     Raises:
         DataError: If it cannot be written.
     """
-    if _known_id(directory) != study_id:
-        with whole_file(directory / "study.id") as unfinished:
+    if known_id(directory) != study_id:
+        with whole_file(_id_file(directory)) as unfinished:
             unfinished.write_text(study_id + "\n")
 
 
-def _known_id(directory: Path) -> str | None:
-    path = directory / "study.id"
+def forget_id(directory: Path) -> None:
+    """Makes a directory belong to no study, until the next `remember_id`.
+
+    Raises:
+        DataError: If it cannot be written.
+    """
+    try:
+        _id_file(directory).unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"{_id_file(directory)}: cannot be deleted ({error.strerror}).") from error
+
+
+def known_id(directory: Path) -> str | None:
+    """The id of the study that a directory belongs to; None if nothing was kept there."""
+    path = _id_file(directory)
     return path.read_text().strip() if path.is_file() else None
 
 
-def _name_in_journal(storage: BaseStorage, known_id: str | None) -> str | None:
+def _id_file(directory: Path) -> Path:
+    return directory / "study.id"
+
+
+def _name_in_journal(storage: BaseStorage, kept_id: str | None) -> str | None:
     """The name of the study in a journal, where its folder may have been renamed; None if there is none.
 
     Others may have put studies into the same journal.
     """
     facts = {study.study_name: study.user_attrs for study in storage.get_all_studies()}
-    by_id = [name for name, kept in facts.items() if known_id is not None and kept.get("id") == known_id]
+    by_id = [name for name, kept in facts.items() if kept_id is not None and kept.get("id") == kept_id]
     searched = [name for name, kept in facts.items() if "space" in kept]
     return next(iter([*by_id, *searched]), None)
 
@@ -123,12 +140,12 @@ def _open(storage: BaseStorage, name: str, directions: Sequence[Any], *, begin: 
         return None
 
 
-def _not_there(config: StudyConfig, where: str, known_id: str | None, *, is_another: bool) -> AntisampleError:
+def _not_there(config: StudyConfig, where: str, kept_id: str | None, *, is_another: bool) -> AntisampleError:
     if config.storage is None:
         what = "holds another study than its folder" if is_another else "does not hold the study any more"
         return DataError(f"{config.directory / 'journal.log'}: the journal {what}. {WAY_OUT}")
     state = "is another study" if is_another else "is not there"
-    belongs = f"; {config.directory} belongs to the study with the id {known_id}" if known_id is not None else ""
+    belongs = f"; {config.directory} belongs to the study with the id {kept_id}" if kept_id is not None else ""
     return ConfigError(
         f"{where} {state}{belongs}. Correct `storage` or `study_name`, or choose another `name` to start anew."
     )

@@ -46,6 +46,10 @@ class StudyView:
         """Finished trials that others added to the study, or ended; they take no part in its outcome."""
         return self._reader.by_hand()
 
+    def rows(self) -> list[TrialRecord]:
+        """All trials of the tables: those that the search started, and those that others added, by number."""
+        return sorted([*self.records(), *self.by_hand()], key=lambda record: record.number)
+
     def front(self) -> list[TrialRecord]:
         """The completed trials that keep the constraints and that no other such trial dominates, best first."""
         complete = self._reader.complete()
@@ -74,3 +78,12 @@ class StudyView:
     def optuna_study(self) -> optuna.Study:
         """The Optuna study, for reading."""
         return self._study
+
+    def own_study(self) -> optuna.Study:
+        """The same without the trials that others added, in memory if there are any."""
+        by_hand = {record.number for record in self.by_hand()}
+        if not by_hand:
+            return self._study
+        own = optuna.create_study(directions=self._study.directions)
+        own.add_trials([t for t in self._study.get_trials(deepcopy=False) if t.number not in by_hand])
+        return own

@@ -51,8 +51,8 @@ def refuse_copy(study: StudyView) -> None:
     original = copied_from(study)
     if original is not None:
         raise DataError(
-            f"{study.config.directory}: the folder is a copy of {original}, whose runs MLflow has. Deliver those with "
-            f"`antisample mlflow sync {original}`, or make the copy a study of its own with `antisample resume`."
+            f"{study.config.directory}: the folder is a copy of {original}, and MLflow has its runs. Deliver them "
+            f"with `antisample mlflow sync {original}`, or make the copy a study of its own with `antisample resume`."
         )
 
 

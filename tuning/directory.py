@@ -55,11 +55,12 @@ def rewrite_projections(study: StudyView) -> tuple[Outcome, str | None]:
     left, reason = [], ""
     for names, write in _views(study).items():
         try:
+            check_writable(study.config.directory)
             write()
         except DataError as error:
             left.append(names)
             reason = reason or str(error)
-    return find_outcome(study), f"{reason} Not written anew: {', '.join(left)}." if left else None
+    return find_outcome(study), f"{reason} Not written: {', '.join(left)}." if left else None
 
 
 def _views(study: StudyView) -> dict[str, Callable[[], None]]:

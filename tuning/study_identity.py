@@ -10,7 +10,7 @@ from typing import Any
 from antisample.errors import DataError
 from tuning.storage import forget_id, known_id, remember_id
 from tuning.study import Study
-from tuning.study_view import StudyView
+from tuning.study_view import COPY_NAME, StudyView
 
 _PLACE = "place"
 
@@ -30,6 +30,8 @@ def settle_identity(study: Study) -> str | None:
     directory, original = study.config.directory, copied_from(study)
     if original is not None:
         forget_id(directory)  # first: with neither id nor note of it, a driver that dies here leaves a copy again
+    if original is not None:
+        study.note(COPY_NAME, directory.resolve().name)
     if study.noted("id") is None or original is not None:
         study.note("id", uuid.uuid4().hex)
     remember_id(directory, study.noted("id"))

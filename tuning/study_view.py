@@ -12,6 +12,9 @@ from tuning.storage import open_optuna_study
 from tuning.trial_check import TrialCheck
 from tuning.trial_reader import TrialReader
 
+COPY_NAME = "copy_name"
+"""The note of a study that was copied with its folder: what the copy is called since it is a study of its own."""
+
 
 class StudyView:
     """Reads an Optuna study where it is kept, also while another process writes it.

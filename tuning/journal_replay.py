@@ -16,6 +16,8 @@ WAY_OUT = "Restore it from a backup; to begin anew, choose another `name` or del
 LINE = "line"
 """Key of a line's number in the lines that are written here; those of others carry none, and move what follows."""
 
+_OPERATIONS = frozenset(operation.value for operation in JournalOperation)
+
 
 class CheckedReplay(JournalStorageReplayResult):
     """Optuna's reading of a journal, which notices what cannot follow from the lines before.
@@ -49,7 +51,7 @@ class CheckedReplay(JournalStorageReplayResult):
         if not isinstance(log, dict) or not isinstance(log.get("op_code"), int):
             raise self._damaged()
         number, mine = self.log_number_read + 1, log.get("worker_id") == self.worker_id
-        if log["op_code"] not in list(JournalOperation):
+        if log["op_code"] not in _OPERATIONS:
             raise DataError(
                 f"{self._path}: line {number} is a record of a kind ({log['op_code']}) that Optuna "
                 f"{optuna.__version__} does not know, so a newer one wrote it. Install that version of Optuna, or "

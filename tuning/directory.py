@@ -1,7 +1,7 @@
 """A study's directory: made once, checked when it is continued, and the views that live in it."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,18 +40,44 @@ _MAY_CHANGE = {
 
 
 def write_projections(study: StudyView) -> Outcome:
-    """Writes the views that live in the study's directory: the table and the report.
+    """Writes the views that live in the study's directory: the table, the report and the pictures.
 
     Raises:
         DataError: If the directory cannot be written.
     """
-    write_table([r for r in study.records() if r.state != "RUNNING"], study.config.directory / "trials.parquet")
-    write_report(study, study.config.directory / "report.html")
-    from tuning.pictures.study import draw_study  # noqa: PLC0415  (Matplotlib takes a second to import)
+    for write in _views(study).values():
+        write()
+    return find_outcome(study)
 
-    outcome = find_outcome(study)
-    draw_study(study, outcome, study.config.directory)
-    return outcome
+
+def rewrite_projections(study: StudyView) -> tuple[Outcome, str | None]:
+    """The same where the directory may be read-only; also what could not be written, or None."""
+    left, reason = [], ""
+    for names, write in _views(study).items():
+        try:
+            check_writable(study.config.directory)
+            write()
+        except DataError as error:
+            left.append(names)
+            reason = reason or str(error)
+    return find_outcome(study), f"{reason} Not written: {', '.join(left)}." if left else None
+
+
+def _views(study: StudyView) -> dict[str, Callable[[], None]]:
+    directory = study.config.directory
+
+    def draw() -> None:
+        from tuning.pictures.study import draw_study  # noqa: PLC0415  (Matplotlib takes a second to import)
+
+        draw_study(study, find_outcome(study), directory)
+
+    return {
+        "trials.parquet": lambda: write_table(
+            [r for r in study.rows() if r.state != "RUNNING"], directory / "trials.parquet"
+        ),
+        "report.html": lambda: write_report(study, directory / "report.html"),
+        "pareto.png, hypervolume.png": draw,
+    }
 
 
 def copy_projections(config: StudyConfig) -> str | None:

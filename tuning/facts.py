@@ -3,7 +3,6 @@
 import platform
 import sys
 import time
-import uuid
 from dataclasses import asdict
 from importlib.metadata import version
 
@@ -18,25 +17,28 @@ from tuning.database_address import without_password
 from tuning.fingerprints import check_fingerprints, fingerprints_of
 from tuning.noted_model import PREPROCESSING
 from tuning.requests import RequestInputs, original_metrics
-from tuning.storage import remember_id
 from tuning.study import Study
+from tuning.study_identity import settle_identity
 
 FORGETTING = "forgetting"
 """The note of a study that says what each of its requests forgets: classes, labels, images of each split."""
 
 
-def note_facts(study: Study, inputs: RequestInputs) -> None:
+def note_facts(study: Study, inputs: RequestInputs) -> str | None:
     """Keeps the facts in the study; those that cannot change are computed once.
+
+    Returns:
+        What is to be said of the study's directory, if it is a copy; see `settle_identity`.
 
     Raises:
         DataError: If data, splits or original model are not those of the study's first run.
     """
     first = inputs[0]
     fingerprints = fingerprints_of(inputs)
-    if study.noted("id") is None:
-        study.note("id", uuid.uuid4().hex)
+    is_new = study.noted("id") is None
+    copied = settle_identity(study)
+    if is_new:
         study.note("created_ms", time.time_ns() // 1_000_000)
-    remember_id(study.config.directory, study.noted("id"))
     if study.noted("original") is None:
         metrics = original_metrics(study.config, inputs)
         study.note("fingerprints", fingerprints)
@@ -64,3 +66,4 @@ def note_facts(study: Study, inputs: RequestInputs) -> None:
             "machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} cores",
         },
     )
+    return copied

@@ -1,18 +1,25 @@
 """What the study says of a trial, as plain values, and the table of all trials as Parquet."""
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from antisample.files import whole_file
 
-_STEP_PREFIX = "report."
+STEP_PREFIX = "report."
+INTERRUPTED, NOT_TRIED = "Interrupted", "Not tried"
+"""How the errors of trials begin that did not fail by themselves: ended from outside, or refused before they ran."""
+BY_HAND, ENQUEUED = "added by hand", "enqueued"
+"""Origins of trials that others put into a study: with their end, or to be run."""
+_ENDED_BY_HAND = f"{INTERRUPTED}: it was ended by hand."
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,8 @@ class TrialRecord:
     Attributes:
         number: From 0, in the order of suggestion.
         state: RUNNING, COMPLETE, PRUNED or FAIL.
-        origin: `sampler`, `defaults`, or `published NAME`; `, retry of N` follows where trial N was interrupted.
+        origin: `sampler`, `defaults`, or `published NAME`; `enqueued` or `added by hand` where others put it into the
+            study; `, retry of N` follows where trial N was interrupted.
         params: Searched parameters.
         seeds: One seed a replicate.
         values: One value an objective; None unless COMPLETE.
@@ -113,19 +121,21 @@ class TrialRecord:
 
 def step_attribute(step: int) -> str:
     """Name of the trial attribute that holds the report of a step."""
-    return f"{_STEP_PREFIX}{step:05d}"
+    return f"{STEP_PREFIX}{step:05d}"
 
 
 def to_record(trial: FrozenTrial) -> TrialRecord:
-    """Reads a trial of our own study."""
+    """Reads a trial that the search made what it is."""
     attributes = trial.user_attrs
-    steps = tuple(StepRecord(**value) for key, value in sorted(attributes.items()) if key.startswith(_STEP_PREFIX))
+    if str(attributes.get("error", "")).startswith(NOT_TRIED):
+        return _bare_record(trial)
+    steps = tuple(StepRecord(**value) for key, value in sorted(attributes.items()) if key.startswith(STEP_PREFIX))
     started = trial.datetime_start
     finished = trial.datetime_complete
     return TrialRecord(
         number=trial.number,
         state=trial.state.name,
-        origin=attributes.get("origin", "sampler"),
+        origin=attributes.get("origin") or (ENQUEUED if "fixed_params" in trial.system_attrs else "sampler"),
         params=dict(trial.params),
         seeds=tuple(attributes.get("seeds", ())),
         values=tuple(trial.values) if trial.values else None,
@@ -138,12 +148,84 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         finished_ms=attributes.get("finished_ms", int(finished.timestamp() * 1000)) if finished else None,
         worker=attributes.get("worker"),
         versions=attributes.get("versions", {}),
-        error=attributes.get("error"),
+        error=attributes.get("error") or (_ENDED_BY_HAND if trial.state == TrialState.FAIL else None),
         partial=attributes.get("partial", {}).get("metrics", {}),
         partial_error=attributes.get("partial", {}).get("standard_error", {}),
         batch_halvings=attributes.get("batch_halvings", 0),
         retries=attributes.get("retries", 0),
     )
+
+
+def added_record(
+    trial: FrozenTrial, params: dict[str, Any], metrics: dict[str, float], reason: str | None, *, begun_here: bool
+) -> TrialRecord:
+    """Reads a trial that others added with its end, or that the search began and others ended.
+
+    Args:
+        trial: Nothing of what it says is trusted but what follows.
+        params: Those of its parameters that the study can have.
+        metrics: Its values by metric; empty without usable ones.
+        reason: Why samplers do not learn from it; None if they do.
+        begun_here: Whether the search began it.
+    """
+    bare = _bare_record(trial)
+    if begun_here:
+        try:
+            bare = to_record(trial)
+        except (TypeError, ValueError, AttributeError):
+            begun_here = False
+    return replace(
+        bare,
+        origin=BY_HAND,
+        params=params,
+        values=tuple(trial.values) if trial.values else None,
+        metrics=metrics,
+        error=f"The sampler does not learn from it: {reason}." if reason is not None else None,
+    )
+
+
+def by_hand_in_words(added: Sequence[TrialRecord]) -> str | None:
+    """What becomes of trials that others added with their end; None if there are none."""
+    if not added:
+        return None
+    numbers = ", ".join(str(record.number) for record in added)
+    taught = [str(r.number) for r in added if r.state == "COMPLETE" and r.error is None]
+    who = f"Trial {numbers} was" if len(added) == 1 else f"Trials {numbers} were"
+    learns = f"the sampler learns from {', '.join(taught)}" if taught else "the sampler does not learn from them"
+    if len(added) == 1:
+        learns = "the sampler learns from it" if taught else "the sampler does not learn from it"
+    return f"{who} added by hand: not counted, and never on the front; {learns}."
+
+
+def _bare_record(trial: FrozenTrial) -> TrialRecord:
+    """A trial without anything of a run."""
+    attributes, started, finished = trial.user_attrs, trial.datetime_start, trial.datetime_complete
+    refused = str(attributes.get("error", "")).startswith(NOT_TRIED)
+    ended_ms = _milliseconds(finished)
+    return TrialRecord(
+        number=trial.number,
+        state=trial.state.name,
+        origin=str(attributes.get("origin")) if refused else BY_HAND,
+        params={},
+        seeds=(),
+        values=None,
+        metrics={},
+        spread={},
+        counts={},
+        steps=(),
+        duration_s=0.0,
+        started_ms=attributes.get("started_ms", 0) if refused else _milliseconds(started) or ended_ms or 0,
+        finished_ms=attributes.get("finished_ms", ended_ms) if refused else ended_ms,
+        worker=None,
+        versions={},
+        error=attributes.get("error") if refused else None,
+        partial={},
+        partial_error={},
+    )
+
+
+def _milliseconds(moment: datetime | None) -> int | None:
+    return int(moment.timestamp() * 1000) if moment is not None else None
 
 
 def write_table(records: list[TrialRecord], path: Path) -> None:
@@ -155,7 +237,7 @@ def write_table(records: list[TrialRecord], path: Path) -> None:
     knows is written as text.
 
     Args:
-        records: Trials that are not RUNNING.
+        records: Trials that are not RUNNING. Metrics of one that was added by hand are what others say they are.
         path: Where to.
     """
     names = list(dict.fromkeys(name for record in records for name in record.params))

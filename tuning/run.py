@@ -34,6 +34,7 @@ from tuning.machines import live_slots, machines
 from tuning.noted_model import noted_model
 from tuning.outcome import Outcome
 from tuning.progress import Progress
+from tuning.records import by_hand_in_words
 from tuning.requests import RequestInputs, load_requests
 from tuning.resources import WorkerShare
 from tuning.search import search
@@ -96,7 +97,9 @@ def run_study(
                 progress.say("  it trains faster with `precision: bfloat16`; see docs/performance.md")
             progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
             inputs = load_requests(config.model_copy(update={"model": noted_model(study)}), progress)
-            note_facts(study, inputs)
+            for line in (note_facts(study, inputs), by_hand_in_words(study.by_hand())):
+                if line is not None:
+                    progress.say(line)
             note_settings(study)
             if warm_start is not None:  # before the study can be resumed, where nothing says so any more
                 progress.say(take_over(study, warm_start).in_words())
@@ -196,7 +199,7 @@ def _tracker(study: Study) -> Tracker | None:
             import_module(module)
         return MlflowView(facts, uri)
 
-    return Tracker(open_view, study.records())
+    return Tracker(open_view, study.rows())
 
 
 def _look_inside(study: Study, inputs: RequestInputs, progress: Progress) -> None:

@@ -15,6 +15,8 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from tuning.trial_check import TrialCheck
+
 PARTIAL = "partial"
 
 
@@ -66,8 +68,12 @@ class StudyView:
 class ViewSampler(BaseSampler):
     """A sampler that looks at a study through `StudyView`.
 
+    Trials of others are shown as if the study had searched them itself, as far as they fit its space; what does not
+    fit would end every further suggestion with an error, or take parameters out of what the sampler models.
+
     Args:
         sampler: Suggests.
+        check: Says what fits.
         metrics: One an objective.
         signs: 1 where smaller is better, -1 where larger is.
         pessimistic: See `stopped_values`.
@@ -77,20 +83,45 @@ class ViewSampler(BaseSampler):
         busy_s: Seconds that the sampler has taken in all; what the study takes to keep a suggestion is not in it.
     """
 
-    def __init__(self, sampler: BaseSampler, metrics: list[str], signs: list[int], *, pessimistic: bool) -> None:
-        self.sampler = sampler
+    def __init__(
+        self, sampler: BaseSampler, check: TrialCheck, metrics: list[str], signs: list[int], *, pessimistic: bool
+    ) -> None:
+        self.sampler, self._check = sampler, check
+        self._ended: dict[int, FrozenTrial | None] = {}  # by number, as they are shown
         self._metrics, self._signs, self._pessimistic = metrics, signs, pessimistic
         self.learned: list[FrozenTrial] = []
         self.busy_s = 0.0
 
     def shown(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
         """The trials, stopped ones as finished ones, after those of elsewhere."""
+        trials = [known for trial in trials if (known := self._fitting(trial)) is not None]
         finished = [trial.values for trial in trials if trial.state == TrialState.COMPLETE]
         worst = None
         if self._pessimistic and finished:
             columns = zip(*finished, strict=True)
             worst = [sign * max(sign * v for v in column) for sign, column in zip(self._signs, columns, strict=True)]
         return [*self.learned, *(self._finished(trial, worst) for trial in trials)]
+
+    def _fitting(self, trial: FrozenTrial) -> FrozenTrial | None:
+        """A trial as the study would have searched it; None if it does not fit."""
+        if not trial.state.is_finished():
+            return trial if self._check.misfit(trial) is None else None
+        if trial.number not in self._ended:
+            self._ended[trial.number] = self._ended_fitting(trial)
+        return self._ended[trial.number]
+
+    def _ended_fitting(self, trial: FrozenTrial) -> FrozenTrial | None:
+        if trial.state == TrialState.PRUNED:
+            return trial if self._check.is_own(trial) else None
+        if trial.state != TrialState.COMPLETE:
+            return trial
+        if not self._check.is_own(trial) and self._check.ignorance(trial) is not None:
+            return None
+        if trial.distributions == self._check.distributions:
+            return trial
+        fitting = copy.copy(trial)
+        fitting.distributions = dict(self._check.distributions)
+        return fitting
 
     def _finished(self, trial: FrozenTrial, worst: list[float] | None) -> FrozenTrial:
         if trial.state != TrialState.PRUNED or PARTIAL not in trial.user_attrs:

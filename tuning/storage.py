@@ -8,11 +8,12 @@ from typing import Any, Protocol
 import optuna
 from optuna.storages import BaseStorage
 
-from antisample.errors import ConfigError
+from antisample.errors import AntisampleError, ConfigError, DataError
 from antisample.files import whole_file
 from tuning.config import StudyConfig
 from tuning.database_address import postgresql_packages
 from tuning.journal import open_journal
+from tuning.journal_replay import WAY_OUT
 
 
 class StudyStorage(Protocol):
@@ -22,27 +23,32 @@ class StudyStorage(Protocol):
         """Within it changes are seen by others at once, and are on the disk at its end."""
 
 
-def open_optuna_study(config: StudyConfig, token: str = "") -> tuple[optuna.Study, StudyStorage]:
+def open_optuna_study(
+    config: StudyConfig, token: str = "", *, begin: bool = True
+) -> tuple[optuna.Study, StudyStorage]:
     """Opens or starts the Optuna study of a configuration.
 
     Args:
         config: Its directory exists.
         token: Fencing token of the driver that writes; a database checks it with every change.
+        begin: Whether to start one that is not there; who only reads makes nothing.
 
     Returns:
         The study, and the storage that it is kept in.
 
     Raises:
         ConfigError: If it is a study with other objectives or another space, or not the one of this directory.
-        DataError: If the journal is damaged, or the database cannot be used.
+        DataError: If the journal is damaged or missing, or the database cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     directions: Sequence[Any] = [objective.direction for objective in config.objectives]
+    kept_id = known_id(config.directory)
     storage: Any
     if config.storage is None:
-        storage = open_journal(config.directory / "journal.log")
-        # A renamed folder keeps its study: the journal holds one, under the name it was made with.
-        name = next(iter(optuna.get_all_study_names(storage)), config.name)
+        # A study.yaml is written when the study is in the journal already.
+        begin = begin and kept_id is None and not (config.directory / "study.yaml").is_file()
+        storage = open_journal(config.directory / "journal.log", begin=begin)
+        name = _name_in_journal(storage, kept_id) or config.name
         where = str(config.directory)
     else:
         with postgresql_packages():  # which a journal does not need
@@ -51,27 +57,32 @@ def open_optuna_study(config: StudyConfig, token: str = "") -> tuple[optuna.Stud
         name = config.name_in_storage()
         storage = study_database(config.storage, name, token)
         where = f"The study {name!r} in the database"
-    known_id = _known_id(config.directory)
-    study = _open(storage, name, directions, known_id, config.directory, where)
+        begin = begin and kept_id is None
+    opened = _open(storage, name, directions, begin=begin)
+    if opened is None or (kept_id is not None and opened.user_attrs.get("id") != kept_id):
+        raise _not_there(config, where, kept_id, is_another=opened is not None)
+    study = opened
     mine = {
         "objectives": [objective.metric for objective in config.objectives],
         "directions": directions,
         "space": config.search_space().fingerprint(),
     }
     kept_facts = {fact: study.user_attrs.get(fact, value) for fact, value in mine.items()}
+    kept_facts["directions"] = [direction.name.lower() for direction in study.directions]
     begun = study.user_attrs.get("original") is not None or study.get_trials(deepcopy=False)
-    if kept_facts != mine and token and known_id is None and not begun:
+    if kept_facts != mine and token and kept_id is None and not begun:
         # Left by a start that failed, whose directory is gone.
         optuna.delete_study(study_name=name, storage=storage)
-        study = _open(storage, name, directions, known_id, config.directory, where)
+        study = optuna.create_study(storage=storage, study_name=name, directions=directions)
+        kept_facts = mine
     for fact, value in mine.items():
-        kept = study.user_attrs.get(fact)
-        if kept is None:
-            study.set_user_attr(fact, value)
-        elif kept != value:
+        if kept_facts[fact] != value:
             raise ConfigError(
-                f"{where} holds a study with other {fact} ({kept} instead of {value}); choose another name."
+                f"{where} holds a study with other {fact} ({kept_facts[fact]} instead of {value}); choose another "
+                "name."
             )
+        if begin and study.user_attrs.get(fact) is None:
+            study.set_user_attr(fact, value)
     return study, storage
 
 
@@ -81,30 +92,60 @@ def remember_id(directory: Path, study_id: str) -> None:
     Raises:
         DataError: If it cannot be written.
     """
-    if _known_id(directory) != study_id:
-        with whole_file(directory / "study.id") as unfinished:
+    if known_id(directory) != study_id:
+        with whole_file(_id_file(directory)) as unfinished:
             unfinished.write_text(study_id + "\n")
 
 
-def _known_id(directory: Path) -> str | None:
-    path = directory / "study.id"
+def forget_id(directory: Path) -> None:
+    """Makes a directory belong to no study, until the next `remember_id`.
+
+    Raises:
+        DataError: If it cannot be written.
+    """
+    try:
+        _id_file(directory).unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"{_id_file(directory)}: cannot be deleted ({error.strerror}).") from error
+
+
+def known_id(directory: Path) -> str | None:
+    """The id of the study that a directory belongs to; None if nothing was kept there."""
+    path = _id_file(directory)
     return path.read_text().strip() if path.is_file() else None
 
 
-def _open(
-    storage: BaseStorage, name: str, directions: Sequence[Any], known_id: str | None, directory: Path, where: str
-) -> optuna.Study:
-    """The study of a name; started only where its directory does not know of one yet."""
-    if known_id is None:
+def _id_file(directory: Path) -> Path:
+    return directory / "study.id"
+
+
+def _name_in_journal(storage: BaseStorage, kept_id: str | None) -> str | None:
+    """The name of the study in a journal, where its folder may have been renamed; None if there is none.
+
+    Others may have put studies into the same journal.
+    """
+    facts = {study.study_name: study.user_attrs for study in storage.get_all_studies()}
+    by_id = [name for name, kept in facts.items() if kept_id is not None and kept.get("id") == kept_id]
+    searched = [name for name, kept in facts.items() if "space" in kept]
+    return next(iter([*by_id, *searched]), None)
+
+
+def _open(storage: BaseStorage, name: str, directions: Sequence[Any], *, begin: bool) -> optuna.Study | None:
+    """The study of a name; None if it is not there and not to be started."""
+    if begin:
         return optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
     try:
-        study = optuna.load_study(storage=storage, study_name=name)
+        return optuna.load_study(storage=storage, study_name=name)
     except KeyError:
-        study = None
-    if study is None or study.user_attrs.get("id") != known_id:
-        found = "is not there" if study is None else "is another study"
-        raise ConfigError(
-            f"{where} {found}; {directory} belongs to the study with the id {known_id}. Correct `storage` or "
-            "`study_name`, or choose another `name` to start anew."
-        )
-    return study
+        return None
+
+
+def _not_there(config: StudyConfig, where: str, kept_id: str | None, *, is_another: bool) -> AntisampleError:
+    if config.storage is None:
+        what = "holds another study than its folder" if is_another else "does not hold the study any more"
+        return DataError(f"{config.directory / 'journal.log'}: the journal {what}. {WAY_OUT}")
+    state = "is another study" if is_another else "is not there"
+    belongs = f"; {config.directory} belongs to the study with the id {kept_id}" if kept_id is not None else ""
+    return ConfigError(
+        f"{where} {state}{belongs}. Correct `storage` or `study_name`, or choose another `name` to start anew."
+    )

@@ -8,22 +8,41 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from antisample.errors import AntisampleError
 from tuning.config import StudyConfig
 from tuning.lease import Lease
 from tuning.objectives import ELAPSED, unusable
-from tuning.records import StepRecord, TrialRecord, step_attribute
+from tuning.records import BY_HAND, ENQUEUED, NOT_TRIED, StepRecord, TrialRecord, step_attribute
 from tuning.sampler_view import PARTIAL
 from tuning.stopping import StoppingRule
 from tuning.study_view import StudyView
-from tuning.suggestions import Suggestions
+from tuning.suggestions import Suggested, Suggestions
 
 Listener = Callable[[TrialRecord], None]
 
 F = TypeVar("F", bound=Callable[..., Any])
 LEARNED = "learned"
+
+
+def _unless_ended(method: F) -> F:
+    """Leaves a trial alone that somebody else has ended, by Optuna's API or dashboard, while it ran."""
+
+    @wraps(method)
+    def whole(self: "Study", key: str, *args: Any, **kwargs: Any) -> Any:
+        trial = self._running.get(key)
+        try:
+            return method(self, key, *args, **kwargs)
+        except UpdateFinishedTrialError:
+            if trial is None:
+                raise
+            self._running.pop(key, None)
+            self._announce(trial)
+            return False
+
+    return cast(F, whole)
 
 
 def _together(method: F) -> F:
@@ -56,7 +75,7 @@ class Study(StudyView):
     """
 
     def __init__(self, config: StudyConfig, lease: Lease | None = None) -> None:
-        super().__init__(config, lease.token if lease is not None else "")
+        super().__init__(config, lease.token if lease is not None else "", begin=True)
         self.problem: AntisampleError | None = None
         self._lease = lease
         existing = self._study.get_trials(deepcopy=False)
@@ -66,7 +85,8 @@ class Study(StudyView):
         self._running: dict[str, optuna.Trial] = {}
         self._orphans = [trial.number for trial in existing if trial.state == TrialState.RUNNING]
         self._listeners: list[Listener] = []
-        self._origins = {trial.user_attrs.get("origin") for trial in existing}
+        by_hand = {record.number for record in self.by_hand()}
+        self._origins = {str(trial.user_attrs.get("origin")) for trial in existing if trial.number not in by_hand}
         self._starting_points = config.starting_points()
 
     @contextmanager
@@ -101,21 +121,18 @@ class Study(StudyView):
         while self._starting_points:
             origin, params = self._starting_points.pop(0)
             self.enqueue(params, origin)
-        if self._orphans:
-            trial = self._adopt(self._orphans.pop(0))
-        elif self.is_over() or self.n_finished() + len(self._running) >= self.config.n_trials:
-            return None
-        else:
-            trial = self._suggestions.ask(self._reader.typical_s())
-        if "started_ms" not in trial.user_attrs:
-            # Optuna's own times are local ones without a time zone: read elsewhere they are others.
-            trial.set_user_attr("started_ms", _now_ms())
-        trial.set_user_attr("key", key)
-        trial.set_user_attr("seeds", self.config.trial_seeds())
-        self._running[key] = trial
-        return self._announce(trial)
+        while True:
+            if self._orphans:
+                trial = self._adopt(self._orphans.pop(0))
+            elif self.is_over() or self.n_finished() + len(self._running) >= self.config.n_trials:
+                return None
+            else:
+                trial = self._accepted(self._suggestions.ask(self._reader.typical_s()))
+            if trial is not None and self._begin(key, trial):
+                return self._announce(trial)
 
     @_together
+    @_unless_ended
     def report(self, key: str, content: dict[str, Any]) -> bool:
         """Records one epoch of a running trial; a step that is known already, from before a crash, stays as it was.
 
@@ -145,6 +162,7 @@ class Study(StudyView):
         return False
 
     @_together
+    @_unless_ended
     def complete(self, key: str, metrics: dict[str, float], counts: dict[str, int], **about: Any) -> None:
         """Finishes a trial. A missing objective, or one that is not finite, fails it instead.
 
@@ -169,6 +187,7 @@ class Study(StudyView):
         self._finish(key, TrialState.COMPLETE, [float(known[o.metric]) for o in self.config.objectives])
 
     @_together
+    @_unless_ended
     def lose(self, key: str, reason: str) -> None:
         """The worker of a trial died: the next one asked for is this trial again, until its retries are used up."""
         trial = self._running.get(key)
@@ -183,6 +202,7 @@ class Study(StudyView):
         self._orphans.append(self._running.pop(key).number)
 
     @_together
+    @_unless_ended
     def fail(self, key: str, reason: str) -> None:
         """Ends a trial as failed; unknown and ended trials are left alone."""
         trial = self._running.get(key)
@@ -204,9 +224,14 @@ class Study(StudyView):
         self._check_lease()
         keys = list(self._running)
         for number in self._orphans:
-            self._running[f"orphan {number}"] = self._adopt(number)
+            adopted = self._adopt(number)
+            if adopted is not None:
+                self._running[f"orphan {number}"] = adopted
         self._orphans = []
         for key, trial in list(self._running.items()):
+            if self._record(trial).state != "RUNNING":  # ended by hand
+                del self._running[key]
+                continue
             origin = self._record(trial).origin.split(", retry of")[0]
             self.enqueue(trial.params, f"{origin}, retry of {trial.number}")
             self.fail(key, reason)
@@ -247,9 +272,40 @@ class Study(StudyView):
         for constraint in self.config.constraints:
             trial.set_constraint(str(constraint), constraint.violation(metrics))
 
-    def _adopt(self, number: int) -> optuna.Trial:
+    def _adopt(self, number: int) -> optuna.Trial | None:
         frozen: FrozenTrial = self._study.get_trials(deepcopy=False)[number]
-        return self._suggestions.adopt(frozen._trial_id)
+        if frozen.state.is_finished():  # by hand, meanwhile
+            return None
+        return self._accepted(self._suggestions.adopt(frozen._trial_id))
+
+    def _begin(self, key: str, trial: optuna.Trial) -> bool:
+        """Keeps in a trial that it runs; False if somebody else has ended it."""
+        facts = {"key": key, "number": trial.number, "seeds": self.config.trial_seeds()}
+        if "started_ms" not in trial.user_attrs:
+            # Optuna's own times are local ones without a time zone: read elsewhere they are others.
+            facts = {"started_ms": _now_ms(), **facts}
+        try:
+            for name, value in facts.items():
+                trial.set_user_attr(name, value)
+        except UpdateFinishedTrialError:
+            return False
+        self._running[key] = trial
+        return True
+
+    def _accepted(self, suggested: Suggested) -> optuna.Trial | None:
+        """The trial, which says where it is from; None if it cannot be run, which is kept in it."""
+        trial, now_ms = suggested.trial, _now_ms()
+        origin = ENQUEUED if suggested.waited else BY_HAND
+        if suggested.misfit is None:
+            if suggested.waited and not isinstance(trial.user_attrs.get("origin"), str):
+                trial.set_user_attr("origin", origin)
+            return trial
+        error = f"{NOT_TRIED}: {suggested.misfit}."
+        for name, value in {"origin": origin, "started_ms": now_ms, "finished_ms": now_ms, "error": error}.items():
+            trial.set_user_attr(name, value)
+        self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+        self._announce(trial)
+        return None
 
     def _check_lease(self) -> None:
         if self._lease is not None:

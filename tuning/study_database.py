@@ -7,6 +7,7 @@ from functools import lru_cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
@@ -107,6 +108,20 @@ class StudyDatabase(RDBStorage):
         trial: Any = super()._get_prepared_new_trial(study_id, template_trial, session)
         self._creating = trial.number
         return trial
+
+    def _set_trial_param_without_commit(
+        self,
+        session: orm.Session,
+        trial_id: int,
+        param_name: str,
+        param_value_internal: float,
+        distribution: BaseDistribution,
+        previous_distribution: BaseDistribution | None = None,
+    ) -> None:
+        """Optuna's, but for trials that others added with another kind of the parameter: they do not count here."""
+        super()._set_trial_param_without_commit(
+            session, trial_id, param_name, param_value_internal, distribution, previous_distribution or distribution
+        )
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """See `RDBStorage`. Where an earlier attempt was committed unheard, the state is there already."""

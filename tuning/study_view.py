@@ -9,7 +9,11 @@ from tuning.config import StudyConfig
 from tuning.front import front_of
 from tuning.records import TrialRecord
 from tuning.storage import open_optuna_study
+from tuning.trial_check import TrialCheck
 from tuning.trial_reader import TrialReader
+
+COPY_NAME = "copy_name"
+"""The note of a study that was copied with its folder: what the copy is called since it is a study of its own."""
 
 
 class StudyView:
@@ -18,6 +22,7 @@ class StudyView:
     Args:
         config: The study; its directory exists.
         token: See `open_optuna_study`.
+        begin: Likewise.
 
     Attributes:
         config: The study.
@@ -28,17 +33,25 @@ class StudyView:
         DataError: If the journal is damaged, or the database cannot be used.
     """
 
-    def __init__(self, config: StudyConfig, token: str = "") -> None:
+    def __init__(self, config: StudyConfig, token: str = "", *, begin: bool = False) -> None:
         self.config = config
         self.space: SearchSpace = config.search_space()
-        self._study, self._storage = open_optuna_study(config, token)
-        self._reader = TrialReader(self._study)
+        self._study, self._storage = open_optuna_study(config, token, begin=begin)
+        self._reader = TrialReader(self._study, TrialCheck(config))
         self._front: list[TrialRecord] = []
         self._judged = 0
 
     def records(self) -> list[TrialRecord]:
-        """All trials that were started, by number."""
+        """All trials that the search started, by number."""
         return self._reader.records()
+
+    def by_hand(self) -> list[TrialRecord]:
+        """Finished trials that others added to the study, or ended; they take no part in its outcome."""
+        return self._reader.by_hand()
+
+    def rows(self) -> list[TrialRecord]:
+        """All trials of the tables: those that the search started, and those that others added, by number."""
+        return sorted([*self.records(), *self.by_hand()], key=lambda record: record.number)
 
     def front(self) -> list[TrialRecord]:
         """The completed trials that keep the constraints and that no other such trial dominates, best first."""
@@ -68,3 +81,12 @@ class StudyView:
     def optuna_study(self) -> optuna.Study:
         """The Optuna study, for reading."""
         return self._study
+
+    def own_study(self) -> optuna.Study:
+        """The same without the trials that others added, in memory if there are any."""
+        by_hand = {record.number for record in self.by_hand()}
+        if not by_hand:
+            return self._study
+        own = optuna.create_study(directions=self._study.directions)
+        own.add_trials([t for t in self._study.get_trials(deepcopy=False) if t.number not in by_hand])
+        return own

@@ -2,6 +2,7 @@
 
 import logging
 from collections import deque
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -9,12 +10,28 @@ import optuna
 
 from tuning.config import StudyConfig
 from tuning.sampler_view import ViewSampler
-from tuning.samplers import distributions, make_sampler, resolve_sampler
+from tuning.samplers import make_sampler, resolve_sampler
+from tuning.trial_check import TrialCheck
 
 _SHARE, _ASKED = 0.05, 5
 _TPE_S = 0.03  # what TPE takes itself
 _QUICK = ("tpe", "nsga2", "qmc", "random")
 _logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Suggested:
+    """A trial to run, or to refuse.
+
+    Attributes:
+        trial: Optuna's.
+        waited: Whether it was enqueued, by the search or by others.
+        misfit: Why it cannot be run, its parameters incomplete; None if it can.
+    """
+
+    trial: optuna.Trial
+    waited: bool
+    misfit: str | None
 
 
 class Suggestions:
@@ -31,20 +48,24 @@ class Suggestions:
     def __init__(self, study: optuna.Study, config: StudyConfig) -> None:
         self._study, self._config = study, config
         self._space = config.search_space()
-        self._distributions = distributions(self._space)
+        self._check = TrialCheck(config)
+        self._distributions = self._check.distributions
         self._asked_s: deque[float] = deque(maxlen=_ASKED)
         self._learned: list[optuna.trial.FrozenTrial] = []
         self.notice: str | None = None
         self._use(config.sampler)
 
-    def ask(self, trial_s: float | None) -> optuna.Trial:
-        """Suggests a trial.
+    def ask(self, trial_s: float | None) -> Suggested:
+        """Suggests a trial, or what others have enqueued.
 
         Args:
             trial_s: Median seconds of the trials so far; None before the first.
         """
         before_s = self._sampler.busy_s
-        trial = self._study.ask(self._distributions)
+        trial = self._study.ask()
+        before = trial._cached_frozen_trial
+        waited = "fixed_params" in before.system_attrs or bool(before.params) or bool(before.user_attrs)
+        misfit = self._complete(trial, waited=waited)
         self._asked_s.append(self._sampler.busy_s - before_s)
         typical = median(self._asked_s)
         slow = trial_s is not None and len(self._asked_s) == _ASKED and typical > max(_SHARE * trial_s, _TPE_S)
@@ -55,9 +76,9 @@ class Suggestions:
             )
             _logger.warning(self.notice)
             self._use("tpe")
-        return trial
+        return Suggested(trial, waited, misfit)
 
-    def adopt(self, trial_id: int) -> optuna.Trial:
+    def adopt(self, trial_id: int) -> Suggested:
         """A trial that is in the study already, with all of its parameters.
 
         Optuna adds a trial first and suggests its parameters one by one, so a driver that dies meanwhile leaves some
@@ -67,9 +88,15 @@ class Suggestions:
             trial_id: Optuna's.
         """
         trial = optuna.Trial(self._study, trial_id)
-        for name, distribution in self._distributions.items():
-            trial._suggest(name, distribution)
-        return trial
+        return Suggested(trial, False, self._complete(trial))
+
+    def _complete(self, trial: optuna.Trial, *, waited: bool = False) -> str | None:
+        """Suggests the parameters that a trial lacks; why it cannot be run, or None."""
+        misfit = self._check.misfit(trial._cached_frozen_trial, waited=waited)
+        if misfit is None:
+            for name, distribution in self._distributions.items():
+                trial._suggest(name, distribution)
+        return misfit
 
     def learn(self, trials: list[dict[str, Any]]) -> None:
         """Shows finished trials of another study to the sampler: their `params`, `values` and `constraints`."""
@@ -93,6 +120,7 @@ class Suggestions:
         sampler = make_sampler(name, self._space, config.n_trials, config.seed, n_existing)
         self._sampler = ViewSampler(
             sampler,
+            self._check,
             [objective.metric for objective in config.objectives],
             [objective.sign() for objective in config.objectives],
             pessimistic=config.fidelity is not None and config.fidelity.attribute == "epochs",

@@ -1,15 +1,16 @@
 """Reads the trials of an Optuna study as records, each as often as it changes."""
 
+import math
 from bisect import insort
 from statistics import median
 
 import optuna
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
-from tuning.records import TrialRecord, to_record
+from tuning.records import INTERRUPTED, NOT_TRIED, TrialRecord, added_record, to_record
+from tuning.trial_check import TrialCheck
 
 _COUNTED = ("COMPLETE", "PRUNED")
-INTERRUPTED = "Interrupted"
 
 
 class TrialReader:
@@ -17,21 +18,30 @@ class TrialReader:
 
     Args:
         study: Where the trials are. Its storage makes a new object of a trial that changes, as Optuna's do.
+        check: Tells the search's own trials from those of others; None takes all for its own.
     """
 
-    def __init__(self, study: optuna.Study) -> None:
-        self._study = study
+    def __init__(self, study: optuna.Study, check: TrialCheck | None = None) -> None:
+        self._study, self._check = study, check
         self._trials: list[FrozenTrial] = []
         self._records: list[TrialRecord] = []
         self._settled = 0  # so many trials from the first on have ended
         self._seconds: list[float] = []
         self._failed = 0
         self._complete: list[TrialRecord] = []
+        self._by_hand: dict[int, TrialRecord] = {}
 
     def records(self) -> list[TrialRecord]:
-        """All trials that were started, by number."""
+        """All trials that the search started, by number."""
         self._refresh()
-        return [record for record in self._records if record.state != "WAITING"]
+        return [
+            record for record in self._records if record.state != "WAITING" and record.number not in self._by_hand
+        ]
+
+    def by_hand(self) -> list[TrialRecord]:
+        """Finished trials that others added, or ended, by number."""
+        self._refresh()
+        return list(self._by_hand.values())
 
     def record(self, number: int) -> TrialRecord:
         """One trial as it is now."""
@@ -75,18 +85,36 @@ class TrialReader:
     def _read(self, number: int, trial: FrozenTrial) -> None:
         if number == len(self._trials):
             self._trials.append(trial)
-            self._records.append(to_record(trial))
+            self._records.append(self._to_record(trial))
         elif self._trials[number] is trial or self._trials[number].state.is_finished():
             return  # a database gives a new object each time, and what has ended stays as it is
         else:
-            self._trials[number], self._records[number] = trial, to_record(trial)
-        if trial.state.is_finished():
+            self._trials[number], self._records[number] = trial, self._to_record(trial)
+        if trial.state.is_finished() and number not in self._by_hand:
             self._count(self._records[number])
+
+    def _to_record(self, trial: FrozenTrial) -> TrialRecord:
+        check = self._check
+        if check is None or check.is_own(trial):
+            try:
+                return to_record(trial)
+            except (TypeError, ValueError, AttributeError):  # attributes named as ours, with something else in them
+                if check is None:
+                    raise
+        reason = check.ignorance(trial) if trial.state == TrialState.COMPLETE else None
+        values = [value for value in trial.values or () if math.isfinite(value)]
+        metrics = dict(zip(check.objectives, values, strict=True)) if len(values) == len(check.objectives) else {}
+        record = added_record(
+            trial, check.fitting(trial.params), metrics, reason, begun_here=check.is_begun_here(trial)
+        )
+        if trial.state.is_finished():
+            self._by_hand[trial.number] = record
+        return record
 
     def _count(self, record: TrialRecord) -> None:
         if record.state in _COUNTED:
             insort(self._seconds, record.duration_s)
-        elif not (record.error or "").startswith(INTERRUPTED):
+        elif not (record.error or "").startswith((INTERRUPTED, NOT_TRIED)):
             self._failed += 1
         if record.state == "COMPLETE":
             self._complete.append(record)

@@ -1,11 +1,13 @@
 import fcntl
 import itertools
+import json
 import subprocess
 import sys
 
 import optuna
 import pytest
 from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from antisample.errors import DataError
@@ -139,3 +141,103 @@ def test_a_journal_that_can_only_be_read_is_opened_as_it_is(tmp_path):
 def test_a_journal_whose_folder_is_not_there_is_an_error(tmp_path):
     with pytest.raises(DataError, match=r"journal.log: cannot be opened \(No such file or directory\)"):
         open_journal(tmp_path / "gone" / "journal.log")
+
+
+def test_a_record_of_a_newer_optuna_is_an_error_that_says_so(tmp_path):
+    path = tmp_path / "journal.log"
+    started(path)
+    line = {"op_code": 77, "worker_id": "newer", "study_id": 0}
+    path.write_bytes(path.read_bytes() + json.dumps(line).encode() + b"\n")
+    with pytest.raises(
+        DataError, match=rf"journal.log: line 8 .*\(77\) that Optuna {optuna.__version__} does not know"
+    ):
+        open_journal(path)
+
+
+@pytest.mark.parametrize("number", range(1, 7))
+def test_a_missing_line_is_noticed_wherever_it_was(tmp_path, number):
+    path = tmp_path / "journal.log"
+    started(path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[: number - 1] + lines[number:]))
+    path.with_suffix(".lines").unlink()
+    with pytest.raises(DataError, match=f"before line {number} a line of the journal is missing. Restore it from"):
+        open_journal(path)
+
+
+def test_a_missing_trial_is_noticed_in_a_journal_that_optuna_wrote_alone(tmp_path):
+    path = tmp_path / "journal.log"
+    study = optuna.create_study(storage=JournalStorage(JournalFileBackend(str(path))), study_name="s")
+    for value in range(3):
+        study.tell(study.ask(), float(value))
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:3] + lines[4:]))
+    with pytest.raises(DataError, match="before line 4 a line of the journal is missing"):
+        open_journal(path)
+
+
+def test_lines_that_others_append_move_ours_and_nothing_is_missing(tmp_path):
+    path = tmp_path / "journal.log"
+    mine = started(path)
+    other = optuna.load_study(storage=JournalStorage(JournalFileBackend(str(path))), study_name="s")
+    for value in range(3):
+        other.tell(other.ask(), float(value))
+        mine.tell(mine.ask(), float(value))
+    assert len(optuna.load_study(storage=open_journal(path), study_name="s").trials) == 9
+
+
+@pytest.mark.parametrize("left", [0, 3, 6])
+def test_a_journal_that_was_cut_short_is_noticed(tmp_path, left):
+    path = tmp_path / "journal.log"
+    started(path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:left]))
+    wanted = (
+        f"it holds {left} lines, and held 7 when a trial last ended" if left else "the journal of the study is empty"
+    )
+    for _ in range(2):
+        with pytest.raises(DataError, match=f"journal.log: .*{wanted}"):
+            open_journal(path)
+    path.unlink()
+    with pytest.raises(DataError, match="the journal of the study is not there"):
+        open_journal(path)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("junk", [bytes(range(256)) * 4, b"\x7fELF", b"hello\n", "{}".encode("utf-16"), b"[1, 2]\n"])
+def test_a_file_that_is_no_journal_is_refused_and_left_alone(tmp_path, junk):
+    path = tmp_path / "journal.log"
+    path.write_bytes(junk)
+    with pytest.raises(DataError, match=r"journal.log: .*(no journal of Optuna's|is damaged)"):
+        open_journal(path)
+    assert path.read_bytes() == junk
+
+
+@pytest.mark.parametrize("line", [b"{}", b'{"op_code":4}', b'{"op_code":"4"}', b'{"op_code":5,"trial_id":[]}'])
+def test_a_line_that_says_nothing_is_damage(tmp_path, line):
+    path = tmp_path / "journal.log"
+    started(path)
+    path.write_bytes(path.read_bytes() + line + b"\n")
+    with pytest.raises(DataError, match=r"line 8 of the journal is damaged"):
+        open_journal(path)
+
+
+def test_a_folder_in_place_of_the_journal_is_an_error(tmp_path):
+    (tmp_path / "journal.log").mkdir()
+    with pytest.raises(DataError, match=r"journal.log: a file is expected, but this is none"):
+        open_journal(tmp_path / "journal.log")
+
+
+@pytest.mark.parametrize("harm", ["deleted", "emptied", "study deleted"])
+def test_a_journal_that_goes_while_it_is_written_ends_in_one_sentence(tmp_path, harm):
+    path = tmp_path / "journal.log"
+    study = started(path)
+    if harm == "deleted":
+        path.unlink()
+    elif harm == "emptied":
+        path.write_bytes(b"")
+    else:
+        optuna.delete_study(study_name="s", storage=JournalStorage(JournalFileBackend(str(path))))
+    with pytest.raises(DataError, match=r"journal.log: "):
+        study.tell(study.ask(), 1.0)
+    assert path.exists() == (harm != "deleted")

@@ -14,7 +14,7 @@ from antisample.file_store import FolderStore
 from tuning.directory import check_directory, copy_projections, open_study, prepared_directory, write_projections
 from tuning.housekeeping import Housekeeping
 from tuning.lease import Lease, held_lease, lease_place
-from tuning.study_file import parse_study
+from tuning.study_file import load_study, parse_study
 from tuning.study_files import StudyFiles
 
 
@@ -107,7 +107,7 @@ def driver(config):
 
 
 def kept(config):
-    return open_study(config.directory).config.n_trials
+    return load_study(config.directory / "study.yaml").n_trials
 
 
 def test_a_study_may_go_on_with_another_storage(config, tmp_path):
@@ -136,7 +136,7 @@ def test_what_another_driver_has_begun_since_a_driver_looked_is_compared_again(c
         preparing = prepared_directory(other, lease)
         with pytest.raises(ConfigError, match="`seed` was 0 and is now 7"):
             preparing.__enter__()
-    assert open_study(config.directory).config.seed == 0
+    assert load_study(config.directory / "study.yaml").seed == 0
 
 
 def without_data(config):

@@ -5,9 +5,11 @@ import os
 import threading
 import time
 from collections import Counter
+from datetime import datetime
 
 import mlflow
 import numpy as np
+import optuna
 import pytest
 import torch
 from mlflow import MlflowClient
@@ -226,6 +228,87 @@ def test_a_run_deleted_in_mlflow_comes_back_whole(finished, uri, runs_of, everyt
     client.delete_run(children["1"].info.run_id)
     assert sync(finished, uri).runs == 1
     assert everything(uri) == before
+
+
+def test_children_get_the_new_parent_where_theirs_was_deleted(finished, uri, runs_of, everything):
+    sync(finished, uri)
+    before = everything(uri)
+    client, parent, children = runs_of(uri)
+    client.delete_run(parent.info.run_id)
+    done = sync(finished, uri)
+    assert (done.runs, done.steps, done.ends, done.files) == (1, 0, 0, 6)
+    _, new, again = runs_of(uri)
+    assert new.info.run_id != parent.info.run_id
+    assert {run.info.run_id for run in again.values()} == {run.info.run_id for run in children.values()}
+    assert {run.data.tags["mlflow.parentRunId"] for run in again.values()} == {new.info.run_id}
+    assert everything(uri) == before
+    client.restore_run(parent.info.run_id)  # and now there are two
+    sync(finished, uri)
+    _, kept, again = runs_of(uri)
+    assert {run.data.tags["mlflow.parentRunId"] for run in again.values()} == {kept.info.run_id}
+    assert everything(uri) == before
+
+
+def test_a_parent_deleted_while_a_driver_writes_is_made_anew_at_the_end(
+    config, make_study, uri, runs_of, report, metrics
+):
+    study = make_study(config)
+    view = view_of(study, uri)
+    study.listen(view.write)
+    study.ask("a")
+    study.report("a", report(1))
+    client, parent, _ = runs_of(uri)
+    client.delete_run(parent.info.run_id)
+    study.complete("a", metrics(0.1, 0.8), {})
+    study.ask("b")
+    study.report("b", report(1))
+    finish(study)
+    view.finish(Ending.of(study))
+    _, new, children = runs_of(uri)
+    assert new.info.status == "FINISHED"
+    assert new.data.metrics["original/validation/retain_accuracy"] == 0.9
+    assert [children[n].data.tags["mlflow.parentRunId"] for n in "01"] == [new.info.run_id] * 2
+
+
+def test_a_renamed_experiment_is_found_by_its_runs(finished, uri, everything):
+    sync(finished, uri)
+    before, client = everything(uri), MlflowClient(uri)
+    experiment_id = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    client.rename_experiment(experiment_id, "for the paper")
+    assert sync(finished, uri).runs == 0
+    assert client.get_experiment_by_name(EXPERIMENT) is None
+    client.create_experiment(EXPERIMENT)  # as another study does
+    done = sync(finished, uri)
+    assert (done.runs, done.link.split("/")[3]) == (0, experiment_id)
+    with pytest.raises(ConfigError, match="holds 4"):
+        rebuild(finished, uri)
+    client.delete_experiment(client.get_experiment_by_name(EXPERIMENT).experiment_id)
+    assert sync(finished, uri).runs == 0
+    client.rename_experiment(experiment_id, "back")
+    assert len(client.search_runs([experiment_id])) == len(before)
+
+
+def test_a_deleted_experiment_is_an_error_with_two_ways_out(finished, uri):
+    sync(finished, uri)
+    client = MlflowClient(uri)
+    client.delete_experiment(client.get_experiment_by_name(EXPERIMENT).experiment_id)
+    with pytest.raises(DeliveryError, match=r"'antisample' was deleted in MLflow; restore it .* `mlflow gc`"):
+        sync(finished, uri)
+    client.restore_experiment(client.search_experiments(view_type=2)[0].experiment_id)
+    assert sync(finished, uri).steps == 0
+
+
+def test_what_others_added_is_shown_as_theirs(finished, uri, runs_of, make_store, everything):
+    moment = datetime(2026, 1, 2, 3, 4, 5)
+    trial = optuna.trial.create_trial(values=[0.5, 0.5])
+    trial.datetime_start = trial.datetime_complete = moment
+    finished.optuna_study().add_trial(trial)
+    sync(finished, uri)
+    _, _, children = runs_of(uri)
+    assert (children["3"].data.tags["antisample.origin"], children["3"].info.status) == ("added by hand", "FINISHED")
+    rebuilt = make_store("rebuilt.db")
+    rebuild(finished, rebuilt)
+    assert everything(rebuilt) == everything(uri)
 
 
 def test_a_run_deleted_while_a_driver_writes_comes_back_whole(config, make_study, uri, runs_of, report):

@@ -20,11 +20,12 @@ from cluster import (
 from tuning import tracking
 from tuning.commands.launching import given, on_cluster, run_from_here, send, study_job, submit_study
 from tuning.config import StudyConfig
-from tuning.directory import copy_projections, open_study, write_projections
+from tuning.directory import copy_projections, open_study, rewrite_projections
 from tuning.display import apply_command, print_json, print_outcome, program, shown_path
 from tuning.interruption import INTERRUPTED, second_ctrl_c_stops
 from tuning.options import accepting_original, check_uri, model_overrides, selected, study_of_flags
 from tuning.progress import Progress, output
+from tuning.records import by_hand_in_words
 from tuning.study_file import load_study
 from tuning.study_view import StudyView
 
@@ -100,8 +101,13 @@ def _there(spec: ExistingCluster, directory: Path | None) -> Path | None:
 def report(directory: Path, select: str | None, as_json: bool) -> None:
     """Writes the views of a study anew and prints its outcome."""
     study = open_study(directory, selected(select))
-    outcome = write_projections(study)
-    _print_storage_problem(output(stderr=as_json), copy_projections(study.config), study.config)
+    outcome, problem = rewrite_projections(study)
+    console = output(stderr=as_json)
+    for line in (by_hand_in_words(study.by_hand()), problem):
+        if line is not None:
+            console.print(escape(line), soft_wrap=True, style="yellow")
+    if problem is None:
+        _print_storage_problem(console, copy_projections(study.config), study.config)
     if as_json:
         print_json(outcome.to_json())
     else:

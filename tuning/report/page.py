@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from optuna.trial import FrozenTrial
 
 from tuning.outcome import Outcome, find_outcome
-from tuning.records import TrialRecord
+from tuning.records import TrialRecord, by_hand_in_words
 from tuning.report import figures
 from tuning.report.drawing import Figure, label
 from tuning.report.inside import confusion_figures, pictures
@@ -54,7 +54,7 @@ def render_report(study: StudyView) -> str:
         pictures=pictures(study, outcome),
         drawn={f"{key}-{i}": figure for key, (found, _) in sections.items() for i, (_, figure) in enumerate(found)},
         headings=headings(study, outcome),
-        rows=[trial_row(record, study, outcome) for record in records],
+        rows=[trial_row(record, study, outcome) for record in study.rows()],
         environment=study.noted("environment", {}),
         versions=sorted({tuple(sorted(r.versions.items())) for r in records if r.versions}),
         workers=sorted({r.worker for r in records if r.worker}),
@@ -126,7 +126,7 @@ def _importance(study: StudyView, complete: list[TrialRecord]) -> tuple[list[tup
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             importances = get_param_importances(
-                study.optuna_study(),
+                study.own_study(),
                 evaluator=PedAnovaImportanceEvaluator(),
                 target=_target(at, objective.sign()),
             )
@@ -152,6 +152,7 @@ def _facts(study: StudyView, records: list[TrialRecord]) -> list[tuple[str, str]
         ("Data", str(config.data.source)),
         ("Forgotten", "; ".join(_forgotten(study))),
         *(("Note", note) for note in study.noted("notes", [])),
+        *(("Note", note) for note in [by_hand_in_words(study.by_hand())] if note is not None),
         ("Objectives", ", ".join(f"{o.direction} {label(o.metric)}" for o in config.objectives)),
         ("Sampler", f"{config.sampler}, seed {config.seed}"),
         ("Trials", ", ".join(f"{states.count(s)} {s.lower()}" for s in dict.fromkeys(states)) or "none yet"),

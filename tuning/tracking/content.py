@@ -9,7 +9,7 @@ from antisample.errors import DataError
 from tuning.endings import EndRecord, ends
 from tuning.outcome import Outcome, find_outcome
 from tuning.records import StepRecord, TrialRecord
-from tuning.study_view import StudyView
+from tuning.study_view import COPY_NAME, StudyView
 from tuning.tracking.parent import description
 from tuning.tracking.ui_view import shown_metrics
 
@@ -30,7 +30,7 @@ class StudyFacts:
 
     Attributes:
         study_id: Unique; the tag that its runs are found by.
-        name: The name that the study was made with, even if its folder is called otherwise now.
+        name: The name that the study, or the copy of one, was made with, even if its folder is called otherwise now.
         directory: The study's folder.
         created_ms: When the study was made, milliseconds since 1970.
         params: What was searched, on what; fixed for ever, as MLflow's parameters are.
@@ -66,7 +66,7 @@ class StudyFacts:
         begun_ms = min((record.started_ms for record in study.records()), default=0)
         return cls(
             study_id=study_id,
-            name=study.optuna_study().study_name,
+            name=study.noted(COPY_NAME, study.optuna_study().study_name),
             directory=config.directory.resolve(),
             created_ms=study.noted("created_ms", begun_ms),
             params={

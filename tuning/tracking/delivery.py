@@ -6,6 +6,7 @@ from mlflow.exceptions import MlflowException
 
 from antisample.errors import ConfigError
 from tuning.directory import write_projections
+from tuning.study_identity import refuse_copy
 from tuning.study_view import StudyView
 from tuning.tracking.background import Tracker
 from tuning.tracking.content import FILES, Ending, StudyFacts
@@ -58,14 +59,15 @@ def sync(study: StudyView, uri: str, register_as: str | None = None) -> Delivery
         What was sent.
 
     Raises:
-        DataError: If the search of the study never began.
+        DataError: If the search of the study never began, or its directory is a copy.
         DeliveryError: If the store does not answer or refuses something.
     """
+    refuse_copy(study)
     view = MlflowView(StudyFacts.of(study), uri)
     ending = Ending.of(study)
     if ending is not None and not all((study.config.directory / name).is_file() for name in FILES):
         write_projections(study)
-    records = study.records()
+    records = study.rows()
     problem = Tracker(lambda: view, records).close(ending, timeout_s=None)
     if problem is not None:
         raise DeliveryError(f"{store_name(uri)}: {problem}")

@@ -37,16 +37,22 @@ def deliver_model(client: MlflowClient, facts: StudyFacts, experiment_id: str, p
         return False
     model = find_model(client, facts, experiment_id, trial)
     if model is not None and model.status == "READY":
+        _link(client, model, parent_id)  # the run that it was made for may have been deleted
         return False
     if model is None:
         tags = {STUDY_TAG: facts.study_id, TRIAL_TAG: str(trial)}
         model = client.create_logged_model(experiment_id, f"{facts.name}-trial-{trial}", parent_id, tags)
     client.log_model_artifacts(model.model_id, str(folder))
+    _link(client, model, parent_id)
+    client.finalize_logged_model(model.model_id, "READY")
+    return True
+
+
+def _link(client: MlflowClient, model: LoggedModel, parent_id: str) -> None:
+    """Makes a model an output of the study's run, once."""
     outputs = client.get_run(parent_id).outputs
     if model.model_id not in [output.model_id for output in (outputs.model_outputs if outputs else ())]:
         client.log_outputs(parent_id, [LoggedModelOutput(model.model_id, 0)])
-    client.finalize_logged_model(model.model_id, "READY")
-    return True
 
 
 def find_model(client: MlflowClient, facts: StudyFacts, experiment_id: str, trial: int) -> LoggedModel | None:

@@ -2,11 +2,14 @@
 
 import logging
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from mlflow.store.entities import PagedList
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from tuning.journal import KernelLock
@@ -14,7 +17,8 @@ from tuning.records import TrialRecord
 from tuning.tracking.content import EXPERIMENT, STUDY_TAG, TRIAL_TAG, StudyFacts
 from tuning.tracking.ui_view import SHARED_VIEW, shared_view
 
-_PAGE = 10_000
+_PAGE, _EXPERIMENTS = 10_000, 100
+T = TypeVar("T")
 
 
 def bound_requests() -> None:
@@ -89,6 +93,14 @@ class StudyRuns:
         self.connect()
         return self._runs.get(None) or self._create(None, self._facts.name, self._facts.created_ms, {})
 
+    def gather(self) -> None:
+        """Hangs the runs of trials below the study's run, where theirs was deleted in MLflow and made anew."""
+        client, parent_id = self.connect(), self.parent().info.run_id
+        for trial, run in self._runs.items():
+            if trial is not None and run.data.tags.get(MLFLOW_PARENT_RUN_ID) != parent_id:
+                client.set_tag(run.info.run_id, MLFLOW_PARENT_RUN_ID, parent_id)
+                self._runs[trial] = client.get_run(run.info.run_id)
+
     def child(self, record: TrialRecord) -> Run:
         """The run of a trial."""
         self.connect()
@@ -138,14 +150,9 @@ class StudyRuns:
 
     def _search(self, wanted: str) -> list[Run]:
         client, experiment_id = self._connected()
-        found: list[Run] = []
-        token = None
-        while True:
-            page = client.search_runs([experiment_id], wanted, max_results=_PAGE, page_token=token)
-            found += page
-            token = page.token
-            if not token:
-                return found
+        return list(
+            _pages(lambda token: client.search_runs([experiment_id], wanted, max_results=_PAGE, page_token=token))
+        )
 
     def _connected(self) -> tuple[MlflowClient, str]:
         if self._connection is None:
@@ -153,18 +160,38 @@ class StudyRuns:
         return self._connection
 
     def _experiment(self, client: MlflowClient) -> str:
-        found = client.get_experiment_by_name(EXPERIMENT)
-        if found is None:
+        """The experiment that has the study's runs, however it is called now; else the one of our name."""
+        named = client.get_experiment_by_name(EXPERIMENT)
+        active = named is not None and named.lifecycle_stage == "active"
+        first = [named.experiment_id] if named is not None and active else []
+        found = self._with_my_runs(client, first) or self._with_my_runs(client, self._others(client, first))
+        if found is not None:
+            return found
+        if named is None:
             server = self._uri.startswith(("http", "databricks"))
             try:
                 return str(client.create_experiment(EXPERIMENT, None if server else self._artifacts()))
             except MlflowException:
-                found = client.get_experiment_by_name(EXPERIMENT)  # another study was faster
-                if found is None:
+                named = client.get_experiment_by_name(EXPERIMENT)  # another study was faster
+                if named is None:
                     raise
-        if found.lifecycle_stage != "active":
-            raise MlflowException(f"The experiment {EXPERIMENT!r} was deleted in MLflow; restore it there.")
-        return str(found.experiment_id)
+        if named.lifecycle_stage != "active":
+            raise MlflowException(
+                f"The experiment {EXPERIMENT!r} was deleted in MLflow; restore it there, or remove it for good with "
+                "`mlflow gc`."
+            )
+        return str(named.experiment_id)
+
+    def _others(self, client: MlflowClient, but_for: list[str]) -> list[str]:
+        pages = _pages(lambda token: client.search_experiments(max_results=_EXPERIMENTS, page_token=token))
+        return [each.experiment_id for each in pages if each.experiment_id not in but_for]
+
+    def _with_my_runs(self, client: MlflowClient, experiment_ids: list[str]) -> str | None:
+        for start in range(0, len(experiment_ids), _EXPERIMENTS):
+            some = experiment_ids[start : start + _EXPERIMENTS]
+            for run in client.search_runs(some, self._mine(), max_results=1):
+                return str(run.info.experiment_id)
+        return None
 
     def _artifacts(self) -> str:
         folder: Path = self._facts.directory.parent / "mlartifacts"
@@ -174,3 +201,14 @@ class StudyRuns:
 def _trial_of(run: Run) -> int | None:
     trial = run.data.tags.get(TRIAL_TAG)
     return None if trial is None else int(trial)
+
+
+def _pages(ask: Callable[[str | None], PagedList[T]]) -> Iterator[T]:
+    """Everything that a store gives page by page."""
+    token: str | None = None
+    while True:
+        page = ask(token)
+        yield from page
+        token = page.token
+        if not token:
+            return

@@ -86,6 +86,7 @@ class MlflowView:
         """Completes the parent run, if the search has come to an end. Raises whatever MLflow raises."""
         client = self._connect()
         self.runs.look()
+        self._begin(client)  # the study's run may have been deleted meanwhile
         parent_id = self.runs.parent().info.run_id
         if ending is None:
             return
@@ -117,6 +118,7 @@ class MlflowView:
     def _begin(self, client: MlflowClient) -> None:
         self.runs.share_view()
         parent_id = self.runs.parent().info.run_id
+        self.runs.gather()
         has = self._cursor.of(parent_id)
         if has.begun:
             return

@@ -1,0 +1,153 @@
+"""Which trials are the search's own, and what of those that others put into a study can be used.
+
+Optuna's API and its dashboard can add trials with a result, enqueue parameters, and end a trial by hand. Nothing of
+that is refused by Optuna, so each trial is looked at before it is counted, run, or shown to a sampler.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from optuna.distributions import BaseDistribution, check_distribution_compatibility
+from optuna.trial import FrozenTrial, TrialState
+
+from search_spaces import ChoiceParameter, Parameter
+from tuning.config import StudyConfig
+from tuning.objectives import ELAPSED, unusable
+from tuning.records import INTERRUPTED, NOT_TRIED, STEP_PREFIX
+from tuning.samplers import distributions
+
+_OWN = {
+    *("key", "number", "seeds", "metrics", "spread", "counts", "partial", "started_ms", "finished_ms", "retries"),
+    *("worker", "versions", "error", "batch_halvings"),
+}
+_LONGEST_VALUE = 60
+
+
+class TrialCheck:
+    """Judges the trials of a study.
+
+    Args:
+        config: Names space, objectives and constraints.
+
+    Attributes:
+        objectives: Metrics, one an objective.
+        distributions: Of the searched parameters.
+    """
+
+    def __init__(self, config: StudyConfig) -> None:
+        self._space = config.search_space()
+        self.objectives = [objective.metric for objective in config.objectives]
+        self.distributions: dict[str, BaseDistribution] = distributions(self._space)
+        self._limits = {str(constraint) for constraint in config.constraints}
+        limited = [constraint.metric for constraint in config.constraints if constraint.metric != ELAPSED]
+        self._needed = [*self.objectives, *limited]
+
+    def is_own(self, trial: FrozenTrial) -> bool:
+        """Whether the search made a trial what it is; False for one that was added, or ended, by somebody else."""
+        attributes = trial.user_attrs
+        if _is_refused(trial) or not trial.state.is_finished():
+            return True
+        if not self.is_begun_here(trial):
+            return trial.state == TrialState.FAIL and _error(trial).startswith(INTERRUPTED)
+        if trial.state == TrialState.COMPLETE:
+            return _has_figures(attributes.get("metrics"), self._needed)
+        if trial.state == TrialState.PRUNED:
+            partial = attributes.get("partial")
+            return isinstance(partial, Mapping) and _has_figures(partial.get("metrics"), self.objectives)
+        return True
+
+    def is_begun_here(self, trial: FrozenTrial) -> bool:
+        """Whether the search asked for a trial under this number; a copy of such a trial has another number."""
+        attributes = trial.user_attrs
+        return "key" in attributes and attributes.get("number", trial.number) == trial.number
+
+    def misfit(self, trial: FrozenTrial, *, waited: bool = False) -> str | None:
+        """Why a trial cannot be run, or None.
+
+        Args:
+            trial: Its parameters may be incomplete: the sampler suggests the others.
+            waited: Whether it was enqueued, so that nothing of a search can be in it.
+        """
+        carried = [name for name in trial.user_attrs if name in _OWN or name.startswith(STEP_PREFIX)]
+        if carried and (waited or trial.user_attrs.get("number", trial.number) != trial.number):
+            return f"it carries `{carried[0]}` of another trial; enqueue its parameters alone"
+        given = trial.system_attrs.get("fixed_params") or {}
+        for name, value in {**given, **trial.params}.items():
+            reason = self._value_misfit(name, value)
+            if reason is not None:
+                return reason
+        for name, distribution in trial.distributions.items():
+            try:
+                check_distribution_compatibility(distribution, self.distributions[name])
+            except ValueError:
+                return f"`{name}` was added as a {type(distribution).__name__} that this study does not search"
+        return None
+
+    def ignorance(self, trial: FrozenTrial) -> str | None:
+        """Why a sampler can learn nothing from a finished trial, or None."""
+        if trial.state != TrialState.COMPLETE:
+            return "it has no result"
+        for name in self.distributions:
+            if name not in trial.params:
+                return f"`{name}` is missing"
+        for name, value in trial.params.items():
+            reason = self._value_misfit(name, value)
+            if reason is not None:
+                return reason
+        if not all(map(math.isfinite, trial.values or ())):
+            return "its result is not finite"
+        limits = trial.constraints
+        if set(limits) != self._limits or not all(map(math.isfinite, limits.values())):
+            return "its constraints are not those of the study" if limits else "its constraints are missing"
+        return None
+
+    def fitting(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters that the study searches, as far as their values fit."""
+        return {name: value for name, value in params.items() if self._value_misfit(name, value) is None}
+
+    def _value_misfit(self, name: str, value: Any) -> str | None:
+        parameter = self._space.parameters.get(name)
+        if parameter is None:
+            return f"`{name}` is not a parameter that this study searches"
+        if _fits(parameter, value):
+            return None
+        return f"`{name}` must be {_in_words(parameter)}, but got {_short(value)}"
+
+
+def _is_refused(trial: FrozenTrial) -> bool:
+    return trial.state == TrialState.FAIL and _error(trial).startswith(NOT_TRIED)
+
+
+def _error(trial: FrozenTrial) -> str:
+    return str(trial.user_attrs.get("error", ""))
+
+
+def _has_figures(metrics: Any, needed: list[str]) -> bool:
+    if not isinstance(metrics, Mapping):
+        return False
+    numbers = {
+        name: value
+        for name, value in metrics.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    return len(numbers) == len(metrics) and not unusable(numbers, needed)
+
+
+def _fits(parameter: Parameter, value: Any) -> bool:
+    if isinstance(parameter, ChoiceParameter):  # a dashboard writes 1.0 as 1
+        same_kind = [choice for choice in parameter.choices if isinstance(choice, bool) == isinstance(value, bool)]
+        return value in same_kind
+    return parameter.contains(value)
+
+
+def _in_words(parameter: Parameter) -> str:
+    if isinstance(parameter, ChoiceParameter):
+        return f"one of {', '.join(map(repr, parameter.choices))}"
+    kind = "a whole number" if parameter.integer else "a number"
+    return f"{kind} in [{parameter.low:g}, {parameter.high:g}]"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

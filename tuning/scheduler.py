@@ -1,5 +1,6 @@
 """The bridge from Ray Tune's scheduling to the study: reports go in, and whether the trial goes on comes out."""
 
+from contextlib import suppress
 from typing import Any
 
 from ray.tune.experiment import Trial
@@ -19,6 +20,19 @@ class StudyScheduler(FIFOScheduler):
     def __init__(self, study: Study) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._study = study
+        self._controller: Any = None
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """Ray's hook; the controller is kept for `end_workers`."""
+        super().on_trial_add(tune_controller, trial)
+        self._controller = tune_controller
+
+    def end_workers(self) -> None:
+        """Ends the workers of a search that was left without waiting for them, and gives their resources back."""
+        if self._controller is not None:
+            with suppress(Exception):  # Ray may have been stopped by the same signal
+                self._controller._actor_manager.cleanup()
+            self._controller = None
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:  # noqa: ARG002
         """None: Ray takes waiting trials in their order by itself.

@@ -38,9 +38,9 @@ def connect(refusal: str, **options: Any) -> None:
         with kept_signals():
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
     except BaseException as error:
-        with kept_signals():
-            ray.shutdown()
-        _end(_children() - before)
+        started = _children() - before
+        ray.shutdown()
+        _end(started)
         if not isinstance(error, Exception):
             raise
         raise ClusterError([f"{refusal}: {in_words(error)}"]) from error
@@ -50,8 +50,7 @@ def disconnect() -> None:
     """Calls `ray.shutdown`: a Ray that this process has started ends, another one is left. Harmless without Ray."""
     node = worker._global_node
     folder = node.get_temp_dir_path() if node is not None and node.is_head() else ""
-    with kept_signals():
-        ray.shutdown()
+    ray.shutdown()
     if is_ours(folder):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -71,13 +70,12 @@ def _is_temporary(path: str) -> bool:
 
 
 def _children() -> set[psutil.Process]:
-    return set(psutil.Process().children())
+    return set(psutil.Process().children(recursive=True))
 
 
 def _end(processes: set[psutil.Process]) -> None:
     """Ends those of the processes that are Ray's: a start that fails halfway forgets what it has started."""
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            if any("/ray/" in argument for argument in process.cmdline()):
+            if any("/ray/" in word or word.startswith("ray::") for word in process.cmdline()):
                 process.kill()
-                process.wait(5)

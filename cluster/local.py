@@ -5,12 +5,13 @@ import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from threading import Lock, Thread
 
 import ray
+from ray._private import services
 from ray._private.node import Node
-from ray._private.services import canonicalize_bootstrap_address
 
 from cluster.connection import connect, disconnect
 from cluster.errors import ClusterError
@@ -91,7 +92,7 @@ def refuse_second_search() -> None:
 
 @contextmanager
 def _joined_or_started() -> Iterator[None]:
-    address = canonicalize_bootstrap_address(None)  # type: ignore[arg-type]
+    address = services.canonicalize_bootstrap_address(None)  # type: ignore[arg-type]
     if address is None:
         with local_ray():
             yield
@@ -141,7 +142,7 @@ def _start(num_cpus: int | None, num_gpus: int | None) -> None:
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     folder = temporary_folder()
     try:
-        with _without_unused_processes():
+        with _without_unused_processes(), _in_groups_of_their_own():
             connect(
                 "Ray cannot be started",
                 address="local",  # also where another Ray runs on this machine, or RAY_ADDRESS names one
@@ -168,6 +169,17 @@ def _without_unused_processes() -> Iterator[None]:
     finally:
         for name, method in started.items():
             setattr(Node, name, method)
+
+
+@contextmanager
+def _in_groups_of_their_own() -> Iterator[None]:
+    """Keeps signals to this process's group, as `timeout` sends them, from Ray, which is needed to end in order."""
+    start = services.ConsolePopen
+    services.ConsolePopen = partial(start, process_group=0)  # type: ignore[misc, assignment]
+    try:
+        yield
+    finally:
+        services.ConsolePopen = start  # type: ignore[misc]
 
 
 def _cores() -> int:

@@ -7,16 +7,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
+
+import psutil
 
 INTERRUPTED = 130
 """Exit code of a program that was ended by Ctrl-C."""
 TERMINATED = 143
 """Exit code of a program that was ended by SIGTERM."""
-PATIENCE_S = 4.0
-"""What an end in order may take; who sends SIGTERM kills a few seconds later."""
+PATIENCE_S = 3.0
+"""What an end in order may take: who sends SIGTERM kills soon after. What was reported is safe either way."""
 _SAME_S = 1.0
 """SIGTERM comes twice from `timeout` and from Slurm, to the process and to its group: within this time it is one."""
 
@@ -34,11 +36,14 @@ def sigterm_like_ctrl_c() -> Iterator[None]:
 
     A shell leaves SIGINT ignored in what it starts in the background, which then hears SIGTERM all the same.
     """
+    came = False
 
     def hear(_number: int, frame: FrameType | None) -> None:
-        if _terminated.is_set():
-            return  # `second_signal_stops` counts
+        nonlocal came
         _terminated.set()
+        if came:
+            return  # `second_signal_stops` counts
+        came = True
         on_ctrl_c = signal.getsignal(signal.SIGINT)
         if not callable(on_ctrl_c):
             raise KeyboardInterrupt
@@ -124,14 +129,14 @@ def once(words: Callable[[], None]) -> Callable[[], None]:
     return say
 
 
-def leave(code: int) -> None:
-    """Ends the process without waiting for threads and libraries; what was printed is written."""
+def leave(code: int) -> NoReturn:
+    """Ends the process and all that it has started, without waiting for threads and libraries; output is written."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (OSError, ValueError):
             continue
-    os._exit(code)
+    _exit(code)
 
 
 def _count(heard: socket.socket, message: str, last_words: Callable[[], None] | None) -> None:
@@ -149,6 +154,8 @@ def _count(heard: socket.socket, message: str, last_words: Callable[[], None] | 
             for number in numbers:
                 if number not in (signal.SIGINT, signal.SIGTERM):
                     continue
+                if number == signal.SIGTERM:
+                    _terminated.set()  # the main thread may not have come to its handler
                 now = time.monotonic()
                 if first is not None and (number == signal.SIGINT or now - first > _SAME_S):
                     _stop_at_once(message)
@@ -157,8 +164,15 @@ def _count(heard: socket.socket, message: str, last_words: Callable[[], None] | 
                 heard.settimeout(max(0.01, first + PATIENCE_S - time.monotonic()))
 
 
-def _stop_at_once(message: str) -> Any:
+def _stop_at_once(message: str) -> NoReturn:
     # The live table hides the cursor.
     shown = "\x1b[?25h\n" if sys.stderr.isatty() else ""
     os.write(sys.stderr.fileno(), f"{shown}{message}\n".encode())
-    os._exit(exit_code())
+    _exit(exit_code())
+
+
+def _exit(code: int) -> NoReturn:
+    for process in psutil.Process().children(recursive=True):  # Ray's would end by themselves within a minute
+        with suppress(psutil.Error):
+            process.kill()
+    os._exit(code)

@@ -84,6 +84,7 @@ def run_study(
     share = worker_share(config, machines())
     if launch is None:
         refuse_second_search()
+    ray_stays = launch is None and ray.is_initialized()
     with ExitStack() as stack:
         check_directory(config)
         lease = stack.enter_context(held_lease(lease_place(config)))
@@ -114,7 +115,7 @@ def run_study(
             if not study.is_over() or missing_confirmations(study):
                 with (launch or ray_of_this_process)():
                     lease.note_ray(ray_session())
-                    _run_trials(study, ray.put(inputs), share, started, progress)
+                    _run_trials(study, ray.put(inputs), share, started, progress, ray_stays)
         except BaseException:
             if tracker is not None:
                 tracker.close(None, timeout_s=2)
@@ -141,22 +142,24 @@ def _slots(config: StudyConfig, share: WorkerShare) -> Callable[[], int]:
     return live_slots(share, config.resources.max_concurrent)
 
 
-def _run_trials(study: Study, inputs: Any, whole: WorkerShare, started: float, progress: Progress) -> None:
+def _run_trials(
+    study: Study, inputs: Any, whole: WorkerShare, started: float, progress: Progress, ray_stays: bool
+) -> None:
     """Everything that Ray runs: the search, and the chosen trial again."""
     share = packed(study, inputs, whole)
     if share != whole:
         progress.say(f"Trials on one GPU: {1 / share.gpus:.0f}, by the memory of the first")
     if not study.is_over():
-        _search(study, inputs, started, share)
+        _search(study, inputs, started, share, ray_stays)
     progress.searched()
     confirm(study, inputs, share, progress.confirmed)
 
 
-def _search(study: Study, inputs: Any, started: float, share: WorkerShare) -> None:
+def _search(study: Study, inputs: Any, started: float, share: WorkerShare, ray_stays: bool) -> None:
     config = study.config
     budget_s = 60 * config.time_budget_min - (time.monotonic() - started) if config.time_budget_min else None
     trainable = tune.with_parameters(UnlearnTrainable, inputs=inputs, study=config.for_workers())
-    if not search(study, trainable, share, _slots(config, share), budget_s):
+    if not search(study, trainable, share, _slots(config, share), budget_s, ray_stays):
         raise InterruptedStudyError
 
 

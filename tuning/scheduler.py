@@ -1,6 +1,5 @@
 """The bridge from Ray Tune's scheduling to the study: reports go in, and whether the trial goes on comes out."""
 
-from contextlib import suppress
 from typing import Any
 
 from ray.tune.experiment import Trial
@@ -30,8 +29,7 @@ class StudyScheduler(FIFOScheduler):
     def end_workers(self) -> None:
         """Ends the workers of a search that was left without waiting for them, and gives their resources back."""
         if self._controller is not None:
-            with suppress(Exception):  # Ray may have been stopped by the same signal
-                self._controller._actor_manager.cleanup()
+            self._controller._actor_manager.cleanup()
             self._controller = None
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:  # noqa: ARG002

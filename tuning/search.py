@@ -52,7 +52,12 @@ class _StopBetweenSteps(tune.Callback):
 
 
 def search(
-    study: Study, trainable: Any, share: WorkerShare, slots: Callable[[], int], budget_s: float | None = None
+    study: Study,
+    trainable: Any,
+    share: WorkerShare,
+    slots: Callable[[], int],
+    budget_s: float | None = None,
+    ray_stays: bool = False,
 ) -> bool:
     """Runs trials until the study is over or time is up.
 
@@ -62,6 +67,7 @@ def search(
         share: What one trial gets.
         slots: Says how many trials may be under way at the moment, at least 1.
         budget_s: Seconds for it; None for no limit.
+        ray_stays: Whether Ray outlives the search, which then leaves nothing on it when it is stopped.
 
     Returns:
         Whether it came to its end; False if the user stopped it.
@@ -99,7 +105,8 @@ def search(
         if wished.is_set():  # while the last trial ended
             return False
     except _SearchStopped:
-        scheduler.end_workers()
+        if ray_stays:
+            scheduler.end_workers()
         return False
     except TuneError:
         if study.problem is None:

@@ -1,7 +1,6 @@
 """A Ray cluster that runs already: this process joins it as a driver, or is refused."""
 
 import importlib.util
-import logging
 import os
 import subprocess
 import sys
@@ -12,8 +11,8 @@ from pathlib import Path
 import ray
 
 from cluster.autoscaling import asked_for
+from cluster.connection import connect, disconnect
 from cluster.errors import ClusterError
-from cluster.quiet import keep_ray_quiet
 from cluster.token import checked_token, use_token
 
 PACKAGES = ("antisample", "search_spaces", "tuning", "cluster")
@@ -67,21 +66,16 @@ def existing_ray(
         _refuse_open_door(address)
     if token_file is not None:
         use_token(checked_token(token_file))
-    keep_ray_quiet()
-    try:
-        ray.init(
-            address=address,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            runtime_env={"py_modules": [str(place) for place in package_folders()]} if ship else None,
-        )
-    except Exception as error:  # Ray raises whatever its layers do
-        raise ClusterError([f"Ray at {address} cannot be joined: {_in_words(error)}"]) from error
+    connect(
+        f"Ray at {address} cannot be joined",
+        address=address,
+        runtime_env={"py_modules": [str(place) for place in package_folders()]} if ship else None,
+    )
     try:
         with asked_for(autoscaled_workers):
             yield
     finally:
-        ray.shutdown()
+        disconnect()
 
 
 def package_folders() -> list[Path]:
@@ -124,7 +118,3 @@ def _refuse_open_door(address: str) -> None:
                 "Start it with RAY_AUTH_MODE=token, or set `allow_insecure: true` in the cluster file."
             ]
         )
-
-
-def _in_words(error: Exception) -> str:
-    return " ".join(str(error).split())[:600] or type(error).__name__

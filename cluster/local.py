@@ -1,22 +1,28 @@
 """Ray on this machine: the default launcher."""
 
-import logging
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
-from threading import Thread
+from threading import Lock, Thread
 
 import ray
+from ray._private import services
 from ray._private.node import Node
 
-from cluster.quiet import keep_ray_quiet
+from cluster.connection import connect, disconnect
+from cluster.errors import ClusterError
+from cluster.temporary import temporary_folder
 
 _PRELOAD = "RAY_preload_python_modules"
 # Methods of Ray's node that start what only its dashboard, autoscaling and logs in the terminal use: three processes
 # that import as much as a worker, one of which Ray waits for.
 _UNUSED = ("start_monitor", "start_log_monitor", "start_api_server")
+_own = Lock()
+"""Held while a search of a Python program has a Ray of its own: a process is in one Ray at most."""
 
 
 @contextmanager
@@ -31,13 +37,71 @@ def local_ray(num_cpus: int | None = None, num_gpus: int | None = None) -> Itera
 
     Yields:
         Nothing; `ray` is connected.
+
+    Raises:
+        ClusterError: If it cannot be started.
     """
     if not ray.is_initialized():
         _start(num_cpus, num_gpus)
     try:
         yield
     finally:
-        ray.shutdown()
+        disconnect()
+
+
+@contextmanager
+def ray_of_this_process() -> Iterator[None]:
+    """Has the Ray of a Python program for the length of a `with` block, or one of the block's own.
+
+    A Ray that the program has started or joined is used and left alone. Otherwise the one that RAY_ADDRESS or
+    `ray start` names is joined, and one is started where there is none; both end with the block.
+
+    Yields:
+        Nothing; `ray` is connected.
+
+    Raises:
+        ClusterError: If Ray cannot be started or joined, or another search of this process has one of its own.
+    """
+    refuse_second_search()
+    if ray.is_initialized():
+        yield
+        return
+    if not _own.acquire(blocking=False):
+        refuse_second_search()
+    try:
+        with _joined_or_started():
+            yield
+    finally:
+        _own.release()
+
+
+def refuse_second_search() -> None:
+    """Refuses a search beside one that has started a Ray of its own, which would end both.
+
+    Raises:
+        ClusterError: If there is one in this process.
+    """
+    if _own.locked():
+        raise ClusterError(
+            [
+                "Another search of this process is under way with a Ray of its own; run one after the other, or "
+                "call `ray.init()` before both."
+            ]
+        )
+
+
+@contextmanager
+def _joined_or_started() -> Iterator[None]:
+    address = services.canonicalize_bootstrap_address(None)  # type: ignore[arg-type]
+    if address is None:
+        with local_ray():
+            yield
+        return
+    connect(f"Ray at {address} cannot be joined", address=address)
+    try:
+        yield
+    finally:
+        disconnect()
 
 
 @contextmanager
@@ -56,8 +120,12 @@ def early_ray(
 
     Yields:
         Nothing; what was not taken over is stopped at the end.
+
+    Raises:
+        ClusterError: If it cannot be started.
     """
-    importing = Thread(target=lambda: [import_module(name) for name in driver_modules], name="importing")
+    # A daemon, since who stops the program now does not wait for imports.
+    importing = Thread(target=lambda: [import_module(name) for name in driver_modules], name="importing", daemon=True)
     importing.start()
     os.environ[_PRELOAD] = worker_module
     try:
@@ -65,25 +133,29 @@ def early_ray(
         importing.join()
         yield
     finally:
-        importing.join()
-        ray.shutdown()
+        disconnect()
 
 
 def _start(num_cpus: int | None, num_gpus: int | None) -> None:
-    keep_ray_quiet()
     # Ray switches authentication on by itself for a local cluster; setting RAY_AUTH_MODE here would come too late,
     # since Ray reads it when it is imported.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    with _without_unused_processes():
-        ray.init(
-            address="local",  # also where another Ray runs on this machine, or RAY_ADDRESS names one
-            num_cpus=num_cpus if num_cpus is not None else _cores(),
-            num_gpus=num_gpus,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _node_ip_address="127.0.0.1",
-        )
+    folder = temporary_folder()
+    try:
+        with _without_unused_processes(), _in_groups_of_their_own():
+            connect(
+                "Ray cannot be started",
+                address="local",  # also where another Ray runs on this machine, or RAY_ADDRESS names one
+                num_cpus=num_cpus if num_cpus is not None else _cores(),
+                num_gpus=num_gpus,
+                include_dashboard=False,
+                _node_ip_address="127.0.0.1",
+                _temp_dir=folder,
+            )
+    except BaseException:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 @contextmanager
@@ -97,6 +169,17 @@ def _without_unused_processes() -> Iterator[None]:
     finally:
         for name, method in started.items():
             setattr(Node, name, method)
+
+
+@contextmanager
+def _in_groups_of_their_own() -> Iterator[None]:
+    """Keeps signals to this process's group, as `timeout` sends them, from Ray, which is needed to end in order."""
+    start = services.ConsolePopen
+    services.ConsolePopen = partial(start, process_group=0)  # type: ignore[misc, assignment]
+    try:
+        yield
+    finally:
+        services.ConsolePopen = start  # type: ignore[misc]
 
 
 def _cores() -> int:

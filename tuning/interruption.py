@@ -1,33 +1,80 @@
-"""Ctrl-C on the command line: once ends in order, twice stops at once."""
+"""Ctrl-C and SIGTERM on the command line: once ends in order and within seconds, twice stops at once."""
 
 import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Thread
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any, NoReturn
+
+import psutil
 
 INTERRUPTED = 130
 """Exit code of a program that was ended by Ctrl-C."""
+TERMINATED = 143
+"""Exit code of a program that was ended by SIGTERM."""
+PATIENCE_S = 3.0
+"""What an end in order may take: who sends SIGTERM kills soon after. What was reported is safe either way."""
+_SAME_S = 1.0
+"""SIGTERM comes twice from `timeout` and from Slurm, to the process and to its group: within this time it is one."""
+
+_terminated = threading.Event()
+
+
+def exit_code() -> int:
+    """The exit code of a program that was stopped: by SIGTERM if one has come, else by Ctrl-C."""
+    return TERMINATED if _terminated.is_set() else INTERRUPTED
 
 
 @contextmanager
-def second_ctrl_c_stops(message: str) -> Iterator[None]:
-    """Has the second Ctrl-C within the block end the process at once.
+def sigterm_like_ctrl_c() -> Iterator[None]:
+    """Has the first SIGTERM within the block do what Ctrl-C does at that moment; needs the main thread.
 
-    The first is left to whoever handles it: Ray Tune while it searches, Python's KeyboardInterrupt elsewhere. Signals
-    are counted by a thread, since a main thread that waits inside of a library would not hear of the second.
+    A shell leaves SIGINT ignored in what it starts in the background, which then hears SIGTERM all the same.
+    """
+    came = False
+
+    def hear(_number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        _terminated.set()
+        if came:
+            return  # `second_signal_stops` counts
+        came = True
+        on_ctrl_c = signal.getsignal(signal.SIGINT)
+        if not callable(on_ctrl_c):
+            raise KeyboardInterrupt
+        on_ctrl_c(signal.SIGINT, frame)
+
+    _terminated.clear()
+    before = signal.signal(signal.SIGTERM, hear)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def second_signal_stops(message: str, last_words: Callable[[], None] | None = None) -> Iterator[None]:
+    """Has the second Ctrl-C or SIGTERM within the block, or an end that takes too long, end the process at once.
+
+    The first is left to whoever handles it. Signals are counted by a thread, since a main thread that waits inside of
+    a library would not hear of the second.
 
     Args:
-        message: Printed to standard error when the process is stopped.
+        message: Printed to standard error when the process is stopped at once.
+        last_words: Called instead when the end in order takes more than `PATIENCE_S`; without it the end has all the
+            time it takes.
 
     Yields:
         Nothing.
     """
     heard, writer = socket.socketpair()
     writer.setblocking(False)
-    Thread(target=_count, args=(heard, message), name="ctrl-c", daemon=True).start()
+    threading.Thread(target=_count, args=(heard, message, last_words), name="signals", daemon=True).start()
     before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     try:
         yield
@@ -36,13 +83,96 @@ def second_ctrl_c_stops(message: str) -> Iterator[None]:
         writer.close()
 
 
-def _count(heard: socket.socket, message: str) -> None:
-    interrupts = 0
+@contextmanager
+def interrupts_noted() -> Iterator[threading.Event]:
+    """Has the first Ctrl-C within the block set an event instead of raising, so that nothing is left half done.
+
+    Only in the main thread, which alone hears of signals. What the block does to the handlers of Ctrl-C and SIGUSR1
+    is undone at its end: Ray Tune leaves its own behind.
+
+    Yields:
+        The event.
+    """
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+
+    def hear(*_: Any) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGUSR1)}
+    signal.signal(signal.SIGINT, hear)
+    try:
+        yield event
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def once(words: Callable[[], None]) -> Callable[[], None]:
+    """The same function, which does nothing from its second call on: two threads may want to say the same.
+
+    A second thread waits for the first to have said it.
+    """
+    lock, said = threading.Lock(), False
+
+    def say() -> None:
+        nonlocal said
+        with lock:
+            if not said:
+                said = True
+                words()
+
+    return say
+
+
+def leave(code: int) -> NoReturn:
+    """Ends the process and all that it has started, without waiting for threads and libraries; output is written."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            continue
+    _exit(code)
+
+
+def _count(heard: socket.socket, message: str, last_words: Callable[[], None] | None) -> None:
+    first: float | None = None
     with heard:
-        while numbers := heard.recv(16):
-            interrupts += numbers.count(signal.SIGINT)
-            if interrupts > 1:
-                # The live table hides the cursor.
-                shown = "\x1b[?25h\n" if sys.stderr.isatty() else ""
-                os.write(sys.stderr.fileno(), f"{shown}{message}\n".encode())
-                os._exit(INTERRUPTED)
+        while True:
+            try:
+                numbers = heard.recv(16)
+            except TimeoutError:
+                if last_words is not None:
+                    last_words()
+                leave(exit_code())
+            if not numbers:
+                return
+            for number in numbers:
+                if number not in (signal.SIGINT, signal.SIGTERM):
+                    continue
+                if number == signal.SIGTERM:
+                    _terminated.set()  # the main thread may not have come to its handler
+                now = time.monotonic()
+                if first is not None and (number == signal.SIGINT or now - first > _SAME_S):
+                    _stop_at_once(message)
+                first = now if first is None else first
+            if first is not None and last_words is not None:
+                heard.settimeout(max(0.01, first + PATIENCE_S - time.monotonic()))
+
+
+def _stop_at_once(message: str) -> NoReturn:
+    # The live table hides the cursor.
+    shown = "\x1b[?25h\n" if sys.stderr.isatty() else ""
+    os.write(sys.stderr.fileno(), f"{shown}{message}\n".encode())
+    _exit(exit_code())
+
+
+def _exit(code: int) -> NoReturn:
+    for process in psutil.Process().children(recursive=True):  # Ray's would end by themselves within a minute
+        with suppress(psutil.Error):
+            process.kill()
+    os._exit(code)

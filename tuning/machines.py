@@ -1,10 +1,11 @@
 """The machines that trials may run on, while a search runs: some die, others join."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import ray
 
+from tuning.config import StudyConfig
 from tuning.resources import Machine, WorkerShare, this_machine
 
 _LOOK_EVERY_S = 1.0
@@ -16,6 +17,24 @@ def machines() -> list[Machine]:
         return [this_machine()]
     offers = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     return [Machine(offer.get("CPU", 0.0), offer.get("GPU", 0.0)) for offer in offers]
+
+
+def worker_share(config: StudyConfig, offered: Sequence[Machine], whose: str | None = None) -> WorkerShare:
+    """What one trial of a study takes of these machines; `whose` as in `WorkerShare.of`.
+
+    Raises:
+        ConfigError: If none of them has it.
+    """
+    wanted = config.resources
+    return WorkerShare.of(
+        offered,
+        wanted.cpus_per_trial,
+        wanted.gpus_per_trial,
+        config.device,
+        "resources.cpus_per_trial",
+        "resources.gpus_per_trial",
+        whose,
+    )
 
 
 def live_slots(share: WorkerShare, most: int | None) -> Callable[[], int]:

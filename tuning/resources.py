@@ -77,7 +77,14 @@ class WorkerShare:
 
     @classmethod
     def of(
-        cls, machines: Sequence[Machine], cpus: int, gpus: GpuShare, device: str, cpus_key: str, gpus_key: str
+        cls,
+        machines: Sequence[Machine],
+        cpus: int,
+        gpus: GpuShare,
+        device: str,
+        cpus_key: str,
+        gpus_key: str,
+        whose: str | None = None,
     ) -> "WorkerShare":
         """Checks that a worker fits on one of these machines; Ray would wait for ever for what is not there.
 
@@ -88,6 +95,7 @@ class WorkerShare:
             device: See `UnlearnConfig.device`.
             cpus_key: Where the user sets `cpus`.
             gpus_key: Where the user sets `gpus`.
+            whose: Names the machine that has most in messages; by default this one, or the largest of several.
 
         Raises:
             ConfigError: With every problem found.
@@ -96,14 +104,17 @@ class WorkerShare:
             raise ConfigError([f"`device` must not be numbered, since Ray hands out the GPUs, but got {device!r}."])
         most = max(machine.gpus for machine in machines)
         if device.startswith("cuda") and not most:
-            choose_device(device)  # says what is wrong
+            if whose is None:
+                choose_device(device)  # says what is wrong
+            else:
+                raise ConfigError(f"`device` is {device!r}, but {whose} has no GPUs.")
         on_gpu = device != "cpu" and most > 0
         share = cls(cpus, float(on_gpu) if gpus == "auto" else float(gpus))
         limits = [
             (cpus_key, share.cpus, max(machine.cpus for machine in machines), "cores"),
             (gpus_key, share.gpus, most, "GPUs"),
         ]
-        whose = "this machine" if len(machines) == 1 else "the largest machine"
+        whose = whose or ("this machine" if len(machines) == 1 else "the largest machine")
         problems = [
             f"`{key}` must be at most {there:g}, the number of {what} of {whose}, but got {wanted:g}."
             for key, wanted, there, what in limits

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from ray import tune
 from antisample.device import choose_device, describe_device, has_bfloat16_unit
 from antisample.errors import AntisampleError
 from antisample.files import check_writable
+from cluster import ray_of_this_process, refuse_second_search
 from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
 from tuning.directory import (
@@ -30,7 +31,7 @@ from tuning.gpu_sharing import packed
 from tuning.housekeeping import Housekeeping
 from tuning.inspection import inspect
 from tuning.lease import held_lease, lease_place
-from tuning.machines import live_slots, machines
+from tuning.machines import live_slots, machines, worker_share
 from tuning.noted_model import noted_model
 from tuning.outcome import Outcome
 from tuning.progress import Progress
@@ -69,7 +70,8 @@ def run_study(
     Args:
         config: The study. Its directory is created, or continued if it holds the same study.
         progress: Shows what happens; silent by default.
-        launch: Starts Ray for the length of a `with` block; by default Ray is used if running, else started plainly.
+        launch: Starts Ray for the length of a `with` block; by default the Ray that this process is in is used and
+            left alone, else one is started and stopped at the end.
         warm_start: Directory of an earlier study to take over from; see `take_over`.
 
     Returns:
@@ -77,11 +79,15 @@ def run_study(
 
     Raises:
         AntisampleError: If the configuration does not fit the data, the directory or the machine.
+        ClusterError: If Ray cannot be started, or another search of this process has started one.
         InterruptedStudyError: If the user stopped the search; everything so far is kept.
     """
     started = time.monotonic()
     progress = progress or Progress(quiet=True)
-    share = worker_share(config)
+    share = worker_share(config, machines())
+    if launch is None:
+        refuse_second_search()
+    ray_stays = launch is None and ray.is_initialized()
     with ExitStack() as stack:
         check_directory(config)
         check_writable(config.directory, (*FILES, *PLOTS))
@@ -91,11 +97,7 @@ def run_study(
             check_settings(study)
             files = StudyFiles.of(config)
             files.check()
-            device = choose_device(config.device)
-            progress.say(f"Device: {describe_device(device)}; trials at once: {_slots(config, share)()}")
-            if config.precision == "float32" and has_bfloat16_unit(device):
-                progress.say("  it trains faster with `precision: bfloat16`; see docs/performance.md")
-            progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
+            _introduce(config, share, progress)
             inputs = load_requests(config.model_copy(update={"model": noted_model(study)}), progress)
             for line in (note_facts(study, inputs), by_hand_in_words(study.by_hand())):
                 if line is not None:
@@ -113,12 +115,12 @@ def run_study(
         study.listen(progress.trial)
         try:
             if not study.is_over() or missing_confirmations(study):
-                with (launch or _plain_ray)():
+                with (launch or ray_of_this_process)():
                     lease.note_ray(ray_session())
-                    _run_trials(study, ray.put(inputs), share, started, progress)
+                    _run_trials(study, ray.put(inputs), share, started, progress, ray_stays)
         except BaseException:
             if tracker is not None:
-                tracker.close(None, timeout_s=5)
+                tracker.close(None, timeout_s=2)
             raise
         # A dead or interrupted driver left trials running that no search asked for, since `n_trials` was lowered.
         study.settle("Interrupted: the study is over.")
@@ -132,56 +134,44 @@ def run_study(
         return outcome
 
 
+def _introduce(config: StudyConfig, share: WorkerShare, progress: Progress) -> None:
+    """Says on what the study runs."""
+    device = choose_device(config.device)
+    progress.say(f"Device: {describe_device(device)}; trials at once: {_slots(config, share)()}")
+    if config.precision == "float32" and has_bfloat16_unit(device):
+        progress.say("  it trains faster with `precision: bfloat16`; see docs/performance.md")
+    progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
+
+
 def ray_session() -> str:
     """Folder of the Ray session that this process has started; empty where it joined another's."""
     node = ray._private.worker._global_node
     return str(node.get_session_dir_path()) if node is not None and node.is_head() else ""
 
 
-def worker_share(config: StudyConfig) -> WorkerShare:
-    """What one trial takes.
-
-    Raises:
-        ConfigError: If no machine has it.
-    """
-    wanted = config.resources
-    return WorkerShare.of(
-        machines(),
-        wanted.cpus_per_trial,
-        wanted.gpus_per_trial,
-        config.device,
-        "resources.cpus_per_trial",
-        "resources.gpus_per_trial",
-    )
-
-
 def _slots(config: StudyConfig, share: WorkerShare) -> Callable[[], int]:
     return live_slots(share, config.resources.max_concurrent)
 
 
-def _run_trials(study: Study, inputs: Any, whole: WorkerShare, started: float, progress: Progress) -> None:
+def _run_trials(
+    study: Study, inputs: Any, whole: WorkerShare, started: float, progress: Progress, ray_stays: bool
+) -> None:
     """Everything that Ray runs: the search, and the chosen trial again."""
     share = packed(study, inputs, whole)
     if share != whole:
         progress.say(f"Trials on one GPU: {1 / share.gpus:.0f}, by the memory of the first")
     if not study.is_over():
-        _search(study, inputs, started, share)
+        _search(study, inputs, started, share, ray_stays)
     progress.searched()
     confirm(study, inputs, share, progress.confirmed)
 
 
-def _search(study: Study, inputs: Any, started: float, share: WorkerShare) -> None:
+def _search(study: Study, inputs: Any, started: float, share: WorkerShare, ray_stays: bool) -> None:
     config = study.config
     budget_s = 60 * config.time_budget_min - (time.monotonic() - started) if config.time_budget_min else None
     trainable = tune.with_parameters(UnlearnTrainable, inputs=inputs, study=config.for_workers())
-    if not search(study, trainable, share, _slots(config, share), budget_s):
+    if not search(study, trainable, share, _slots(config, share), budget_s, ray_stays):
         raise InterruptedStudyError
-
-
-def _plain_ray() -> AbstractContextManager[None]:
-    if not ray.is_initialized():
-        ray.init(log_to_driver=False, include_dashboard=False)
-    return nullcontext()
 
 
 def _tracker(study: Study) -> Tracker | None:

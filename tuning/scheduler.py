@@ -19,6 +19,18 @@ class StudyScheduler(FIFOScheduler):
     def __init__(self, study: Study) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._study = study
+        self._controller: Any = None
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """Ray's hook; the controller is kept for `end_workers`."""
+        super().on_trial_add(tune_controller, trial)
+        self._controller = tune_controller
+
+    def end_workers(self) -> None:
+        """Ends the workers of a search that was left without waiting for them, and gives their resources back."""
+        if self._controller is not None:
+            self._controller._actor_manager.cleanup()
+            self._controller = None
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:  # noqa: ARG002
         """None: Ray takes waiting trials in their order by itself.

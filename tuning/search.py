@@ -3,8 +3,10 @@
 import logging
 import os
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ray import tune
@@ -12,14 +14,50 @@ from ray.tune.error import TuneError
 from ray.tune.execution import class_cache
 
 from antisample.errors import AntisampleError
+from tuning.interruption import interrupts_noted
 from tuning.resources import WorkerShare
 from tuning.scheduler import StudyScheduler
 from tuning.searcher import StudySearcher
 from tuning.study import Study
 
+_SETTINGS = {
+    # As many workers start at once as the searcher has trials for; with a searcher Ray starts one after another.
+    "TUNE_MAX_PENDING_TRIALS_PG": str(sys.maxsize),
+    # Tune would end its workers in order, which takes as long as their epoch and up to 15 s.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    # A table and hints on the terminal, and 200 files of loggers that nobody reads.
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+}
+
+
+class _SearchStopped(BaseException):
+    """Leaves Ray Tune's loop; an `Exception` would make it wait for its workers."""
+
+
+class _StopBetweenSteps(tune.Callback):
+    """Ends the search at the user's wish, while nothing is being recorded."""
+
+    def __init__(self, wished: threading.Event) -> None:
+        self._wished = wished
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:  # noqa: ARG002
+        """Ray's hook before each step of its loop, ten a second at least."""
+        if self._wished.is_set():
+            raise _SearchStopped
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Ray pickles its tuner for a restore that is never used here: resuming goes through the study."""
+        return {}
+
 
 def search(
-    study: Study, trainable: Any, share: WorkerShare, slots: Callable[[], int], budget_s: float | None = None
+    study: Study,
+    trainable: Any,
+    share: WorkerShare,
+    slots: Callable[[], int],
+    budget_s: float | None = None,
+    ray_stays: bool = False,
 ) -> bool:
     """Runs trials until the study is over or time is up.
 
@@ -29,6 +67,7 @@ def search(
         share: What one trial gets.
         slots: Says how many trials may be under way at the moment, at least 1.
         budget_s: Seconds for it; None for no limit.
+        ray_stays: Whether Ray outlives the search, which then leaves nothing on it when it is stopped.
 
     Returns:
         Whether it came to its end; False if the user stopped it.
@@ -39,30 +78,36 @@ def search(
     deadline = time.monotonic() + budget_s if budget_s is not None else None
     # A setting of PyTorch Lightning that Tune gives to every worker, so that none of the waiting processes would do.
     class_cache.DEFAULT_ENV_VARS.clear()
-    # As many workers start at once as the searcher has trials for; with a searcher Ray starts one after another.
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(sys.maxsize)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     logging.getLogger("ray.tune.execution.tune_controller").addFilter(_is_not_ours)
-    tuner = tune.Tuner(
-        tune.with_resources(trainable, {"CPU": share.cpus, "GPU": share.gpus}),
-        tune_config=tune.TuneConfig(
-            search_alg=StudySearcher(study, slots, deadline),
-            scheduler=StudyScheduler(study),
-            num_samples=-1,
-            reuse_actors=True,
-            time_budget_s=max(1.0, budget_s) if budget_s is not None else None,
-            trial_dirname_creator=lambda trial: f"trial_{trial.trial_id}",
-        ),
-        run_config=tune.RunConfig(
-            name="ray",
-            storage_path=str(study.config.directory.resolve()),
-            verbose=0,
-            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-        ),
-    )
+    scheduler = StudyScheduler(study)
     out_of_time = False
     try:
-        tuner.fit()
+        with _settings(), interrupts_noted() as wished:
+            tune.Tuner(
+                tune.with_resources(trainable, {"CPU": share.cpus, "GPU": share.gpus}),
+                tune_config=tune.TuneConfig(
+                    search_alg=StudySearcher(study, slots, deadline),
+                    scheduler=scheduler,
+                    num_samples=-1,
+                    reuse_actors=True,
+                    time_budget_s=max(1.0, budget_s) if budget_s is not None else None,
+                    trial_dirname_creator=lambda trial: f"trial_{trial.trial_id}",
+                ),
+                run_config=tune.RunConfig(
+                    name="ray",
+                    storage_path=str(study.config.directory.resolve()),
+                    verbose=0,
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                    callbacks=[_StopBetweenSteps(wished)],
+                ),
+            ).fit()
+        if wished.is_set():  # while the last trial ended
+            return False
+    except _SearchStopped:
+        if ray_stays:
+            scheduler.end_workers()
+        return False
     except TuneError:
         if study.problem is None:
             raise
@@ -73,6 +118,21 @@ def search(
         if out_of_time:
             study.settle("Interrupted: the time budget is used up.")
     return study.is_over() or out_of_time
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """Tells Ray Tune through the environment, which is as it was afterwards."""
+    before = {name: os.environ.get(name) for name in _SETTINGS}
+    os.environ.update(_SETTINGS)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _is_not_ours(record: logging.LogRecord) -> bool:

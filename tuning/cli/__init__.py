@@ -2,16 +2,32 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import antisample
 from antisample.errors import AntisampleError
 from search_spaces import SpaceError
 from tuning.cli import cluster, models, published, studies, tracking
+from tuning.interruption import INTERRUPTED, TERMINATED, exit_code, leave, sigterm_like_ctrl_c
+
+
+class _Commands(TyperGroup):
+    """The commands, each of which Ctrl-C and SIGTERM stop with a sentence."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # which the command did not expect; what it writes is whole or not there
+            sys.stderr.write("Stopped.\n")
+            raise typer.Exit(exit_code()) from None
+
 
 app = typer.Typer(
+    cls=_Commands,
     help="Search the hyperparameters of machine unlearning, and apply what was found.",
     no_args_is_help=True,
     add_completion=False,
@@ -42,13 +58,18 @@ def _common(
 def main() -> None:
     """Runs the command line; a user's mistake gives one message and exit code 2, never a traceback."""
     sys.path.append(str(Path.cwd()))  # models of the user's, such as my_package.models:build
-    try:
-        app()
-    except Exception as error:
-        if not isinstance(error, (AntisampleError, SpaceError, *_cluster_errors())):
+    with sigterm_like_ctrl_c():
+        try:
+            app()
+        except SystemExit as end:
+            if end.code in (INTERRUPTED, TERMINATED):
+                leave(exit_code())  # libraries may still be importing, or wait for what the signal has ended, too
             raise
-        sys.stderr.write(f"Error: {error}\n")
-        sys.exit(2)
+        except Exception as error:
+            if not isinstance(error, (AntisampleError, SpaceError, *_cluster_errors())):
+                raise
+            sys.stderr.write(f"Error: {error}\n")
+            sys.exit(2)
 
 
 def _cluster_errors() -> list[type[Exception]]:

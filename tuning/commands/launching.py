@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 import typer
 import yaml
 
+from antisample.device import choose_device
+from antisample.errors import ConfigError
 from antisample.file_store import is_object_store
 from cluster import (
     ClusterSpec,
@@ -24,13 +26,18 @@ from cluster import (
     local_ray,
     submit,
 )
+from cluster.kuberay import KubeRayCluster
+from cluster.slurm import SlurmCluster
 from tuning.config import StudyConfig
 from tuning.confirm import missing_confirmations
 from tuning.display import print_json
-from tuning.interruption import INTERRUPTED
+from tuning.interruption import exit_code
 from tuning.lease import lease_place
+from tuning.machines import worker_share
 from tuning.outcome import Outcome
 from tuning.progress import Progress, output
+from tuning.resources import Machine, this_machine
+from tuning.samplers import make_sampler
 from tuning.study_view import StudyView
 
 _WANTED_SOON = ("tuning.run", "sklearn.model_selection", "sklearn.svm")
@@ -51,6 +58,43 @@ def run_from_here(
             raise KeyboardInterrupt from None
         finally:
             progress.close()
+
+
+def check_study(config: StudyConfig, spec: ClusterSpec) -> None:
+    """Finds what is wrong in a study as far as that can be told before Ray takes seconds, or a queue hours, to start.
+
+    Raises:
+        ConfigError: With every problem found. What only a running cluster's machines can tell is found on it.
+    """
+    checks: list[Callable[[], object]] = [
+        lambda: make_sampler(config.sampler, config.search_space(), config.n_trials, config.seed, 0)
+    ]
+    if isinstance(spec, LocalCluster) or config.device.partition(":")[0] not in ("auto", "cpu", "cuda"):
+        checks.append(lambda: choose_device(config.device))
+    offered = _offered(spec)
+    if offered is not None:
+        whose = None if isinstance(spec, LocalCluster) else "a machine of the cluster"
+        checks.append(lambda: worker_share(config, [offered], whose))
+    problems: list[str] = []
+    for check in checks:
+        try:
+            check()
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+
+
+def _offered(spec: ClusterSpec) -> Machine | None:
+    """What a machine that runs trials will have; None where that is not known yet."""
+    if isinstance(spec, LocalCluster):
+        here = this_machine()
+        return Machine(spec.num_cpus or here.cpus, here.gpus if spec.num_gpus is None else spec.num_gpus)
+    if isinstance(spec, SlurmCluster):
+        return Machine(spec.cpus_per_node, spec.gpus_per_node)
+    if isinstance(spec, KubeRayCluster):
+        return Machine(spec.workers.cpus, spec.workers.gpus)
+    return None
 
 
 def _launch(spec: LocalCluster | ExistingCluster) -> Callable[[], AbstractContextManager[None]]:
@@ -100,7 +144,7 @@ def send(spec: ExistingCluster, words: list[str], files: dict[str, str], as_json
         code, log = run_job(spec.address, spec.token_file, sent, words, say, spec.ship_program)
     except KeyboardInterrupt:
         console.print("Not watched any more; the job goes on.")
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(exit_code()) from None
     if as_json and (answer := re.search(r"^\{\n.*?^\}$", log, re.MULTILINE | re.DOTALL)) is not None:
         print_json(json.loads(answer.group()))
     raise typer.Exit(code)

@@ -5,15 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.console import Console
 
 from cluster import local_ray
 from tuning.display import print_json, shown_path
+from tuning.interruption import exit_code, once, second_signal_stops
 from tuning.options import reproduction_config
 from tuning.progress import Progress, output
-from tuning.reproduction.display import print_reproduction
+from tuning.reproduction.config import ReproductionConfig
+from tuning.reproduction.display import print_reproduction, reproduction_table
 from tuning.reproduction.output import write_outputs
-from tuning.reproduction.run import InterruptedReproductionError
+from tuning.reproduction.run import InterruptedReproductionError, ReproductionOutcome
 from tuning.reproduction.run import reproduce as run_reproduction
+from tuning.reproduction.tables import summarise_results
 from tuning.toy import run_toy_seeds, toy_json, toy_table
 
 
@@ -21,11 +25,18 @@ def reproduce(options: dict[str, Any], as_json: bool, quiet: bool) -> None:
     """Runs or continues a reproduction and prints its table."""
     config = reproduction_config(options)
     console = output(stderr=as_json)
-    try:
-        outcome = run_reproduction(config, Progress(console, quiet=quiet), local_ray)
-    except InterruptedReproductionError:
-        console.print("Stopped. The same command continues; finished jobs are kept.")
-        raise typer.Exit(130) from None
+    go_on = "The same command continues; finished jobs are kept."
+    say_stopped = once(lambda: console.print(f"Stopped. {go_on}"))
+    with second_signal_stops(f"Stopped at once. {go_on}", say_stopped):
+        try:
+            outcome = run_reproduction(config, Progress(console, quiet=quiet), local_ray)
+        except InterruptedReproductionError as stopped:
+            _print_so_far(config, stopped.outcome, console, as_json)
+            say_stopped()
+            raise typer.Exit(exit_code()) from None
+        except KeyboardInterrupt:  # before the first job
+            say_stopped()
+            raise typer.Exit(exit_code()) from None
     rows = write_outputs(config, outcome)
     if as_json:
         content = {"out": str(config.out), "rows": [asdict(row) for row in rows], "failed": outcome.failures}
@@ -34,6 +45,24 @@ def reproduce(options: dict[str, Any], as_json: bool, quiet: bool) -> None:
         print_reproduction(config, outcome, rows, console)
     if outcome.failures:
         raise typer.Exit(1)
+
+
+def _print_so_far(config: ReproductionConfig, outcome: ReproductionOutcome, console: Console, as_json: bool) -> None:
+    """Prints the table of the jobs that are finished; files are written at the end."""
+    if not outcome.results:
+        return
+    rows = summarise_results(outcome.results, config.model.name, outcome.inputs.dataset.name, config.retain)
+    if as_json:
+        print_json(
+            {
+                "out": str(config.out),
+                "rows": [asdict(row) for row in rows],
+                "failed": outcome.failures,
+                "stopped": True,
+            }
+        )
+    else:
+        console.print(reproduction_table(config, outcome, rows))
 
 
 def toy(out: Path, seeds: int, seed: int, overrides: list[str] | None, as_json: bool) -> None:

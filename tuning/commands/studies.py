@@ -1,6 +1,8 @@
 """Running, continuing and looking at a study."""
 
 import shlex
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,14 @@ from cluster import (
     load_cluster,
 )
 from tuning import tracking
-from tuning.commands.launching import given, on_cluster, run_from_here, send, study_job, submit_study
+from tuning.commands.launching import check_study, given, on_cluster, run_from_here, send, study_job, submit_study
 from tuning.config import StudyConfig
 from tuning.directory import copy_projections, open_study, rewrite_projections
 from tuning.display import apply_command, print_json, print_outcome, program, shown_path
-from tuning.interruption import INTERRUPTED, second_ctrl_c_stops
+from tuning.interruption import exit_code, once, second_signal_stops
+from tuning.live import front_table
 from tuning.options import accepting_original, check_uri, model_overrides, selected, study_of_flags
+from tuning.outcome import find_outcome
 from tuning.progress import Progress, output
 from tuning.records import by_hand_in_words
 from tuning.study_file import load_study
@@ -61,6 +65,7 @@ def run(
         config = config.model_copy(update={"tracking_uri": tracking_uri})
     config = on_cluster(config, spec)
     _check_registry(config, register)
+    check_study(config, spec)
     if isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint:
         words = [
             "run",
@@ -90,6 +95,7 @@ def resume(
     else:
         config = accepting_original(open_study(directory).config, accept_original=accept_original)
         _check_registry(config, register)
+        check_study(config, spec)
         _search(config, spec, as_json, quiet, register=register)
 
 
@@ -125,17 +131,13 @@ def _search(
     console = output(stderr=as_json)
     progress = Progress(console, quiet=quiet)
     go_on = f"Continue with: {program('antisample')} resume {shown_path(config.directory)}"
-    with second_ctrl_c_stops(f"Stopped at once. {go_on}"):
+    last_words = once(partial(_say_stopped, config, progress, go_on, as_json))
+    with second_signal_stops(f"Stopped at once. {go_on}", last_words):
         try:
             outcome = run_from_here(config, spec, progress, warm_start)
         except KeyboardInterrupt:
-            progress.close()
-            begun = (config.directory / "study.yaml").is_file()
-            console.print(
-                f"Stopped. {go_on}" if begun else "Stopped before the search began; nothing was kept.",
-                soft_wrap=True,
-            )
-            raise typer.Exit(INTERRUPTED) from None
+            last_words()
+            raise typer.Exit(exit_code()) from None
     problem, version = progress.mlflow_problem, None
     if register is not None and problem is None and outcome.chosen is not None:
         try:
@@ -160,6 +162,24 @@ def _search(
         )
     if outcome.chosen is None or (register is not None and version is None):
         raise typer.Exit(1)
+
+
+def _say_stopped(config: StudyConfig, progress: Progress, go_on: str, as_json: bool) -> None:
+    """Prints the front so far of a search that was stopped, and how it goes on."""
+    progress.close()
+    console = progress.console
+    if not (config.directory / "study.yaml").is_file():
+        console.print("Stopped before the search began; nothing was kept.", soft_wrap=True)
+        return
+    with suppress(AntisampleError):  # such as a database that is away: the study is there nevertheless
+        study = StudyView(config)
+        if study.n_finished():
+            outcome = find_outcome(study)
+            if as_json:
+                print_json({**outcome.to_json(), "directory": str(config.directory), "stopped": True})
+            else:
+                console.print(front_table(outcome))
+    console.print(f"Stopped. {go_on}", soft_wrap=True)
 
 
 def _print_storage_problem(console: Console, problem: str | None, config: StudyConfig) -> None:

@@ -37,10 +37,6 @@ Result = dict[str, Any]
 Launch = Callable[[], AbstractContextManager[None]]
 
 
-class InterruptedReproductionError(Exception):
-    """The user stopped the run; finished jobs are kept."""
-
-
 @dataclass(frozen=True)
 class ReproductionOutcome:
     """What became of the jobs.
@@ -54,6 +50,18 @@ class ReproductionOutcome:
     results: list[Result]
     failures: list[Result]
     inputs: UnlearnInputs
+
+
+class InterruptedReproductionError(Exception):
+    """The user stopped the run; finished jobs are kept.
+
+    Attributes:
+        outcome: What became of the jobs so far.
+    """
+
+    def __init__(self, outcome: ReproductionOutcome) -> None:
+        super().__init__("The reproduction was stopped.")
+        self.outcome = outcome
 
 
 def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) -> ReproductionOutcome:
@@ -94,14 +102,18 @@ def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) ->
     results = {job: known for job in jobs if (known := _read(paths[job])) is not None}
     left = [job for job in jobs if job not in results]
     failures: list[Result] = []
+
+    def outcome() -> ReproductionOutcome:
+        return ReproductionOutcome([results[job] for job in jobs if job in results], failures, inputs)
+
     progress.say(f"{len(jobs)} jobs, {len(results)} of them finished before")
     if left:
-        with launch():
-            try:
+        try:
+            with launch():
                 failures = _run(config, left, paths, results, dataset.class_names, progress)
-            except KeyboardInterrupt:
-                raise InterruptedReproductionError from None
-    return ReproductionOutcome([results[job] for job in jobs if job in results], failures, inputs)
+        except KeyboardInterrupt:
+            raise InterruptedReproductionError(outcome()) from None
+    return outcome()
 
 
 def _requests(jobs: list[Job], dataset: Dataset) -> dict[tuple[int, ...], RequestData]:

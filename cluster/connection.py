@@ -1,0 +1,81 @@
+"""Connecting this process to Ray and disconnecting it, without what Ray does to the process besides."""
+
+import contextlib
+import logging
+import os
+import shutil
+from typing import Any
+
+import psutil
+import ray
+from ray._private import worker
+
+from cluster.errors import ClusterError
+from cluster.quiet import keep_ray_quiet
+from cluster.signals import kept_signals
+from cluster.temporary import is_ours
+
+_LONGEST_REASON = 600
+_FULL_SENTENCES = {
+    "The current node timed out": "its processes did not come up in time; memory, processes or open files may be "
+    "limited too tightly (`ulimit -a`)",
+}
+
+
+def connect(refusal: str, **options: Any) -> None:
+    """Calls `ray.init`, which prints nothing and leaves the handlers of signals alone.
+
+    Args:
+        refusal: Begins the sentence that says why it failed, such as `Ray cannot be started`.
+        options: Of `ray.init`.
+
+    Raises:
+        ClusterError: Whatever Ray raises; nothing that it has started is left.
+    """
+    keep_ray_quiet()
+    before = _children()
+    try:
+        with kept_signals():
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+    except BaseException as error:
+        started = _children() - before
+        ray.shutdown()
+        _end(started)
+        if not isinstance(error, Exception):
+            raise
+        raise ClusterError([f"{refusal}: {in_words(error)}"]) from error
+
+
+def disconnect() -> None:
+    """Calls `ray.shutdown`: a Ray that this process has started ends, another one is left. Harmless without Ray."""
+    node = worker._global_node
+    folder = node.get_temp_dir_path() if node is not None and node.is_head() else ""
+    ray.shutdown()
+    if is_ours(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def in_words(error: Exception) -> str:
+    """What Ray raises, in a line."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        advice = "; set RAY_TMPDIR to a folder that can be written" if _is_temporary(str(error.filename)) else ""
+        return f"{error.filename}: {error.strerror}{advice}."
+    text = " ".join(str(error).split())
+    text = next((words for start, words in _FULL_SENTENCES.items() if text.startswith(start)), text)
+    return f"{text[:_LONGEST_REASON].rstrip('.') or type(error).__name__}."
+
+
+def _is_temporary(path: str) -> bool:
+    return any(path.startswith(place) for name in ("RAY_TMPDIR", "TMPDIR") if (place := os.environ.get(name)))
+
+
+def _children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
+
+
+def _end(processes: set[psutil.Process]) -> None:
+    """Ends those of the processes that are Ray's: a start that fails halfway forgets what it has started."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            if any("/ray/" in word or word.startswith("ray::") for word in process.cmdline()):
+                process.kill()

@@ -16,9 +16,9 @@ from antisample.metrics import EvaluationConfig, metric_names
 from antisample.seeds import derive
 from antisample.splits import SplitConfig
 from search_spaces import SearchSpace, Value
-from tuning.choice import SelectionConfig
 from tuning.database_address import database_problem, without_password
 from tuning.fidelity import FidelityConfig
+from tuning.limits import SelectionConfig
 from tuning.names import find_space, find_starting_points, name_problems
 from tuning.objectives import ELAPSED, Constraint, Objective, default_objectives
 from tuning.resources import ResourceConfig

@@ -14,6 +14,7 @@ from rich.text import Text
 from tuning.config import StudyConfig
 from tuning.live import front_table
 from tuning.outcome import Confirmation, Outcome, Spread
+from tuning.records import TrialRecord
 from tuning.study_files import StudyFiles
 
 
@@ -50,8 +51,9 @@ def print_outcome(
     uri = config.mlflow_uri()
     if uri is not None:
         print_mlflow(console, uri, mlflow_link)
-    if outcome.chosen is not None:
-        _say(console, f"Apply it:      {apply_command(config, select)}")
+    if outcome.chosen is not None or outcome.nearest is not None:
+        what = "Apply it:" if outcome.nearest is None else f"Apply trial {outcome.nearest.number}:"
+        _say(console, f"{what:<14} {apply_command(config, select, outcome.nearest)}")
 
 
 def print_mlflow(console: Console, uri: str, link: str | None) -> None:
@@ -71,14 +73,23 @@ def print_mlflow(console: Console, uri: str, link: str | None) -> None:
         _say(console, f"  this study:  {server}{link}")
 
 
-def apply_command(config: StudyConfig, select: str | None = None) -> str:
-    """The exact command that applies the chosen trial; `select` as in `print_outcome`."""
+def apply_command(config: StudyConfig, select: str | None = None, nearest: TrialRecord | None = None) -> str:
+    """The exact command that applies the chosen trial, or the nearest where none qualifies.
+
+    Args:
+        config: The study.
+        select: As in `print_outcome`.
+        nearest: See `Outcome.nearest`.
+    """
     out = shown_path(config.directory / "unlearned")
     which = f"--forget {shlex.quote(config.forget[0].in_words())} " if len(config.forget) > 1 else ""
     if which and config.by_samples:
         which = "--forget-samples FILE "
-    which += f"--select {select} " if select is not None else ""
-    return f"{program('antisample')} unlearn --study {shown_path(config.directory)} --trial best {which}--out {out}"
+    trial = "best" if nearest is None else str(nearest.number)
+    which += f"--select {select} " if select is not None and trial == "best" else ""
+    return (
+        f"{program('antisample')} unlearn --study {shown_path(config.directory)} --trial {trial} {which}--out {out}"
+    )
 
 
 def program(name: str) -> str:

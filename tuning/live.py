@@ -39,6 +39,8 @@ def live_view(study: StudyView, left_s: float | None, at_once: int | None, failu
         forget, retain = (outcome.chosen.metrics.get(name, float("nan")) for name in _SHOWN[:2])
         best = f"Best so far (*): trial {outcome.chosen.number}, forget {forget:.1%}, retain {retain:.1%}: "
         parts.append(Text(f"{best}{outcome.reason}"))
+    elif outcome.nearest is not None:
+        parts.append(Text(f"So far: {outcome.reason[0].lower()}{outcome.reason[1:]}"))
     parts.append(front_table(outcome, limit=_FRONT_ROWS))
     parts += [Text(failure, style="red", overflow="ellipsis", no_wrap=True) for failure in failures]
     return Group(*parts)

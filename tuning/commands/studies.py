@@ -24,6 +24,7 @@ from tuning.directory import copy_projections, open_study, write_projections
 from tuning.display import apply_command, print_json, print_outcome, program, shown_path
 from tuning.interruption import INTERRUPTED, second_ctrl_c_stops
 from tuning.options import accepting_original, check_uri, model_overrides, selected, study_of_flags
+from tuning.outcome import Outcome
 from tuning.progress import Progress, output
 from tuning.study_file import load_study
 from tuning.study_view import StudyView
@@ -137,7 +138,7 @@ def _search(
         except (tracking.DeliveryError, AntisampleError) as error:
             problem = str(error)
     if as_json:
-        own = {"directory": str(config.directory), "apply": apply_command(config), "registered_version": version}
+        own = {"directory": str(config.directory), "apply": _apply(config, outcome), "registered_version": version}
         print_json({**outcome.to_json(), **own})
     else:
         print_outcome(console, outcome, config, progress.mlflow_link)
@@ -152,8 +153,22 @@ def _search(
             soft_wrap=True,
             style="yellow",
         )
+    if register is not None and outcome.nearest is not None:
+        words = [*given("--register", register), *given("--trial", outcome.nearest.number)]
+        command = shlex.join([program("antisample"), "mlflow", "sync", shown_path(config.directory), *words])
+        console.print(
+            f"Nothing was registered, since none was chosen. Register another trial with: {escape(command)}",
+            soft_wrap=True,
+        )
     if outcome.chosen is None or (register is not None and version is None):
         raise typer.Exit(1)
+
+
+def _apply(config: StudyConfig, outcome: Outcome) -> str | None:
+    """The command that applies the chosen trial or the nearest; None if there is neither."""
+    if outcome.chosen is None and outcome.nearest is None:
+        return None
+    return apply_command(config, nearest=outcome.nearest)
 
 
 def _print_storage_problem(console: Console, problem: str | None, config: StudyConfig) -> None:

@@ -4,15 +4,16 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from antisample.settings import Settings
 from tuning.records import TrialRecord
 
 RETAIN = "validation/retain_accuracy"
 _ROUNDING = 1e-9
 
 
-class SelectionConfig(BaseModel):
+class SelectionConfig(Settings):
     """Which trial of the front is chosen: high retain accuracy among those that forget well enough; see `choose`.
 
     Attributes:
@@ -23,8 +24,6 @@ class SelectionConfig(BaseModel):
             samples are, in [0, 1]; so does one that is within two standard errors of none.
         by: `rule`, which needs no retrained reference, or `oracle`, the smallest gap to it.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_loss: float = Field(default=0.10, gt=0, le=1)
     max_forget_accuracy: float = Field(default=0.01, ge=0, le=1)

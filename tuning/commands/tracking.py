@@ -39,7 +39,7 @@ def mlflow_sync(
         _pack(study, find_trial(study, str(trial)), Progress(output(stderr=as_json)))
     elif register_as is not None and (outcome := find_outcome(study)).nearest is not None:
         raise ConfigError(no_choice(outcome))
-    _deliver(partial(sync, register_as=register_as, trial=trial), study, uri, as_json)
+    _deliver(partial(sync, register_as=register_as, trial=trial), study, uri, as_json, trial)
 
 
 def _pack(study: StudyView, record: TrialRecord, progress: Progress) -> None:
@@ -62,7 +62,9 @@ def mlflow_rebuild(directory: Path, tracking_uri: str, as_json: bool) -> None:
     _deliver(rebuild, open_study(directory), tracking_uri, as_json)
 
 
-def _deliver(deliver: Callable[[StudyView, str], Delivery], study: StudyView, uri: str, as_json: bool) -> None:
+def _deliver(
+    deliver: Callable[[StudyView, str], Delivery], study: StudyView, uri: str, as_json: bool, trial: int | None = None
+) -> None:
     check_uri(uri)
     try:
         done = deliver(study, uri)
@@ -79,5 +81,6 @@ def _deliver(deliver: Callable[[StudyView, str], Delivery], study: StudyView, ur
         soft_wrap=True,
     )
     if done.version is not None:
-        console.print(f"The chosen model is version {done.version} in the registry.")
+        which = "chosen model" if trial is None else f"model of trial {trial}"
+        console.print(f"The {which} is version {done.version} in the registry.")
     print_mlflow(console, uri, done.link)

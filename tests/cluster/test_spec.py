@@ -73,7 +73,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         ({"launcher": "local", "tracking_uri": 5}, "`tracking_uri` must be text, but got 5."),
         ({"launcher": "existing", "address": "h:1", "shared_dir": 5}, "`shared_dir` must be a path, but got 5."),
         ({"launcher": "slurm", "shared_dir": "/s", "time": "noon"}, "`time`: must be a time as Slurm writes it"),
-        ({"launcher": "slurm", "shared_dir": "/s", "mem": "x" * 500}, "as Slurm writes it, such as 64G, but got 'xxx"),
+        ({"launcher": "slurm", "shared_dir": "/s", "mem": "x" * 500}, "such as 64G, but got 'xxxx"),
         ({"launcher": "slurm", "shared_dir": "/s", "options": ["a100"]}, "`options`: must be options of sbatch"),
         ({"launcher": "slurm", "shared_dir": "/s", "options": 5}, "`options` must be a list, but got 5."),
         ({"launcher": "kuberay", "shared_dir": "/s", "image": "i", "volume_claim": "v", "head": 5},

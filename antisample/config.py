@@ -4,22 +4,23 @@ import math
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from antisample.channel_values import channel_values, check_lengths
-from antisample.datasets.listing import is_unicode
 from antisample.device import Precision
 from antisample.errors import ConfigError
 from antisample.file_store import checked_place, is_object_store
 from antisample.forget_request import ForgetRequest
-from antisample.methods import AntiSampleConfig, AnyMethodConfig
+from antisample.methods import AntiSampleConfig, AnyMethodConfig, method_names
 from antisample.metrics import IMAGES_A_PASS, EvaluationConfig
 from antisample.models.imagenet import IMAGENET_MODELS, has_imagenet_weights
+from antisample.rules import problems_of
+from antisample.settings import Settings
 from antisample.splits import SplitConfig
 from antisample.train import TrainingRecipe
 
 
-class DataConfig(BaseModel):
+class DataConfig(Settings):
     """Which images.
 
     Attributes:
@@ -31,20 +32,11 @@ class DataConfig(BaseModel):
             an object store such as s3://bucket/cache, of which each machine keeps a copy; see `Cache.at`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     source: str
     root: Path | None = None
     download: bool = False
     image_size: int | None = Field(default=None, ge=1)
     cache_dir: Path | str = Path("runs/cache")
-
-    @field_validator("source", "root", "cache_dir")
-    @classmethod
-    def _can_be_written(cls, place: Path | str | None) -> Path | str | None:
-        if place is not None and (not is_unicode(str(place)) or "\0" in str(place)):
-            raise ValueError(f"must be valid UTF-8 without null bytes, but got {str(place)!a}")
-        return place
 
     @field_validator("cache_dir")
     @classmethod
@@ -52,7 +44,7 @@ class DataConfig(BaseModel):
         return checked_place(str(place)) if is_object_store(place) else Path(place)
 
 
-class ModelConfig(BaseModel):
+class ModelConfig(Settings):
     """Which original model.
 
     Attributes:
@@ -74,8 +66,6 @@ class ModelConfig(BaseModel):
             nothing of what is to be forgotten. Otherwise it is refused.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     name: str
     checkpoint: Path | None = None
     mean: tuple[float, ...] | None = None
@@ -83,7 +73,7 @@ class ModelConfig(BaseModel):
     normalisation: Literal["0..1", "data", "imagenet", "-1..1", "0..255"] | None = None
     recipe: TrainingRecipe = TrainingRecipe()
     initial_weights: str = "random"
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = Field(default={})
     accept_original: bool = False
 
     @field_validator("arguments")
@@ -131,7 +121,7 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value))
 
 
-class UnlearnConfig(BaseModel):
+class UnlearnConfig(Settings):
     """Everything that one unlearning needs.
 
     Attributes:
@@ -146,8 +136,6 @@ class UnlearnConfig(BaseModel):
             slower on others; see `antisample.device.Precision`.
         evaluation: How metrics are computed.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: DataConfig
     split: SplitConfig = SplitConfig()
@@ -193,21 +181,11 @@ class UnlearnConfig(BaseModel):
 
 def validation_problems(error: ValidationError) -> list[str]:
     """One sentence a problem: the key, the rule and the value."""
-    problems = []
-    for item in error.errors(include_url=False):
-        key = ".".join(str(part) for part in item["loc"]) or "configuration"
-        rule = item["msg"].removeprefix("Value error, ")
-        if (
-            item["type"] == "default_factory_not_called"
-        ):  # a default that depends on a value with a problem of its own
-            continue
-        if item["type"] == "extra_forbidden":
-            problems.append(f"`{key}` is not a known key.")
-        elif item["type"] == "missing":
-            problems.append(f"`{key}` is required.")
-        elif item["type"] == "value_error":
-            problems.append(f"`{key}` {rule}." if rule.startswith("must ") else f"`{key}`: {rule}.")
-        else:
-            rule = rule.removeprefix("Input should be ").removeprefix("a ").removeprefix("valid ")
-            problems.append(f"`{key}` must be {rule}, but got {item['input']!r}.")
-    return problems
+    methods = set(method_names())
+    errors: list[dict[str, Any]] = []
+    for each in error.errors(include_url=False):
+        place = each["loc"]
+        if place[:1] == ("method",) and len(place) > 1 and place[1] in methods:  # no key, but which kind of `method`
+            place = (place[0], *place[2:])
+        errors.append({**each, "loc": place})
+    return problems_of(errors)

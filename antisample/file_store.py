@@ -12,6 +12,7 @@ from pydantic import AfterValidator
 from antisample.errors import ConfigError, DataError
 from antisample.files import whole_file
 from antisample.object_store import Address, ObjectStore
+from antisample.settings import unusable
 
 
 class FileStore(Protocol):
@@ -100,6 +101,8 @@ def checked_place(place: str) -> str:
     Raises:
         ValueError: If it is an address that breaks a rule.
     """
+    if (rule := unusable(place)) is not None:
+        raise ValueError(rule)
     if is_object_store(place):
         try:
             Address.parse(place)

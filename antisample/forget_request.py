@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     field_validator,
@@ -18,12 +16,13 @@ from pydantic import (
 from antisample.class_names import as_written, class_labels, joined_names
 from antisample.errors import ConfigError
 from antisample.sample_ids import checked_sample_ids, read_sample_ids
+from antisample.settings import Settings, unusable
 
 ClassNames = Annotated[tuple[str, ...], BeforeValidator(as_written)]
 """Class names or labels in a configuration, as they were written; see `as_written`."""
 
 
-class ForgetRequest(BaseModel):
+class ForgetRequest(Settings):
     """What to forget: whole classes, or single training images.
 
     Attributes:
@@ -33,8 +32,6 @@ class ForgetRequest(BaseModel):
             path of a list of them, which is read at once, see `read_sample_ids`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     classes: ClassNames = Field(default=(), min_length=1)
     samples: tuple[int | str, ...] = Field(default=(), min_length=1)
 
@@ -42,6 +39,10 @@ class ForgetRequest(BaseModel):
     @classmethod
     def _from_file(cls, samples: Any) -> Any:
         if isinstance(samples, str | Path):
+            if (rule := unusable(str(samples))) is not None:
+                raise ValueError(rule)
+            if not samples:
+                raise ValueError("must name a file, but got an empty text")
             return read_sample_ids(Path(samples))
         return checked_sample_ids(samples)
 

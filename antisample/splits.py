@@ -5,15 +5,16 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from antisample.errors import ConfigError
 from antisample.forget_request import ForgetRequest, forget_classes
 from antisample.seeds import numpy_stream
+from antisample.settings import Settings
 from antisample.types import Dataset, IndexArray, PartName, Splits
 
 
-class SplitConfig(BaseModel):
+class SplitConfig(Settings):
     """How validation images are set apart, and test images where the data has none.
 
     Attributes:
@@ -27,8 +28,6 @@ class SplitConfig(BaseModel):
             0.5 of test.
         test_fraction: For data without a test split, the share of each class to draw for testing, in (0, 1).
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = Field(default=0, ge=0)
     validation_from: Literal["auto", "train", "test", "validation"] = "auto"

@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from antisample.settings import Settings
 from antisample.train import TrainingRecipe
 
 ToyNetwork = Literal["original", "retrained", "antisample", "unsir"]
 ToyMetric = Literal["retain_accuracy", "forget_accuracy"]
 
 
-class ToyConfig(BaseModel):
+class ToyConfig(Settings):
     """The toy problem: the published hyperparameters of both methods; layout, batch size and recipe are our choice.
 
     The Gaussians stand on the corners of a square, 5.7 standard deviations apart, so that even the best classifier
@@ -44,8 +45,6 @@ class ToyConfig(BaseModel):
         impair_lr: Learning rate of Adam in an impairing epoch; published 0.3.
         repair_lr: Learning rate of Adam in a repairing epoch; published 0.15.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     centres: tuple[tuple[float, float], ...] = ((-2.0, -2.0), (2.0, -2.0), (-2.0, 2.0), (2.0, 2.0))
     std: float = Field(default=0.7, gt=0)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from antisample.adam import Adam
@@ -20,6 +20,7 @@ from antisample.heap import keep_freed_memory
 from antisample.loader import TrainingData
 from antisample.saved_state import load_state, save_state
 from antisample.seeds import derive, torch_stream
+from antisample.settings import Settings
 
 BatchNormMode = Literal["eval", "train"]
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -29,7 +30,7 @@ EpochListener = Callable[[int, int, float], None]
 _SAVE_EVERY_S = 20.0
 
 
-class TrainingRecipe(BaseModel):
+class TrainingRecipe(Settings):
     """How a model is trained from scratch: AdamW with a one-cycle learning rate.
 
     Attributes:
@@ -41,8 +42,6 @@ class TrainingRecipe(BaseModel):
         max_shift: Shifts every batch by up to this many pixels in each direction, wrapping around.
         seed: Seed of initial weights, order and augmentation.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: int = Field(default=12, ge=1)
     batch_size: int = Field(default=128, ge=2)

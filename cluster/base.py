@@ -5,24 +5,38 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, field_validator
+
+from cluster.rules import unusable
 
 TOKEN_FILE = Path("~/.antisample/token")
 WORKER = "antisample_worker"
 """Resource of machines that an autoscaler starts, one each, by which the driver asks for them."""
 
 
-class Cluster(BaseModel):
+class Settings(BaseModel):
+    """Base of what a cluster file says: frozen, without unknown keys, of values that can be used and written down."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _usable(cls, value: Any) -> Any:
+        if (rule := unusable(value)) is not None:
+            raise ValueError(rule)
+        return value
+
+
+class Cluster(Settings):
     """What all launchers have in common.
 
     Attributes:
         tracking_uri: MLflow store or server of studies that name none themselves.
         allow_insecure: Whether a Ray cluster that asks for no token will do.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     tracking_uri: str | None = None
     allow_insecure: bool = False

@@ -5,14 +5,14 @@ from typing import Any, Literal
 
 import ray
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from cluster.base import WORKER, StudyJob, SubmittedCluster
+from cluster.base import WORKER, Settings, StudyJob, SubmittedCluster
 
 _FILES = "/etc/antisample"
 
 
-class PodSize(BaseModel):
+class PodSize(Settings):
     """What one pod gets, as request and as limit.
 
     Attributes:
@@ -24,13 +24,11 @@ class PodSize(BaseModel):
         tolerations: Taints that it may ignore, as Kubernetes writes them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     cpus: int = Field(default=2, ge=1)
     memory_gb: int = Field(default=8, ge=1)
     gpus: int = Field(default=0, ge=0)
     gpu_resource: str = "nvidia.com/gpu"
-    node_selector: dict[str, str] = {}
+    node_selector: dict[str, str] = Field(default_factory=dict)
     tolerations: tuple[dict[str, str | int], ...] = ()
 
 

@@ -1,14 +1,16 @@
 """Slurm: an sbatch script that starts Ray on the machines it is given, and the driver on the first of them."""
 
+import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from cluster.base import StudyJob, SubmittedCluster
+from cluster.rules import shown
 
 SCRIPT = "job.sbatch"
 
@@ -36,15 +38,37 @@ class SlurmCluster(SubmittedCluster):
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
-    time: str | None = Field(default=None, pattern=r"^[0-9]+([:-][0-9]+)*$")
+    time: str | None = None
     nodes: int = Field(default=1, ge=1)
     cpus_per_node: int = Field(default=1, ge=1)
     gpus_per_node: int = Field(default=0, ge=0)
-    mem: str | None = Field(default=None, pattern=r"^[0-9]+[KMGT]?$")
-    options: tuple[Annotated[str, Field(pattern=r"^--?[a-zA-Z][^\n]*$")], ...] = ()
+    mem: str | None = None
+    options: tuple[str, ...] = ()
     setup: tuple[str, ...] = ()
     requeue: bool = True
     end_early_s: int = Field(default=120, ge=30)
+
+    @field_validator("time")
+    @classmethod
+    def _as_slurm_writes_time(cls, time: str | None) -> str | None:
+        if time is not None and not re.fullmatch(r"[0-9]+([:-][0-9]+)*", time):
+            raise ValueError(f"must be a time as Slurm writes it, such as 12:00:00, but got {shown(time)}")
+        return time
+
+    @field_validator("mem")
+    @classmethod
+    def _as_slurm_writes_memory(cls, mem: str | None) -> str | None:
+        if mem is not None and not re.fullmatch(r"[0-9]+[KMGT]?", mem):
+            raise ValueError(f"must be a size as Slurm writes it, such as 64G, but got {shown(mem)}")
+        return mem
+
+    @field_validator("options")
+    @classmethod
+    def _are_options(cls, options: tuple[str, ...]) -> tuple[str, ...]:
+        for option in options:
+            if not re.fullmatch(r"--?[a-zA-Z][^\n]*", option):
+                raise ValueError(f"must be options of sbatch, such as --constraint=a100, but got {shown(option)}")
+        return options
 
 
 def render(spec: SlurmCluster, job: StudyJob, folder: Path, programs: Path) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, field_validator
@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError, field_validator
 from cluster.base import TOKEN_FILE, Cluster, SharedCluster
 from cluster.errors import ClusterError
 from cluster.kuberay import KubeRayCluster
+from cluster.rules import sentence
 from cluster.slurm import SlurmCluster
 from cluster.vm import VmCluster
 from cluster.yaml_loader import UniqueKeyLoader
@@ -84,19 +85,11 @@ def load_cluster(path: Path) -> ClusterSpec:
         values = yaml.load(path.read_text(encoding="utf-8"), UniqueKeyLoader)  # noqa: S506  (a safe loader)
     except OSError as error:
         raise ClusterError([f"cannot be read ({error.strerror})."], str(path)) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, numbers of 5,000 digits
         raise ClusterError([f"not readable as YAML: {' '.join(str(error).split())}."], str(path)) from error
     if not isinstance(values, dict):
         raise ClusterError(["expected keys and values, such as `launcher: local`."], str(path))
     try:
         return _SPEC.validate_python(values)
     except ValidationError as error:
-        raise ClusterError([_problem(each) for each in error.errors()], str(path)) from error
-
-
-def _problem(error: Any) -> str:
-    location = ".".join(str(part) for part in error["loc"][1:]) or "launcher"
-    message = error["msg"].removeprefix("Value error, ")
-    said = "but got" in message or "no password" in message or error["type"] == "missing"
-    shown = "" if said else f", but got {error['input']!r}"
-    return f"`{location}`: {message[0].lower()}{message[1:]}{shown}."
+        raise ClusterError([sentence(each) for each in error.errors()], str(path)) from error

@@ -3,18 +3,21 @@
 import hashlib
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from search_spaces.rules import sentence, shown, unusable
 from search_spaces.yaml_loader import UniqueKeyLoader
-
-_LARGEST_INTEGER = 2**53  # larger ones are not exact as floats, which samplers compute with
 
 Value = float | int | str | bool
 """What a hyperparameter can be."""
+
+_EXACT = 2.0**53
+"""Up to here a float holds every whole number."""
 
 
 class SpaceError(Exception):
@@ -36,7 +39,7 @@ class NumberParameter(BaseModel):
         why: The reason for searching this parameter in this range.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     low: float
     high: float
@@ -44,18 +47,27 @@ class NumberParameter(BaseModel):
     integer: bool = False
     why: str = Field(min_length=1)
 
+    @field_validator("low", "high", mode="before")
+    @classmethod
+    def _a_number(cls, bound: Any) -> Any:
+        if isinstance(bound, bool) or (isinstance(bound, int) and unusable(bound) is not None):
+            raise ValueError(f"must be a number of 64 bits, but got {shown(bound)}")
+        return bound
+
     @model_validator(mode="after")
     def _ordered(self) -> "NumberParameter":
         if not self.low < self.high:
             raise ValueError(f"`high` must be larger than `low`, but got {self.low} and {self.high}")
         if self.log and self.low <= 0:
             raise ValueError(f"`low` must be larger than 0 on a logarithmic scale, but got {self.low}")
-        if not (math.isfinite(self.low) and math.isfinite(self.high)):
-            raise ValueError(f"bounds must be finite, but got {self.low} and {self.high}")
-        if self.integer and max(abs(self.low), abs(self.high)) > _LARGEST_INTEGER:
-            raise ValueError(f"bounds of an integer must be at most 2^53, but got {self.low:g} and {self.high:g}")
         if self.integer and not (self.low.is_integer() and self.high.is_integer()):
             raise ValueError(f"bounds of an integer must be whole numbers, but got {self.low} and {self.high}")
+        if self.integer and max(abs(self.low), abs(self.high)) > _EXACT:
+            raise ValueError(
+                f"bounds of an integer must be in [-2**53, 2**53], but got {self.low:g} and {self.high:g}"
+            )
+        if not math.isfinite(self.high - self.low):
+            raise ValueError(f"`high` and `low` are too far apart to search between, with {self.low} and {self.high}")
         return self
 
     def contains(self, value: Any) -> bool:
@@ -75,19 +87,20 @@ class ChoiceParameter(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    choices: tuple[Value, ...] = Field(min_length=2)
+    choices: tuple[Any, ...] = Field(min_length=2)
     why: str = Field(min_length=1)
 
-    @model_validator(mode="after")
-    def _finite_and_distinct(self) -> "ChoiceParameter":
-        for value in self.choices:
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f"`choices` must be finite, but got {value}")
-        # 1 and true are equal to every search library.
-        twice = [value for i, value in enumerate(self.choices) if value in self.choices[:i]]
-        if twice:
-            raise ValueError(f"`choices` must differ from each other, but {twice[0]!r} is equal to another one")
-        return self
+    @field_validator("choices")
+    @classmethod
+    def _distinct(cls, choices: tuple[Any, ...]) -> tuple[Value, ...]:
+        for choice in choices:
+            if (rule := unusable(choice)) is not None:
+                raise ValueError(f"each choice {rule}")
+        for position, choice in enumerate(choices):
+            same = next((other for other in choices[:position] if other == choice), None)
+            if same is not None:  # Optuna would take 1, 1.0 and true for one choice
+                raise ValueError(f"must hold each value once, but got {shown(same)} and {shown(choice)}")
+        return choices
 
     def contains(self, value: Any) -> bool:
         """Whether the parameter can take `value`."""
@@ -152,15 +165,13 @@ def load_space(source: str | Path) -> SearchSpace:
     """
     text = str(source)
     path = Path(text) if text.endswith((".yaml", ".yml")) else Path(__file__).parent / f"{text}.yaml"
-    if not path.is_file():
-        raise SpaceError(
-            [f"`space` must be one of {', '.join(space_names())} or the path of a YAML file, but got {text!r}."],
-            text,
-        )
+    if unusable(text) is not None or not os.path.isfile(path):  # noqa: PTH113  (Path.is_file raises for long names)
+        names = ", ".join(space_names())
+        raise SpaceError([f"`space` must be one of {names} or the path of a YAML file, but got {shown(text)}."], text)
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), UniqueKeyLoader)  # noqa: S506  (a safe loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SpaceError([f"not readable as YAML ({error})."], text) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: numbers of 5,000 digits, no UTF-8
+        raise SpaceError([f"not readable as YAML: {' '.join(str(error).split())}."], text) from error
     if not isinstance(content, dict):
         raise SpaceError(["expected the keys `method` and `parameters`."], text)
     problems = _parameter_problems(content.get("parameters"))
@@ -168,7 +179,7 @@ def load_space(source: str | Path) -> SearchSpace:
         try:
             return SearchSpace.model_validate({"name": path.stem, **content})
         except ValidationError as error:
-            problems = [_sentence(item) for item in error.errors(include_url=False)]
+            problems = [sentence(item) for item in error.errors(include_url=False)]
     raise SpaceError(problems, text)
 
 
@@ -180,14 +191,5 @@ def _parameter_problems(parameters: Any) -> list[str]:
         try:
             kind.model_validate(values)
         except ValidationError as error:
-            problems += [_sentence(item, f"parameters.{name}") for item in error.errors(include_url=False)]
+            problems += [sentence(item, f"parameters.{name}") for item in error.errors(include_url=False)]
     return problems
-
-
-def _sentence(item: Any, prefix: str = "") -> str:
-    key = ".".join(part for part in (prefix, *map(str, item["loc"])) if part)
-    if item["type"] == "extra_forbidden":
-        return f"`{key}` is not a known key."
-    if item["type"] == "missing":
-        return f"`{key}` is required."
-    return f"`{key}`: {item['msg'].removeprefix('Value error, ')} (got {item['input']!r})."

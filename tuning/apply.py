@@ -31,7 +31,7 @@ from tuning.display import shown_path
 from tuning.fingerprints import check_fingerprints, fingerprints_of
 from tuning.model_files import WEIGHTS_FILE, write_model
 from tuning.noted_model import noted_model
-from tuning.outcome import find_outcome
+from tuning.outcome import find_outcome, no_choice
 from tuning.progress import Progress
 from tuning.records import TrialRecord
 from tuning.study_view import StudyView
@@ -71,10 +71,10 @@ def find_trial(study: StudyView, which: str) -> TrialRecord:
         ConfigError: If there is none; the finished ones are listed.
     """
     if which == "best":
-        chosen = find_outcome(study).chosen
-        if chosen is None:
-            raise ConfigError(f"`--trial best`: {study.config.directory} has no finished trial yet.")
-        return chosen
+        outcome = find_outcome(study)
+        if outcome.chosen is None:
+            raise ConfigError(no_choice(outcome))
+        return outcome.chosen
     finished = {str(record.number): record for record in study.records() if record.state == "COMPLETE"}
     if which not in finished:
         raise ConfigError(

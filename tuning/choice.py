@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from tuning.limits import RETAIN, Limits
 from tuning.records import TrialRecord
 
 if TYPE_CHECKING:
@@ -15,32 +15,31 @@ GAP = "validation/retrained_gap"
 MIA = "validation/mia_loss"
 
 
-class SelectionConfig(BaseModel):
-    """Which trial of the front is chosen: high retain accuracy among those that forget well enough; see `choose`.
+@dataclass(frozen=True)
+class Choice:
+    """What a rule takes of a front.
 
     Attributes:
-        max_forget_accuracy: Validation forget accuracy that counts as forgotten where classes are, in [0, 1].
-        max_forget_gap: Distance of the forget accuracy to that on unseen images that counts as forgotten where
-            samples are, in [0, 1]; so does one that is within two standard errors of none.
-        by: `rule`, which needs no retrained reference, or `oracle`, the smallest gap to it.
+        chosen: The trial; None if none qualifies, or there is none.
+        nearest: Where none qualifies, the trial nearest to it; None otherwise.
+        reason: The rule in words, with its figures; a sentence where none is chosen.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    max_forget_accuracy: float = Field(default=0.01, ge=0, le=1)
-    max_forget_gap: float = Field(default=0.02, ge=0, le=1)
-    by: Literal["rule", "oracle"] = "rule"
+    chosen: TrialRecord | None
+    nearest: TrialRecord | None
+    reason: str
 
 
-def choose(
-    front: list[TrialRecord], config: "StudyConfig", original: dict[str, float]
-) -> tuple[TrialRecord | None, str]:
+def choose(front: list[TrialRecord], config: "StudyConfig", original: dict[str, float]) -> Choice:
     """Takes one trial of the front by validation metrics alone.
 
-    Among trials that forget well enough, those within one standard error of the highest retain accuracy are taken as
-    equals, and the one that forgets most of them is chosen: taking the highest figure would pick the luckiest trial
-    nearest to the limit. Where several forget the same number of images, the lowest confidence counts, to a percent,
-    and then the membership inference nearest to chance. If none forgets well enough, the one that forgets most.
+    Among trials that forget well enough and lose no more than `max_loss`, those within one standard error of the
+    highest retain accuracy are taken as equals, and the one that forgets most of them is chosen: taking the highest
+    figure would pick the luckiest trial nearest to the limit. Where several forget the same number of images, the
+    lowest confidence counts, to a percent, and then the membership inference nearest to chance.
+
+    If no trial does both, the one that forgets most is chosen, as long as it loses no more than `max_loss`.
+    Otherwise none qualifies: a network that was destroyed has forgotten, too.
 
     Where samples are to be forgotten, "most" means: nearest to how the model does on unseen images, by accuracy and
     then by loss. A few samples tell little: no retain accuracy is given away for a gap that chance explains.
@@ -51,46 +50,84 @@ def choose(
         original: Metrics of the original model.
 
     Returns:
-        The trial, None for an empty front, and the rule in words.
+        The choice.
     """
     if not front:
-        limits = " and ".join(map(str, config.constraints))
-        return None, f"No finished trial keeps {limits}." if limits else "No trial has finished."
-    retain = "validation/retain_accuracy"
-    if config.by_samples:
-        forget, limit = "validation/forget_gap", config.selection.max_forget_gap
-        within = f"a forget accuracy within {100 * limit:.1f} points or two standard errors of that on unseen images"
+        return _nothing(config)
+    limits = Limits(config.selection, original, by_samples=config.by_samples)
+    enough = [record for record in front if limits.forgets(record)]
+    kept = [record for record in enough if limits.keeps(record)]
+    if kept:
+        also = f" and a loss of at most {limits.most_lost}" if len(kept) < len(enough) else ""
+        return _best_of(kept, f"{limits.forgotten}{also}", limits, config)
+    most = min(front, key=lambda r: (limits.left(r), -r.metrics[RETAIN], _left(r.metrics, config), r.number))
+    if not limits.keeps(most):
+        which = f"every front trial with {limits.forgotten}"
+        if not enough:
+            which = f"no front trial has {limits.forgotten}, and the one that forgets most"
+        return _none(which, min(front, key=lambda r: (limits.shortfall(r), limits.left(r), r.number)), limits)
+    return Choice(most, None, f"no front trial has {limits.forgotten}; this one forgets most")
+
+
+def choose_oracle(front: list[TrialRecord], config: "StudyConfig", original: dict[str, float]) -> Choice:
+    """Takes the trial nearest to the retrained reference, which a user who needs unlearning does not have.
+
+    Args:
+        front: Trials that no other dominates.
+        config: Its limit of what may be lost is read.
+        original: Metrics of the original model.
+
+    Returns:
+        The choice. No trial is chosen, and none is nearest, where the gap was not computed.
+    """
+    measured = sorted((r for r in front if GAP in r.metrics), key=lambda r: (r.metrics[GAP], r.number))
+    if not measured:
+        return _nothing(config) if not front else Choice(None, None, "No trial has a gap to the retrained reference.")
+    limits = Limits(config.selection, original, by_samples=config.by_samples)
+    for record in measured:
+        if limits.keeps(record):
+            points = f"{100 * record.metrics[GAP]:.1f} points"
+            return Choice(record, None, f"the smallest gap to the retrained reference, {points} (oracle)")
+    return _none("every front trial", min(measured, key=lambda r: (limits.loss(r), r.number)), limits)
+
+
+def _none(which: str, nearest: TrialRecord, limits: Limits) -> Choice:
+    reason = (
+        f"None qualifies: {which} loses more than {limits.most_lost}. "
+        f"The nearest is trial {nearest.number}: {limits.in_words(nearest)}."
+    )
+    return Choice(None, nearest, reason)
+
+
+def _nothing(config: "StudyConfig") -> Choice:
+    limits = " and ".join(map(str, config.constraints))
+    return Choice(None, None, f"No finished trial keeps {limits}." if limits else "No trial has finished.")
+
+
+def _best_of(kept: list[TrialRecord], what: str, limits: Limits, config: "StudyConfig") -> Choice:
+    best = max(kept, key=lambda r: r.metrics[RETAIN])
+    error = _standard_error(best, RETAIN)
+    equals = [record for record in kept if record.metrics[RETAIN] >= best.metrics[RETAIN] - error]
+    chosen = min(
+        equals,
+        key=lambda r: (
+            limits.left(r),
+            round(_left(r.metrics, config), 2),
+            abs(r.metrics.get(MIA, 0.5) - 0.5),
+            -r.metrics[RETAIN],
+            r.number,
+        ),
+    )
+    if len(kept) == 1:
+        reason = f"the only front trial with {what}"
+    elif len(equals) == 1:
+        reason = f"the highest validation retain accuracy among the {len(kept)} front trials with {what}"
     else:
-        forget, limit = "validation/forget_accuracy", config.selection.max_forget_accuracy
-        within = f"a validation forget accuracy of at most {limit:.1%}"
-    enough = [r for r in front if r.metrics[forget] <= max(limit, 2 * _gap_error(r) if config.by_samples else 0.0)]
-    if enough:
-        best = max(enough, key=lambda r: r.metrics[retain])
-        error = _standard_error(best, retain)
-        equals = [record for record in enough if record.metrics[retain] >= best.metrics[retain] - error]
-        chosen = min(
-            equals,
-            key=lambda r: (
-                r.metrics[forget],
-                round(_left(r.metrics, config), 2),
-                abs(r.metrics.get(MIA, 0.5) - 0.5),
-                -r.metrics[retain],
-                r.number,
-            ),
+        reason = (
+            f"the one that forgets most among the {len(equals)} front trials within one standard error "
+            f"({100 * error:.1f} points) of the highest validation retain accuracy with {what}"
         )
-        drop = 100 * (original.get(retain, 0.0) - chosen.metrics[retain])
-        if len(enough) == 1:
-            reason = f"the only front trial with {within}"
-        elif len(equals) == 1:
-            reason = f"the highest validation retain accuracy among the {len(enough)} front trials with {within}"
-        else:
-            reason = (
-                f"the one that forgets most among the {len(equals)} front trials within one standard error "
-                f"({100 * error:.1f} points) of the highest validation retain accuracy with {within}"
-            )
-        return chosen, f"{reason}; it loses {drop:.1f} points of retain accuracy"
-    chosen = min(front, key=lambda r: (r.metrics[forget], -r.metrics[retain], _left(r.metrics, config), r.number))
-    return chosen, f"no front trial has {within}; this one forgets most"
+    return Choice(chosen, None, f"{reason}; it loses {100 * limits.loss(chosen):.1f} points of retain accuracy")
 
 
 def _left(metrics: Mapping[str, float], config: "StudyConfig") -> float:
@@ -98,23 +135,6 @@ def _left(metrics: Mapping[str, float], config: "StudyConfig") -> float:
     if config.by_samples:
         return abs(metrics["validation/forget_loss"] - metrics["validation/retain_loss"])
     return metrics["validation/forget_confidence"]
-
-
-def choose_oracle(front: list[TrialRecord]) -> TrialRecord | None:
-    """The trial of the front nearest to the retrained reference, which a user who needs unlearning does not have.
-
-    Returns:
-        The trial; None where the gap was not computed.
-    """
-    known = [record for record in front if GAP in record.metrics]
-    return min(known, key=lambda record: (record.metrics[GAP], record.number), default=None)
-
-
-def _gap_error(record: TrialRecord) -> float:
-    """Standard error of the forget gap if samples were like unseen images; 0 where their numbers are unknown."""
-    accuracy = record.metrics["validation/retain_accuracy"]
-    numbers = [record.counts.get(f"validation/{kind}", 0) for kind in ("forget", "retain")]
-    return math.sqrt(accuracy * (1 - accuracy) * sum(1 / n for n in numbers)) if all(numbers) else 0.0
 
 
 def _standard_error(record: TrialRecord, metric: str) -> float:

@@ -1,10 +1,11 @@
 """Configuration of a study: what to make forget, what to search, how long, and on what."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from antisample.config import DataConfig, ModelConfig, UnlearnConfig
 from antisample.device import Precision
@@ -14,18 +15,22 @@ from antisample.forget_request import ForgetRequest
 from antisample.methods import find_method, method_names
 from antisample.metrics import EvaluationConfig, metric_names
 from antisample.seeds import derive
+from antisample.settings import Settings, shown
 from antisample.splits import SplitConfig
 from search_spaces import SearchSpace, Value
-from tuning.choice import SelectionConfig
 from tuning.database_address import database_problem, without_password
 from tuning.fidelity import FidelityConfig
+from tuning.limits import SelectionConfig
 from tuning.names import find_space, find_starting_points, name_problems
 from tuning.objectives import ELAPSED, Constraint, Objective, default_objectives
 from tuning.resources import ResourceConfig
 from tuning.tracking_address import tracking_problem
 
+_LONGEST_NAME = 200
+"""A file name may have 255 bytes; files beside a study's folder have longer names than the folder."""
 
-class StudyConfig(BaseModel):
+
+class StudyConfig(Settings):
     """A study, completely.
 
     Attributes:
@@ -71,9 +76,7 @@ class StudyConfig(BaseModel):
         log_model: Whether MLflow gets the chosen model, too: its export takes some ten seconds at the end.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str
     runs_dir: Path = Path("runs")
     storage_path: Place | None = None
     data: DataConfig
@@ -82,7 +85,7 @@ class StudyConfig(BaseModel):
     forget: tuple[ForgetRequest, ...] = Field(min_length=1)
     method: str = "antisample"
     space: str | None = None
-    fixed: dict[str, Value] = {}
+    fixed: dict[str, Value] = Field(default_factory=dict)
     published: tuple[str, ...] = ()
     objectives: tuple[Objective, ...] = Field(
         default_factory=lambda known: default_objectives(known.get("forget", ())), min_length=1
@@ -91,13 +94,13 @@ class StudyConfig(BaseModel):
     fidelity: FidelityConfig | None = None
     selection: SelectionConfig = SelectionConfig()
     n_trials: int = Field(default=50, ge=1)
-    time_budget_min: float | None = Field(default=None, gt=0)
+    time_budget_min: float | None = Field(default=None, gt=0, le=10_000_000)
     max_failures: int = Field(default=10, ge=0)
     max_retries: int = Field(default=2, ge=0)
     sampler: str = "auto"
     seed: int = Field(default=0, ge=0)
-    replicates: int = Field(default=1, ge=1)
-    confirm_seeds: int = Field(default=3, ge=0)
+    replicates: int = Field(default=1, ge=1, le=10_000)
+    confirm_seeds: int = Field(default=3, ge=0, le=10_000)
     resources: ResourceConfig = ResourceConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     device: str = "auto"
@@ -147,6 +150,20 @@ class StudyConfig(BaseModel):
         if problems:
             raise ConfigError(problems)
         return self
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            raise ValueError(
+                "must start with a letter or digit and hold letters, digits, dots, hyphens and underscores alone, "
+                f"but got {shown(name)}"
+            )
+        if len(name) > _LONGEST_NAME:
+            raise ValueError(
+                f"is too long: it names files, so it may have {_LONGEST_NAME} characters, but has {len(name)}"
+            )
+        return name
 
     @field_validator("forget", mode="before")
     @classmethod

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from tuning.config import StudyConfig
+from tuning.fitted_table import Column, FittedTable
 from tuning.live import front_table
-from tuning.outcome import Confirmation, Outcome, Spread
+from tuning.outcome import Outcome, Spread
+from tuning.plain_values import finite
+from tuning.records import TrialRecord
 from tuning.study_files import StudyFiles
 
 
@@ -31,27 +33,28 @@ def print_outcome(
     """
     console.print(front_table(outcome))
     if outcome.chosen is None:
-        _say(console, outcome.reason)
+        say(console, outcome.reason)
     else:
-        _say(console, f"Chosen (*): trial {outcome.chosen.number}, {outcome.reason}.")
-        _say(console, f"  {_parameters(outcome)}")
+        say(console, f"Chosen (*): trial {outcome.chosen.number}, {outcome.reason}.")
+        say(console, f"  {_parameters(outcome)}")
         if outcome.comparison is not None:
-            _say(console, f"  {outcome.comparison}")
+            say(console, f"  {outcome.comparison}")
     reference = ", ".join(f"{value:.3f}" for value in outcome.reference)
     console.print(f"Hypervolume: {outcome.hypervolume:.5f} from the reference point ({reference})")
     if outcome.confirmations:
         console.print(_confirmation_table(outcome))
         for name, spread in outcome.paired.items():
             if name in ("test/retain_accuracy", "test/forget_gap" if outcome.by_samples else "test/forget_accuracy"):
-                _say(console, f"Chosen minus published, {name}, same seeds: {_points(spread)}")
-    _say(console, f"Report:        {shown_path(config.directory / 'report.html')}")
+                say(console, f"Chosen minus published, {name}, same seeds: {_points(spread)}")
+    _line(console, f"Report:        {shown_path(config.directory / 'report.html')}")
     if config.storage_path is not None:
-        _say(console, f"Models:        {StudyFiles.of(config).store.address}/models")
+        _line(console, f"Models:        {StudyFiles.of(config).store.address}/models")
     uri = config.mlflow_uri()
     if uri is not None:
         print_mlflow(console, uri, mlflow_link)
-    if outcome.chosen is not None:
-        _say(console, f"Apply it:      {apply_command(config, select)}")
+    if outcome.chosen is not None or outcome.nearest is not None:
+        what = "Apply it:" if outcome.nearest is None else f"Apply trial {outcome.nearest.number}:"
+        _line(console, f"{what:<14} {apply_command(config, select, outcome.nearest)}")
 
 
 def print_mlflow(console: Console, uri: str, link: str | None) -> None:
@@ -66,19 +69,28 @@ def print_mlflow(console: Console, uri: str, link: str | None) -> None:
     if not uri.startswith("http"):
         store = uri.replace(f"{Path.cwd()}/", "")
         command = f"{program('mlflow')} ui --backend-store-uri {shlex.quote(store)} --host 127.0.0.1 --port 5000"
-        _say(console, f"MLflow UI:     {command}")
+        _line(console, f"MLflow UI:     {command}")
     if link:
-        _say(console, f"  this study:  {server}{link}")
+        _line(console, f"  this study:  {server}{link}")
 
 
-def apply_command(config: StudyConfig, select: str | None = None) -> str:
-    """The exact command that applies the chosen trial; `select` as in `print_outcome`."""
+def apply_command(config: StudyConfig, select: str | None = None, nearest: TrialRecord | None = None) -> str:
+    """The exact command that applies the chosen trial, or the nearest where none qualifies.
+
+    Args:
+        config: The study.
+        select: As in `print_outcome`.
+        nearest: See `Outcome.nearest`.
+    """
     out = shown_path(config.directory / "unlearned")
     which = f"--forget {shlex.quote(config.forget[0].in_words())} " if len(config.forget) > 1 else ""
     if which and config.by_samples:
         which = "--forget-samples FILE "
-    which += f"--select {select} " if select is not None else ""
-    return f"{program('antisample')} unlearn --study {shown_path(config.directory)} --trial best {which}--out {out}"
+    trial = "best" if nearest is None else str(nearest.number)
+    which += f"--select {select} " if select is not None and trial == "best" else ""
+    return (
+        f"{program('antisample')} unlearn --study {shown_path(config.directory)} --trial {trial} {which}--out {out}"
+    )
 
 
 def program(name: str) -> str:
@@ -94,8 +106,16 @@ def shown_path(path: Path) -> str:
     return shlex.quote(str(shown))
 
 
-def _say(console: Console, text: str) -> None:
-    """Prints one line as it is: names of folders and parameters may hold brackets, which are no markup."""
+def say(console: Console, text: str) -> None:
+    """Prints a sentence as it is: names may hold brackets, which are no markup.
+
+    In a terminal it breaks between words, where the terminal itself would cut figures.
+    """
+    console.print(Text(text), soft_wrap=not console.is_terminal)
+
+
+def _line(console: Console, text: str) -> None:
+    """Prints a command or a path, which is copied whole, in one line."""
     console.print(Text(text), soft_wrap=True)
 
 
@@ -108,35 +128,28 @@ def _parameters(outcome: Outcome) -> str:
     )
 
 
-def _confirmation_table(outcome: Outcome) -> Table:
-    seeds = len(outcome.confirmations[0].seeds)
-    table = Table(
-        title=f"Run again with {seeds} fresh seeds: test, mean and standard deviation", title_justify="left"
+def _confirmation_table(outcome: Outcome) -> FittedTable:
+    seeds, counts = len(outcome.confirmations[0].seeds), outcome.original_counts
+    table = FittedTable(
+        f"Run again with {seeds} fresh seeds: test, mean and standard deviation",
+        (
+            Column("", text=True),
+            Column("trial", rank=1),
+            Column(f"forget ({counts.get('test/forget', 0)} images)"),
+            Column(f"{'unseen' if outcome.by_samples else 'retain'} ({counts.get('test/retain', 0)} images)"),
+            Column("gap" if outcome.by_samples else "confidence", rank=2),
+        ),
     )
-    counts = outcome.original_counts
-    for heading in (
-        "",
-        "trial",
-        f"forget ({counts.get('test/forget', 0)} images)",
-        f"{'unseen' if outcome.by_samples else 'retain'} ({counts.get('test/retain', 0)} images)",
-        "gap" if outcome.by_samples else "confidence",
-    ):
-        table.add_column(heading, justify="left" if not heading else "right")
-
-    def row(confirmation: Confirmation) -> None:
+    for confirmation in outcome.confirmations:
         metrics = confirmation.metrics
+        third = metrics["test/forget_gap" if outcome.by_samples else "test/forget_confidence"]
         table.add_row(
             confirmation.role,
             str(confirmation.number),
             _percent(metrics["test/forget_accuracy"]),
             _percent(metrics["test/retain_accuracy"]),
-            _percent(metrics["test/forget_gap"])
-            if outcome.by_samples
-            else f"{metrics['test/forget_confidence'].mean:.3f}",
+            _percent(third) if outcome.by_samples else f"{third.mean:.3f}",
         )
-
-    for confirmation in outcome.confirmations:
-        row(confirmation)
     original = outcome.original
     table.add_row(
         "original",
@@ -158,4 +171,4 @@ def _points(spread: Spread) -> str:
 
 def print_json(content: Any) -> None:
     """The answer of a command, for programs."""
-    sys.stdout.write(json.dumps(content, indent=2) + "\n")
+    sys.stdout.write(json.dumps(finite(content), indent=2, allow_nan=False) + "\n")

@@ -6,14 +6,15 @@ from math import sqrt
 from statistics import fmean, stdev
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from antisample.metrics import metric_names
+from antisample.settings import Settings
 from tuning.objectives import ELAPSED
 from tuning.records import StepRecord
 
 
-class FidelityConfig(BaseModel):
+class FidelityConfig(Settings):
     """Stops losers early: trials are compared at rungs, and most do not get the rest of their replicates or epochs.
 
     Attributes:
@@ -23,8 +24,6 @@ class FidelityConfig(BaseModel):
         reduction_factor: Each rung is this many times as high as the one before, and one of this many trials goes on.
             4 is the default of the published asynchronous rule (Li et al., MLSys 2020).
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     attribute: Literal["replicates", "epochs"] = "replicates"
     min: int = Field(default=1, ge=1)

@@ -1,17 +1,20 @@
 """What a terminal shows while a search runs."""
 
+import textwrap
 from collections.abc import Sequence
 
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
+from tuning.fitted_table import Column, FittedTable
 from tuning.outcome import Outcome, find_outcome
 from tuning.study_view import StudyView
 
 _SHOWN = ("validation/forget_accuracy", "validation/retain_accuracy", "validation/forget_confidence")
 _FRONT_ROWS = 8
+_BAR, _LONGEST_FAILURE = 18, 160
 
 
 def live_view(study: StudyView, left_s: float | None, at_once: int | None, failures: Sequence[str]) -> RenderableType:
@@ -26,25 +29,34 @@ def live_view(study: StudyView, left_s: float | None, at_once: int | None, failu
     outcome = find_outcome(study)
     states = [record.state for record in study.records()]
     running = states.count("RUNNING")
-    trials = Table.grid(padding=(0, 2))
-    trials.add_row(
-        ProgressBar(total=study.config.n_trials, completed=study.n_finished(), width=30),
+    counts = [
         f"{study.n_finished()} of {study.config.n_trials} trials",
         f"workers {running} of {at_once} busy" if at_once else f"{running} running",
         f"stopped early {states.count('PRUNED')}, failed {states.count('FAIL')}",
-        f"{duration(left_s)} left" if left_s is not None else "",
+        *([f"{duration(left_s)} left"] if left_s is not None else []),
+    ]
+    trials = Columns(
+        [ProgressBar(total=study.config.n_trials, completed=study.n_finished(), width=_BAR), *map(Text, counts)],
+        padding=(0, 2),
     )
     parts: list[RenderableType] = [trials]
     if outcome.chosen is not None:
         forget, retain = (outcome.chosen.metrics.get(name, float("nan")) for name in _SHOWN[:2])
         best = f"Best so far (*): trial {outcome.chosen.number}, forget {forget:.1%}, retain {retain:.1%}: "
         parts.append(Text(f"{best}{outcome.reason}"))
+    elif outcome.nearest is not None:
+        parts.append(Text(f"So far: {outcome.reason[0].lower()}{outcome.reason[1:]}"))
     parts.append(front_table(outcome, limit=_FRONT_ROWS))
-    parts += [Text(failure, style="red", overflow="ellipsis", no_wrap=True) for failure in failures]
+    parts += [Text(_short(failure), style="red") for failure in failures]
     return Group(*parts)
 
 
-def front_table(outcome: Outcome, limit: int | None = None) -> Table:
+def _short(failure: str) -> str:
+    """The beginning of what failed, without cutting a word or a figure."""
+    return textwrap.shorten(failure, _LONGEST_FAILURE, placeholder=" ...")
+
+
+def front_table(outcome: Outcome, limit: int | None = None) -> FittedTable:
     """The front as a table, with the published set and the original model beside it."""
     counts = outcome.original_counts
     others = "unseen" if outcome.by_samples else "retain"
@@ -52,10 +64,17 @@ def front_table(outcome: Outcome, limit: int | None = None) -> Table:
         f"Pareto front on validation: {counts.get('validation/forget', 0)} forget images, "
         f"{counts.get('validation/retain', 0)} {others} images"
     )
-    table = Table(title=title, title_justify="left")
-    third = "gap" if outcome.by_samples else "confidence"
-    for heading in ("trial", "forget", others, "drop", third, "epochs", "seconds", "origin"):
-        table.add_column(heading, justify="right" if heading != "origin" else "left")
+    columns = (
+        Column("trial"),
+        Column("forget"),
+        Column(others),
+        Column("drop", rank=2),
+        Column("gap" if outcome.by_samples else "confidence", rank=3),
+        Column("epochs", rank=4),
+        Column("seconds", rank=4),
+        Column("origin", rank=1, text=True),
+    )
+    table = FittedTable(title, columns)
     before = outcome.original.get(_SHOWN[1], 0.0)
 
     def row(name: str, metrics: dict[str, float], epochs: str, seconds: str, origin: str) -> None:
@@ -69,7 +88,7 @@ def front_table(outcome: Outcome, limit: int | None = None) -> Table:
             f"{100 * gap:.1f}" if outcome.by_samples else f"{confidence:.3f}",
             epochs,
             seconds,
-            Text(origin),
+            origin,
         )
 
     for record in outcome.front[:limit]:

@@ -32,7 +32,8 @@ def find_space(method: str, space: str | None, fixed: Iterable[str]) -> SearchSp
         found = load_space(space or method)
         left = found.without(set(fixed))
     except SpaceError as error:
-        raise ConfigError([f"`space` {error.source}: {problem}" for problem in error.problems]) from error
+        problems = [p if p.startswith("`space`") else f"`space` {error.source}: {p}" for p in error.problems]
+        raise ConfigError(problems) from error
     problems = [
         f"`space` {found.name!r} has a parameter {name!r}, which the method {method!r} does not know."
         for name in found.parameters

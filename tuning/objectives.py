@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from antisample.forget_request import ForgetRequest
 from antisample.metrics import metric_names
+from antisample.settings import Settings
 
 ELAPSED = "elapsed_s"
 
@@ -21,7 +22,7 @@ def _validation_metric(metric: str) -> str:
     return metric
 
 
-class Objective(BaseModel):
+class Objective(Settings):
     """One thing to optimise.
 
     Attributes:
@@ -31,8 +32,6 @@ class Objective(BaseModel):
             the original model's value if larger for the forget gap, the original model's value minus 0.10 for retain
             accuracy, and the original model's value otherwise.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     metric: str
     direction: Literal["minimize", "maximize"]
@@ -48,7 +47,7 @@ class Objective(BaseModel):
         return 1 if self.direction == "minimize" else -1
 
 
-class Constraint(BaseModel):
+class Constraint(Settings):
     """A limit that trials of the front keep, such as "retain accuracy at least 0.78" or "at most 60 s".
 
     Attributes:
@@ -56,8 +55,6 @@ class Constraint(BaseModel):
         at_least: The lowest value allowed.
         at_most: The highest value allowed.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     metric: str
     at_least: float | None = None

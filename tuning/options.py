@@ -1,5 +1,6 @@
 """From the flags of `unlearn` and `reproduce` to their configurations."""
 
+import hashlib
 import json
 import re
 import shlex
@@ -20,6 +21,7 @@ from tuning.reproduction.config import ReproductionConfig
 from tuning.study_file import override_value, parse_study
 from tuning.tracking_address import tracking_problem
 
+_LONGEST_NAME = 120
 _Config = TypeVar("_Config", StudyConfig, UnlearnConfig)
 
 
@@ -88,10 +90,17 @@ def study_of_flags(options: dict[str, Any]) -> StudyConfig:
     forgotten = options["forget_samples"].stem if options["forget_samples"] else "-".join(values["forget"]["classes"])
     source = Path(options["dataset"]).resolve().name
     name = f"{re.split('[.:]', options['model'])[-1]}-{source}-forget-{forgotten}"
-    values["name"] = re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("._-")
+    values["name"] = _short_name(re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("._-"))
     for override in options["overrides"] or []:
         override_value(values, override, StudyConfig)
     return parse_study(values)
+
+
+def _short_name(name: str) -> str:
+    """A name that a folder can have, another one for every long name: it may list a hundred classes."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[:_LONGEST_NAME]}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"
 
 
 def unlearn_command(options: dict[str, Any], out: Path, formats: Sequence[str]) -> str:

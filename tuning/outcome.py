@@ -60,8 +60,9 @@ class Outcome:
         original_counts: Images behind them.
         published: The first starting point as it came out; None while it has not finished.
         front: Trials that no other dominates, best first objective first.
-        chosen: The trial of the front that the selection rule takes; None while the front is empty.
-        reason: The rule in words, with its figures.
+        chosen: The trial of the front that the selection rule takes; None if none qualifies, or the front is empty.
+        nearest: Where none qualifies, the trial of the front that is nearest to it; None otherwise.
+        reason: The rule in words, with its figures; a sentence where none is chosen.
         by_rule: What the rule takes, whether it decides or not.
         oracle: What is nearest to the retrained reference; None where that was not computed.
         hypervolume: Covered by the front, from the reference point.
@@ -76,6 +77,7 @@ class Outcome:
     published: TrialRecord | None
     front: tuple[TrialRecord, ...]
     chosen: TrialRecord | None
+    nearest: TrialRecord | None
     reason: str
     by_rule: TrialRecord | None
     oracle: TrialRecord | None
@@ -126,6 +128,7 @@ class Outcome:
             "published": short(self.published),
             "front": [short(record) for record in self.front],
             "chosen": short(self.chosen),
+            "nearest": short(self.nearest),
             "reason": self.reason,
             "by_rule": short(self.by_rule),
             "oracle": short(self.oracle),
@@ -143,12 +146,9 @@ def find_outcome(study: StudyView) -> Outcome:
     original = study.noted("original", {})
     front = study.front()
     reference = reference_point(config.objectives, original)
-    by_rule, reason = choose(front, config, original)
-    oracle = choose_oracle(front)
-    chosen = by_rule
-    if config.selection.by == "oracle" and oracle is not None:
-        chosen = oracle
-        reason = f"the smallest gap to the retrained reference, {100 * oracle.metrics[GAP]:.1f} points (oracle)"
+    by_rule, oracle = choose(front, config, original), choose_oracle(front, config, original)
+    choice = oracle if config.selection.by == "oracle" else by_rule
+    chosen = choice.chosen
     published = next(
         (r for r in records if r.origin.startswith(("published", "defaults")) and r.state == "COMPLETE"), None
     )
@@ -164,9 +164,10 @@ def find_outcome(study: StudyView) -> Outcome:
         published=published,
         front=tuple(front),
         chosen=chosen,
-        reason=reason,
-        by_rule=by_rule,
-        oracle=oracle,
+        nearest=choice.nearest,
+        reason=choice.reason,
+        by_rule=by_rule.chosen,
+        oracle=oracle.chosen,
         hypervolume=hypervolume(
             [minimised(r, config.objectives) for r in front], minimised_point(reference, config.objectives)
         ),
@@ -175,6 +176,13 @@ def find_outcome(study: StudyView) -> Outcome:
         paired=_paired(runs, chosen, published),
         by_samples=config.by_samples,
     )
+
+
+def no_choice(outcome: Outcome) -> str:
+    """Why there is no chosen trial to go on with, and what names one instead."""
+    if outcome.nearest is None:
+        return f"There is no chosen trial: {outcome.reason}"
+    return f"`--trial N` must name a trial, since none was chosen. {outcome.reason}"
 
 
 def reference_point(objectives: tuple[Objective, ...], original: dict[str, float]) -> tuple[float, ...]:

@@ -53,9 +53,9 @@ class Progress(LoadingListener):
         self.storage_problem: str | None = None
 
     def say(self, text: str) -> None:
-        """Prints one line as it is: an error message may hold brackets, which are no markup."""
+        """Prints a sentence as it is: brackets are no markup. A terminal breaks it between words, not in figures."""
         if not self.quiet:
-            self.console.print(Text(text), soft_wrap=True)
+            self.console.print(Text(text), soft_wrap=not self.console.is_terminal)
 
     def data_loaded(self, requests: Sequence[RequestData]) -> None:
         """Says what will be forgotten, before any work, and what there is to know about the data."""

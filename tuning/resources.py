@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from antisample.device import choose_device
 from antisample.errors import ConfigError
+from antisample.settings import Settings
 
 
 def _fraction_or_whole(gpus: float | Literal["auto"]) -> float | Literal["auto"]:
@@ -23,7 +24,7 @@ GpuShare = Annotated[float | Literal["auto"], AfterValidator(_fraction_or_whole)
 trials share it as its memory holds, at most 8, which a study measures before its first trial."""
 
 
-class ResourceConfig(BaseModel):
+class ResourceConfig(Settings):
     """What one trial gets.
 
     Attributes:
@@ -35,8 +36,6 @@ class ResourceConfig(BaseModel):
         halve_batch_on_oom: Whether a trial that runs out of GPU memory begins its replicate again with half the
             batch, down to 2 images, instead of failing. Its record says how often; it is another optimiser step then.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     cpus_per_trial: int = Field(default=1, ge=1)
     gpus_per_trial: GpuShare = "auto"

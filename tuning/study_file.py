@@ -1,12 +1,13 @@
 """Reading a study from its YAML file, with `--set` overrides and every problem at once."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import BaseModel, ValidationError
 
 from antisample.config import validation_problems
 from antisample.errors import ConfigError
+from antisample.settings import unusable
 from tuning.config import StudyConfig
 from tuning.names import name_problems
 from tuning.spelled_yaml import kind_of, load_spelled
@@ -72,22 +73,36 @@ def parse_study(values: dict[str, Any], source: str | None = None) -> StudyConfi
     try:
         return StudyConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(validation_problems(error) + _raw_name_problems(values), source) from error
+        problems = validation_problems(error)
+        keys = {_key(problem) for problem in problems}
+        more = [problem for problem in _raw_name_problems(values) if _key(problem) not in keys]
+        raise ConfigError(problems + more, source) from error
     except ConfigError as error:
         raise ConfigError(error.problems, source) from error
 
 
 def _raw_name_problems(values: dict[str, Any]) -> list[str]:
     """`name_problems` of values that did not validate, as far as they have the right types."""
-    model = values.get("model")
-    fixed, published = values.get("fixed") or {}, values.get("published") or ()
+    model, method, space = values.get("model"), values.get("method"), values.get("space")
+    name = model.get("name") if isinstance(model, dict) else None
+    fixed, published = values.get("fixed"), values.get("published")
     return name_problems(
-        str(values.get("method", "antisample")),
-        str(model.get("name", "SmallCNN")) if isinstance(model, dict) else "SmallCNN",
-        str(values["space"]) if values.get("space") else None,
-        fixed if isinstance(fixed, dict) else {},
-        [str(name) for name in published] if isinstance(published, list) else (),
+        method if _is_text(method) else "antisample",
+        name if _is_text(name) else "SmallCNN",
+        space if _is_text(space) else None,
+        {key: value for key, value in fixed.items() if _is_text(key)} if isinstance(fixed, dict) else {},
+        [name for name in published if _is_text(name)] if isinstance(published, list) else (),
     )
+
+
+def _key(problem: str) -> str:
+    """The key that a sentence is about: it stands first, in backquotes."""
+    return problem.partition("`")[2].partition("`")[0]
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    """Whether it is text that can be looked up; of other text the configuration itself says what is wrong."""
+    return isinstance(value, str) and unusable(value) is None
 
 
 def override_value(values: dict[str, Any], override: str, config_type: type[BaseModel]) -> None:

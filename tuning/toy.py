@@ -10,12 +10,13 @@ import torch
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from antisample.config import validation_problems
 from antisample.errors import ConfigError
 from antisample.files import check_writable, whole_file
+from antisample.settings import shown
 from antisample.toy import ToyConfig, ToyNetwork, ToyResult, ToyRow, run_toy, summarise_toy
+from tuning.fitted_table import Column, FittedTable
 from tuning.pictures.toy import NETWORK_NAMES, draw_toy
 from tuning.study_file import override_value
 
@@ -23,6 +24,9 @@ _FILES = ("toy.csv", "toy.png")
 
 # Retain and forget accuracy from the notebook of Mondal & Samanta (PReMI 2025), one seed.
 PUBLISHED: dict[ToyNetwork, tuple[float, float]] = {"antisample": (0.95, 0.0), "unsir": (0.6667, 0.0)}
+
+
+_MOST_SEEDS = 1_000_000
 
 
 def run_toy_seeds(out: Path, seeds: int, seed: int, console: Console, overrides: Sequence[str] = ()) -> list[ToyRow]:
@@ -46,6 +50,11 @@ def run_toy_seeds(out: Path, seeds: int, seed: int, console: Console, overrides:
         f"`{name}` must be at least {least}, but got {value}."
         for name, value, least in (("seeds", seeds, 1), ("seed", seed, 0))
         if value < least
+    ]
+    problems += [
+        f"`{name}` must be at most {most}, but got {shown(value)}."
+        for name, value, most in (("seeds", seeds, _MOST_SEEDS), ("seed", seed, 2**63 - 1 - _MOST_SEEDS))
+        if value > most
     ]
     values: dict[str, Any] = {}
     for override in overrides:
@@ -71,14 +80,18 @@ def run_toy_seeds(out: Path, seeds: int, seed: int, console: Console, overrides:
     return rows
 
 
-def toy_table(rows: list[ToyRow]) -> Table:
+def toy_table(rows: list[ToyRow]) -> FittedTable:
     """The summary as a table, with the published figures beside it."""
-    table = Table(
-        title=f"Toy problem, test points, {rows[0].seeds} seeds: mean and standard deviation (lowest to highest)",
-        title_justify="left",
+    table = FittedTable(
+        f"Toy problem, test points, {rows[0].seeds} seeds: mean and standard deviation (lowest to highest)",
+        (
+            Column("network", text=True),
+            Column("retain"),
+            Column("published", rank=1),
+            Column("forget"),
+            Column("published", rank=1),
+        ),
     )
-    for heading in ("network", "retain", "published", "forget", "published"):
-        table.add_column(heading, justify="left" if heading == "network" else "right")
     for network, (retain, forget) in _by_network(rows).items():
         known = PUBLISHED.get(network)
         table.add_row(

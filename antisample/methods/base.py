@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from antisample.device import Precision
@@ -14,18 +13,17 @@ from antisample.mapped_weights import as_bytes, as_tensors
 from antisample.models import arranged, build_model
 from antisample.models.initial_weights import RANDOM_WEIGHTS, InitialWeights
 from antisample.neighbour_table import NeighbourTable
+from antisample.settings import Settings
 from antisample.types import Dataset, Preprocessing, Splits
 
 
-class MethodConfig(BaseModel):
+class MethodConfig(Settings):
     """Base of every method's configuration; subclasses add a literal `name` and their hyperparameters.
 
     Attributes:
         name: Of the method.
         forgets_samples: Whether the method can forget single images of a class, and not the whole class alone.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     forgets_samples: ClassVar[bool] = True

@@ -6,18 +6,19 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import nn
 
 from antisample.loader import Normaliser
 from antisample.methods.base import OriginalModel
 from antisample.metrics.predictions import Predictions, predict
+from antisample.settings import Settings
 from antisample.types import Dataset, ImageSet, IndexArray, PartName, Splits
 
 IMAGES_A_PASS = 500
 
 
-class EvaluationSettings(BaseModel):
+class EvaluationSettings(Settings):
     """How metrics are computed, whichever they are.
 
     Attributes:
@@ -28,8 +29,6 @@ class EvaluationSettings(BaseModel):
         relearn_max_epochs: The relearn time is searched up to this many epochs.
         seed: Seed of what metrics draw: subsets, splits, random networks.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     batch_size: int | None = Field(default=None, ge=1)
     max_train_images: int | None = Field(default=10_000, ge=1)

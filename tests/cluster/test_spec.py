@@ -59,3 +59,32 @@ def test_a_file_of_another_form_is_refused(tmp_path, text):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ClusterError, match=r"absent\.yaml"):
         load_cluster(tmp_path / "absent.yaml")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"launcher": "moon"}, "`launcher` must be 'local', 'existing', 'slurm', 'kuberay', 'vm', but got 'moon'."),
+        ({}, "`launcher` is required."),
+        ({"launcher": "local", "num_cpus": 0}, "`num_cpus` must be at least 1, but got 0."),
+        ({"launcher": "local", "num_cpus": 10**30}, "`num_cpus`: must fit into 64 bits"),
+        ({"launcher": "local", "num_cpus": float("inf")}, "`num_cpus` must be a finite number, but got inf."),
+        ({"launcher": "local", "tracking_uri": "a\0b"}, "must be valid UTF-8 without null bytes"),
+        ({"launcher": "local", "tracking_uri": 5}, "`tracking_uri` must be text, but got 5."),
+        ({"launcher": "existing", "address": "h:1", "shared_dir": 5}, "`shared_dir` must be a path, but got 5."),
+        ({"launcher": "slurm", "shared_dir": "/s", "time": "noon"}, "`time`: must be a time as Slurm writes it"),
+        ({"launcher": "slurm", "shared_dir": "/s", "mem": "x" * 500}, "such as 64G, but got 'xxxx"),
+        ({"launcher": "slurm", "shared_dir": "/s", "options": ["a100"]}, "`options`: must be options of sbatch"),
+        ({"launcher": "slurm", "shared_dir": "/s", "options": 5}, "`options` must be a list, but got 5."),
+        ({"launcher": "kuberay", "shared_dir": "/s", "image": "i", "volume_claim": "v", "head": 5},
+         "`head` must hold keys and values, but got 5."),
+        ({"launcher": "kuberay", "shared_dir": "/s", "image": None, "volume_claim": "v"},
+         "`image` must be text, but got nothing."),
+    ],
+)  # fmt: skip
+def test_problems_are_told_in_words_of_our_own(load, values, said):
+    with pytest.raises(ClusterError) as refused:
+        load(**values)
+    assert said in str(refused.value)
+    assert "Input should" not in str(refused.value)
+    assert len(str(refused.value)) < 400

@@ -117,27 +117,47 @@ def test_reading_spaces_needs_no_search_library():
 
 
 @pytest.mark.parametrize(
-    ("values", "message"),
+    ("parameter", "message"),
     [
-        ({"choices": [1, True]}, "`choices` must differ from each other, but True is equal to another one"),
-        ({"choices": [0.5, 0.5]}, "must differ from each other"),
-        ({"choices": [0.5, float("nan")]}, "`choices` must be finite, but got nan"),
-        ({"choices": [[1], [2]]}, "choices"),
-        ({"low": 0, "high": 1e30, "integer": True}, "at most 2^53, but got 0 and 1e+30"),
-        ({"low": 0, "high": float("inf")}, "bounds must be finite"),
-        ({"low": 0, "high": float("nan")}, "`high` must be larger"),
+        ("{low: .nan, high: 1, why: x}", "`parameters.a.low` must be a finite number, but got nan."),
+        ("{low: 0, high: .inf, why: x}", "`parameters.a.high` must be a finite number, but got inf."),
+        ("{low: yes, high: 3, why: x}", "must be a number of 64 bits, but got True"),
+        ("{low: 0, high: 1000000000000000000000000000000, why: x}", "must be a number of 64 bits"),
+        ("{low: 0, high: 1.0e+30, integer: true, why: x}", "must be in [-2**53, 2**53]"),
+        ("{low: -1.7e+308, high: 1.7e+308, why: x}", "too far apart"),
+        (f"{{low: 0, high: {'9' * 5000}, why: x}}", "not readable as YAML"),
+        ("{choices: [1, .nan], why: x}", "each choice must be a finite number, but got nan"),
+        ("{choices: [1, -.inf], why: x}", "each choice must be a finite number, but got -inf"),
+        ("{choices: [1, 99999999999999999999], why: x}", "each choice must fit into 64 bits"),
+        ("{choices: [1, [2]], why: x}", "each choice must be a number, text, true or false, but got [2]"),
+        ("{choices: [1, null], why: x}", "each choice must be a number, text, true or false, but got nothing"),
+        ('{choices: [a, "b\\0"], why: x}', "each choice must be valid UTF-8 without null bytes"),
+        ('{choices: [a, "\\uD800"], why: x}', "each choice must be valid UTF-8 without null bytes"),
+        ("{choices: [a, b, a], why: x}", "must hold each value once, but got 'a' and 'a'"),
+        ("{choices: [1, 1.0, true], why: x}", "must hold each value once, but got 1 and 1.0"),
+        ("{choices: [no, 0], why: x}", "must hold each value once, but got False and 0"),
+        ("{choices: 5, why: x}", "`parameters.a.choices` must be a list, but got 5."),
+        ("{choices: [1], why: x}", "`parameters.a.choices` must have at least 2 values, but got [1]."),
+        ("{low: 0, high: 1, why: ''}", "`parameters.a.why` must not be empty, but got ''."),
+        ("{low: a, high: [1], why: x}", "`parameters.a.low` must be a number, but got 'a'."),
+        ("5", "`parameters.a` must hold keys and values, but got 5."),
     ],
 )
-def test_values_that_no_search_and_no_table_can_hold_are_refused(tmp_path, values, message):
+def test_values_that_are_valid_yaml_and_no_use_are_refused(tmp_path, parameter, message):
     path = tmp_path / "own.yaml"
-    path.write_text(yaml.safe_dump({"method": "antisample", "parameters": {"p": {**values, "why": "a test"}}}))
-    with pytest.raises(SpaceError) as refused:
+    path.write_text(f"method: antisample\nparameters:\n  a: {parameter}\n")
+    with pytest.raises(SpaceError) as caught:
         load_space(path)
-    assert message in str(refused.value)
+    assert message in " ".join(caught.value.problems)
 
 
-def test_values_of_several_kinds_may_be_chosen_from(tmp_path):
+def test_a_space_of_numbers_that_only_look_alike_is_fine(tmp_path):
     path = tmp_path / "own.yaml"
-    parameters = {"p": {"choices": [1, "auto", 0.5, 2**70], "why": "a test"}}
-    path.write_text(yaml.safe_dump({"method": "antisample", "parameters": parameters}))
-    assert load_space(path).parameters["p"].choices == (1, "auto", 0.5, 2**70)
+    path.write_text("method: antisample\nparameters:\n  a: {choices: [1, '1', 0.1, true-ish], why: x}\n")
+    assert load_space(path).parameters["a"].choices == (1, "1", 0.1, "true-ish")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".yaml", "a\0b.yaml"])
+def test_a_name_of_a_space_that_no_file_can_have_is_refused(name):
+    with pytest.raises(SpaceError, match="`space` must be one of"):
+        load_space(name)

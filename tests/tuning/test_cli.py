@@ -278,6 +278,7 @@ def test_a_trial_of_several_requests_is_applied_to_one_that_is_named(call, value
             "forget": [{"classes": [3]}, {"classes": [0, 1]}],
             "published": [],
             "fixed": {"epochs": 1},
+            "selection": {"max_loss": 1},
         }
     )
     study = make_study(config)

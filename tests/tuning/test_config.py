@@ -144,7 +144,7 @@ def test_a_space_that_reaches_beyond_what_the_method_takes_is_refused_with_every
         "`n_trials` must be greater than or equal to 1, but got 0.",
         "`space` 'own': `parameters.p` must be less than or equal to 1, but got 1.5.",
         "`space` 'own': `parameters.local_variance` must be greater than 0, but got -1.0.",
-        "`space` 'own': `parameters.epochs` must be integer, got a number with a fractional part, but got 2.528.",
+        "`space` 'own': `parameters.epochs` must be a whole number, but got 2.528.",
         "`space` 'own': `parameters.size_multiplier` must be greater than or equal to 1, but got 0.",
         "`space` 'own': `parameters.batchnorm_mode` must be 'eval' or 'train', but got 'off'.",
     ]

@@ -1,5 +1,7 @@
 """The command line: `antisample`."""
 
+import errno
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +13,10 @@ import antisample
 from antisample.errors import AntisampleError
 from search_spaces import SpaceError
 from tuning.cli import cluster, models, published, studies, tracking
+from tuning.cli.streams import use_forgiving_streams
 from tuning.interruption import INTERRUPTED, TERMINATED, exit_code, leave, sigterm_like_ctrl_c
+
+_LONGEST_WORD = 500
 
 
 class _Commands(TyperGroup):
@@ -57,6 +62,7 @@ def _common(
 
 def main() -> None:
     """Runs the command line; a user's mistake gives one message and exit code 2, never a traceback."""
+    use_forgiving_streams()
     sys.path.append(str(Path.cwd()))  # models of the user's, such as my_package.models:build
     with sigterm_like_ctrl_c():
         try:
@@ -66,10 +72,22 @@ def main() -> None:
                 leave(exit_code())  # libraries may still be importing, or wait for what the signal has ended, too
             raise
         except Exception as error:
-            if not isinstance(error, (AntisampleError, SpaceError, *_cluster_errors())):
+            said = str(error)
+            if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+                said = f"{_shortened(str(error.filename))}: the name is too long for a file."
+            elif not isinstance(error, (AntisampleError, SpaceError, *_cluster_errors())):
                 raise
-            sys.stderr.write(f"Error: {error}\n")
+            sys.stderr.write(f"Error: {_shortened(said)}\n")
             sys.exit(2)
+
+
+def _shortened(text: str) -> str:
+    """A message without the middle of words that nobody reads to their end, such as a value of 10,000 letters."""
+    return re.sub(
+        rf"\S{{{_LONGEST_WORD},}}",
+        lambda word: f"{word[0][:60]}...{word[0][-20:]} ({len(word[0]):,} characters)",
+        text,
+    )
 
 
 def _cluster_errors() -> list[type[Exception]]:

@@ -69,7 +69,8 @@ def unlearn_command(
         typer.Option("--format", metavar="torch.export|onnx", help="Writes the model in this way, too; repeatable."),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of the processor; the same number gives the same weights.")
+        int | None,
+        typer.Option(min=1, max=4096, help="Threads of the processor; the same number gives the same weights."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

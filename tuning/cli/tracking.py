@@ -20,10 +20,13 @@ def mlflow_sync(
         str | None, typer.Option(help="MLflow store or server; by default the study's own.")
     ] = None,
     register: RegisterAs = None,
+    trial: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Register this trial of the front, not the chosen one.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Deliver what MLflow lacks of a study, such as after the server was down; register its chosen model."""
-    commands("tracking").mlflow_sync(directory, tracking_uri, register, as_json)
+    commands("tracking").mlflow_sync(directory, tracking_uri, register, trial, as_json)
 
 
 @app.command("rebuild", epilog="Example: antisample mlflow rebuild runs/demo --tracking-uri http://HOST:5000")

@@ -1,12 +1,12 @@
 """Training the original model, unlearning once, and verifying what came of it."""
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from antisample.card_file import read_card
 from antisample.device import choose_device, describe_device
@@ -19,6 +19,7 @@ from antisample.verify import Check, verify_card
 from tuning.apply import Provenance, apply_config, find_trial, trial_config
 from tuning.directory import open_study
 from tuning.display import print_json
+from tuning.fitted_table import Column, FittedTable
 from tuning.options import (
     accepting_original,
     direct_config,
@@ -111,6 +112,8 @@ def unlearn(
 
 def verify(card: Path, tolerance: float, as_json: bool) -> None:
     """Evaluates the model of a card again and prints which of its statements hold; exit code 1 if some do not."""
+    if not math.isfinite(tolerance):
+        raise ConfigError(f"`--tolerance` must be a finite number, but got {tolerance}.")
     progress = Progress(output(stderr=as_json))
     stated = read_card(card)
     checks = verify_card(stated, card.parent, tolerance, progress)
@@ -128,9 +131,7 @@ def verify(card: Path, tolerance: float, as_json: bool) -> None:
 
 
 def _print_checks(checks: list[Check], console: Console) -> None:
-    table = Table()
-    for heading in ("statement", "card", "found", "holds"):
-        table.add_column(heading, overflow="fold")
+    table = FittedTable("", (Column("statement", text=True), Column("card"), Column("found"), Column("holds")))
     for check in checks:
         table.add_row(check.what, *(map(_short, (check.stated, check.found))), "yes" if check.holds else "NO")
     console.print(table)

@@ -1,9 +1,8 @@
 """Showing search spaces and published sets."""
 
-from rich.table import Table
-
 from search_spaces import ChoiceParameter, load_space, published_sets, space_names
-from tuning.display import print_json
+from tuning.display import print_json, say
+from tuning.fitted_table import Column, FittedTable
 from tuning.progress import output
 
 
@@ -14,16 +13,17 @@ def spaces(name: str | None, as_json: bool) -> None:
             print_json({"spaces": space_names(), "published": {n: s.parameters for n, s in published_sets().items()}})
             return
         console = output()
-        console.print("Spaces: " + ", ".join(space_names()))
-        console.print("Published sets: " + ", ".join(published_sets()))
+        say(console, "Spaces: " + ", ".join(space_names()))
+        say(console, "Published sets: " + ", ".join(published_sets()))
         return
     space = load_space(name)
     if as_json:
         print_json(space.model_dump(mode="json"))
         return
-    table = Table(title=f"{space.name}: search space of the method {space.method}", title_justify="left")
-    for heading in ("parameter", "range", "why"):
-        table.add_column(heading)
+    table = FittedTable(
+        f"{space.name}: search space of the method {space.method}",
+        (Column("parameter", text=True), Column("range", text=True), Column("why", rank=1, text=True)),
+    )
     for parameter_name, parameter in space.parameters.items():
         if isinstance(parameter, ChoiceParameter):
             shown = " or ".join(map(str, parameter.choices))

@@ -27,7 +27,7 @@ from tuning.display import apply_command, print_json, print_outcome, program, sh
 from tuning.interruption import exit_code, once, second_signal_stops
 from tuning.live import front_table
 from tuning.options import accepting_original, check_uri, model_overrides, selected, study_of_flags
-from tuning.outcome import find_outcome
+from tuning.outcome import Outcome, find_outcome
 from tuning.progress import Progress, output
 from tuning.records import by_hand_in_words
 from tuning.study_file import load_study
@@ -145,7 +145,7 @@ def _search(
         except (tracking.DeliveryError, AntisampleError) as error:
             problem = str(error)
     if as_json:
-        own = {"directory": str(config.directory), "apply": apply_command(config), "registered_version": version}
+        own = {"directory": str(config.directory), "apply": _apply(config, outcome), "registered_version": version}
         print_json({**outcome.to_json(), **own})
     else:
         print_outcome(console, outcome, config, progress.mlflow_link)
@@ -159,6 +159,13 @@ def _search(
             f"MLflow lacks some of this study. {escape(problem)} Deliver it with: {command}",
             soft_wrap=True,
             style="yellow",
+        )
+    if register is not None and outcome.nearest is not None:
+        words = [*given("--register", register), *given("--trial", outcome.nearest.number)]
+        command = shlex.join([program("antisample"), "mlflow", "sync", shown_path(config.directory), *words])
+        console.print(
+            f"Nothing was registered, since none was chosen. Register another trial with: {escape(command)}",
+            soft_wrap=True,
         )
     if outcome.chosen is None or (register is not None and version is None):
         raise typer.Exit(1)
@@ -180,6 +187,13 @@ def _say_stopped(config: StudyConfig, progress: Progress, go_on: str, as_json: b
             else:
                 console.print(front_table(outcome))
     console.print(f"Stopped. {go_on}", soft_wrap=True)
+
+
+def _apply(config: StudyConfig, outcome: Outcome) -> str | None:
+    """The command that applies the chosen trial or the nearest; None if there is neither."""
+    if outcome.chosen is None and outcome.nearest is None:
+        return None
+    return apply_command(config, nearest=outcome.nearest)
 
 
 def _print_storage_problem(console: Console, problem: str | None, config: StudyConfig) -> None:

@@ -9,23 +9,52 @@ from pathlib import Path
 import typer
 
 from antisample.errors import ConfigError
+from tuning.apply import find_trial
 from tuning.directory import open_study
 from tuning.display import print_json, print_mlflow
+from tuning.noted_model import noted_model
 from tuning.options import check_uri
-from tuning.progress import output
+from tuning.outcome import find_outcome, no_choice
+from tuning.progress import Progress, output
+from tuning.records import TrialRecord
+from tuning.requests import load_requests
 from tuning.study_view import StudyView
-from tuning.tracking import Delivery, DeliveryError, rebuild, sync
+from tuning.tracking import Delivery, DeliveryError, pack_model, rebuild, sync
+from tuning.tracking.model import model_folder
 
 
-def mlflow_sync(directory: Path, tracking_uri: str | None, register_as: str | None, as_json: bool) -> None:
+def mlflow_sync(
+    directory: Path, tracking_uri: str | None, register_as: str | None, trial: int | None, as_json: bool
+) -> None:
     """Delivers what MLflow lacks of a study."""
+    if trial is not None and register_as is None:
+        raise ConfigError("`--trial` says which model `--register` takes, so it cannot be given without it.")
     study = open_study(directory)
     uri = tracking_uri or study.config.mlflow_uri()
     if uri is None:
         raise ConfigError(
             f"{directory}: the study's `tracking_uri` is none, so `--tracking-uri` must say where to deliver it."
         )
-    _deliver(partial(sync, register_as=register_as), study, uri, as_json)
+    if trial is not None:
+        _pack(study, find_trial(study, str(trial)), Progress(output(stderr=as_json)))
+    elif register_as is not None and (outcome := find_outcome(study)).nearest is not None:
+        raise ConfigError(no_choice(outcome))
+    _deliver(partial(sync, register_as=register_as, trial=trial), study, uri, as_json, trial)
+
+
+def _pack(study: StudyView, record: TrialRecord, progress: Progress) -> None:
+    """Makes the MLflow model of a trial that was not chosen, unless it is there."""
+    if model_folder(study.config.directory, record.number).is_dir():
+        return
+    inputs = load_requests(study.config.model_copy(update={"model": noted_model(study)}), progress)
+    reason = pack_model(study, inputs[0], record)
+    if reason is not None:
+        raise DeliveryError(f"The model of trial {record.number} cannot be exported: {reason}")
+    if not model_folder(study.config.directory, record.number).is_dir():
+        raise ConfigError(
+            f"`--trial` must be on the front, whose models are kept, but got {record.number}; "
+            "`antisample unlearn` makes any trial's model again."
+        )
 
 
 def mlflow_rebuild(directory: Path, tracking_uri: str, as_json: bool) -> None:
@@ -33,7 +62,9 @@ def mlflow_rebuild(directory: Path, tracking_uri: str, as_json: bool) -> None:
     _deliver(rebuild, open_study(directory), tracking_uri, as_json)
 
 
-def _deliver(deliver: Callable[[StudyView, str], Delivery], study: StudyView, uri: str, as_json: bool) -> None:
+def _deliver(
+    deliver: Callable[[StudyView, str], Delivery], study: StudyView, uri: str, as_json: bool, trial: int | None = None
+) -> None:
     check_uri(uri)
     try:
         done = deliver(study, uri)
@@ -50,5 +81,6 @@ def _deliver(deliver: Callable[[StudyView, str], Delivery], study: StudyView, ur
         soft_wrap=True,
     )
     if done.version is not None:
-        console.print(f"The chosen model is version {done.version} in the registry.")
+        which = "chosen model" if trial is None else f"model of trial {trial}"
+        console.print(f"The {which} is version {done.version} in the registry.")
     print_mlflow(console, uri, done.link)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from antisample.files import whole_file
+from tuning.plain_values import storable
 from tuning.report.page import render_report
 from tuning.study_view import StudyView
 
@@ -17,4 +18,4 @@ def write_report(study: StudyView, path: Path) -> None:
         path: Where to.
     """
     with whole_file(path) as unfinished:
-        unfinished.write_text(render_report(study), encoding="utf-8")
+        unfinished.write_text(storable(render_report(study)), encoding="utf-8")

@@ -44,7 +44,7 @@ def picture_files(study: StudyView, record: TrialRecord) -> list[tuple[int, list
 def confusion_figures(study: StudyView, outcome: Outcome) -> tuple[list[tuple[str, Figure]], list[str]]:
     """Titled matrices before and after the chosen trial, and notes."""
     if outcome.chosen is None:
-        return [], ["No trial is chosen yet."]
+        return [], ["No trial was chosen." if outcome.nearest is not None else "No trial is chosen yet."]
     kept = confusions(study, outcome.chosen)
     if kept is None:
         return [], [f"Not kept for trial {outcome.chosen.number}: they are made when a search comes to its end."]

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from optuna.trial import FrozenTrial
 
 from tuning.outcome import Outcome, find_outcome
+from tuning.plain_values import finite
 from tuning.records import TrialRecord, by_hand_in_words
 from tuning.report import figures
 from tuning.report.drawing import Figure, label
@@ -52,7 +53,11 @@ def render_report(study: StudyView) -> str:
         confirmation=confirmation_rows(outcome),
         sections=sections,
         pictures=pictures(study, outcome),
-        drawn={f"{key}-{i}": figure for key, (found, _) in sections.items() for i, (_, figure) in enumerate(found)},
+        drawn={
+            f"{key}-{i}": finite(figure)
+            for key, (found, _) in sections.items()
+            for i, (_, figure) in enumerate(found)
+        },
         headings=headings(study, outcome),
         rows=[trial_row(record, study, outcome) for record in study.rows()],
         environment=study.noted("environment", {}),

@@ -40,12 +40,12 @@ class Cell(NamedTuple):
 
 
 def key_rows(outcome: Outcome) -> list[tuple[str, list[Cell]]]:
-    """The original model, the starting point and the chosen trial: pairs of name and cells."""
+    """The original model, the starting point, and the chosen trial or the nearest: pairs of name and cells."""
     rows = []
     if outcome.original:
         cells = [_figure_cell(name, outcome.original, outcome.original_counts) for name in key_metrics(outcome)]
         rows.append(("original model", cells))
-    for role, record in (("", outcome.published), ("chosen", outcome.chosen)):
+    for role, record in (("", outcome.published), ("chosen", outcome.chosen), ("nearest", outcome.nearest)):
         if record is not None:
             cells = [
                 _figure_cell(name, record.metrics, record.counts, record.spread) for name in key_metrics(outcome)

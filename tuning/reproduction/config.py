@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from antisample.config import DataConfig, ModelConfig, validation_problems
 from antisample.errors import ConfigError
@@ -13,6 +13,7 @@ from antisample.methods import find_method, method_names
 from antisample.metrics import EvaluationConfig
 from antisample.models import find_builder
 from antisample.seeds import numpy_stream
+from antisample.settings import Settings
 from antisample.splits import SplitConfig
 from search_spaces import SpaceError, published_set
 from tuning.resources import GpuShare, WorkerShare, this_machine
@@ -22,7 +23,7 @@ _ALL_UP_TO = 100
 _RANDOM_CLASSES = 10
 
 
-class ReproductionConfig(BaseModel):
+class ReproductionConfig(Settings):
     """A reproduction, completely.
 
     Attributes:
@@ -48,8 +49,6 @@ class ReproductionConfig(BaseModel):
         evaluation: How metrics are computed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     out: Path
     protocol: Literal["single-class", "multi-class"] = "single-class"
     data: DataConfig
@@ -63,7 +62,7 @@ class ReproductionConfig(BaseModel):
     draws: tuple[Annotated[int, Field(ge=1)], ...] = (10, 5, 3)
     seeds: int = Field(default=1, ge=1)
     reference_seeds: int = Field(default=1, ge=1)
-    values: dict[str, dict[str, Any]] = {}
+    values: dict[str, dict[str, Any]] = Field(default_factory=dict)
     seed: int = Field(default=0, ge=0)
     device: str = "auto"
     cpus_per_job: int = Field(default=1, ge=1)
@@ -87,7 +86,9 @@ class ReproductionConfig(BaseModel):
         except ConfigError as error:
             problems += error.problems
         if len(config.sizes) != len(config.draws):
-            problems.append(f"`draws` must have {len(config.sizes)} values, one a size, but got {config.draws}.")
+            problems.append(
+                f"`draws` must have {len(config.sizes)} values, one for each size, but got {config.draws}."
+            )
         tunable = [name for name in method_names() if name != RETRAIN]
         if unknown := [name for name in config.values if name not in tunable]:
             hint = "; `model.recipe` tells how references are trained" if unknown[0] == RETRAIN else ""

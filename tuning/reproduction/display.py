@@ -1,26 +1,26 @@
 """What the command line shows of a reproduction."""
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from tuning.display import shown_path
+from tuning.fitted_table import Column, FittedTable
 from tuning.reproduction.config import ReproductionConfig
 from tuning.reproduction.run import ReproductionOutcome
 from tuning.reproduction.tables import Row, cells
 
-_COLUMNS = (
-    "method",
-    "classes",
-    "requests x seeds",
-    "retain test %",
-    "forget test %",
-    "MIA loss %",
-    "ToW %",
-    "seconds",
-    "published retain / forget test %",
-)
+_RANKS = {
+    "method": 0,
+    "classes": 2,
+    "requests x seeds": 4,
+    "retain test %": 0,
+    "forget test %": 0,
+    "MIA loss %": 3,
+    "ToW %": 4,
+    "seconds": 4,
+    "published retain / forget test %": 1,
+}
+"""The main columns, and which are left out first where a terminal is narrow."""
 
 
 def print_reproduction(
@@ -33,14 +33,14 @@ def print_reproduction(
         console.print(f"{len(outcome.failures)} jobs failed; the same command tries them again.")
 
 
-def reproduction_table(config: ReproductionConfig, outcome: ReproductionOutcome, rows: list[Row]) -> Table:
+def reproduction_table(config: ReproductionConfig, outcome: ReproductionOutcome, rows: list[Row]) -> FittedTable:
     """The table with its main columns."""
     heading, body = cells(rows)
-    shown = [index for index, name in enumerate(heading) if name in _COLUMNS]
+    shown = [index for index, name in enumerate(heading) if name in _RANKS]
     title = f"{config.model.name}, {outcome.inputs.dataset.name}, {config.retain:g} % retain data"
-    table = Table(title=escape(title), box=None)
-    for index in shown:
-        table.add_column(heading[index], overflow="fold")
+    table = FittedTable(
+        title, [Column(heading[at], rank=_RANKS[heading[at]], text=heading[at] == "method") for at in shown]
+    )
     for texts in body:
-        table.add_row(*(Text(texts[index]) for index in shown))
+        table.add_row(*(texts[at] for at in shown))
     return table

@@ -3,11 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
 
 from antisample.config import UnlearnConfig
 from antisample.device import choose_device
@@ -18,6 +17,9 @@ from antisample.splits import make_splits
 from antisample.types import Preprocessing
 from tuning.pictures.style import CLASS_COLOURS, INK, QUIET, class_colour, new_figure, save_figure
 from tuning.reproduction.plan import ORIGINAL
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _SHOWN_NAMES = 30
 _GRID = 8
@@ -166,7 +168,7 @@ def _request(classes: tuple[int, ...], class_names: Sequence[str]) -> str:
     return ", ".join(class_names[label] for label in classes)
 
 
-def _name_ticks(panel: Axes, class_names: Sequence[str]) -> None:
+def _name_ticks(panel: "Axes", class_names: Sequence[str]) -> None:
     if len(class_names) <= _SHOWN_NAMES:
         panel.set_xticks(range(len(class_names)), class_names, rotation=90, fontsize=7)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from antisample.errors import DataError
 from tuning.endings import EndRecord, ends
 from tuning.outcome import Outcome, find_outcome
+from tuning.plain_values import storable
 from tuning.records import StepRecord, TrialRecord
 from tuning.study_view import COPY_NAME, StudyView
 from tuning.tracking.parent import description
@@ -148,15 +149,20 @@ class Ending:
         return [
             RunTag("antisample.chosen", "none" if chosen is None else str(chosen)),
             RunTag("antisample.n_trials", str(self.n_trials)),
-            RunTag("mlflow.note.content", self.description[:_LONGEST_TAG]),
+            RunTag("mlflow.note.content", _whole_lines(storable(self.description))),
         ]
+
+
+def _whole_lines(text: str) -> str:
+    """The beginning of a text that a tag can hold, without half a line of figures."""
+    return text if len(text) <= _LONGEST_TAG else text[:_LONGEST_TAG].rpartition("\n")[0]
 
 
 def params_of(values: Mapping[str, Any]) -> "list[Param]":
     """Parameters as MLflow keeps them."""
     from mlflow.entities import Param  # noqa: PLC0415
 
-    return [Param(name, str(value)[:_LONGEST_PARAM]) for name, value in values.items()]
+    return [Param(name, storable(str(value))[:_LONGEST_PARAM]) for name, value in values.items()]
 
 
 def step_metrics(steps: Sequence[StepRecord]) -> "list[Metric]":
@@ -196,4 +202,4 @@ def final_tags(record: TrialRecord) -> "list[RunTag]":
         "antisample.batch_halvings": record.batch_halvings or None,
         **{f"antisample.version.{name}": version for name, version in record.versions.items()},
     }
-    return [RunTag(name, str(value)[:_LONGEST_TAG]) for name, value in facts.items() if value is not None]
+    return [RunTag(name, storable(str(value))[:_LONGEST_TAG]) for name, value in facts.items() if value is not None]

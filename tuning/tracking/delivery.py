@@ -11,7 +11,7 @@ from tuning.study_view import StudyView
 from tuning.tracking.background import Tracker
 from tuning.tracking.content import FILES, Ending, StudyFacts
 from tuning.tracking.cursor import store_name
-from tuning.tracking.model import find_model, register
+from tuning.tracking.model import deliver_model, find_model, register
 from tuning.tracking.runs import StudyRuns
 from tuning.tracking.view import MlflowView
 
@@ -47,13 +47,14 @@ class Delivery:
     link: str | None
 
 
-def sync(study: StudyView, uri: str, register_as: str | None = None) -> Delivery:
+def sync(study: StudyView, uri: str, register_as: str | None = None, trial: int | None = None) -> Delivery:
     """Delivers what a store lacks of a study. Changes nothing in the study; safe while its search runs.
 
     Args:
         study: The study.
         uri: MLflow store or server.
         register_as: Name under which the chosen model goes into the registry; None leaves the registry alone.
+        trial: The trial whose model goes there instead; it was packed.
 
     Returns:
         What was sent.
@@ -71,8 +72,8 @@ def sync(study: StudyView, uri: str, register_as: str | None = None) -> Delivery
     problem = Tracker(lambda: view, records).close(ending, timeout_s=None)
     if problem is not None:
         raise DeliveryError(f"{store_name(uri)}: {problem}")
+    version = _registered(view, study, uri, register_as, trial) if register_as is not None else None
     sent = view.sent
-    version = _registered(view, study, uri, register_as) if register_as is not None else None
     return Delivery(
         store_name(uri),
         len(records),
@@ -86,14 +87,17 @@ def sync(study: StudyView, uri: str, register_as: str | None = None) -> Delivery
     )
 
 
-def _registered(view: MlflowView, study: StudyView, uri: str, name: str) -> int:
+def _registered(view: MlflowView, study: StudyView, uri: str, name: str, trial: int | None) -> int:
     ending = Ending.of(study)
     chosen = ending.ends[-1].chosen if ending is not None else None
+    number, facts = chosen if trial is None else trial, StudyFacts.of(study)
     try:
-        client, experiment_id = view.runs.connect(), view.runs.parent().info.experiment_id
-        found = find_model(client, StudyFacts.of(study), experiment_id, chosen) if chosen is not None else None
-        if found is not None:
-            return register(client, found, name)
+        client, parent = view.runs.connect(), view.runs.parent().info
+        if trial is not None:
+            view.sent.models += deliver_model(client, facts, parent.experiment_id, parent.run_id, trial)
+        model = find_model(client, facts, parent.experiment_id, number) if number is not None else None
+        if model is not None:
+            return register(client, model, name)
     except MlflowException as error:
         raise DeliveryError(f"{store_name(uri)}: {error}") from error
     raise DeliveryError(

@@ -15,6 +15,7 @@ from antisample.inputs import UnlearnInputs
 from antisample.loader import Normaliser
 from antisample.types import Preprocessing
 from tuning.outcome import find_outcome
+from tuning.records import TrialRecord
 from tuning.study_files import StudyFiles
 from tuning.study_view import StudyView
 from tuning.tracking.model import keep_only, model_folder
@@ -46,7 +47,7 @@ class Packed(nn.Module):
         return self.classifier(pixels * self.scale + self.shift)  # type: ignore[no-any-return]
 
 
-def pack_model(study: StudyView, inputs: UnlearnInputs) -> str | None:
+def pack_model(study: StudyView, inputs: UnlearnInputs, record: TrialRecord | None = None) -> str | None:
     """Writes the chosen trial's model as an MLflow model, with signature and input example.
 
     It is an exported graph, which MLflow loads without executing code from the file.
@@ -54,15 +55,16 @@ def pack_model(study: StudyView, inputs: UnlearnInputs) -> str | None:
     Args:
         study: Has a chosen trial, whose model is there.
         inputs: Of the study's first forget request.
+        record: Another trial, in the place of the chosen one, whose MLflow model stays.
 
     Returns:
         Why it could not be made; None if it is there.
     """
-    chosen = find_outcome(study).chosen
-    if chosen is None:
+    packed = find_outcome(study).chosen if record is None else record
+    if packed is None:
         return None
-    folder = model_folder(study.config.directory, chosen.number)
-    weights = None if folder.is_dir() else StudyFiles.of(study.config).load_weights(chosen.number)
+    folder = model_folder(study.config.directory, packed.number)
+    weights = None if folder.is_dir() else StudyFiles.of(study.config).load_weights(packed.number)
     if weights is None:
         return None
     dataset = inputs.dataset
@@ -82,12 +84,13 @@ def pack_model(study: StudyView, inputs: UnlearnInputs) -> str | None:
                 signature=ModelSignature(takes, gives),
                 input_example=example,
                 pip_requirements=[f"{package}=={version(package)}" for package in ("torch", "mlflow")],
-                metadata={"classes": list(dataset.class_names), "trial": chosen.number},
+                metadata={"classes": list(dataset.class_names), "trial": packed.number},
                 serialization_format="pt2",
             )
     except Exception as error:  # whatever a network of the user's own does in an export, the study is done
         shutil.rmtree(unfinished, ignore_errors=True)
         return " ".join(str(error).split())[:300] or type(error).__name__
     unfinished.rename(folder)
-    keep_only(folder)
+    if record is None:
+        keep_only(folder)
     return None

@@ -22,7 +22,7 @@ def description(study: StudyView, outcome: Outcome) -> str:
     forgotten = "; ".join(study.noted("forgetting") or [request.in_words() for request in config.forget])
     lines = [f"{config.method} on {config.model.name}, {config.data.source}; to forget: {forgotten}.", ""]
     if outcome.chosen is None:
-        lines += [outcome.reason]
+        lines += [f"**No trial was chosen.** {outcome.reason}"]
     else:
         lines += [f"**Chosen: trial {outcome.chosen.number}**, {outcome.reason}."]
     lines += [

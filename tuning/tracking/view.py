@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
+from tuning.plain_values import finite
 from tuning.records import TrialRecord
 from tuning.tracking.batches import batches
 from tuning.tracking.content import (
@@ -133,7 +134,7 @@ class MlflowView:
         self._cursor.note(parent_id, replace(has, begun=True))
 
     def _write_files(self, client: MlflowClient, parent_id: str, ending: Ending) -> None:
-        contents = {"front.json": json.dumps(ending.front, indent=2).encode()}
+        contents = {"front.json": json.dumps(finite(ending.front), indent=2).encode()}
         paths = [self._facts.directory / name for name in (*FILES, *PLOTS)]
         contents |= {path.name: path.read_bytes() for path in paths if path.is_file()}
         for name, content in contents.items():

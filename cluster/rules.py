@@ -1,0 +1,71 @@
+"""The rules that a cluster file breaks, in words of our own; launchers import no sibling, so they have their own."""
+
+import math
+from typing import Any
+
+_RULES = {
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_parsing_size": "must fit into 64 bits",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text",
+    "string_unicode": "must be valid UTF-8",
+    "path_type": "must be a path",
+    "tuple_type": "must be a list",
+    "dict_type": "must hold keys and values",
+    "model_type": "must hold keys and values",
+    "model_attributes_type": "must hold keys and values",
+    "invalid_key": "must have text as keys",
+    "greater_than_equal": "must be at least {ge}",
+    "literal_error": "must be {expected}",
+    "union_tag_invalid": "must be {expected_tags}",
+}
+_MOST_SHOWN = 60
+
+
+def sentence(error: Any) -> str:
+    """One problem of a cluster file: the key, the rule and the value.
+
+    Args:
+        error: One of pydantic's, of a value whose first key is the launcher.
+    """
+    key, kind, value = ".".join(str(part) for part in error["loc"][1:]) or "launcher", error["type"], error["input"]
+    if kind in ("missing", "union_tag_not_found"):
+        return f"`{key}` is required."
+    if kind == "extra_forbidden":
+        return f"`{key}` is not a known key."
+    if kind == "value_error":
+        rule = error["msg"].removeprefix("Value error, ")
+        return f"`{key}`: {rule[0].lower()}{rule[1:]}."
+    limits = error.get("ctx", {})
+    rule = _RULES.get(kind, error["msg"]).format_map(limits)
+    got = limits.get("tag", value) if kind == "union_tag_invalid" else value
+    return f"`{key}` {rule}, but got {'nothing' if got is None else shown(got)}."
+
+
+def unusable(value: Any) -> str | None:
+    """Why a value is of no use whatever it is for, looking into lists and dictionaries; None if it is."""
+    if isinstance(value, dict):
+        return next((rule for one in (*value, *value.values()) if (rule := unusable(one)) is not None), None)
+    if isinstance(value, list | tuple):
+        return next((rule for one in value if (rule := unusable(one)) is not None), None)
+    if isinstance(value, int) and not -(2**63) < value < 2**63:
+        return f"must fit into 64 bits, but got {shown(value)}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"must be a finite number, but got {value}"
+    text = str(value) if isinstance(value, str) or hasattr(value, "__fspath__") else ""
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        return f"must be valid UTF-8 without null bytes, but got {shown(text)}"
+    return None
+
+
+def shown(value: Any) -> str:
+    """A value for a message, cut where it is very long."""
+    try:
+        text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    except ValueError:  # Python writes whole numbers of up to 4,300 digits alone
+        return "a number of thousands of digits"
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}... ({len(text):,} characters)"

@@ -1,0 +1,65 @@
+"""The rules that a space breaks, in words of our own; search spaces import no sibling, so they have their own."""
+
+import math
+from typing import Any
+
+_RULES = {
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text",
+    "string_unicode": "must be valid UTF-8",
+    "string_too_short": "must not be empty",
+    "tuple_type": "must be a list",
+    "dict_type": "must hold keys and values",
+    "model_type": "must hold keys and values",
+    "model_attributes_type": "must hold keys and values",
+    "invalid_key": "must have text as keys",
+}
+_MOST_SHOWN = 60
+
+
+def sentence(item: Any, prefix: str = "") -> str:
+    """One problem of a space: the key, the rule and the value.
+
+    Args:
+        item: One of pydantic's errors.
+        prefix: The key of what was validated.
+    """
+    key = ".".join(part for part in (prefix, *map(str, item["loc"])) if part)
+    if item["type"] == "extra_forbidden":
+        return f"`{key}` is not a known key."
+    if item["type"] == "missing":
+        return f"`{key}` is required."
+    if item["type"] == "value_error":
+        return f"`{key}`: {item['msg'].removeprefix('Value error, ')}."
+    if item["type"] == "too_short":
+        return f"`{key}` must have at least {item['ctx']['min_length']} values, but got {shown(item['input'])}."
+    rule = _RULES.get(item["type"], item["msg"])
+    return f"`{key}` {rule}, but got {'nothing' if item['input'] is None else shown(item['input'])}."
+
+
+def unusable(value: Any) -> str | None:
+    """Why a hyperparameter cannot be this value, whatever it is for; None if it can."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int) and not -(2**63) < value < 2**63:
+        return f"must fit into 64 bits, but got {shown(value)}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"must be a finite number, but got {value}"
+    if isinstance(value, str) and ("\0" in value or any("\ud800" <= character <= "\udfff" for character in value)):
+        return f"must be valid UTF-8 without null bytes, but got {shown(value)}"
+    if not isinstance(value, int | float | str):
+        return f"must be a number, text, true or false, but got {'nothing' if value is None else shown(value)}"
+    return None
+
+
+def shown(value: Any) -> str:
+    """A value for a message, cut where it is very long."""
+    try:
+        text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    except ValueError:  # Python writes whole numbers of up to 4,300 digits alone
+        return "a number of thousands of digits"
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}... ({len(text):,} characters)"

@@ -1,0 +1,101 @@
+"""What a trial must forget and keep to be chosen: limits in validation accuracy."""
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from antisample.settings import Settings
+from tuning.records import TrialRecord
+
+RETAIN = "validation/retain_accuracy"
+_ROUNDING = 1e-9
+
+
+class SelectionConfig(Settings):
+    """Which trial of the front is chosen: high retain accuracy among those that forget well enough; see `choose`.
+
+    Attributes:
+        max_loss: How much less validation retain accuracy than the original model a trial may have, in (0, 1]; where
+            samples are forgotten, less accuracy on unseen images. One that loses more is never chosen by itself.
+        max_forget_accuracy: Validation forget accuracy that counts as forgotten where classes are, in [0, 1].
+        max_forget_gap: Distance of the forget accuracy to that on unseen images that counts as forgotten where
+            samples are, in [0, 1]; so does one that is within two standard errors of none.
+        by: `rule`, which needs no retrained reference, or `oracle`, the smallest gap to it.
+    """
+
+    max_loss: float = Field(default=0.10, gt=0, le=1)
+    max_forget_accuracy: float = Field(default=0.01, ge=0, le=1)
+    max_forget_gap: float = Field(default=0.02, ge=0, le=1)
+    by: Literal["rule", "oracle"] = "rule"
+
+
+class Limits:
+    """What a trial must forget and keep to be chosen, and by how much one misses it.
+
+    Args:
+        selection: The limits.
+        by_samples: Whether single images are to be forgotten, not classes.
+        original: Metrics of the original model.
+    """
+
+    def __init__(self, selection: SelectionConfig, original: Mapping[str, float], *, by_samples: bool) -> None:
+        self._selection, self._original, self._by_samples = selection, original, by_samples
+
+    @property
+    def forgotten(self) -> str:
+        """What counts as forgotten, in words."""
+        if self._by_samples:
+            points = f"{100 * self._selection.max_forget_gap:.1f} points"
+            return f"a forget accuracy within {points} or two standard errors of that on unseen images"
+        return f"a validation forget accuracy of at most {self._selection.max_forget_accuracy:.1%}"
+
+    @property
+    def most_lost(self) -> str:
+        """What a trial may lose, in words."""
+        return f"{100 * self._selection.max_loss:.1f} points of {self._kept} (`selection.max_loss`)"
+
+    def left(self, record: TrialRecord) -> float:
+        """What is left of what was to be forgotten, in accuracy."""
+        return record.metrics["validation/forget_gap" if self._by_samples else "validation/forget_accuracy"]
+
+    def loss(self, record: TrialRecord) -> float:
+        """Retain accuracy lost; negative where the trial is better than the original model, or that is not known."""
+        return self._original.get(RETAIN, 0.0) - record.metrics[RETAIN]
+
+    def keeps(self, record: TrialRecord) -> bool:
+        """Whether it loses no more than it may."""
+        return self.loss(record) <= self._selection.max_loss + _ROUNDING
+
+    def forgets(self, record: TrialRecord) -> bool:
+        """Whether it forgets well enough."""
+        return self.left(record) <= self._forgotten_at(record)
+
+    def shortfall(self, record: TrialRecord) -> float:
+        """How far a trial is from forgetting and keeping enough, in accuracy; 0 if it does both."""
+        forget = max(0.0, self.left(record) - self._forgotten_at(record))
+        return forget + max(0.0, self.loss(record) - self._selection.max_loss)
+
+    def in_words(self, record: TrialRecord) -> str:
+        """What a trial forgets and keeps."""
+        forget, retain, loss = record.metrics["validation/forget_accuracy"], record.metrics[RETAIN], self.loss(record)
+        away = f", {100 * self.left(record):.1f} points from that on unseen images" if self._by_samples else ""
+        compared = f"{100 * abs(loss):.1f} points {'less' if loss >= 0 else 'more'} than the original model's"
+        return f"forget accuracy {forget:.1%}{away}; {self._kept} {retain:.1%}, {compared}"
+
+    @property
+    def _kept(self) -> str:
+        return "accuracy on unseen images" if self._by_samples else "retain accuracy"
+
+    def _forgotten_at(self, record: TrialRecord) -> float:
+        if self._by_samples:
+            return max(self._selection.max_forget_gap, 2 * _gap_error(record))
+        return self._selection.max_forget_accuracy
+
+
+def _gap_error(record: TrialRecord) -> float:
+    """Standard error of the forget gap if samples were like unseen images; 0 where their numbers are unknown."""
+    accuracy = record.metrics[RETAIN]
+    numbers = [record.counts.get(f"validation/{kind}", 0) for kind in ("forget", "retain")]
+    return math.sqrt(accuracy * (1 - accuracy) * sum(1 / n for n in numbers)) if all(numbers) else 0.0

@@ -1,6 +1,7 @@
 """Class names as people write them: which class is meant, and nothing that only looks like it."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from difflib import get_close_matches
 from numbers import Integral
@@ -9,7 +10,10 @@ from typing import Any
 from antisample.errors import ConfigError
 
 _LISTED = 12
-_NUMBER = re.compile(r"\s*[+-]?(\d+([.,_]\d*)*|[.,]\d+)\s*")
+_NUMBER = re.compile(
+    r"[+-]?(0x[0-9a-f]+|0o[0-7]+|0b[01]+|(\d+([.,]\d*)*|[.,]\d+)(e[+-]?\d+)?(/\d+)?|inf|infinity|nan)%?",
+    re.IGNORECASE,
+)
 _PART = re.compile(r'\s*(?:"((?:[^"]|"")*)"\s*|([^,]*)),')
 
 
@@ -28,13 +32,16 @@ def as_written(names: Any) -> tuple[str, ...]:
     """
     values = names.tolist() if hasattr(names, "tolist") else names
     several = list(values) if isinstance(values, list | tuple | set | frozenset | range) else [values]
+    if not several:
+        raise ValueError("must name at least one class")
     for value in several:
         if isinstance(value, bool) or not isinstance(value, str | Integral) or value == "":
             raise ValueError(
                 f"must be class names or labels, but got {value!r} ({type(value).__name__}); a name that looks like "
                 "something else is given as a string"
             )
-    return tuple(dict.fromkeys(str(value) for value in several))
+    # Not str(value), which names the member of an enumeration and not its value.
+    return tuple(dict.fromkeys(value[:] if isinstance(value, str) else str(int(value)) for value in several))
 
 
 def split_names(text: str) -> list[str]:
@@ -64,6 +71,7 @@ def class_labels(names: Sequence[str], class_names: Sequence[str], key: str) -> 
 
     Args:
         names: Names as they are written, or labels; a number counts as a label only where no class name is a number.
+            Letters with accents may be composed otherwise in Unicode, where that leaves one class.
         class_names: Of the data set.
         key: What the names were given as, for messages.
 
@@ -74,11 +82,14 @@ def class_labels(names: Sequence[str], class_names: Sequence[str], key: str) -> 
         ConfigError: If a class does not exist; names like it are listed.
     """
     by_name = {name: label for label, name in enumerate(class_names)}
-    numbered = any(_NUMBER.fullmatch(name) for name in class_names)
+    by_text = _same_text(class_names)
+    numbered = any(map(is_number, class_names))
     labels, problems = set(), []
     for name in names:
         if name in by_name:
             labels.add(by_name[name])
+        elif _composed(name) in by_text:
+            labels.add(by_text[_composed(name)])
         elif not numbered and _is_label(name) and int(name[:18]) < len(class_names):
             labels.add(int(name))
         else:
@@ -86,6 +97,14 @@ def class_labels(names: Sequence[str], class_names: Sequence[str], key: str) -> 
     if problems:
         raise ConfigError(problems)
     return tuple(sorted(labels))
+
+
+def is_number(name: str) -> bool:
+    """Whether a class name is a number in some spelling: 7, 007, 0x10, 1e5, 1 000, 1/2, or a sign such as ½."""
+    plain = re.sub(r"[\s_'\u2019]", "", unicodedata.normalize("NFKC", name))
+    plain = plain.replace("\u2212", "-").replace("\u2044", "/")
+    signs = [unicodedata.numeric(sign, None) is not None for sign in name.strip()]
+    return _NUMBER.fullmatch(plain) is not None or (bool(signs) and all(signs))
 
 
 def near_names(name: str, class_names: Sequence[str]) -> list[str]:
@@ -97,6 +116,16 @@ def near_names(name: str, class_names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*same, *alike]))[:3]
 
 
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _same_text(class_names: Sequence[str]) -> dict[str, int]:
+    """Labels by names with composed letters, but for those that several classes have."""
+    composed = [_composed(name) for name in class_names]
+    return {name: label for label, name in enumerate(composed) if composed.count(name) == 1}
+
+
 def _plain(name: str) -> str:
     """What names that people confuse have in common: case, blanks and leading zeros do not count."""
     text = re.sub(r"[\s_-]+", " ", name).strip(" '\"").casefold()
@@ -105,7 +134,7 @@ def _plain(name: str) -> str:
 
 def _no_class(name: str, class_names: Sequence[str], key: str, *, numbered: bool) -> str:
     if numbered:
-        rule = "must be class names, which are numbers here, so a number is never a position"
+        rule = "must be class names, and some of these are numbers, so that a number is never a position"
     else:
         rule = f"must be class names, or labels from 0 to {len(class_names) - 1}"
     near = near_names(name, class_names)

@@ -3,17 +3,13 @@
 import json
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
+from antisample.agreement import LEVEL, chance_accuracy, guesses, other_order
 from antisample.errors import ConfigError
 from antisample.metrics import Predictions
 from antisample.types import Dataset, Splits
 
-_LEVEL = 0.01
 _NOTHING = 0.05
 _SHOWN = 5
-_IMAGES_TO_TELL = 5
 ACCEPT = "To go on all the same, give `--accept-original` (`model.accept_original: true`)."
 
 
@@ -52,6 +48,8 @@ class OriginalAccuracy:
 def check_original(predictions: Predictions, dataset: Dataset, splits: Splits) -> None:
     """Refuses an original model that knows nothing of the data, or nothing of what it is to forget.
 
+    What too few images do not decide is let through; the accuracy is printed anyway.
+
     Args:
         predictions: The original's of the validation part.
         dataset: The data.
@@ -61,32 +59,29 @@ def check_original(predictions: Predictions, dataset: Dataset, splits: Splits) -
         ConfigError: If the classes are in another order than the model's, if its accuracy is not above chance
             (one-sided, 99 %), or if there is nothing to forget.
     """
-    confusion = predictions.confusion()
+    labels, said = predictions.labels, predictions.probabilities.argmax(axis=1)
     if predictions.forget is not None:  # samples to forget are training images; the others are unseen
-        others = ~predictions.forget
-        confusion = Predictions(
-            predictions.probabilities[others], predictions.losses[others], predictions.labels[others]
-        ).confusion()
-    order = other_order(confusion)
+        labels, said = labels[~predictions.forget], said[~predictions.forget]
+    order = other_order(labels, said, dataset.n_classes)
     if order is not None:
         moved = [(dataset.class_names[row], dataset.class_names[column]) for row, column in order.items()]
-        examples = ", ".join(f"{_quoted(true)} is called {_quoted(said)}" for true, said in moved[:_SHOWN])
+        examples = ", ".join(f"{_quoted(true)} is called {_quoted(name)}" for true, name in moved[:_SHOWN])
         more = f", and {len(moved) - _SHOWN} more" if len(moved) > _SHOWN else ""
         raise ConfigError(
             f"The original model has its classes in another order than the data: {examples}{more}. Give the data's "
             f"class names in the model's order, or reorder the rows of its last layer. {ACCEPT}"
         )
-    right, images = int(np.trace(confusion)), int(confusion.sum())
-    chance = chance_accuracy(confusion)
-    if images and _not_above(right, images, chance):
+    if guesses(labels, said):
+        right, images = int((labels == said).sum()), len(labels)
         raise ConfigError(
             f"The original model knows nothing of this data: it is right on {right:,} of {images:,} validation "
-            f"images ({right / images:.1%}), and guessing would be on {chance:.1%}. Likely reasons: weights of "
-            "another data set, another normalisation than the model expects, its classes in another order, or too "
-            f"short a training. {ACCEPT}"
+            f"images ({right / images:.1%}), and guesses as frequent as its answers would be on "
+            f"{chance_accuracy(labels, said):.1%}. Likely reasons: weights of another data set, another "
+            "normalisation than the model expects, its classes in another order, or too short a training. "
+            f"{ACCEPT}"
         )
     accuracy = OriginalAccuracy.of(predictions, splits)
-    if accuracy.forget < min(_NOTHING, 1 / dataset.n_classes):
+    if accuracy.forget < min(_NOTHING, 1 / dataset.n_classes) and _far_below(accuracy):
         names = ", ".join(_quoted(dataset.class_names[label]) for label in splits.forget_classes)
         what = "images to forget" if splits.by_samples else f"validation images of {names}"
         raise ConfigError(
@@ -96,52 +91,12 @@ def check_original(predictions: Predictions, dataset: Dataset, splits: Splits) -
         )
 
 
-def chance_accuracy(confusion: npt.NDArray[np.int64]) -> float:
-    """The accuracy of guesses as frequent as the model's: what Cohen's kappa calls agreement by chance.
-
-    A model that always gives the most frequent class is not above it, however unbalanced the data.
-
-    Args:
-        confusion: Counts by true class (row) and predicted class (column).
-    """
-    total = confusion.sum()
-    return float((confusion.sum(axis=0) * confusion.sum(axis=1)).sum() / total**2) if total else 0.0
-
-
-def other_order(confusion: npt.NDArray[np.int64]) -> dict[int, int] | None:
-    """Finds out whether a confusion matrix is a permutation: classes are usually called by each other's names.
-
-    Args:
-        confusion: Counts by true class (row) and predicted class (column).
-
-    Returns:
-        By each class that is moved, what it is called; None if the classes stand in their order.
-    """
-    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415  (a second that few need to wait for)
-
-    rows, columns = linear_sum_assignment(confusion, maximize=True)
-    moved = {int(row): int(column) for row, column in zip(rows, columns, strict=True) if row != column}
-    images = confusion.sum(axis=1)
-    moved = {row: column for row, column in moved.items() if images[row]}
-    if len(moved) < 2:
-        return None
-    places = list(moved)
-    matched = sum(int(confusion[row, column]) for row, column in moved.items())
-    right = sum(int(confusion[row, row]) for row in places)
-    enough = len(moved) > len(confusion) / 2 or images[places].sum() >= _IMAGES_TO_TELL * len(moved)
-    usually = all(confusion[row].argmax() == column for row, column in moved.items())
-    if not (enough and usually) or 4 * right > matched:
-        return None
-    return None if _not_above(matched, int(images[places].sum()), 1 / len(confusion)) else moved
-
-
-def _not_above(right: int, images: int, chance: float) -> bool:
-    """Whether so many right answers are no evidence against guessing; False where not even all of them would be."""
+def _far_below(accuracy: OriginalAccuracy) -> bool:
+    """Whether there is evidence that it recognises less than half as much of what is to be forgotten as of the rest."""
     from scipy.stats import binom  # noqa: PLC0415  (a second that few need to wait for)
 
-    if chance**images > _LEVEL:
-        return False
-    return bool(binom.sf(right - 1, images, chance) > _LEVEL)
+    right = round(accuracy.forget * accuracy.forget_images)
+    return bool(binom.cdf(right, accuracy.forget_images, accuracy.retain / 2) <= LEVEL)
 
 
 def _quoted(name: str) -> str:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from antisample.agreement import other_order
 from antisample.cache import Cache
 from antisample.checkpoint import Checkpoint, load_checkpoint, weights_bytes, weights_fingerprint
 from antisample.config import ModelConfig
@@ -28,7 +29,6 @@ from antisample.normalisation import (
     pixel_statistics,
     usual_normalisation,
 )
-from antisample.original_accuracy import other_order
 from antisample.original_network import build_network, checked_network, initial_weights
 from antisample.train import EpochListener, train_from_scratch, train_resumably
 from antisample.trained_models import find_or_train
@@ -199,9 +199,9 @@ def _tried(
 
     def correct(preprocessing: Preprocessing) -> npt.NDArray[np.bool_]:
         predictions = predict(quick, images, positions, Normaliser(preprocessing, device), device, 100)
-        order = other_order(predictions.confusion()) or {}  # a wrong order is found later, and named
-        expected = np.array([order.get(int(label), int(label)) for label in predictions.labels])
-        return np.asarray(predictions.probabilities.argmax(axis=1) == expected)
+        labels, said = predictions.labels, predictions.probabilities.argmax(axis=1)
+        order = other_order(labels, said, dataset.n_classes) or {}  # a wrong order is found later, and named
+        return np.asarray(said == [order.get(int(label), int(label)) for label in labels])
 
     name, accuracy = decided_normalisation(dataset, correct, source)
     note = (

@@ -23,8 +23,9 @@ from antisample.export import EXPORT_FILES, ExportError, ExportFormat
 from antisample.files import check_writable
 from antisample.forget_request import ForgetRequest
 from antisample.forgetting import Forgetting
-from antisample.inputs import UnlearnInputs, load_inputs
+from antisample.inputs import UnlearnInputs, load_inputs, open_dataset, request_data
 from antisample.metrics.retrained import reference_values
+from antisample.original_network import build_network
 from antisample.types import StepReport, UnlearnMetrics
 from antisample.unlearning import evaluate_finished, unlearn
 from tuning.display import shown_path
@@ -142,11 +143,13 @@ def apply_config(
     device = choose_device(config.device)
     check_writable(out, _FILES)
     with deterministic(threads) as not_deterministic:
-        inputs = load_inputs(config, progress)
+        data = request_data(config, open_dataset(config.data, config.split))
+        progress.data_loaded([data])
+        untrained = build_network(config.model, data.dataset).state_dict()
+        check_writable(out, n_bytes=(1 + len(formats)) * weights_bytes(untrained))
+        inputs = load_inputs(config, progress, data)
         if provenance.directory is not None:
             check_fingerprints(provenance.directory, provenance.fingerprints, fingerprints_of((inputs,)))
-        n_bytes = (1 + len(formats)) * weights_bytes(inputs.original.state_dict)
-        check_writable(out, n_bytes=n_bytes)
         progress.say(f"Unlearning with {config.method.name} on {describe_device(device)}")
         original = evaluate_finished(inputs.original.build(inputs.dataset, device), inputs, config)
         running = unlearn(config, inputs)

@@ -54,7 +54,7 @@ def kind_of(kind: Any, key: str) -> Any:
 def _value(loader: UniqueKeyLoader, node: yaml.Node, kind: Any) -> Any:
     if isinstance(node, yaml.MappingNode) and _kinds_by_key(kind):
         loader.flatten_mapping(node)
-        return {_key(loader, key): _value(loader, value, kind_of(kind, str(key.value))) for key, value in node.value}
+        return {_key(key): _value(loader, value, kind_of(kind, str(key.value))) for key, value in node.value}
     item = _item_kind(kind)
     if isinstance(node, yaml.SequenceNode) and item is not Any:
         return [_value(loader, each, item) for each in node.value]
@@ -63,8 +63,10 @@ def _value(loader: UniqueKeyLoader, node: yaml.Node, kind: Any) -> Any:
     return loader.construct_object(node, deep=True)
 
 
-def _key(loader: UniqueKeyLoader, node: yaml.Node) -> Any:
-    return node.value if isinstance(node, yaml.ScalarNode) else loader.construct_object(node, deep=True)
+def _key(node: yaml.Node) -> str:
+    if not isinstance(node, yaml.ScalarNode):
+        raise yaml.YAMLError(f"a key must be text, in line {node.start_mark.line + 1}")
+    return str(node.value)
 
 
 def _keeps_spelling(node: yaml.ScalarNode, kind: Any) -> bool:

@@ -1,6 +1,7 @@
 """Which class is meant by a name, and what is never taken for one."""
 
 import datetime
+import enum
 
 import numpy as np
 import pytest
@@ -15,6 +16,14 @@ from antisample.forget_request import ForgetRequest, forget_classes
 
 LANGUAGES = ("de", "fi", "no", "se")
 PADDED = ("001", "002", "003")
+
+
+class Language(str, enum.Enum):  # noqa: UP042  (whose str() is the member's name)
+    NORWEGIAN = "no"
+
+
+class Position(enum.IntEnum):
+    THIRD = 3
 
 
 @pytest.mark.parametrize(
@@ -37,6 +46,10 @@ PADDED = ("001", "002", "003")
         (torch.tensor([2]), LANGUAGES, (2,)),
         ("no", LANGUAGES, (2,)),
         (np.int64(3), LANGUAGES, (3,)),
+        ([Language.NORWEGIAN, Position.THIRD], LANGUAGES, (2, 3)),
+        (["cafe\u0301"], ("bar", "caf\u00e9"), (1,)),
+        (["caf\u00e9"], ("bar", "cafe\u0301"), (1,)),
+        (["caf\u00e9"], ("cafe\u0301", "caf\u00e9"), (1,)),
     ],
 )
 def test_the_class_that_is_written_is_meant(names, class_names, labels):
@@ -46,9 +59,9 @@ def test_the_class_that_is_written_is_meant(names, class_names, labels):
 @pytest.mark.parametrize(
     ("names", "class_names", "message"),
     [
-        ([1], PADDED, "numbers here, so a number is never a position, but got 1; did you mean '001'"),
-        (["1"], ("cat", "747"), "numbers here"),
-        (["1"], ("a", "2.5"), "numbers here"),
+        ([1], PADDED, "so that a number is never a position, but got 1; did you mean '001'"),
+        (["1"], ("cat", "747"), "never a position"),
+        (["1"], ("a", "2.5"), "never a position"),
         (["01"], LANGUAGES, "labels from 0 to 3, but got 01. The classes are de, fi, no, se"),
         (["4"], LANGUAGES, "but got 4"),
         (["NO"], LANGUAGES, "but got 'NO'; did you mean 'no'"),
@@ -71,6 +84,37 @@ def test_what_is_no_class_is_refused_with_names_like_it(names, class_names, mess
 def test_a_boolean_a_float_or_a_date_is_never_a_label(name):
     with pytest.raises(ValidationError, match="must be class names or labels"):
         ForgetRequest(classes=[name])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "0x10",
+        "1e5",
+        "1e-3",
+        "0b1",
+        "0o7",
+        "1 000",
+        "1'000",
+        "1_000",
+        "½",
+        "1/2",
+        "²",
+        "①",
+        "Ⅷ",
+        "\u22121",
+        "inf",
+        "5 %",
+    ],
+)
+def test_where_a_class_name_is_a_number_in_any_spelling_no_number_is_a_position(name):
+    with pytest.raises(ConfigError, match="never a position"):
+        class_labels(["1"], ("cat", "dog", name), "forget.classes")
+
+
+def test_no_class_at_all_is_refused():
+    with pytest.raises(ValidationError, match="must name at least one class"):
+        ForgetRequest(classes=[])
 
 
 def test_every_unknown_name_is_reported_at_once():

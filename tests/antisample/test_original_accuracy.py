@@ -7,13 +7,15 @@ import pytest
 import torch
 from torch import nn
 
+from antisample.agreement import chance_accuracy, guesses, other_order
 from antisample.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from antisample.config import UnlearnConfig
 from antisample.errors import ConfigError
 from antisample.forgetting import Forgetting, forgetting_line
 from antisample.inputs import LoadingListener, load_inputs
+from antisample.metrics import Predictions
 from antisample.normalisation import NORMALISATIONS, usual_normalisation
-from antisample.original_accuracy import chance_accuracy, other_order
+from antisample.original_accuracy import check_original
 from antisample.pretrain import pretrained_path
 from antisample.types import Preprocessing
 
@@ -178,24 +180,92 @@ def test_a_usual_normalisation_is_stated_by_name(with_weights, digits_inputs, na
     assert heard.notes == []
 
 
+def answers(confusion):
+    """Labels and answers with these counts by true class and predicted class, in random order."""
+    rows, columns = np.nonzero(confusion)
+    counts = np.asarray(confusion)[rows, columns]
+    shuffled = np.random.default_rng(0).permutation(counts.sum())
+    return np.repeat(rows, counts)[shuffled], np.repeat(columns, counts)[shuffled]
+
+
+def imagined(n_classes, images, accuracy, order, seed=0):
+    """Answers of a network of this accuracy that calls class i by the name of order[i]."""
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.repeat(np.arange(n_classes), images))
+    right = rng.random(len(labels)) < accuracy
+    return labels, np.where(right, np.asarray(order)[labels], rng.integers(0, n_classes, len(labels)))
+
+
 def test_chance_is_that_of_guesses_as_frequent_as_the_models():
-    always_first = np.array([[90, 0], [10, 0]])
-    assert chance_accuracy(always_first) == pytest.approx(0.9)
-    assert chance_accuracy(np.array([[45, 45], [5, 5]])) == pytest.approx(0.5)
-    assert chance_accuracy(np.zeros((3, 3), int)) == 0
+    assert chance_accuracy(*answers([[90, 0], [10, 0]])) == pytest.approx(0.9)
+    assert chance_accuracy(*answers([[45, 45], [5, 5]])) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("confusion", "knows_nothing"),
+    [
+        ([[90, 0], [10, 0]], True),  # always the more frequent class
+        ([[81, 9], [9, 1]], True),  # a coin as unbalanced as the data
+        ([[10, 10], [10, 10]], True),
+        ([[297, 0], [1, 2]], False),  # two of three rare images, and no false alarm
+        ([[94, 1], [2, 3]], False),
+        ([[5, 0], [0, 5]], False),
+        ([[2, 0], [0, 2]], False),  # all right, and still too few to tell
+        ([[1, 1], [1, 1]], False),  # likewise
+        ([[0, 20], [20, 0]], True),
+    ],
+)
+def test_guesses_are_told_from_knowledge_whatever_the_balance(confusion, knows_nothing):
+    assert guesses(*answers(confusion)) == knows_nothing
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_good_network_with_few_images_a_class_passes(seed):
+    labels, said = imagined(300, 2, 0.5, np.arange(300), seed)
+    assert not guesses(labels, said)
+    assert other_order(labels, said, 300) is None
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "images", "accuracy", "order"),
+    [
+        (100, 2, 0.8, np.arange(100)[::-1]),
+        (100, 5, 0.7, np.argsort([str(n) for n in range(100)])),
+        (10, 2, 0.9, np.roll(np.arange(10), 1)),
+        (10, 50, 0.4, np.roll(np.arange(10), 3)),
+        (2, 20, 0.9, [1, 0]),
+    ],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_another_order_is_recognised_as_such(n_classes, images, accuracy, order, seed):
+    order_found = other_order(*imagined(n_classes, images, accuracy, order, seed), n_classes)
+    assert order_found is not None
+    moved = {row: int(column) for row, column in enumerate(order) if row != column}
+    assert sum(order_found.get(row) == column for row, column in moved.items()) > 0.6 * len(moved)
 
 
 def test_an_order_is_a_permutation_and_no_mere_confusion():
-    swapped = np.array([[50, 0, 0, 0], [0, 1, 40, 9], [0, 40, 1, 9], [0, 0, 0, 50]])
-    assert other_order(swapped) == {1: 2, 2: 1}
-    confused = np.array([[50, 0, 0, 0], [0, 25, 25, 0], [0, 26, 24, 0], [0, 0, 0, 50]])
-    assert other_order(confused) is None
-    one_way = np.array([[0, 50, 0], [0, 50, 0], [0, 0, 50]])
-    assert other_order(one_way) is None
-    few = np.zeros((20, 20), int)
-    np.fill_diagonal(few, 2)
+    swapped = [[50, 0, 0, 0, 0], [0, 1, 40, 9, 0], [0, 40, 1, 9, 0], [0, 0, 0, 50, 0], [0, 0, 0, 0, 50]]
+    assert other_order(*answers(swapped), 5) == {1: 2, 2: 1}
+    confused = [[50, 0, 0, 0], [0, 25, 25, 0], [0, 26, 24, 0], [0, 0, 0, 50]]
+    assert other_order(*answers(confused), 4) is None
+    one_way = [[0, 50, 0], [0, 50, 0], [0, 0, 50]]
+    assert other_order(*answers(one_way), 3) is None
+    few = np.eye(20, dtype=int) * 2
     few[[0, 1]] = few[[1, 0]]
-    assert other_order(few) is None
+    assert other_order(*answers(few), 20) is None
+
+
+@pytest.mark.parametrize(("images", "refused"), [(1, False), (2, False), (6, False), (10, True)])
+def test_one_wrong_answer_is_no_evidence_that_there_is_nothing_to_forget(digits_inputs, images, refused):
+    labels = np.concatenate([np.full(images, 3), np.repeat([0, 1, 2, 4, 5, 6, 7, 8, 9], 20)])
+    probabilities = np.eye(10, dtype=np.float32)[np.where(labels == 3, 5, labels)]
+    predictions = Predictions(probabilities, np.zeros(len(labels), np.float32), labels)
+    if refused:
+        with pytest.raises(ConfigError, match="nothing to forget"):
+            check_original(predictions, digits_inputs.dataset, digits_inputs.splits)
+    else:
+        check_original(predictions, digits_inputs.dataset, digits_inputs.splits)
 
 
 def test_one_line_says_what_is_forgotten(digits_inputs):

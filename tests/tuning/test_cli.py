@@ -73,7 +73,7 @@ def test_a_space_is_shown_with_its_reasons(call):
             "`space` must be one of antisample, finetune, gradient_ascent, neggrad_plus, random_labels, retrain, "
             "unsir or the path",
         ),
-        ({"forget": {"classes": [77]}}, "`forget.classes` must be class names, which are numbers here"),
+        ({"forget": {"classes": [77]}}, "`forget.classes` must be class names, and some of these are numbers"),
         ({"forget": {"classes": list(range(10))}}, "must leave at least one class, but got all 10."),
         ({"data": {"source": "no_such_set"}}, "no_such_set"),
         ({"data": {"source": "./no/such/folder"}}, "no/such/folder"),
@@ -240,7 +240,7 @@ def test_toy_prints_its_summary_and_refuses_no_seeds(call, tmp_path):
         (["unlearn", "--out", "x", "--published", "LeNet/mnist/30", "--forget", "3"], "must be one of"),
         (
             ["unlearn", "--out", "x", "--dataset", "digits", "--model", "SmallCNN", "--forget", "77"],
-            "`forget.classes` must be class names, which are numbers here",
+            "`forget.classes` must be class names, and some of these are numbers",
         ),
         (["reproduce", "--model", "SmallCNN", "--dataset", "digits", "--methods", "amnesia"], "but got 'amnesia'"),
         (["reproduce", "--model", "SmallCNN", "--dataset", "digits", "--sizes", "two"], "`--sizes` must be whole"),

@@ -67,6 +67,9 @@ def test_a_study_from_before_means_what_it_meant(values, tmp_path):
         ("forget: {classes: &a [*a]}", "not readable as YAML"),
         ("seed: 2024-13-45", "not readable as YAML"),
         ("{", "not readable as YAML"),
+        ("name: q\n? [a]\n: b\n", "a key must be text, in line 2"),
+        ("forget: {? {classes: x} : b}", "a key must be text"),
+        ("fixed: {? [a] : b}", "not readable as YAML"),
     ],
 )
 def test_what_is_no_plain_yaml_is_refused(text, message):

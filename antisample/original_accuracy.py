@@ -92,7 +92,7 @@ def check_original(predictions: Predictions, dataset: Dataset, splits: Splits) -
 
 
 def _far_below(accuracy: OriginalAccuracy) -> bool:
-    """Whether there is evidence that it recognises less than half as much of what is to be forgotten as of the rest."""
+    """Whether there is evidence that it recognises less than half as much of the images to forget as of the rest."""
     from scipy.stats import binom  # noqa: PLC0415  (a second that few need to wait for)
 
     right = round(accuracy.forget * accuracy.forget_images)

@@ -3,7 +3,7 @@
 from cluster.base import SharedCluster, StudyJob, SubmittedCluster
 from cluster.errors import ClusterError
 from cluster.existing import existing_ray
-from cluster.local import early_ray, local_ray, ray_of_this_process, refuse_second_search
+from cluster.local import early_ray, local_ray, ray_of_this_process
 from cluster.spec import LOCAL, ClusterSpec, ExistingCluster, LocalCluster, load_cluster
 from cluster.submission import submit
 
@@ -21,6 +21,5 @@ __all__ = [
     "load_cluster",
     "local_ray",
     "ray_of_this_process",
-    "refuse_second_search",
     "submit",
 ]

@@ -7,22 +7,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
-from threading import Lock, Thread
+from threading import Thread
 
 import ray
 from ray._private import services
 from ray._private.node import Node
 
 from cluster.connection import connect, disconnect
-from cluster.errors import ClusterError
 from cluster.temporary import temporary_folder
 
 _PRELOAD = "RAY_preload_python_modules"
 # Methods of Ray's node that start what only its dashboard, autoscaling and logs in the terminal use: three processes
 # that import as much as a worker, one of which Ray waits for.
 _UNUSED = ("start_monitor", "start_log_monitor", "start_api_server")
-_own = Lock()
-"""Held while a search of a Python program has a Ray of its own: a process is in one Ray at most."""
 
 
 @contextmanager
@@ -60,38 +57,11 @@ def ray_of_this_process() -> Iterator[None]:
         Nothing; `ray` is connected.
 
     Raises:
-        ClusterError: If Ray cannot be started or joined, or another search of this process has one of its own.
+        ClusterError: If Ray cannot be started or joined.
     """
-    refuse_second_search()
     if ray.is_initialized():
         yield
         return
-    if not _own.acquire(blocking=False):
-        refuse_second_search()
-    try:
-        with _joined_or_started():
-            yield
-    finally:
-        _own.release()
-
-
-def refuse_second_search() -> None:
-    """Refuses a search beside one that has started a Ray of its own, which would end both.
-
-    Raises:
-        ClusterError: If there is one in this process.
-    """
-    if _own.locked():
-        raise ClusterError(
-            [
-                "Another search of this process is under way with a Ray of its own; run one after the other, or "
-                "call `ray.init()` before both."
-            ]
-        )
-
-
-@contextmanager
-def _joined_or_started() -> Iterator[None]:
     address = services.canonicalize_bootstrap_address(None)  # type: ignore[arg-type]
     if address is None:
         with local_ray():

@@ -1,10 +1,11 @@
 """One study from its configuration to its outcome: `run_study`."""
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -14,7 +15,7 @@ from ray import tune
 from antisample.device import choose_device, describe_device, has_bfloat16_unit
 from antisample.errors import AntisampleError
 from antisample.files import check_writable
-from cluster import ray_of_this_process, refuse_second_search
+from cluster import ray_of_this_process
 from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
 from tuning.directory import (
@@ -52,11 +53,17 @@ if TYPE_CHECKING:
 _WANTED_AT_THE_END = ("tuning.tracking.packing", "torch._dynamo", "tuning.pictures.study")
 """Modules for the exported model and the pictures; they take seconds to import, better beside trials than after."""
 
+_searching = Lock()
+
 Launch = Callable[[], AbstractContextManager[None]]
 
 
 class InterruptedStudyError(Exception):
     """The search was stopped by the user; the study can be resumed."""
+
+
+class SearchUnderWayError(AntisampleError):
+    """Another thread of this process searches: Ray Tune would mix up what the two search."""
 
 
 def run_study(
@@ -79,16 +86,16 @@ def run_study(
 
     Raises:
         AntisampleError: If the configuration does not fit the data, the directory or the machine.
-        ClusterError: If Ray cannot be started, or another search of this process has started one.
+        SearchUnderWayError: If another thread of this process searches.
+        ClusterError: If Ray cannot be started.
         InterruptedStudyError: If the user stopped the search; everything so far is kept.
     """
     started = time.monotonic()
     progress = progress or Progress(quiet=True)
     share = worker_share(config, machines())
-    if launch is None:
-        refuse_second_search()
     ray_stays = launch is None and ray.is_initialized()
     with ExitStack() as stack:
+        stack.enter_context(_only_search())
         check_directory(config)
         check_writable(config.directory, (*FILES, *PLOTS))
         lease = stack.enter_context(held_lease(lease_place(config)))
@@ -141,6 +148,19 @@ def _introduce(config: StudyConfig, share: WorkerShare, progress: Progress) -> N
     if config.precision == "float32" and has_bfloat16_unit(device):
         progress.say("  it trains faster with `precision: bfloat16`; see docs/performance.md")
     progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
+
+
+@contextmanager
+def _only_search() -> Iterator[None]:
+    """Has one search at a time in this process."""
+    if not _searching.acquire(blocking=False):
+        raise SearchUnderWayError(
+            "Another search of this process is under way; run them one after the other, or each in a process."
+        )
+    try:
+        yield
+    finally:
+        _searching.release()
 
 
 def ray_session() -> str:

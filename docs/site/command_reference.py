@@ -11,7 +11,7 @@ from tuning.cli import app
 _INTRODUCTION = """# Command line
 
 Exit codes: 0 done, 1 done in part (the output says what is missing), 2 a mistake in the command or the configuration,
-130 stopped by Ctrl-C.
+130 stopped by Ctrl-C, 143 by SIGTERM.
 """
 
 

@@ -10,6 +10,7 @@ import yaml
 
 from cluster import ClusterError, StudyJob, load_cluster
 from cluster.slurm import SCRIPT, render
+from cluster.temporary import fits
 
 FOLDER = Path("/shared/me & you/100%/runs/small.slurm")
 
@@ -64,6 +65,22 @@ def test_the_script_is_one_that_bash_reads(script):
     for text in (script(), script(nodes=2, setup=["module load cuda", 'source "$HOME/env/bin/activate"'])):
         checked = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False)
         assert checked.returncode == 0, checked.stderr
+
+
+def test_what_ends_the_job_ends_the_search_in_order(script):
+    """SIGTERM of `scancel` and of the time limit, and the notice before it, reach the driver as SIGTERM."""
+    text = script()
+    assert 'kill -TERM "$driver"' in text
+    assert "trap stop TERM" in text
+    assert "trap 'out_of_time=yes; stop' USR1" in text
+
+
+def test_rays_folder_is_short_wherever_the_job_keeps_its_temporary_files(script):
+    """Socket paths have at most 107 bytes, and folders of jobs are long."""
+    text = script(setup=["export TMPDIR=/scratch/" + 100 * "x"])
+    assert "temp=/tmp/ray-$SLURM_JOB_ID\n" in text
+    assert text.count('--temp-dir="$0"') == 1
+    assert fits("/tmp/ray-" + 10 * "9")
 
 
 def test_the_environment_is_the_submitting_one_unless_lines_say_otherwise(script):

@@ -1,5 +1,6 @@
 """Searches that are killed, interrupted, out of time, or full of failing trials."""
 
+import json
 import os
 import signal
 import time
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from tuning.directory import open_study
+from tuning.lease import read_holder
 
 pytestmark = pytest.mark.integration
 
@@ -61,6 +63,7 @@ def test_ctrl_c_ends_in_order_says_how_to_resume_and_resume_works(long):
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
+    assert "Pareto front" in out
     assert "antisample resume runs/small" in out
     assert "Traceback" not in out + err
     before = {r.number: r for r in open_study(long.directory).records()}
@@ -71,6 +74,42 @@ def test_ctrl_c_ends_in_order_says_how_to_resume_and_resume_works(long):
     for number, record in before.items():
         assert records[number].params == record.params
         assert all(step in records[number].steps for step in record.steps), "what was reported is not done again"
+
+
+@pytest.mark.parametrize("whole_group", [pytest.param(False, marks=pytest.mark.slow), True], ids=["process", "group"])
+def test_sigterm_ends_in_order_with_the_front_so_far(long, whole_group):
+    """From `kill`, and from `timeout` and job systems, which send it to Ray's processes, too, and twice."""
+    with long.start("run", "study.yaml", "--json") as process:
+        wait_for_trials(long, process, 1)
+        process.send_signal(signal.SIGTERM)
+        if whole_group:
+            os.killpg(process.pid, signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "Stopped. Continue with: " in err
+    assert "antisample resume runs/small" in err
+    assert not [word for word in ("Traceback", "***", "SIGTERM", " E ") if word in out + err]
+    so_far = json.loads(out)
+    assert so_far["stopped"] is True
+    assert so_far["front"]
+    assert read_holder(long.directory) is None, "the lease is given back"
+    done = long.run("resume", "runs/small")
+    assert done.code == 0, done.err
+    records = open_study(long.directory).records()
+    assert [(r.number, r.state) for r in records] == [(number, "COMPLETE") for number in range(4)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after_s", [0.7, 2, 4, 6, 8, 10, 13])
+def test_sigterm_while_it_starts_is_one_sentence(make_workplace, after_s):
+    place = make_workplace(n_trials=40)
+    with place.start("run", "study.yaml") as process:
+        time.sleep(after_s)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert (out + err).count("Stopped") == 1
+    assert not [word for word in ("Traceback", "***") if word in out + err]
 
 
 @pytest.mark.slow

@@ -367,3 +367,51 @@ def test_a_jobs_endpoint_is_told_where_studies_are_on_the_cluster(call, tmp_path
     call("run", "studies/demo.yaml", "--warm-start", "runs/old", "--cluster", cluster)
     assert sent[0][:2] == ["resume", "/shared/runs/demo"]
     assert sent[1][2:4] == ["--warm-start", "/shared/runs/old"]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("sampler=best", "`sampler` must be one of auto, tpe"),
+        ("sampler=no_such.module:Sampler", "cannot be built"),
+        ("resources.cpus_per_trial=9999", "`resources.cpus_per_trial` must be at most"),
+        ("resources.gpus_per_trial=99", "`resources.gpus_per_trial` must be at most"),
+        ("resources.max_concurrent=0", "`resources.max_concurrent` must be greater than or equal to 1"),
+        ("device=tpu", "`device` must be auto, cpu, cuda or cuda:N"),
+    ],
+)
+def test_what_is_wrong_in_a_study_is_found_before_ray_starts(call, study_file, monkeypatch, override, message):
+    def started(**_):
+        raise AssertionError("Ray was started")
+
+    monkeypatch.setattr("ray.init", started)
+    code, _, err = call("run", str(study_file()), "--set", override)
+    assert code == 2
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_every_problem_with_the_machine_is_said_at_once(call, study_file):
+    code, _, err = call("run", str(study_file()), "--set", "sampler=best", "--set", "resources.cpus_per_trial=9999")
+    assert code == 2
+    assert "2 problems" in err
+
+
+@pytest.mark.parametrize(
+    "cluster",
+    [
+        {"launcher": "local", "num_cpus": 3},
+        {"launcher": "slurm", "shared_dir": "/shared", "cpus_per_node": 3},
+        {"launcher": "existing", "shared_dir": "/shared", "address": "http://192.0.2.1:8265"},
+    ],
+)
+def test_what_a_cluster_has_not_got_is_found_before_anything_is_sent(call, study_file, tmp_path, cluster):
+    (tmp_path / "cluster.yaml").write_text(yaml.safe_dump(cluster))
+    words = ["run", str(study_file()), "--cluster", str(tmp_path / "cluster.yaml")]
+    if cluster["launcher"] == "existing":  # what its machines have is seen when it is joined
+        code, _, err = call(*words, "--set", "sampler=best")
+        assert "`sampler` must be one of" in err
+    else:
+        code, _, err = call(*words, "--set", "resources.cpus_per_trial=4")
+        assert "`resources.cpus_per_trial` must be at most 3" in err
+    assert code == 2

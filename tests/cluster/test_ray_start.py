@@ -1,0 +1,94 @@
+"""Ray's start and end in this process: its folder, its refusals, and what it leaves as it was."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cluster import ClusterError, local_ray
+from cluster.connection import in_words
+from cluster.temporary import fits, is_ours, temporary_folder
+
+HELD = """
+import os, signal, sys, threading
+import psutil, ray
+from cluster import local_ray
+
+heard = []
+def hear(*_):
+    heard.append(1)
+signal.signal(signal.SIGTERM, hear)
+
+def use(place):
+    with local_ray(1, 0):
+        place.append(ray._private.worker._global_node.get_temp_dir_path())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+places = []
+for thread in (threading.Thread(target=use, args=(places,)), None):
+    if thread is None:
+        use(places)
+    else:
+        thread.start()
+        thread.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+assert len(heard) == 4, heard
+assert signal.getsignal(signal.SIGTERM) is hear
+assert not any(os.path.exists(place) for place in places), places
+left = [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
+psutil.wait_procs(left, 30)
+print(*places)
+"""
+
+
+def test_a_folder_is_chosen_where_the_usual_one_is_too_long_for_sockets(monkeypatch):
+    for name in ("RAY_TMPDIR", "TMPDIR"):
+        monkeypatch.delenv("RAY_TMPDIR", raising=False)
+        monkeypatch.setenv(name, "/tmp/short")
+        assert temporary_folder() is None
+        monkeypatch.setenv(name, "/tmp/" + 30 * "\u00e9")  # 60 bytes
+        folder = temporary_folder()
+        assert stat.S_IMODE(Path(folder).stat().st_mode) == 0o700
+        assert is_ours(folder)
+        assert fits(folder)
+        Path(folder).rmdir()
+
+
+@pytest.mark.integration
+def test_ray_starts_with_a_long_folder_and_leaves_signals_alone_in_every_thread(tmp_path):
+    long = tmp_path / (100 * "x")
+    long.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", HELD],
+        env={**os.environ, "TMPDIR": str(long), "RAY_TMPDIR": str(long)},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(is_ours(place) for place in done.stdout.split())
+
+
+def test_what_ray_raises_at_its_start_is_one_sentence(monkeypatch):
+    monkeypatch.setenv("RAY_TMPDIR", "/proc")
+    with pytest.raises(ClusterError) as refused, local_ray(1, 0):
+        raise AssertionError
+    assert str(refused.value) == (
+        "Ray cannot be started: /proc/ray: No such file or directory; set RAY_TMPDIR to a folder that can be written."
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ValueError("Attempting to cap object store\n memory"), "Attempting to cap object store memory."),
+        (RuntimeError(""), "RuntimeError."),
+        (OSError(24, "Too many open files"), "[Errno 24] Too many open files."),
+    ],
+)
+def test_errors_of_all_kinds_fit_a_line(error, words):
+    assert in_words(error) == words

@@ -548,3 +548,27 @@ def test_the_parent_has_a_description_and_a_data_set(fill, uri, runs_of):
     (data,) = (each.dataset for each in parent.inputs.dataset_inputs)
     assert (data.name, data.digest) == ("digits", ("ab" * 20)[:36])
     assert json.loads(data.profile)["train_images"] == 1437
+
+
+def test_one_value_that_mlflow_cannot_hold_is_replaced_and_everything_else_is_there(fill, uri, runs_of):
+    fill.ask("odd")
+    fill.fail("odd", "a\0b \ud800 " + "x" * 20_000)
+    fill.note("forgetting", ["class a\0b\udcff", "y" * 20_000])
+    finish(fill)
+    done = sync(fill, uri)
+    assert done.ends == len(fill.records())
+    _, parent, children = runs_of(uri)
+    (error,) = [tags["antisample.error"] for tags in (run.data.tags for run in children.values())
+                if "x" * 100 in tags.get("antisample.error", "")]  # fmt: skip
+    assert error.startswith("a\\0b \\ud800 xxx")
+    assert parent.data.params["forgetting"].startswith("class a\\0b\\udcff; yyy")
+
+
+def test_one_value_that_the_report_cannot_hold_is_replaced(fill):
+    fill.ask("odd")
+    fill.fail("odd", "a\0b \ud800 " + "x" * 20_000)
+    fill.note("notes", ["a\0b\udcff"])
+    write_projections(fill)
+    page = (fill.config.directory / "report.html").read_text(encoding="utf-8")
+    assert "a\\0b \\ud800 xxx" in page
+    assert "a\\0b\\udcff" in page

@@ -35,12 +35,13 @@ class Progress(LoadingListener):
 
     Args:
         console: Where to; standard output by default.
-        quiet: Show nothing at all.
+        quiet: Say what will be forgotten, and nothing else.
+        silent: Show nothing at all.
     """
 
-    def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
+    def __init__(self, console: Console | None = None, quiet: bool = False, silent: bool = False) -> None:
         self.console = console or output()
-        self.quiet = quiet
+        self.quiet, self.silent = quiet or silent, silent
         self._study: StudyView | None = None
         self._live: Live | None = None
         self._started = time.monotonic()
@@ -60,7 +61,8 @@ class Progress(LoadingListener):
     def data_loaded(self, requests: Sequence[RequestData]) -> None:
         """Says what will be forgotten, before any work, and what there is to know about the data."""
         self._n_requests = len(requests)
-        self.say(forgetting_line([request.forgetting() for request in requests]))
+        if not self.silent:
+            self.console.print(Text(forgetting_line([request.forgetting() for request in requests])), soft_wrap=True)
         left_out = [reason for request in requests for reason in request.left_out.values()]
         for note in dict.fromkeys([*requests[0].dataset.notes, *left_out]):
             self.say(f"  {note}")

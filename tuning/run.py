@@ -91,7 +91,7 @@ def run_study(
         InterruptedStudyError: If the user stopped the search; everything so far is kept.
     """
     started = time.monotonic()
-    progress = progress or Progress(quiet=True)
+    progress = progress or Progress(silent=True)
     share = worker_share(config, machines())
     ray_stays = launch is None and ray.is_initialized()
     with ExitStack() as stack:

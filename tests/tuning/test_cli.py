@@ -293,6 +293,13 @@ def test_a_trial_of_several_requests_is_applied_to_one_that_is_named(call, value
     code, out, err = call("unlearn", *arguments)
     assert code == 0, err
     content = json.loads(out)
+    assert [line for line in err.splitlines() if line.startswith("Forgetting")] == [
+        'Forgetting "0" (label 0), "1" (label 1): 231 training, 57 validation and 72 test images'
+    ]
+    request = content["request"]
+    assert (request["classes"], request["labels"]) == (["0", "1"], [0, 1])
+    assert (request["images"], request["validation"], request["test"]) == (231, 57, 72)
+    assert 'Forgotten | "0" (label 0), "1" (label 1): 231 training' in (tmp_path / "out" / "card.md").read_text()
     assert content["config"]["forget"] == {"classes": ["0", "1"]}
     assert content["seed"] == record.seeds[1]
     assert content["origin"]["trial"] == record.number

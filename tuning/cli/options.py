@@ -66,7 +66,7 @@ RegisterAs = Annotated[
     str | None,
     typer.Option("--register", metavar="NAME", help="Put the chosen model into MLflow's registry as NAME."),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print the outcome only, no progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print what is forgotten and the outcome only, no progress.")]
 
 
 def commands(module: str) -> ModuleType:

@@ -375,3 +375,12 @@ def test_the_hypervolume_over_time_ends_with_that_of_the_front(tmp_path):
     assert volumes[-1] == pytest.approx(outcome.hypervolume, rel=1e-3)
     assert volumes[-1] < without["data"][0]["y"][-1]
     assert len(volumes) == len(without["data"][0]["y"])
+
+
+def test_the_page_says_what_is_forgotten_and_how_data_and_model_were_read(tmp_path):
+    study = make_study(tmp_path, 3)
+    study.note("forgetting", ['"cat" (label 3): 5,000 training, 500 validation and 500 test images'])
+    study.note("notes", ["The split `val` serves as the test split."])
+    text = render_report(study)
+    assert "&#34;cat&#34; (label 3): 5,000 training, 500 validation and 500 test images" in text
+    assert "The split `val` serves as the test split." in text

@@ -572,3 +572,13 @@ def test_one_value_that_the_report_cannot_hold_is_replaced(fill):
     page = (fill.config.directory / "report.html").read_text(encoding="utf-8")
     assert "a\\0b \\ud800 xxx" in page
     assert "a\\0b\\udcff" in page
+
+
+def test_the_parent_says_what_is_forgotten(fill, uri, runs_of):
+    forgotten = '"3" (label 3): 117 training, 29 validation and 37 test images'
+    fill.note("forgetting", [forgotten])
+    finish(fill)
+    sync(fill, uri)
+    _, parent, _ = runs_of(uri)
+    assert parent.data.params["forgetting"] == forgotten
+    assert f"to forget: {forgotten}." in parent.data.tags["mlflow.note.content"]

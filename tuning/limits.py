@@ -54,7 +54,9 @@ class Limits:
     @property
     def most_lost(self) -> str:
         """What a trial may lose, in words."""
-        return f"{100 * self._selection.max_loss:.1f} points of {self._kept} (`selection.max_loss`)"
+        points = 100 * self._selection.max_loss
+        shown = f"{points:.1f}" if points >= 1 else f"{points:g}"
+        return f"{shown} points of {self._kept} (`selection.max_loss`)"
 
     def left(self, record: TrialRecord) -> float:
         """What is left of what was to be forgotten, in accuracy."""

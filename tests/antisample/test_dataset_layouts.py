@@ -229,6 +229,14 @@ class TestTheSameRowsTwice:
         assert "val/cat: is the same folder as" in refused(root)
 
 
+def test_a_label_beyond_all_numbers_is_called_that(tmp_path: Path, refused: Any) -> None:
+    path = parquet(tmp_path / "set/train.parquet", range(4))
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(1, "label", pa.array([0, 1, 2**63 + 1, 1], pa.uint64())), path)
+    message = refused(path, test_fraction=0.5)
+    assert f"row 2: a label must be at least 0 and less than 2, but got {2**63 + 1}." in message
+
+
 class TestTheSameImagesTwice:
     """Folders of images that were copied, and images that stand in two splits."""
 

@@ -59,8 +59,8 @@ def read_torch_file(path: Path) -> Any:
         objects = _objects(path, str(error))
         if not objects and re.search(r"Unsupported operand 1(4|5[01])", str(error)) and _is_intact(path):
             raise DataError(
-                f"{path}: was pickled by another protocol than torch's own, 2, so it cannot be read without executing "
-                f"code; {SAVE_WEIGHTS}."
+                f"{path}: was pickled by another protocol than torch's own, 2, so it cannot be read without "
+                f"executing code; {SAVE_WEIGHTS}."
             ) from error
         if not objects:
             raise DataError(f"{path}: not a readable torch checkpoint (it is damaged).") from error

@@ -15,7 +15,7 @@ def channel_values(name: str, values: Any) -> tuple[float, ...]:
 
     Args:
         name: `mean` or `std`.
-        values: What was given: numbers, one a channel, of pixels scaled to [0, 1].
+        values: What was given: numbers, one a channel, of pixels scaled to [0, 1]; a list, an array or a tensor.
 
     Returns:
         The numbers.
@@ -23,6 +23,8 @@ def channel_values(name: str, values: Any) -> tuple[float, ...]:
     Raises:
         ValueError: With the rule that is broken, in words that follow the name: "must be ..., but got ...".
     """
+    if callable(as_list := getattr(values, "tolist", None)):
+        values = as_list()
     if isinstance(values, str | bytes) or not isinstance(values, Sequence) or not len(values):
         raise ValueError(f"must be a list of numbers, one for each channel, but got {values!r}")
     other = [value for value in values if not is_number(value)]

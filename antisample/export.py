@@ -74,7 +74,7 @@ def export_model(
     model.eval()
     notes = {"mean": json.dumps(preprocessing.mean), "std": json.dumps(preprocessing.std)}
     with torch.inference_mode():
-        expected = model(images).float().numpy()
+        expected = model(images.clone()).float().numpy()
     with whole_file(path) as unfinished:
         # torch.export refuses other names
         written = unfinished.with_name(f"{unfinished.name}{path.suffix}")

@@ -205,7 +205,13 @@ def _protobuf_fields(path: Path) -> set[int]:
     return numbers
 
 
+def _is_zeros(path: Path, start: bytes) -> bool:
+    del path
+    return not start.strip(b"\x00")
+
+
 _KINDS: tuple[tuple[Callable[[Path, bytes], bool], str, str], ...] = (
+    (_is_zeros, "a file that begins with zeros alone, as one does whose copy was broken off", "copy it again"),
     (_is_lfs, "a Git LFS pointer and not the file itself", "fetch the file with `git lfs pull`"),
     (_is_html, "a web page", "download the file itself"),
     (_is_hdf5, "an HDF5 file, as Keras writes it", _CONVERT),

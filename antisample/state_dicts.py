@@ -54,22 +54,21 @@ def find_state_dict(content: Any, source: str) -> tuple[dict[str, Tensor], tuple
 
 
 def _weights(content: Mapping[Any, Any], source: str) -> _Weights | None:
-    if not content or not all(isinstance(name, str) for name in content):
-        return None
-    tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    named = {name: value for name, value in content.items() if isinstance(name, str)}
+    tensors = {name: value for name, value in named.items() if isinstance(value, Tensor)}
     are_weights = any(tensor.dim() for tensor in tensors.values())  # not a loss or an accuracy that was measured
     if len(tensors) == len(content):
         return _Weights(tensors) if are_weights else None
     inner = {
         name: weights
-        for name, value in content.items()
+        for name, value in named.items()
         if isinstance(value, Mapping) and (weights := _weights(value, source)) is not None
     }
     if inner:
         return _chosen(inner, source)
     if not are_weights:
         return None
-    left = [name for name in content if name not in tensors]
+    left = [str(name) for name in content if name not in tensors]
     rest = "was left out, since it is no tensor" if len(left) == 1 else "were left out, since they are no tensors"
     return _Weights(tensors, notes=(f"Of the checkpoint, {_quoted(left)} {rest}.",))
 

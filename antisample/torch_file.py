@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.dtypes import BoolDType, Float16DType, Float32DType, Float64DType, Int32DType, Int64DType, UInt8DType
 
 from antisample.errors import DataError
 from antisample.file_kinds import SAVE_WEIGHTS
 
-# What frameworks keep beside the weights: learning curves as NumPy arrays, and the options of the training. Making
-# one of these does nothing else; nothing besides is let in.
+# What frameworks keep beside the weights: learning curves, random states and names as NumPy arrays, and the options
+# of the training. Making one of these does nothing else; nothing besides is let in.
 _ALLOWED_TYPES: list[Any] = [
     np.ndarray,
     np.dtype,
@@ -25,17 +24,12 @@ _ALLOWED_TYPES: list[Any] = [
     np._core.multiarray.scalar,  # type: ignore[attr-defined]
     (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),  # type: ignore[attr-defined]
     (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),  # type: ignore[attr-defined]
-    BoolDType,
-    Float16DType,
-    Float32DType,
-    Float64DType,
-    Int32DType,
-    Int64DType,
-    UInt8DType,
+    *{getattr(np.dtypes, name) for name in np.dtypes.__all__} - {np.dtypes.ObjectDType},
     argparse.Namespace,
     (pathlib.PurePosixPath, "pathlib.PosixPath"),
     pathlib.PurePosixPath,
 ]
+_ARRAY_OF_OBJECTS = "numpy.dtypes.ObjectDType"
 _MAGIC = bytes.fromhex("8a0a6cfc9c46f9206aa85019")
 
 
@@ -63,6 +57,11 @@ def read_torch_file(path: Path) -> Any:
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         objects = _objects(path, str(error))
+        if not objects and re.search(r"Unsupported operand 1(4|5[01])", str(error)) and _is_intact(path):
+            raise DataError(
+                f"{path}: was pickled by another protocol than torch's own, 2, so it cannot be read without "
+                f"executing code; {SAVE_WEIGHTS}."
+            ) from error
         if not objects:
             raise DataError(f"{path}: not a readable torch checkpoint (it is damaged).") from error
         raise DataError(f"{path}: {_refusal(objects)}") from error
@@ -74,6 +73,8 @@ def _refusal(objects: list[str]) -> str:
     if any(name.startswith(("torch.nn.modules.", "torch.nn.parallel.")) for name in objects):
         own = next((name for name in objects if not name.startswith("torch.nn.")), objects[0])
         what = f"it holds a whole network, with objects such as {own}, which only code could build again"
+    elif _ARRAY_OF_OBJECTS in objects:
+        what = f"it holds an array of Python objects ({_ARRAY_OF_OBJECTS})"
     elif objects:
         what = f"it holds {objects[0]}"
     else:
@@ -87,6 +88,8 @@ def _refusal(objects: list[str]) -> str:
 
 def _objects(path: Path, reason: str) -> list[str]:
     """Names of what the file would have to build or call, found without doing so."""
+    if built := re.search(r"but got <class '([\w.]+)'>", reason):
+        return [built[1]]
     try:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     except Exception:  # a file of the old layout, or a damaged one
@@ -94,6 +97,15 @@ def _objects(path: Path, reason: str) -> list[str]:
     allowed = {f"{kind.__module__}.{kind.__qualname__}" for kind in _ALLOWED_TYPES if not isinstance(kind, tuple)}
     allowed |= {kind[1] for kind in _ALLOWED_TYPES if isinstance(kind, tuple)}
     return sorted(set(names) - allowed, key=lambda name: (name.startswith("builtins."), name))
+
+
+def _is_intact(path: Path) -> bool:
+    """Whether an archive holds what was written, by its checksums."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except Exception:  # a file of the old layout has no checksums, and a damaged one can raise anything
+        return False
 
 
 def _is_other_pickle(path: Path) -> bool:

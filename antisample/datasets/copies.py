@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations, permutations
 from pathlib import Path
 
+from antisample.datasets.split_names import ORDER
 from antisample.errors import DataError
 
 _Counts = dict[str, Counter[bytes]]
@@ -50,6 +51,74 @@ def _refuse_equal(files: _Counts, others: _Counts) -> None:
 
 def _joined(files: _Counts) -> _Counts:
     return {" and ".join(files): sum(files.values(), Counter[bytes]())}
+
+
+def refuse_same_images(splits: Sequence[Mapping[str, Sequence[Path]]], origin: str) -> tuple[str, ...]:
+    """Refuses classes that hold the same images, and splits whose images all stand in another one.
+
+    Args:
+        splits: For each split, in the order train, test, validation, the image files by class.
+        origin: What holds them, for the message.
+
+    Returns:
+        A sentence for each two splits that have some images in common.
+
+    Raises:
+        DataError: With the names of both.
+        OSError: If a file cannot be read.
+    """
+    contents = _contents([file for by_class in splits for files in by_class.values() for file in files])
+    for by_class in splits:
+        folders: dict[frozenset[tuple[bytes, int]], Path] = {}
+        for files in by_class.values():
+            images = Counter(contents[file] for file in files)
+            first = folders.setdefault(frozenset(images.items()), files[0].parent)
+            if first != files[0].parent and len(files) >= _FEWEST:
+                raise DataError(
+                    f"{files[0].parent}: holds the same {len(files)} images as {first}, but classes must differ; "
+                    "remove one of them."
+                )
+    return refuse_contained_splits(
+        [[contents[file] for files in by_class.values() for file in files] for by_class in splits], origin
+    )
+
+
+def refuse_contained_splits(splits: Sequence[Sequence[bytes]], origin: str) -> tuple[str, ...]:
+    """Refuses test or validation images that all stand in another split.
+
+    Args:
+        splits: For each split, in the order train, test, validation, the digests of its images.
+        origin: What holds them, for the message.
+
+    Returns:
+        A sentence for each two splits that have some images in common.
+
+    Raises:
+        DataError: With the number of images.
+    """
+    notes = []
+    for (name, outer), (other, inner) in combinations(zip(ORDER, splits, strict=False), 2):
+        images = set(outer)
+        count = sum(image in images for image in inner)
+        if count == len(inner) >= _FEWEST:
+            raise DataError(
+                f"{origin}: all {count} {other} images stand in the {name} split, too, but splits must differ; "
+                f"remove the {other} split, or replace its images."
+            )
+        if count:
+            verb = "stands" if count == 1 else "stand"
+            notes.append(f"{count} of the {len(inner)} {other} images {verb} in the {name} split, too.")
+    return tuple(notes)
+
+
+def _contents(files: Sequence[Path]) -> dict[Path, bytes]:
+    """What tells the content of each file from that of the others; those of a size of their own are not read."""
+    sizes = {file: file.stat().st_size for file in files}
+    count = Counter(sizes.values())
+    return {
+        file: digest_of(file.read_bytes()) if count[size] > 1 else f"{size} bytes".encode()
+        for file, size in sizes.items()
+    }
 
 
 def refuse_same_folders(folders: Iterable[Path]) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from antisample.datasets.archives import CLASS_FOLDERS, refuse_archives
-from antisample.datasets.copies import refuse_same_folders
+from antisample.datasets.copies import refuse_same_folders, refuse_same_images
 from antisample.datasets.image_layout import ImageLayout, image_layout
 from antisample.datasets.listing import in_words, is_file, is_folder, refuse_unwritable_names, visible
 from antisample.datasets.pixels import EncodedImage, PixelArray, decode_images, stack_splits
 from antisample.datasets.source import DecodedData, decoded_data, file_identity, refuse_class_names
+from antisample.datasets.split_names import split_named
 from antisample.errors import DataError
 from antisample.types import ImageSet, IndexArray
 
@@ -112,7 +113,10 @@ def files_by_class(folder: Path, advice: str) -> dict[str, list[Path]]:
     refuse_unwritable_names(classes)
     for entry in classes:
         if not is_folder(entry):
-            raise DataError(f"{entry.path}: `{folder.name}` must hold one folder a class, but got {in_words(entry)}.")
+            remark = "; a folder of this name is taken for a split" if split_named(folder.name) else ""
+            raise DataError(
+                f"{entry.path}: `{folder.name}` must hold one folder a class, but got {in_words(entry)}{remark}."
+            )
     if not classes:
         raise DataError(f"{folder}: must hold one folder a class, but is empty.")
     refuse_class_names([entry.name for entry in classes], str(folder))
@@ -149,9 +153,10 @@ def decode_splits(
         Images and labels, class after class.
 
     Raises:
-        DataError: If an image is damaged, or sizes differ.
+        DataError: If an image is damaged, sizes differ, or classes or splits are copies of one another.
     """
     decoded = [_decode(by_class, image_size) for by_class in splits]
+    notes = (*notes, *refuse_same_images(splits, origin))
     stacked = stack_splits([arrays for arrays, _ in decoded], origin)
     sets = [ImageSet(images, labels) for images, (_, labels) in zip(stacked, decoded, strict=True)]
     return decoded_data(sets, tuple(splits[0]), notes)

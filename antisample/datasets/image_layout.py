@@ -45,7 +45,7 @@ def image_layout(root: Path) -> ImageLayout:
             )
         candidates = next(iter(within.values()), [])
     if not candidates:
-        return ImageLayout((root,))
+        return ImageLayout((root,), _classes_named_like_splits(root))
     by_split: dict[PartName, Path] = {}
     for folder in candidates:
         split = split_named(folder.name)
@@ -59,7 +59,7 @@ def image_layout(root: Path) -> ImageLayout:
     if "train" not in by_split:
         raise DataError(
             f"{root}: an image folder must hold `train` and `test`, but `train` is missing; "
-            f"got {enumerated(candidates, root)}."
+            f"got {enumerated(candidates, root)}, and folders of such names are taken for splits."
         )
     uses, notes = uses_of_splits({split: folder.name for split, folder in by_split.items()})
     return ImageLayout(
@@ -70,6 +70,8 @@ def image_layout(root: Path) -> ImageLayout:
 
 def split_folders(root: Path) -> list[Path]:
     """Folders named like splits in a folder and its `data`, without those that hold Parquet files.
+
+    Where each of them holds images and no folders, and so does one of another name, all of them are classes.
 
     Raises:
         DataError: If one is a broken link, or a folder cannot be listed.
@@ -95,7 +97,28 @@ def _named_folders(folder: Path) -> list[Path]:
         refuse_broken_link(entry)
         if is_folder(entry) and not any(file.name.lower().endswith(".parquet") for file in visible(entry)):
             named.append(Path(entry))
-    return named
+    return [] if _are_classes(named, folder) else named
+
+
+def _are_classes(named: list[Path], folder: Path) -> bool:
+    others = (entry for entry in _folders(folder) if split_named(entry.name) is None)
+    return all(map(_is_class_folder, named)) and any(map(_is_class_folder, others))
+
+
+def _is_class_folder(folder: Path | Entry) -> bool:
+    """Whether a folder holds pictures, as far as their names tell, and no folders."""
+    entries = visible(folder)
+    return not any(map(is_folder, entries)) and any(Path(e.name).suffix.lower() in _PICTURES for e in entries)
+
+
+def _classes_named_like_splits(root: Path) -> tuple[str, ...]:
+    names = [entry.name for entry in _folders(root) if split_named(entry.name) and _is_class_folder(entry)]
+    if not names:
+        return ()
+    quoted = ", ".join(f"`{name}`" for name in names)
+    if len(names) == 1:
+        return (f"{quoted} holds images and no class folders, so it is taken for a class and not for a split.",)
+    return (f"{quoted} hold images and no class folders, so they are taken for classes and not for splits.",)
 
 
 def _folders(folder: Path) -> list[Entry]:

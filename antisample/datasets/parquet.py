@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from antisample.datasets.copies import digest_of, refuse_same_rows
+from antisample.datasets.copies import digest_of, refuse_contained_splits, refuse_same_rows
 from antisample.datasets.parquet_columns import UNLABELLED, ImageFile
 from antisample.datasets.parquet_layout import ParquetLayout, parquet_layout
 from antisample.datasets.pixels import PixelArray, decode_images, stack_splits
@@ -68,6 +69,7 @@ class ParquetFolder:
         names = names or self._numbers(labels)
         decoded = [_decode(files[split], labels[split], image_size) for split in uses.values()]
         refuse_same_rows([rows for _, rows in decoded])
+        notes += refuse_contained_splits([list(chain(*rows.values())) for _, rows in decoded], str(self.root))
         stacked = stack_splits([arrays for arrays, _ in decoded], str(self.root))
         every = (np.concatenate(labels[split]) for split in uses.values())
         sets = [ImageSet(images, each[each != UNLABELLED]) for images, each in zip(stacked, every, strict=True)]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from antisample.datasets.pixels import EncodedImage
@@ -131,7 +132,10 @@ class ImageFile:
             DataError: If the file is damaged, or a label is that of no class.
         """
         try:
-            column = self.file.read(columns=[self.label]).column(self.label).cast(pa.int64())
+            column = self.file.read(columns=[self.label]).column(self.label)
+            if pa.types.is_uint64(column.type) and (pc.max(column).as_py() or 0) >= 2**63:
+                raise self.wrong_label(pc.index(column, pc.max(column)).as_py(), names)
+            column = column.cast(pa.int64())
             labels: IndexArray = column.fill_null(UNLABELLED).to_numpy().astype(np.int64)
         except _DAMAGE as error:
             raise DataError(f"{self.path}: cannot be read as a Parquet file ({error}).") from error
@@ -145,7 +149,8 @@ class ImageFile:
     def wrong_label(self, row: int, names: tuple[str, ...] | None, remark: str = "") -> DataError:
         """What to raise for a label that is that of no class."""
         label = self.file.read(columns=[self.label]).column(self.label)[row].as_py()
-        upper = "" if names is None else f" and less than {len(names)}"
+        highest = (2**63 if label is not None and label >= 2**63 else None) if names is None else len(names)
+        upper = "" if highest is None else f" and less than {highest}"
         got = "null" if label is None else label
         return DataError(f"{self.path}, row {row}: a label must be at least 0{upper}, but got {got}{remark}.")
 

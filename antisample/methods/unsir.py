@@ -159,7 +159,7 @@ def optimise_noise(
     for _ in range(steps):
         norm = noise.square().flatten(1).sum(dim=1).mean()
         with differentiable(model):
-            loss = penalty * norm - nn.functional.cross_entropy(model(noise), labels)
+            loss = penalty * norm - nn.functional.cross_entropy(model(noise.clone()), labels)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -36,10 +36,10 @@ def arranged(model: nn.Module, name: str, image_shape: Sequence[int], device: to
     try:
         quick = optimise_for(copy.deepcopy(model), device)
         with torch.no_grad():
-            ours, usual = quick(images), model(images)
+            ours, usual = quick(images.clone()), model(images.clone())
         same = bool((ours - usual).abs().max() <= _TOLERANCE * usual.abs().max())
         same = same and _is_trained_itself(copy.deepcopy(quick), images, (model, quick))
-    except Exception:  # whatever a network of the user's may raise
+    except (Exception, SystemExit):  # whatever a network of the user's may raise
         same = False
     arranged_model = quick if same else model
     arranged_model.train(mode)

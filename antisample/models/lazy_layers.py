@@ -36,8 +36,8 @@ def materialise(model: nn.Module, name: str, image_shape: Sequence[int]) -> None
         model.train(mode)  # layers of auxiliary outputs are used in training alone
         try:
             with torch.no_grad():
-                model(images)
-        except Exception as error:  # whatever a network of the user's may raise
+                model(images.clone())
+        except (Exception, SystemExit) as error:  # whatever a network of the user's may raise
             raise ConfigError(
                 f"`model.name` {name!r} cannot take images {list(images.shape)}, from which its lazy layers would "
                 f"get their shapes: {in_one_line(error)}."

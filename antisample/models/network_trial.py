@@ -49,7 +49,7 @@ class NetworkTrial:
         """The network as it will be used, on the images' device."""
         try:
             return arranged(model, self.name, self.images.shape[1:], self.images.device)
-        except Exception as error:  # whatever a network of the user's may raise
+        except (Exception, SystemExit) as error:  # whatever a network of the user's may raise
             raise self.refused(f"cannot be used on {self.images.device}: {in_one_line(error)}") from error
 
     def predicted(self, model: nn.Module, count: int) -> Tensor:
@@ -63,10 +63,10 @@ class NetworkTrial:
 
     def answers(self, model: nn.Module, count: int, mode: str) -> Tensor:
         """What the network gives in the mode that it is in, of the shape that it must have."""
-        images = self.images[:count]
+        images = self.images[:count].clone()  # a network may normalise them in place, as it may do with any batch
         try:
             logits = model(images)
-        except Exception as error:  # whatever a network of the user's may raise
+        except (Exception, SystemExit) as error:  # whatever a network of the user's may raise
             raise self.refused(self._why_not(model, count, mode, in_one_line(error))) from error
         shape = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         if shape != [count, self.n_classes]:
@@ -100,7 +100,7 @@ class NetworkTrial:
             loss = nn.functional.cross_entropy(logits.to(self.images.dtype), labels)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-        except Exception as error:  # whatever a network of the user's may raise
+        except (Exception, SystemExit) as error:  # whatever a network of the user's may raise
             if problem := difference_in_use(before, contents(model)):
                 raise self.refused(problem) from error
             raise self.refused(f"cannot be trained in {mode} mode: {in_one_line(error)}") from error
@@ -184,7 +184,7 @@ class NetworkTrial:
         try:
             with torch.no_grad():
                 answers = model(images)
-        except Exception:  # whatever a network of the user's may raise
+        except (Exception, SystemExit):  # whatever a network of the user's may raise
             return False
         return isinstance(answers, Tensor) and list(answers.shape) == [count, self.n_classes]
 

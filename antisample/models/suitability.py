@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from antisample.adam import Adam
 from antisample.errors import ConfigError
 from antisample.models.network_state import (
+    buffer_shapes,
     contents,
     difference_in_use,
     difference_of_builds,
@@ -68,6 +69,7 @@ def _checked(trial: NetworkTrial, build: Callable[[], nn.Module]) -> tuple[str, 
     shared = shared_weights(first, second)
     before = contents(first)
     first = trial.arranged(first)
+    buffers = buffer_shapes(first)
     outputs: list[str] = []
     hook = first.register_forward_hook(lambda *call: outputs.extend(describe_outputs(call[2])), prepend=True)
     probabilities = gives_probabilities(trial.predicted(first, 2))
@@ -75,7 +77,8 @@ def _checked(trial: NetworkTrial, build: Callable[[], nn.Module]) -> tuple[str, 
     for mode, count in (("eval", 2), ("eval", 3), ("train", 2), ("train", 3), ("eval", 1)):
         trial.step(first, optimizer, mode, count)
         trial.predicted(first, 1)  # as after each epoch: what it leaves may stand in the way of the next step
-        if problem := difference_in_use(before, contents(first)):
+        problem = difference_in_use(before, contents(first)) or difference_in_use(buffers, buffer_shapes(first))
+        if problem is not None:
             raise trial.refused(problem)
     hook.remove()
     changed = [key for key, value in shared.items() if not torch.equal(value, first.state_dict()[key].cpu())]

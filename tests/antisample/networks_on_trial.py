@@ -207,6 +207,28 @@ class UnsavedBank(Bank):
         super().__init__(num_classes, persistent=False)
 
 
+class UnsavedBankInTraining(UnsavedBank):
+    def forward(self, images):
+        return super().forward(images) if self.training else Plain.forward(self, images)
+
+
+class NormalisingInPlace(Plain):
+    def forward(self, images):
+        return super().forward(images.sub_(0.1).div_(0.5))
+
+
+class Exiting(Plain):
+    def forward(self, images):
+        raise SystemExit(len(images) + 1)
+
+
+class ExitingInTraining(Plain):
+    def forward(self, images):
+        if self.training:
+            raise SystemExit("not for training")
+        return super().forward(images)
+
+
 class NewBuffers(Plain):
     def forward(self, images):
         features = self.features(images)

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from antisample.channel_values import channel_values
 from antisample.checkpoint import load_checkpoint
 from antisample.errors import DataError
 from antisample.models import build_model
@@ -231,6 +232,57 @@ def test_a_digest_that_is_none_is_refused(tmp_path):
     for digest in ("", "0" * 31, "0" * 64, "g" * 32):
         safetensors.torch.save_file({"w": torch.ones(2)}, tmp_path / "a.safetensors", {"digest": digest})
         assert "`digest` in its metadata must be 32 hexadecimal digits" in refused(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        np.random.RandomState(0).get_state(),
+        np.array(["cat", "dog"]),
+        np.array([b"cat"]),
+        np.arange(3, dtype=np.uint32),
+        np.arange(3, dtype=">i2"),
+        np.zeros(2, dtype=[("epoch", "i4"), ("loss", "f8")]),
+        np.datetime64("2020-01-01"),
+    ],
+    ids=lambda value: str(getattr(value, "dtype", "random state")),
+)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_arrays_beside_the_weights_do_no_harm(tmp_path, net, beside, zipped):
+    content = {"state_dict": net.state_dict(), "beside": beside}
+    path = saved(tmp_path / "a.pt", content, _use_new_zipfile_serialization=zipped)
+    assert same(load_checkpoint(path).state_dict, net)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_an_array_of_objects_is_refused_by_name(tmp_path, net, zipped):
+    content = {"state_dict": net.state_dict(), "classes": np.array(["cat", None], dtype=object)}
+    said = refused(saved(tmp_path / "a.pt", content, _use_new_zipfile_serialization=zipped))
+    assert "it holds an array of Python objects (numpy.dtypes.ObjectDType)" in said
+    assert "save the weights with `torch.save(model.state_dict(), path)`" in said
+
+
+def test_zeros_are_called_zeros(tmp_path):
+    (tmp_path / "a.pt").write_bytes(bytes(20_000))
+    assert refused(tmp_path / "a.pt").startswith("is a file that begins with zeros alone")
+
+
+@pytest.mark.parametrize("kind", [list, np.array, torch.tensor])
+def test_channel_values_may_be_arrays(kind):
+    assert channel_values("mean", kind([0.5, 0.25])) == (0.5, 0.25)
+
+
+def test_another_pickle_protocol_is_called_that(tmp_path, net):
+    said = refused(saved(tmp_path / "a.pt", net.state_dict(), pickle_protocol=4))
+    assert said.startswith("was pickled by another protocol than torch's own, 2")
+
+
+@pytest.mark.parametrize("key", [0, None, (1, 2), b"epoch"])
+def test_keys_that_are_no_texts_do_no_harm(tmp_path, net, key):
+    assert same(load_checkpoint(saved(tmp_path / "a.pt", {"state_dict": net.state_dict(), key: 1})).state_dict, net)
+    flat = load_checkpoint(saved(tmp_path / "b.pt", {**net.state_dict(), key: 1}))
+    assert same(flat.state_dict, net)
+    assert flat.notes == (f"Of the checkpoint, `{key}` was left out, since it is no tensor.",)
 
 
 def test_averaged_weights_of_torch_load(tmp_path, net):

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,54 @@ class TestTheSameRowsTwice:
         folder(root / "test", TEST)
         (root / "val").symlink_to(root / "test")
         assert "val/cat: is the same folder as" in refused(root)
+
+
+def test_a_label_beyond_all_numbers_is_called_that(tmp_path: Path, refused: Any) -> None:
+    path = parquet(tmp_path / "set/train.parquet", range(4))
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(1, "label", pa.array([0, 1, 2**63 + 1, 1], pa.uint64())), path)
+    message = refused(path, test_fraction=0.5)
+    assert f"row 2: a label must be at least 0 and less than 2, but got {2**63 + 1}." in message
+
+
+class TestTheSameImagesTwice:
+    """Folders of images that were copied, and images that stand in two splits."""
+
+    @pytest.mark.parametrize("split", ["test", "val"])
+    def test_a_copied_training_split_is_refused(self, tmp_path: Path, refused: Any, split: str) -> None:
+        shutil.copytree(folder(tmp_path / "set/train", range(8)), tmp_path / "set" / split)
+        assert "all 8 test images stand in the train split, too" in refused(tmp_path / "set")
+
+    def test_a_part_of_the_training_images_is_no_test_split(self, tmp_path: Path, refused: Any) -> None:
+        folder(tmp_path / "set/train", range(8))
+        folder(tmp_path / "set/test", [5, 4, 1])
+        assert "all 3 test images stand in the train split, too" in refused(tmp_path / "set")
+
+    def test_a_copied_test_split_is_no_validation_split(self, tmp_path: Path, refused: Any) -> None:
+        folder(tmp_path / "set/train", range(8))
+        shutil.copytree(folder(tmp_path / "set/test", range(20, 24)), tmp_path / "set/val")
+        assert "all 4 validation images stand in the test split, too" in refused(tmp_path / "set")
+
+    def test_some_images_in_both_splits_are_counted(self, tmp_path: Path, load: Any) -> None:
+        folder(tmp_path / "set/train", range(8))
+        folder(tmp_path / "set/test", [6, 7, 20, 21, 22])
+        assert "2 of the 5 test images stand in the train split, too." in load(tmp_path / "set").notes
+
+    def test_a_copied_class_is_refused_with_both_names(self, tmp_path: Path, refused: Any) -> None:
+        folder(tmp_path / "set", range(8))
+        shutil.copytree(tmp_path / "set/cat", tmp_path / "set/cat_copy")
+        message = refused(tmp_path / "set", test_fraction=0.25)
+        assert f"{tmp_path / 'set/cat_copy'}: holds the same 4 images as {tmp_path / 'set/cat'}," in message
+
+    def test_test_rows_that_are_all_training_rows_are_refused(self, tmp_path: Path, refused: Any) -> None:
+        parquet(tmp_path / "set/train.parquet", range(8))
+        parquet(tmp_path / "set/test.parquet", [1, 3, 4])
+        assert "all 3 test images stand in the train split, too" in refused(tmp_path / "set")
+
+    def test_some_rows_in_both_splits_are_counted(self, tmp_path: Path, load: Any) -> None:
+        parquet(tmp_path / "set/train.parquet", range(8))
+        parquet(tmp_path / "set/test.parquet", [7, 20, 21])
+        assert "1 of the 3 test images stands in the train split, too." in load(tmp_path / "set").notes
 
 
 class TestValidation:
@@ -567,6 +616,35 @@ class TestFolders:
         assert "`train` and `val` must have the same class folders, but 'dog' is in train" in refused(
             tmp_path / "set"
         )
+
+
+class TestClassesNamedLikeSplits:
+    @pytest.mark.parametrize("name", ["train", "test", "dev", "Eval"])
+    def test_a_folder_of_images_beside_another_is_a_class(self, tmp_path: Path, load: Any, name: str) -> None:
+        (folder(tmp_path / "set", range(20)) / "cat").rename(tmp_path / "set" / name)
+        data = load(tmp_path / "set", test_fraction=0.2)
+        assert data.class_names == tuple(sorted([name, "dog"]))
+        assert (len(data.train), len(data.test)) == (16, 4)
+        assert f"`{name}` holds images and no class folders, so it is taken for a class" in data.notes[0]
+
+    def test_without_a_fraction_it_is_said_what_the_folder_was_taken_for(self, tmp_path: Path, refused: Any) -> None:
+        (folder(tmp_path / "set", range(20)) / "cat").rename(tmp_path / "set/train")
+        message = refused(tmp_path / "set")
+        assert "`train` holds images and no class folders, so it is taken for a class and not for a split." in message
+        assert "Set `split.test_fraction`" in message
+
+    def test_where_all_names_are_those_of_splits_it_is_said(self, tmp_path: Path, refused: Any) -> None:
+        for name, values in (("train", range(4)), ("test", range(10, 14))):
+            folder(tmp_path / "other", values)
+            (tmp_path / "set").mkdir(exist_ok=True)
+            (tmp_path / "other/cat").rename(tmp_path / "set" / name)
+        assert "a folder of this name is taken for a split" in refused(tmp_path / "set")
+
+    def test_a_split_beside_unlabelled_test_images_stays_one(self, tmp_path: Path, refused: Any) -> None:
+        folder(tmp_path / "set/train", range(8))
+        (tmp_path / "set/test").mkdir()
+        (tmp_path / "set/test/0.png").write_bytes(png(9))
+        assert "`test` must hold one folder a class, but got a file" in refused(tmp_path / "set")
 
 
 class TestBrokenLinks:

@@ -139,7 +139,7 @@ def parquet_folder(tmp_path):
         folder.mkdir()
         for split in ("train", "test"):
             file = io.BytesIO()
-            Image.new("RGB", (8, 8)).save(file, "PNG")
+            Image.new("RGB", (8, 8), "white" if split == "train" else "black").save(file, "PNG")
             columns = {
                 "image": [{"bytes": file.getvalue(), "path": None}] * 10,
                 "label": [i % 2 for i in range(10)],

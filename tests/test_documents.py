@@ -22,7 +22,7 @@ NOT_RUN = {
     "README.md": 1,
     "docs/guides/cluster.md": 7,
     "docs/guides/kuberay.md": 4,
-    "docs/guides/optuna-dashboard.md": 1,
+    "docs/guides/optuna-dashboard.md": 2,
     "docs/guides/postgresql.md": 4,
     "docs/guides/slurm.md": 2,
     "docs/guides/vm.md": 2,

@@ -50,5 +50,5 @@ def test_its_json_is_whole_and_the_line_is_beside_it(read_only, call):
     code, out, err = call("report", read_only, "--json")
     assert (code, json.loads(out)["chosen"]["number"]) == (0, 0)
     assert err.count("\n") == 1
-    assert err.startswith(f"{read_only}: cannot be written ({read_only} is read-only). Not written: trials.parquet, ")
+    assert err.startswith(f"{read_only}: cannot be written (Read-only file system). Not written: trials.parquet, ")
     assert content(read_only) == before

@@ -72,7 +72,7 @@ def test_a_file_of_ids_is_read_once_and_kept_in_the_study(values, tmp_path):
     [
         ({"forget": [{"samples": [1]}, {"classes": [3]}]}, "classes in all of its requests, or samples in all"),
         ({"method": "unsir"}, "'unsir' forgets classes"),
-        ({"forget": {"samples": [-1]}}, r"`forget.0.samples` must be positions of at least 0 or files, but got -1"),
+        ({"forget": {"samples": [-1]}}, r"`forget.samples` must be positions of at least 0 or files, but got -1"),
         ({"forget": {}}, "must name either `classes` or `samples`, but got neither"),
     ],
 )

@@ -15,7 +15,7 @@ from antisample.cache import Cache
 from antisample.datasets.archives import CLASS_FOLDERS, PICKLE_SUFFIXES, refuse_archives
 from antisample.datasets.cache import cache_key, read_cache, write_cache
 from antisample.datasets.casia_webface import CasiaWebFace
-from antisample.datasets.drawn_test import TestDraw, check_draw
+from antisample.datasets.drawn_split import TestDraw, check_draw
 from antisample.datasets.embedded import Digits
 from antisample.datasets.image_folder import ImageFolder, all_files
 from antisample.datasets.image_layout import holds_class_folders, holds_split_folders, split_folders

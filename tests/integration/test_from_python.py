@@ -81,13 +81,16 @@ check_left_as_it_was()
 import ray
 ray.init(num_cpus=2, namespace="mine", log_to_driver=False, logging_level="ERROR", include_dashboard=False)
 signal.signal(signal.SIGTERM, hear)
-kept = ray.remote(num_cpus=0)(dict).options(name="kept").remote(answer=7)
+class Kept:
+    def answer(self):
+        return 7
+kept = ray.remote(num_cpus=0)(Kept).options(name="kept").remote()
 before = ray.available_resources()
 threaded("a")
 threaded("b")
 search("c")
 assert ray.is_initialized() and ray.get_runtime_context().namespace == "mine"
-assert ray.get(ray.get_actor("kept").get.remote("answer")) == 7
+assert ray.get(ray.get_actor("kept").answer.remote()) == 7
 deadline = time.monotonic() + 60
 while ray.available_resources().get("CPU") != before["CPU"]:
     assert time.monotonic() < deadline

@@ -16,9 +16,15 @@ from cluster.signals import kept_signals
 from cluster.temporary import is_ours
 
 _LONGEST_REASON = 600
-_FULL_SENTENCES = {
-    "The current node timed out": "its processes did not come up in time; memory, processes or open files may be "
-    "limited too tightly (`ulimit -a`)",
+_PLAIN = (Exception, RuntimeError, ValueError, ConnectionError, OSError)
+"""Exceptions whose kind says nothing beyond their text."""
+_TIMED_OUT = (
+    "its processes did not come up in time; memory, processes or open files may be limited too tightly (`ulimit -a`)"
+)
+_IN_PLAIN_WORDS = {
+    "The current node timed out": _TIMED_OUT,
+    "Timed out waiting for file": _TIMED_OUT,
+    "Failed to start GCS": "its control service did not come up; gcs_server.err in its folder of logs says why",
 }
 
 
@@ -36,7 +42,8 @@ def connect(refusal: str, **options: Any) -> None:
     before = _children()
     try:
         with kept_signals():
-            ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+            ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
+            logging.getLogger("ray").setLevel(logging.ERROR)
     except BaseException as error:
         started = _children() - before
         ray.shutdown()
@@ -61,8 +68,9 @@ def in_words(error: Exception) -> str:
         advice = "; set RAY_TMPDIR to a folder that can be written" if _is_temporary(str(error.filename)) else ""
         return f"{error.filename}: {error.strerror}{advice}."
     text = " ".join(str(error).split())
-    text = next((words for start, words in _FULL_SENTENCES.items() if text.startswith(start)), text)
-    return f"{text[:_LONGEST_REASON].rstrip('.') or type(error).__name__}."
+    text = next((words for start, words in _IN_PLAIN_WORDS.items() if text.startswith(start)), text)
+    kind = "" if text and type(error) in _PLAIN else type(error).__name__
+    return f"{': '.join(filter(None, (kind, text[:_LONGEST_REASON].rstrip('.'))))}."
 
 
 def _is_temporary(path: str) -> bool:

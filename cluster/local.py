@@ -14,6 +14,7 @@ from ray._private import services
 from ray._private.node import Node
 
 from cluster.connection import connect, disconnect
+from cluster.limits import check_limits
 from cluster.temporary import temporary_folder
 
 _PRELOAD = "RAY_preload_python_modules"
@@ -107,6 +108,7 @@ def early_ray(
 
 
 def _start(num_cpus: int | None, num_gpus: int | None) -> None:
+    check_limits()
     # Ray switches authentication on by itself for a local cluster; setting RAY_AUTH_MODE here would come too late,
     # since Ray reads it when it is imported.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cluster import ClusterError, local_ray
-from cluster.connection import in_words
+from cluster.connection import _TIMED_OUT, in_words
 from cluster.temporary import fits, is_ours, temporary_folder
 
 HELD = """
@@ -83,10 +83,47 @@ def test_what_ray_raises_at_its_start_is_one_sentence(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ("resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))", "`ulimit -n`) must be at least 64, but is 40."),
+        ("resource.setrlimit(resource.RLIMIT_AS, (2 * 2**30, 2 * 2**30))", "but is 2.0 GiB."),
+        (
+            "os.environ['RAY_GCS_SERVER_PORT'] = str(taken.getsockname()[1])",
+            "cannot be used (Address already in use).",
+        ),
+        ("os.environ['RAY_GCS_SERVER_PORT'] = '70000'", "port 70000 of RAY_GCS_SERVER_PORT cannot be used"),
+        ("os.environ['RAY_OVERRIDE_RESOURCES'] = '{'", "JSONDecodeError: Expecting property name"),
+    ],
+)
+def test_where_ray_cannot_come_up_it_is_said_at_once_and_nothing_is_left(before, words):
+    code = f"""
+import os, resource, socket
+import psutil
+from cluster import ClusterError, local_ray
+taken = socket.socket()
+taken.bind(("", 0))
+taken.listen()
+{before}
+try:
+    with local_ray(1, 0):
+        pass
+except ClusterError as error:
+    print(error)
+assert not [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    (said,) = done.stdout.splitlines()
+    assert said.startswith("Ray cannot be started: ")
+    assert words in said
+
+
+@pytest.mark.parametrize(
     ("error", "words"),
     [
         (ValueError("Attempting to cap object store\n memory"), "Attempting to cap object store memory."),
         (RuntimeError(""), "RuntimeError."),
+        (Exception("The current node timed out during startup. This"), _TIMED_OUT + "."),
         (OSError(24, "Too many open files"), "[Errno 24] Too many open files."),
     ],
 )

@@ -40,8 +40,8 @@ def record_study(runs_dir: Path, trials: int) -> Study:
         }
     )
     config.directory.mkdir(parents=True)
-    (config.directory / "study.yaml").write_text(config.to_yaml())
     study, rng = Study(config), random.Random(1)
+    (config.directory / "study.yaml").write_text(config.to_yaml())  # once it is there, a journal is expected
     study.note("id", "0123456789abcdef0123456789abcdef")
     study.note("created_ms", 1_700_000_000_000)
     study.note("original", _metrics(rng, 0.97, 0.975))

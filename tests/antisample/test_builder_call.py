@@ -245,9 +245,17 @@ def test_a_script_that_exits_is_refused(tmp_path, monkeypatch, code):
         build_model(f"{name}:build", 10, 1)
 
 
-@pytest.mark.parametrize("value", [float("nan"), {1: 2}, object(), [set()]])
-def test_arguments_are_plain_values(value):
-    with pytest.raises(ConfigError, match=r"`model.arguments` must (hold plain values|be a finite number)"):
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        (float("nan"), "be a finite number"),
+        ({1: 2}, "hold plain values"),
+        (object(), "hold plain values"),
+        ([set()], "hold plain values"),
+    ],
+)
+def test_arguments_are_plain_values(value, rule):
+    with pytest.raises(ConfigError, match=f"`model.arguments` must {rule}"):
         UnlearnConfig.parse(
             {
                 "data": {"source": "digits"},

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import shutil
+import time
 from typing import Any
 
 import psutil
@@ -16,6 +17,7 @@ from cluster.signals import kept_signals
 from cluster.temporary import is_ours
 
 _LONGEST_REASON = 600
+_SECONDS_TO_DIE = 5.0
 _PLAIN = (Exception, RuntimeError, ValueError, ConnectionError, OSError)
 """Exceptions whose kind says nothing beyond their text."""
 _TIMED_OUT = (
@@ -47,7 +49,7 @@ def connect(refusal: str, **options: Any) -> None:
     except BaseException as error:
         started = _children() - before
         ray.shutdown()
-        _end(started)
+        _end(started | (_children() - before))
         if not isinstance(error, Exception):
             raise
         raise ClusterError([f"{refusal}: {in_words(error)}"]) from error
@@ -82,8 +84,22 @@ def _children() -> set[psutil.Process]:
 
 
 def _end(processes: set[psutil.Process]) -> None:
-    """Ends those of the processes that are Ray's: a start that fails halfway forgets what it has started."""
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            if any("/ray/" in word or word.startswith("ray::") for word in process.cmdline()):
+    """Ends those of the processes that are Ray's: a start that fails halfway forgets what it has started.
+
+    Returns once they are gone, and with them what they had begun to start in the meantime.
+    """
+    ends = time.monotonic() + _SECONDS_TO_DIE
+    remaining = {process for process in processes if _is_rays(process)}
+    while remaining and time.monotonic() < ends:
+        for process in remaining:
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                remaining = remaining | {child for child in process.children(recursive=True) if _is_rays(child)}
                 process.kill()
+        remaining = {process for process in psutil.wait_procs(remaining, timeout=0.1)[1] if _is_rays(process)}
+
+
+def _is_rays(process: psutil.Process) -> bool:
+    try:
+        return any("/ray/" in word or word.startswith("ray::") for word in process.cmdline())
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False

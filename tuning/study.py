@@ -200,6 +200,7 @@ class Study(StudyView):
         self._check_lease()
         trial.set_user_attr("retries", retries + 1)
         self._orphans.append(self._running.pop(key).number)
+        self._announce(trial)
 
     @_together
     @_unless_ended

@@ -116,7 +116,7 @@ class Progress(LoadingListener):
         self._retries[record.number] = record.retries
         if self._live is not None:
             self._live.update(self._view())
-        if record.state != "RUNNING" and self._live is None:
+        if record.has_ended and self._live is None:
             self.say(self._line(record))
 
     def searched(self) -> None:

@@ -26,6 +26,8 @@ from tuning.objectives import ELAPSED, Constraint, Objective, default_objectives
 from tuning.resources import ResourceConfig
 from tuning.tracking_address import tracking_problem
 
+_MOST_SAMPLES = 90_000
+
 _LONGEST_NAME = 200
 """A file name may have 255 bytes; files beside a study's folder have longer names than the folder."""
 
@@ -132,6 +134,9 @@ class StudyConfig(Settings):
             problems += self.fidelity.problems(self.full_fidelity(), self.replicates, needed)
         if len({bool(request.samples) for request in self.forget}) > 1:
             problems.append("`forget` must name classes in all of its requests, or samples in all of them.")
+        n_samples = sum(len(request.samples) for request in self.forget)
+        if n_samples > _MOST_SAMPLES:  # study.yaml holds them, and is read up to a size
+            problems.append(f"`forget` must name at most {_MOST_SAMPLES:,} samples, but names {n_samples:,}.")
         if (
             self.by_samples
             and self.method in method_names()

@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -60,7 +61,8 @@ def decode_images(encoded: Sequence[EncodedImage], image_size: int | None) -> li
     def decode_chunk(chunk: Sequence[EncodedImage]) -> list[PixelArray]:
         return [_decode(image, image_size, budget) for image in chunk]
 
-    with ThreadPoolExecutor(_threads(len(chunks))) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(_threads(len(chunks))) as pool:
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # what is too large is refused
         return [array for arrays in pool.map(decode_chunk, chunks) for array in arrays]
 
 

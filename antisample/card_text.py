@@ -103,7 +103,9 @@ def _time(card: UnlearningCard) -> str:
     time = card.time
     text = f"{time.unlearning_s:.1f} s of unlearning, {time.evaluation_s:.1f} s of measuring"
     if time.retraining_s is not None:
-        text += f"; retraining took {time.retraining_s:.1f} s ({time.unlearning_s / time.retraining_s:.1%})"
+        text += f"; retraining took {time.retraining_s:.1f} s"
+        if time.retraining_s > 0:
+            text += f" ({time.unlearning_s / time.retraining_s:.1%})"
     return text
 
 

@@ -1,5 +1,6 @@
 """What is the case beside a card: its files, data and original model, read, and every figure measured again."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, wei
 from antisample.config import UnlearnConfig
 from antisample.determinism import deterministic
 from antisample.device import choose_device
-from antisample.errors import ConfigError, DataError
+from antisample.errors import ConfigError, DataError, in_one_line
 from antisample.export import EXPORT_FILES
 from antisample.inputs import LoadingListener, UnlearnInputs, load_inputs
 from antisample.metrics.retrained import reference_values
@@ -19,6 +20,7 @@ from antisample.models import arranged
 from antisample.unlearning import evaluate_finished
 
 _MOST_TEXT = 64 * 2**20
+_THREADS = 64
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,15 @@ def measure_card(card: UnlearningCard, folder: Path, listener: LoadingListener) 
     """Reads what a card speaks of and measures both models; see `verify_card`.
 
     Raises:
-        AntisampleError: If data or model file cannot be read.
+        AntisampleError: If data or model file cannot be read, or take more memory than there is.
     """
+    try:
+        return _measured(card, folder, listener)
+    except MemoryError as error:
+        raise DataError(f"What the card speaks of does not fit into memory ({in_one_line(error)}).") from error
+
+
+def _measured(card: UnlearningCard, folder: Path, listener: LoadingListener) -> MeasuredCard:
     weights = next((file for file in card.files if file.format == "safetensors"), None)
     if weights is None:
         raise DataError("The card names no safetensors file, so there is no model to evaluate.")
@@ -67,7 +76,7 @@ def measure_card(card: UnlearningCard, folder: Path, listener: LoadingListener) 
     unnamed = tuple(path.name for path in models if path.name not in digests and path.exists())
     checkpoint = load_checkpoint(folder / weights.file)
     device = choose_device(card.config.device)
-    with deterministic(card.environment.threads):
+    with deterministic(threads_here(card)):
         config = accepted(card.config)
         inputs, is_open = _inputs(card, config, listener)
         model = inputs.original.untrained(inputs.dataset)
@@ -91,6 +100,11 @@ def measure_card(card: UnlearningCard, folder: Path, listener: LoadingListener) 
         counts=unlearned.counts,
         environment=environment,
     )
+
+
+def threads_here(card: UnlearningCard) -> int:
+    """As many threads as the card says, or as many as this machine can be asked for."""
+    return min(card.environment.threads, max(_THREADS, 2 * (os.cpu_count() or 1)))
 
 
 def accepted(config: UnlearnConfig) -> UnlearnConfig:

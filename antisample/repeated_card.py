@@ -7,7 +7,7 @@ from antisample.card import UnlearningCard
 from antisample.checkpoint import weights_fingerprint
 from antisample.determinism import deterministic
 from antisample.inputs import UnlearnInputs
-from antisample.measured_card import MeasuredCard, accepted
+from antisample.measured_card import MeasuredCard, accepted, threads_here
 from antisample.unlearning import unlearn
 from antisample.verification import Check, Verification, checked, joined, not_checked
 
@@ -42,7 +42,7 @@ def repeat_card(card: UnlearningCard, inputs: UnlearnInputs) -> RepeatedCard:
     Raises:
         AntisampleError: If it cannot be done.
     """
-    with deterministic(card.environment.threads) as operations:
+    with deterministic(threads_here(card)) as operations:
         running = unlearn(accepted(card.config), inputs)
         *_, last = running
         fingerprint = weights_fingerprint(dict(running.model.state_dict()))
@@ -63,6 +63,7 @@ def repeated_checks(card: UnlearningCard, measured: MeasuredCard, repeated: Repe
             ("versions", stated.versions, here.versions),
             ("device", stated.device, here.device),
             ("machine", stated.machine, here.machine),
+            ("threads", stated.threads, threads_here(card)),
         )
         if one != another
     ]

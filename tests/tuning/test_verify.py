@@ -1,24 +1,31 @@
 """Nothing that a card states goes unchecked in silence: it is computed, compared, or listed as not checked."""
 
 import copy
+import io
 import json
+import os
+import re
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from antisample.card_file import file_digest, read_card
+from antisample.card import UnlearningCard
+from antisample.card_file import file_digest, read_card, write_card
 from antisample.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from antisample.errors import AntisampleError
+from antisample.errors import AntisampleError, ConfigError, DataError
 from antisample.inputs import SILENT
 from antisample.measured_card import measure_card
+from antisample.repeated_card import RepeatedCard, repeated_checks
 from antisample.verification import Verification
 from antisample.verify import verify_measured
 from tuning import cli
 from tuning.card_origin import origin_checks
 from tuning.study import Study
 from tuning.study_file import parse_study
+from tuning.verdict import print_verification, verification_as_json
 
 RECIPE = ["--set", "model.recipe.epochs=6", "--set", "model.recipe.batch_size=64", "--set", "method.epochs=1"]
 
@@ -338,3 +345,171 @@ def test_a_repetition_shows_whether_hyperparameters_and_seed_gave_the_weights(ca
     assert code == 1
     failed = [check["what"] for check in json.loads(out)["checks"] if not check["holds"]]
     assert failed == ["hyperparameters and seed"]
+
+
+@pytest.mark.parametrize(
+    ("request_flags", "final", "unchecked"),
+    [
+        (["--forget", "3, 8", "--forget", "1"], "[]", set()),
+        (["--forget-samples", "ids.txt"], "[membership]", {"samples of the command"}),
+    ],
+)
+def test_cards_of_other_requests_hold_too(tmp_path, cache_dir, request_flags, final, unchecked):
+    (tmp_path / "ids.txt").write_text(
+        "1 2 3 50 51 52 100 101 102 103 104 105 106 107 108 109 110 111 112 113 114 115"
+    )
+    arguments = ["--dataset", "digits", "--model", "SmallCNN", *request_flags, *RECIPE, "--accept-original"]
+    arguments += ["--set", f"data.cache_dir={cache_dir}", "--set", f"evaluation.final={final}"]
+    if "--forget-samples" in request_flags:
+        arguments += ["--method", "finetune"]
+    made = Made(unlearned(tmp_path, *arguments))
+    assert made.truth.differing == ()
+    assert unchecked <= {statement.what for statement in made.truth.unchecked}
+    for path, new in [
+        (("config", "forget"), {"classes": ["5"]}),
+        (("config", "forget"), {"samples": [1, 2]}),
+        (("request", "classes"), ["5"] * len(made.values["request"]["classes"])),
+        (("request", "images"), 1),
+        (("request", "never_seen"), 100),
+        (("metrics", 0, "retrained"), 0.5),
+    ]:
+        assert made.verified(with_value(made.values, path, new)).differing, path
+
+
+def nested(depth: int) -> str:
+    return '{"a":' * depth + "1" + "}" * depth
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff\xfe{}", "is not UTF-8"),
+        (b"", "is not readable as JSON"),
+        (b"[]", "holds keys and values"),
+        (b'"card"', "holds keys and values"),
+        (b'{"seed": ' + b"9" * 5000 + b"}", "a number of thousands of digits"),
+        (nested(60).encode(), "nested deeper than 50 levels"),
+        (nested(100_000).encode(), "nested deeper than 50 levels"),
+        (b'{"seed": 1, "seed": 2}', "the key 'seed' twice"),
+        (b" " * (32 * 2**20 + 1), "is larger than 32 MB"),
+    ],
+)
+def test_a_file_that_is_no_card_is_one_sentence(tmp_path, content, message):
+    (tmp_path / "card.json").write_bytes(content)
+    with pytest.raises(DataError, match=message) as caught:
+        read_card(tmp_path / "card.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pipe_or_a_device_is_no_card(tmp_path):
+    os.mkfifo(tmp_path / "card.json")
+    for path in (tmp_path / "card.json", Path("/dev/zero"), tmp_path):
+        with pytest.raises(DataError, match="no regular file"):
+            read_card(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "new", "message"),
+    [
+        (("environment", "threads"), 0, "`environment.threads` must be greater than or equal to 1, but got 0"),
+        (("environment", "threads"), 10**30, "`environment.threads` must be"),
+        (("environment", "threads"), 2**40, "`environment.threads` must be less than or equal to 4096"),
+        (("environment", "threads"), True, "`environment.threads` must be"),
+        (("seed",), 10**30, "`seed` must fit into 64 bits"),
+        (("seed",), "four", "`seed` must be a whole number"),
+        (("request", "images"), -1, "`request.images` must be"),
+        (("request", "labels"), [3, 4], "must be one for each of `classes`"),
+        (("request", "in_words"), "\ud800", "`request.in_words` must be valid UTF-8"),
+        (("files", 0, "file"), "a\0b", "`files.0.file` must be valid UTF-8"),
+        (("metrics", 0, "unlearned"), float("nan"), "`metrics.0.unlearned` must be a finite number"),
+        (("time", "unlearning_s"), -1, "`time.unlearning_s` must be"),
+        (("config", "forget"), {"samples": "/dev/zero"}, "`config.forget.samples` must be a list of samples"),
+        (("config", "data", "image_size"), 10**9, "`config.data.image_size` must be"),
+        (("config",), "x", "`config` must hold keys and values"),
+        (("metrics",), None, "`metrics` must be a list, but got nothing"),
+    ],
+)
+def test_values_that_no_card_has_are_one_sentence(alone, path, new, message):
+    alone.changed_file.write_text(json.dumps(with_value(alone.values, path, new)))
+    with pytest.raises(ConfigError) as caught:
+        read_card(alone.changed_file)
+    assert message in str(caught.value)
+    assert len(caught.value.problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "new"),
+    [
+        (("environment", "threads"), 4096),
+        (("environment", "device"), ""),
+        (("request", "classes"), ["n" * 5000]),
+        (("data", "name"), "\x1b[2J" + "n" * 5000),
+        (("files", 0, "largest_difference"), 1e308),
+        (("time", "retraining_s"), 0),
+        (("command",), "antisample unlearn --study '" + "n" * 5000),
+        (("command",), "antisample unlearn --study " + "n" * 5000),
+        (("command",), "antisample unlearn --model x --dataset digits --forget 3 --set a=[[[ --threads 1 --out x"),
+        (("folder",), "n" * 5000),
+        (("origin",), {"study": "n" * 5000, "trial": 10**15}),
+        (("origin",), {"study": "no trial"}),
+    ],
+)
+def test_odd_values_that_a_card_may_have_are_shown_as_text(alone, path, new):
+    found = alone.verified(with_value(alone.values, path, new))
+    console = Console(file=io.StringIO(), width=80)
+    print_verification(console, found)
+    text = console.file.getvalue()
+    assert text.replace("\n", "").isprintable()
+    assert max(map(len, text.split())) < 600
+    json.dumps(verification_as_json(Path("card.json"), found)).encode()
+
+
+def test_card_md_shows_markup_and_control_characters_as_text(alone, tmp_path):
+    hostile = "\x1b[2J<script>alert(1)</script> ![x](http://a.b/c) | **b** `c`\n# d"
+    values = copy.deepcopy(alone.values)
+    values["request"] |= {"in_words": hostile, "classes": [hostile]}
+    values["data"] |= {"name": hostile, "notes": [hostile]}
+    values["original"] |= {"initial_weights": hostile, "notes": [hostile]}
+    values["origin"] = {hostile: hostile}
+    values |= {"created": hostile, "folder": hostile, "command": hostile, "spread_over": hostile}
+    values["environment"] |= {"machine": hostile, "device": hostile, "versions": {hostile: hostile}}
+    values["environment"]["not_deterministic"] = [hostile]
+    values["files"][0]["file"] = "a`<b>`\n.safetensors"
+    values["metrics"][0]["name"] = f"test/{hostile}"
+    write_card(tmp_path, UnlearningCard.model_validate(values))
+    text = (tmp_path / "card.md").read_text()
+    assert text.replace("\n", "").isprintable()
+    assert "\n# d" not in text
+    outside = re.sub(r"(`+).*?[^`]\1(?!`)", "", re.sub(r"(?s)```+\n.*?\n```+", "", text).replace("\\`", ""))
+    assert "<" not in outside
+    assert "](" not in outside.replace("\\](", "")
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} <= {3, 5, 6, 7}
+
+
+def test_on_other_hardware_a_repetition_is_held_against_accuracies(alone):
+    stated = alone.card
+    values = {metric.name: metric.unlearned for metric in stated.metrics}
+    near = RepeatedCard("0" * 32, {**values, "test/retain_accuracy": values["test/retain_accuracy"] - 0.03}, ())
+    far = RepeatedCard("0" * 32, {**values, "test/retain_accuracy": values["test/retain_accuracy"] - 0.07}, ())
+    assert [check.what for check in repeated_checks(stated, alone.measured, near).differing] == [
+        "hyperparameters and seed"
+    ]
+    versions = {**stated.environment.versions, "torch": "1.0"}
+    environment = stated.environment.model_copy(update={"versions": versions})
+    elsewhere = stated.model_copy(update={"environment": environment})
+    found = repeated_checks(elsewhere, alone.measured, near)
+    assert found.holds
+    (weights, _) = found.unchecked
+    assert weights.what == "hyperparameters and seed"
+    assert "other versions may give other last digits; accuracies may differ by 0.05" in weights.why
+    assert [check.what for check in repeated_checks(elsewhere, alone.measured, far).differing] == [
+        "repeated test/retain_accuracy"
+    ]
+
+
+def test_a_study_can_be_named_for_cards_of_its_trials_alone(call, alone, of_a_study, tmp_path):
+    code, _, err = call("verify", alone.folder / "card.json", "--study", of_a_study.folder.parent / "made")
+    assert (code, "this card's origin names none" in err) == (2, True)
+    code, _, err = call("verify", of_a_study.folder / "card.json", "--study", tmp_path)
+    assert (code, "holds no study" in err) == (2, True)

@@ -106,7 +106,17 @@ def verify(
     tolerance: Annotated[
         float, typer.Option(min=0, help="By how much a figure may differ; other hardware rounds otherwise.")
     ] = 1e-4,
+    study: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The study that the card comes from; by default where its command says."),
+    ] = None,
+    repeat: Annotated[
+        bool, typer.Option("--repeat", help="Unlearn again: the same hardware must give the same weights.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Evaluate a card's model again and say which figures hold: exit code 1 if some do not."""
-    commands("models").verify(card, tolerance, as_json)
+    """Say which statements of a card hold, and which nothing here can check: exit code 1 if some do not hold.
+
+    The model is evaluated again, and whatever the card says is computed or compared.
+    """
+    commands("models").verify(card, tolerance, study, repeat, as_json)

@@ -1,12 +1,10 @@
 """Training the original model, unlearning once, and verifying what came of it."""
 
 import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
 
 from antisample.card_file import read_card
 from antisample.device import choose_device, describe_device
@@ -15,11 +13,11 @@ from antisample.export import check_formats
 from antisample.metrics import evaluate
 from antisample.pretrain import pretrained_path
 from antisample.unlearning import subject_of
-from antisample.verify import Check, verify_card
+from antisample.verify import verify_card
 from tuning.apply import Provenance, apply_config, find_trial, trial_config
+from tuning.card_origin import origin_checks
 from tuning.directory import open_study
 from tuning.display import print_json
-from tuning.fitted_table import Column, FittedTable
 from tuning.options import (
     accepting_original,
     direct_config,
@@ -31,6 +29,7 @@ from tuning.options import (
 from tuning.progress import Progress, output
 from tuning.requests import load_requests, mean, summed
 from tuning.study_file import load_study
+from tuning.verdict import print_verification, verification_as_json
 
 
 def pretrain(
@@ -110,34 +109,17 @@ def unlearn(
         print_json({**paths, **card.model_dump(mode="json")})
 
 
-def verify(card: Path, tolerance: float, as_json: bool) -> None:
-    """Evaluates the model of a card again and prints which of its statements hold; exit code 1 if some do not."""
+def verify(card: Path, tolerance: float, study: Path | None, repeat: bool, as_json: bool) -> None:
+    """Holds a card against what is the case and prints which of its statements hold; exit code 1 if some do not."""
     if not math.isfinite(tolerance):
         raise ConfigError(f"`--tolerance` must be a finite number, but got {tolerance}.")
     progress = Progress(output(stderr=as_json))
     stated = read_card(card)
-    checks = verify_card(stated, card.parent, tolerance, progress)
-    failed = [check for check in checks if not check.holds]
+    origin = origin_checks(stated, card.parent, study)
+    verification = verify_card(stated, card.parent, tolerance, progress, repeat=repeat) + origin
     if as_json:
-        print_json({"card": str(card), "holds": not failed, "checks": [asdict(check) for check in checks]})
+        print_json(verification_as_json(card, verification))
     else:
-        _print_checks(checks, progress.console)
-        verdict = f"All {len(checks)} statements of the card hold."
-        if failed:
-            verdict = f"{len(failed)} of {len(checks)} statements of the card do not hold."
-        progress.say(verdict)
-    if failed:
+        print_verification(progress.console, verification)
+    if not verification.holds:
         raise typer.Exit(1)
-
-
-def _print_checks(checks: list[Check], console: Console) -> None:
-    table = FittedTable("", (Column("statement", text=True), Column("card"), Column("found"), Column("holds")))
-    for check in checks:
-        table.add_row(check.what, *(map(_short, (check.stated, check.found))), "yes" if check.holds else "NO")
-    console.print(table)
-
-
-def _short(value: float | str | None) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return "missing" if value is None else value[:16]

@@ -7,6 +7,7 @@ import typer
 
 from tuning.cli.options import (
     AcceptOriginal,
+    AllowCode,
     AsJson,
     CheckpointFile,
     DataRoot,
@@ -17,6 +18,7 @@ from tuning.cli.options import (
     Normalisation,
     Overrides,
     Select,
+    StorageAddress,
     StudyFile,
     ValueOverrides,
     commands,
@@ -31,10 +33,11 @@ def pretrain(
     normalisation: Normalisation = None,
     accept_original: AcceptOriginal = False,
     overrides: Overrides = None,
+    allow_code: AllowCode = False,
     as_json: AsJson = False,
 ) -> None:
     """Train and cache the original model of a study, or find it in the cache."""
-    commands("models").pretrain(study, normalisation, accept_original, overrides, as_json)
+    commands("models").pretrain(study, normalisation, accept_original, overrides, allow_code, as_json)
 
 
 @app.command(
@@ -50,6 +53,7 @@ def unlearn_command(
         str | None, typer.Option(metavar="best|N", help="The chosen trial, the default, or one by number.")
     ] = None,
     select: Select = None,
+    storage: StorageAddress = None,
     published: Annotated[
         str | None, typer.Option(metavar="NAME", help="A published set; see `antisample spaces`.")
     ] = None,
@@ -72,6 +76,7 @@ def unlearn_command(
         int | None,
         typer.Option(min=1, max=4096, help="Threads of the processor; the same number gives the same weights."),
     ] = None,
+    allow_code: AllowCode = False,
     as_json: AsJson = False,
 ) -> None:
     """Unlearn once, with a trial of a study, a published set, or a method's defaults: a model and its card."""
@@ -80,6 +85,7 @@ def unlearn_command(
         study=study,
         trial=trial,
         select=select,
+        storage=storage,
         direct={
             "published": published,
             "method": method,
@@ -96,6 +102,7 @@ def unlearn_command(
         },
         formats=formats,
         threads=threads,
+        allow_code=allow_code,
         as_json=as_json,
     )
 
@@ -106,7 +113,8 @@ def verify(
     tolerance: Annotated[
         float, typer.Option(min=0, help="By how much a figure may differ; other hardware rounds otherwise.")
     ] = 1e-4,
+    allow_code: AllowCode = False,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate a card's model again and say which figures hold: exit code 1 if some do not."""
-    commands("models").verify(card, tolerance, as_json)
+    commands("models").verify(card, tolerance, allow_code, as_json)

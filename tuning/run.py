@@ -113,7 +113,7 @@ def run_study(
             note_settings(study)
             if not remember_study(study):
                 progress.say(
-                    "Your folder for state cannot be written: later commands ask again for this study's code."
+                    "Your folder for state cannot be written, so you will be asked for code and addresses again"
                 )
             if warm_start is not None:  # before the study can be resumed, where nothing says so any more
                 progress.say(take_over(study, warm_start).in_words())

@@ -114,8 +114,8 @@ def resume(
     ask = partial(say, output(stderr=as_json))
     if isinstance(spec, SubmittedCluster) or (isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint):
         place = spec.shared_dir / directory
-        options = ("--accept-original",) if accept_original else ()
-        options += agreed_options(place, storage, tracking_uri, ask, allow_code=allow_code)
+        agreed = agreed_options(place, storage, tracking_uri, ask, allow_code=allow_code)
+        options = ("--accept-original", *agreed) if accept_original else agreed
         if isinstance(spec, ExistingCluster):
             send(spec, ["resume", str(place), *options, *given("--register", register)], {}, as_json, quiet)
         else:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def module_files(name: str) -> tuple[str, ...]:
@@ -38,10 +39,15 @@ def _place(name: str, within: Sequence[str] | None) -> tuple[str, Sequence[str]]
     if imported is not None:
         folders = list(getattr(imported, "__path__", ()))
         return getattr(imported, "__file__", None) or _without_file(folders), folders
-    if not name.rpartition(".")[2].isidentifier():
+    part = name.rpartition(".")[2]
+    if not part.isidentifier():
         return None
     specs = (finder.find_spec(name, within, None) for finder in sys.meta_path)
-    spec = next((spec for spec in specs if spec is not None), None)
+    try:
+        spec = next((spec for spec in specs if spec is not None), None)
+    except KeyError:  # a folder without a file of its own in a package: Python wants the package imported
+        folders = [str(Path(folder, part)) for folder in within or () if Path(folder, part).is_dir()]
+        return (folders[0], folders) if folders else None
     if spec is None:
         return None
     folders = list(spec.submodule_search_locations or ())

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 import antisample
+from antisample.addresses import without_secrets
 from antisample.errors import AntisampleError
 from search_spaces import SpaceError
 from tuning.cli import cluster, models, published, studies, tracking
@@ -77,7 +78,7 @@ def main() -> None:
                 said = f"{_shortened(str(error.filename))}: the name is too long for a file."
             elif not isinstance(error, (AntisampleError, SpaceError, *_cluster_errors())):
                 raise
-            sys.stderr.write(f"Error: {_shortened(said)}\n")
+            sys.stderr.write(f"Error: {_shortened(without_secrets(said))}\n")
             sys.exit(2)
 
 

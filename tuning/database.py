@@ -1,7 +1,6 @@
 """Connections to PostgreSQL that wait for a server that is away."""
 
 import logging
-import os
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -14,13 +13,13 @@ from sqlalchemy import exc
 
 from antisample.addresses import without_secrets
 from antisample.errors import DataError
+from tuning.password_rule import REQUIRE_AUTH, encryption_of
 
 PATIENCE_S = 300.0
 _logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
-_ENCRYPTED = ("require", "verify-ca", "verify-full")
 _KNOWS_REQUIRE_AUTH = 160_000
 
 # Of libpq. A peer that is gone is noticed within half a minute, here and by the server, whose locks then end.
@@ -47,22 +46,21 @@ def engine_arguments(address: str) -> tuple[sa.URL, dict[str, Any]]:
 
 
 def _password_rule(url: sa.URL) -> dict[str, str]:
-    """How the client may be asked for the password: never in clear text, nor as a digest of MD5, unless by TLS.
-
-    A server asks for it as it likes, so whoever answers in its place would be told it.
+    """What of `tuning.password_rule` the client is given.
 
     Raises:
-        DataError: If the client is too old to refuse.
+        DataError: If it is too old to keep to it.
     """
-    mode = url.query.get("sslmode") or os.environ.get("PGSSLMODE")
-    if mode in _ENCRYPTED:
-        return {"sslmode": str(mode)}
+    encrypted = encryption_of(url.render_as_string())
+    if encrypted is not None:
+        return {"sslmode": encrypted}
     if psycopg.pq.version() < _KNOWS_REQUIRE_AUTH:
         raise DataError(
-            f"{url.render_as_string()}: must be encrypted, with `?sslmode=verify-full` at its end, since the client "
-            f"library libpq {psycopg.pq.version() // 10_000} would send a password in clear text; libpq 16 would not."
+            f"{without_secrets(url.render_as_string())}: must have `?sslmode=verify-full` at its end, since the "
+            f"client's libpq {psycopg.pq.version() // 10_000} cannot refuse to send a password in clear text, as "
+            "libpq 16 can."
         )
-    return {"require_auth": "!password,!md5"}
+    return {"require_auth": REQUIRE_AUTH}
 
 
 @lru_cache(maxsize=8)

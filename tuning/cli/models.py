@@ -7,6 +7,7 @@ import typer
 
 from tuning.cli.options import (
     AcceptOriginal,
+    AllowAddress,
     AllowCode,
     AsJson,
     CheckpointFile,
@@ -77,6 +78,7 @@ def unlearn_command(
         typer.Option(min=1, max=4096, help="Threads of the processor; the same number gives the same weights."),
     ] = None,
     allow_code: AllowCode = False,
+    allow_address: AllowAddress = None,
     as_json: AsJson = False,
 ) -> None:
     """Unlearn once, with a trial of a study, a published set, or a method's defaults: a model and its card."""
@@ -103,6 +105,7 @@ def unlearn_command(
         formats=formats,
         threads=threads,
         allow_code=allow_code,
+        allow_address=allow_address,
         as_json=as_json,
     )
 
@@ -114,7 +117,8 @@ def verify(
         float, typer.Option(min=0, help="By how much a figure may differ; other hardware rounds otherwise.")
     ] = 1e-4,
     allow_code: AllowCode = False,
+    allow_address: AllowAddress = None,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate a card's model again and say which figures hold: exit code 1 if some do not."""
-    commands("models").verify(card, tolerance, allow_code, as_json)
+    commands("models").verify(card, tolerance, allow_code, allow_address, as_json)

@@ -48,6 +48,14 @@ AllowCode = Annotated[
         "--allow-code", help="Import the module that the model or the sampler names: that executes its code."
     ),
 ]
+AllowAddress = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-address",
+        metavar="s3://BUCKET/FOLDER",
+        help="Use this object store, which the study or card names, with your keys; repeatable.",
+    ),
+]
 StorageAddress = Annotated[
     str | None,
     typer.Option(

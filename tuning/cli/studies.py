@@ -7,6 +7,7 @@ import typer
 
 from tuning.cli.options import (
     AcceptOriginal,
+    AllowAddress,
     AllowCode,
     AsJson,
     CheckpointFile,
@@ -84,12 +85,22 @@ def resume(
     register: RegisterAs = None,
     cluster: ClusterFile = None,
     allow_code: AllowCode = False,
+    allow_address: AllowAddress = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Continue a study that was stopped or whose driver died."""
     commands("studies").resume(
-        directory, accept_original, storage, tracking_uri, register, cluster, allow_code, as_json, quiet
+        directory,
+        accept_original,
+        storage,
+        tracking_uri,
+        register,
+        cluster,
+        allow_code,
+        allow_address,
+        as_json,
+        quiet,
     )
 
 

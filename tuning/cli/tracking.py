@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tuning.cli.options import AllowCode, AsJson, RegisterAs, StorageAddress, StudyDirectory, commands
+from tuning.cli.options import AllowAddress, AllowCode, AsJson, RegisterAs, StorageAddress, StudyDirectory, commands
 
 app = typer.Typer(
     help="Deliver a study to MLflow: what it lacks, or everything to an empty store.",
@@ -25,10 +25,13 @@ def mlflow_sync(
     ] = None,
     storage: StorageAddress = None,
     allow_code: AllowCode = False,
+    allow_address: AllowAddress = None,
     as_json: AsJson = False,
 ) -> None:
     """Deliver what MLflow lacks of a study, such as after the server was down; register its chosen model."""
-    commands("tracking").mlflow_sync(directory, tracking_uri, register, trial, storage, allow_code, as_json)
+    commands("tracking").mlflow_sync(
+        directory, tracking_uri, register, trial, storage, allow_code, allow_address, as_json
+    )
 
 
 @app.command("rebuild", epilog="Example: antisample mlflow rebuild runs/demo --tracking-uri http://HOST:5000")

@@ -41,8 +41,9 @@ from tuning.progress import Progress, output
 from tuning.resources import Machine, this_machine
 from tuning.samplers import make_sampler
 from tuning.study_view import StudyView
-from tuning.trust.addresses import with_tracking
+from tuning.trust.addresses import check_stores, object_stores, with_tracking
 from tuning.trust.consent import check_study_code
+from tuning.trust.own_studies import agreed_of_study
 
 _WANTED_SOON = ("tuning.run", "sklearn.model_selection", "sklearn.svm")
 """Modules that a driver uses before its first trial and that take seconds to import."""
@@ -158,7 +159,12 @@ def send(spec: ExistingCluster, words: list[str], files: dict[str, str], as_json
 
 
 def agreed_options(
-    directory: Path, storage: str | None, tracking_uri: str | None, say: Callable[[str], object], *, allow_code: bool
+    directory: Path,
+    storage: str | None,
+    tracking_uri: str | None,
+    say: Callable[[str], object],
+    allow_code: bool,
+    allow_address: list[str] | None,
 ) -> tuple[str, ...]:
     """What the driver on a cluster has to be told so that it continues a study, as far as it can be seen from here.
 
@@ -168,8 +174,11 @@ def agreed_options(
     if (directory / "study.yaml").is_file():
         config = with_tracking(study_config(directory, storage=storage), directory, tracking_uri)
         allow_code = check_study_code(config, say, directory=directory, allowed=allow_code)
-        storage, tracking_uri = config.storage, config.tracking_uri
-    flags = ("--allow-code",) if allow_code else ()
+        stores = object_stores(config.data, config.storage_path)
+        check_stores(stores, agreed_of_study(directory), allow_address)
+        storage, tracking_uri, allow_address = config.storage, config.tracking_uri, list(stores.values())
+    flags = [word for address in allow_address or () for word in ("--allow-address", address)]
+    flags += ["--allow-code"] * allow_code
     return (*given("--storage", storage), *given("--tracking-uri", tracking_uri), *flags)
 
 

@@ -32,6 +32,7 @@ from tuning.options import (
 from tuning.progress import Progress, output
 from tuning.requests import load_requests, mean, summed
 from tuning.study_file import load_study
+from tuning.trust.addresses import check_stores, object_stores
 from tuning.trust.consent import agreed_of_card, check_code, check_study_code, remember_card
 from tuning.trust.named_code import named_code
 from tuning.trust.own_studies import agreed_of_study
@@ -87,6 +88,7 @@ def unlearn(
     formats: list[str] | None,
     threads: int | None,
     allow_code: bool,
+    allow_address: list[str] | None,
     as_json: bool,
 ) -> None:
     """Unlearns once, with a trial of a study or without a study; see `apply_config`."""
@@ -111,6 +113,7 @@ def unlearn(
         config, provenance = trial_config(opened, record, request, command)
         config = accepting_original(config, accept_original=direct["accept_original"])
         named, kept = named_code(config.model), agreed_of_study(study)
+        check_stores(object_stores(config.data), kept, allow_address)
         check_code(named, progress.say, allowed=allow_code, agreed_to=kept)
     else:
         for name, value in (("trial", trial), ("select", select), ("storage", storage)):
@@ -127,13 +130,15 @@ def unlearn(
         print_json({**paths, **card.model_dump(mode="json")})
 
 
-def verify(card: Path, tolerance: float, allow_code: bool, as_json: bool) -> None:
+def verify(card: Path, tolerance: float, allow_code: bool, allow_address: list[str] | None, as_json: bool) -> None:
     """Evaluates the model of a card again and prints which of its statements hold; exit code 1 if some do not."""
     if not math.isfinite(tolerance):
         raise ConfigError(f"`--tolerance` must be a finite number, but got {tolerance}.")
     progress = Progress(output(stderr=as_json))
     stated = read_card(card)
-    check_code(named_code(stated.config.model), progress.say, allowed=allow_code, agreed_to=agreed_of_card(stated))
+    kept = agreed_of_card(stated)
+    check_stores(object_stores(stated.config.data), kept, allow_address)
+    check_code(named_code(stated.config.model), progress.say, allowed=allow_code, agreed_to=kept)
     checks = verify_card(stated, card.parent, tolerance, progress)
     failed = [check for check in checks if not check.holds]
     if as_json:

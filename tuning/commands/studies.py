@@ -41,8 +41,9 @@ from tuning.progress import Progress, output
 from tuning.records import by_hand_in_words
 from tuning.study_file import load_study
 from tuning.study_view import StudyView
-from tuning.trust.addresses import with_tracking
+from tuning.trust.addresses import check_stores, object_stores, with_tracking
 from tuning.trust.consent import check_study_code, remember_sent_study
+from tuning.trust.own_studies import agreed_of_study
 
 
 def run(
@@ -105,6 +106,7 @@ def resume(
     register: str | None,
     cluster: Path | None,
     allow_code: bool,
+    allow_address: list[str] | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -114,7 +116,7 @@ def resume(
     ask = partial(say, output(stderr=as_json))
     if isinstance(spec, SubmittedCluster) or (isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint):
         place = spec.shared_dir / directory
-        agreed = agreed_options(place, storage, tracking_uri, ask, allow_code=allow_code)
+        agreed = agreed_options(place, storage, tracking_uri, ask, allow_code, allow_address)
         options = ("--accept-original", *agreed) if accept_original else agreed
         if isinstance(spec, ExistingCluster):
             send(spec, ["resume", str(place), *options, *given("--register", register)], {}, as_json, quiet)
@@ -123,6 +125,7 @@ def resume(
         return
     config = with_tracking(study_config(directory, storage=storage), directory, tracking_uri)
     config = accepting_original(config, accept_original=accept_original)
+    check_stores(object_stores(config.data, config.storage_path), agreed_of_study(directory), allow_address)
     check_study_code(config, ask, allowed=allow_code)
     config = StudyView(config).config  # which has a journal or database, so that there is something to continue
     _check_registry(config, register)
@@ -143,7 +146,10 @@ def report(directory: Path, select: str | None, storage: str | None, as_json: bo
     for line in (by_hand_in_words(study.by_hand()), problem):
         if line is not None:
             console.print(escape(line), soft_wrap=True, style="yellow")
-    if problem is None:
+    named = object_stores(study.config.data, study.config.storage_path).get("storage_path")
+    if named is not None and f"object store {named}" not in agreed_of_study(directory):
+        say(console, f"Nothing is copied to {named}, since the study was not made on this machine by you.")
+    elif problem is None:
         _print_storage_problem(console, copy_projections(study.config), study.config)
     if as_json:
         print_json(outcome.to_json())

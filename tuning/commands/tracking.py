@@ -21,7 +21,7 @@ from tuning.requests import load_requests
 from tuning.study_view import StudyView
 from tuning.tracking import Delivery, DeliveryError, pack_model, rebuild, sync
 from tuning.tracking.model import model_folder
-from tuning.trust.addresses import with_tracking
+from tuning.trust.addresses import check_stores, object_stores, with_tracking
 from tuning.trust.consent import check_code
 from tuning.trust.named_code import named_code
 from tuning.trust.own_studies import agreed_of_study
@@ -34,6 +34,7 @@ def mlflow_sync(
     trial: int | None,
     storage: str | None,
     allow_code: bool,
+    allow_address: list[str] | None,
     as_json: bool,
 ) -> None:
     """Delivers what MLflow lacks of a study."""
@@ -50,6 +51,7 @@ def mlflow_sync(
     if trial is not None:
         progress = Progress(output(stderr=as_json))
         record, kept = find_trial(study, str(trial)), agreed_of_study(directory)
+        check_stores(object_stores(study.config.data, study.config.storage_path), kept, allow_address)
         check_code(named_code(study.config.model), progress.say, allowed=allow_code, agreed_to=kept)
         _pack(study, record, progress)
     elif register_as is not None and (outcome := find_outcome(study)).nearest is not None:

@@ -4,9 +4,13 @@ Clients of databases and of MLflow send user names, passwords and tokens of the 
 given, so a study that somebody has sent must not choose it.
 """
 
+import shlex
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from antisample.config import DataConfig
 from antisample.errors import ConfigError
+from antisample.file_store import is_object_store
 from tuning.config import StudyConfig
 from tuning.database_address import database_problem
 from tuning.storage import known_id
@@ -16,7 +20,45 @@ from tuning.trust.own_studies import agree, agreed_of_study
 def addresses(config: StudyConfig) -> list[str]:
     """The addresses in a study that get credentials, as `agree` keeps them."""
     named = {"storage": config.storage, "tracking_uri": _server(config.tracking_uri)}
-    return [f"{key} {address}" for key, address in named.items() if address is not None]
+    databases = [f"{key} {address}" for key, address in named.items() if address is not None]
+    return [*databases, *store_addresses(object_stores(config.data, config.storage_path))]
+
+
+def object_stores(data: DataConfig, storage_path: str | None = None) -> dict[str, str]:
+    """The object stores that a study or card names, by the key that names each."""
+    named = {"data.cache_dir": data.cache_dir, "storage_path": storage_path}
+    return {key: str(place) for key, place in named.items() if place is not None and is_object_store(place)}
+
+
+def store_addresses(stores: Mapping[str, str]) -> list[str]:
+    """Object stores, see `object_stores`, as `agree` keeps them."""
+    return [f"object store {address}" for address in stores.values()]
+
+
+def check_stores(stores: Mapping[str, str], agreed_to: Collection[str], allowed: Sequence[str] | None) -> None:
+    """Makes sure that the keys of the environment go to no object store that the user has not agreed to.
+
+    Args:
+        stores: What a study or card names; see `object_stores`.
+        agreed_to: What the user has agreed to before.
+        allowed: What `--allow-address` says.
+
+    Raises:
+        ConfigError: If there is such an object store.
+    """
+    refused = {
+        key: address
+        for key, address in stores.items()
+        if address not in (allowed or ()) and f"object store {address}" not in agreed_to
+    }
+    if refused:
+        raise ConfigError(
+            [
+                f"`{key}` names the object store {address}, and was not made on this machine by you. Nothing is sent "
+                f"there unless you give `--allow-address {shlex.quote(address)}`."
+                for key, address in refused.items()
+            ]
+        )
 
 
 def with_storage(config: StudyConfig, directory: Path, stated: str | None) -> StudyConfig:

@@ -1,16 +1,19 @@
-"""A study or card that somebody has sent names code, which is imported only where the user has agreed."""
+"""A study or card that somebody has sent names code and addresses; none is used before the user has agreed to it."""
 
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from antisample.card_file import read_card
 from antisample.config import ModelConfig
 from tuning.storage import remember_id
-from tuning.trust.consent import remember_study
+from tuning.study_file import parse_study, read_values
+from tuning.trust.consent import remember_card, remember_study
 from tuning.trust.module_files import module_files
 from tuning.trust.named_code import named_code
 from tuning.trust.own_studies import agree, agreed
@@ -210,3 +213,165 @@ def test_every_part_of_the_code_counts():
     assert named_code(ModelConfig(name="SmallCNN")) == ()
     assert len({digest(), digest(arguments={"command": "x"}), digest(name="os:popen")}) == 3
     assert digest(checkpoint="x") == digest()
+
+
+@pytest.fixture
+def listener():
+    """A host that somebody else has; it says whether anybody called."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0)
+
+        class Host:
+            place = f"127.0.0.1:{server.getsockname()[1]}"
+
+            def was_called(self):
+                try:
+                    server.accept()[0].close()
+                except BlockingIOError:
+                    return False
+                return True
+
+        yield Host()
+
+
+@pytest.fixture
+def naming(small_study, tmp_path, monkeypatch):
+    """Makes the study one that somebody has sent, and that names something."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("MLFLOW_TRACKING_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD"):
+        monkeypatch.setenv(name, "swordfish")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    directory = small_study.config.directory
+    remember_id(directory, "an id")
+
+    def make(**changes):
+        values = yaml.safe_load((directory / "study.yaml").read_text())
+        (directory / "study.yaml").write_text(yaml.safe_dump({**values, **changes}))
+        return parse_study(read_values(directory / "study.yaml"))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["report", "made"],
+        ["resume", "made"],
+        ["unlearn", "--study", "made", "--out", "out"],
+        ["mlflow", "sync", "made"],
+        ["mlflow", "rebuild", "made", "--tracking-uri", "sqlite:///x.db"],
+    ],
+    ids=" ".join,
+)
+def test_a_database_that_a_study_names_is_not_asked(call, naming, listener, words):
+    address = f"postgresql://me@{listener.place}/db"
+    naming(storage=address)
+    code, out, err = call(*words)
+    assert code == 2
+    assert "not made on this machine by you" in err
+    assert f"--storage {address}" in err
+    assert not listener.was_called()
+    assert "swordfish" not in out + err
+
+
+def test_the_database_of_a_warm_start_is_not_asked_either(call, naming, listener, study_values):
+    naming(storage=f"postgresql://me@{listener.place}/db")
+    code, _, err = call("run", study_values(), "--warm-start", "made")
+    assert (code, f"--storage postgresql://me@{listener.place}/db" in err) == (2, True)
+    assert not listener.was_called()
+
+
+@pytest.fixture
+def study_values(values, tmp_path, cache_dir):
+    """A study of the user's own."""
+
+    def write():
+        own = {
+            "name": "own",
+            "tracking_uri": "none",
+            "device": "cpu",
+            "data": {"source": "digits", "cache_dir": str(cache_dir)},
+        }
+        own["model"] = {"name": "SmallCNN", "recipe": {"epochs": 6, "batch_size": 64}}
+        (tmp_path / "own.yaml").write_text(yaml.safe_dump({**values, **own}))
+        return tmp_path / "own.yaml"
+
+    return write
+
+
+def test_a_database_that_the_user_names_is_asked_and_remembered(call, naming, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"postgresql://me@127.0.0.1:{server.getsockname()[1]}/db"
+    naming(storage=address)
+    for flags in (["--storage", address], []):
+        code, _, err = call("report", "made", *flags)
+        assert (code, f"{address}: cannot be opened" in err) == (2, True), err
+    naming(storage=address.replace("/db", "/other"))
+    assert "not made on this machine by you" in call("report", "made")[2]
+
+
+def test_storage_must_fit_the_study(call, naming):
+    naming()
+    code, _, err = call("report", "made", "--storage", "postgresql://me@host/db")
+    assert (code, "made has its trials in a journal" in err) == (2, True)
+
+
+@pytest.mark.parametrize("words", [["resume", "made"], ["mlflow", "sync", "made"]], ids=" ".join)
+def test_a_server_that_a_study_names_is_not_asked(call, naming, listener, words):
+    naming(tracking_uri=f"http://{listener.place}")
+    code, out, err = call(*words)
+    assert code == 2
+    assert f"names the MLflow server http://{listener.place}." in err
+    assert f"`--tracking-uri http://{listener.place}`" in err
+    assert not listener.was_called()
+    assert "swordfish" not in out + err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["resume", "made"],
+        ["unlearn", "--study", "made", "--out", "out"],
+        ["verify", "card.json"],
+        ["mlflow", "sync", "made", "--register", "mine", "--trial", "0"],
+    ],
+    ids=" ".join,
+)
+def test_an_object_store_gets_no_keys(call, naming, listener, tmp_path, words):
+    store = f"s3://bucket/cache?endpoint_override={listener.place}&scheme=http"
+    naming(data={"source": "digits", "cache_dir": store})
+    card = {
+        **CARD,
+        "config": {**CARD["config"], "model": {"name": "SmallCNN"}, "data": {"source": "digits", "cache_dir": store}},
+    }
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    code, _, err = call(*words)
+    assert code == 2
+    assert f"`data.cache_dir` names the object store {store}" in err
+    assert "`--allow-address '" in err
+    assert not listener.was_called()
+
+
+def test_a_report_is_copied_to_no_object_store_of_others(call, naming, listener):
+    naming(storage_path=f"s3://bucket/studies?endpoint_override={listener.place}&scheme=http")
+    code, _, err = call("report", "made", "--json")
+    assert code == 0, err
+    assert "Nothing is copied to s3://bucket/studies" in err
+    assert not listener.was_called()
+
+
+def test_addresses_of_own_studies_and_cards_are_used(call, naming, listener, make_study, tmp_path):
+    server = f"http://{listener.place}"
+    config = naming(tracking_uri=server)
+    remember_study(make_study(config))
+    assert "not made on this machine" not in call("mlflow", "sync", "made")[2]
+    assert listener.was_called()
+    store = f"s3://bucket/cache?endpoint_override={listener.place}&scheme=http"
+    card = {
+        **CARD,
+        "config": {**CARD["config"], "data": {"source": "digits", "cache_dir": store}},
+        "fingerprint": "1" * 32,
+    }
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    remember_card(read_card(tmp_path / "card.json"))
+    assert "object store" not in call("verify", "card.json")[2]

@@ -51,9 +51,9 @@ _VALUES = {
     "user": r"[^:@/?#]*",
     "endpoint_override": rf"(https?://)?{_HOST}{_PORT}/?",
 }
-_USER = r"([^:@/?#\s]*@)?"
-_DATABASE = re.compile(rf"{_USER}{_HOST}{_PORT}(/[^/?#@;=\s\\]*)?")
-_SERVER = re.compile(rf"{_HOST}{_PORT}(/[^?#@;\s\\]*)?")
+_USER = r"([^:@/?#\s\x00-\x1f\x7f]*@)?"
+_DATABASE = re.compile(rf"{_USER}{_HOST}{_PORT}(/[^/?#@;=\s\x00-\x1f\x7f\\]*)?")
+_SERVER = re.compile(rf"{_HOST}{_PORT}(/[^?#@;\s\x00-\x1f\x7f\\]*)?")
 _FILE = re.compile(r"[^?]*")
 _BUCKET = re.compile(r"[\w.-]+(/[^?#]*)?")
 _PROFILE = re.compile(r"[\w.-]*(:[\w.-]+)?/?")

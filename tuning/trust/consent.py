@@ -36,7 +36,7 @@ def check_code(
     Raises:
         ConfigError: If there is code that nobody has agreed to; nothing was imported.
     """
-    listed = {name.strip() for name in os.environ.get(VARIABLE, "").split(",")}
+    listed = {name.strip() for name in os.environ.get(VARIABLE, "").split(",")} - {""}
     refused = [
         code
         for code in named

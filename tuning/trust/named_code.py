@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from antisample.config import ModelConfig
+from antisample.plain_text import plain_text
 from tuning.trust.module_files import module_files
 
 
@@ -35,7 +36,7 @@ class NamedCode:
         """What names which module, and where it lies."""
         whole = len(self.files) == len(self.module.split("."))
         place = self.files[-1] if whole else f"within {self.files[-1]}" if self.files else "not found"
-        return f"`{self.key}` {self.name!r} names the module {self.module!r} ({place})"
+        return f"`{self.key}` {self.name!r} names the module {self.module!r} ({plain_text(place)})"
 
     def digest(self) -> str:
         """Another one for another function, other arguments, or a module of this name in another place."""

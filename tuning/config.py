@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from pydantic import Field, field_serializer, field_validator, model_validator
 
+from antisample.addresses import without_secrets
 from antisample.config import DataConfig, ModelConfig, UnlearnConfig
 from antisample.device import Precision
 from antisample.errors import ConfigError
@@ -18,7 +19,7 @@ from antisample.seeds import derive
 from antisample.settings import Settings, shown
 from antisample.splits import SplitConfig
 from search_spaces import SearchSpace, Value
-from tuning.database_address import database_problem, without_password
+from tuning.database_address import database_problem
 from tuning.fidelity import FidelityConfig
 from tuning.limits import SelectionConfig
 from tuning.names import find_space, find_starting_points, name_problems
@@ -71,8 +72,8 @@ class StudyConfig(Settings):
         precision: See `UnlearnConfig.precision`.
         tracking_uri: MLflow store or server; by default SQLite in `runs_dir`. `none` switches tracking off.
         storage: Where the study itself is: `postgresql://USER@HOST:5432/DATABASE`, or by default a journal in its
-            directory. A password is best kept in `~/.pgpass`, which PostgreSQL's own programs read; one that stands
-            in the address is used and never shown or written.
+            directory. A password never stands in the address, but in `~/.pgpass`, which PostgreSQL's own programs
+            read.
         study_name: Name of the study in `storage`, where each study has a name of its own; by default `name`. It
             stays when the folder is renamed.
         log_model: Whether MLflow gets the chosen model, too: its export takes some ten seconds at the end.
@@ -205,7 +206,7 @@ class StudyConfig(Settings):
 
     @field_serializer("storage")
     def _shown_storage(self, address: str | None) -> str | None:
-        return without_password(address) if address is not None else None
+        return without_secrets(address) if address is not None else None
 
     @property
     def directory(self) -> Path:

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 import antisample
+from antisample.addresses import without_secrets
 from antisample.errors import AntisampleError
 from antisample.plain_text import plain_text
 from search_spaces import SpaceError
@@ -78,7 +79,7 @@ def main() -> None:
                 said = f"{_shortened(str(error.filename))}: the name is too long for a file."
             elif not isinstance(error, (AntisampleError, SpaceError, *_cluster_errors())):
                 raise
-            sys.stderr.write(f"Error: {plain_text(_shortened(said), lines=True)}\n")
+            sys.stderr.write(f"Error: {plain_text(_shortened(without_secrets(said)), lines=True)}\n")
             sys.exit(2)
 
 

@@ -107,7 +107,7 @@ def open_study(directory: Path, overrides: Sequence[str] = ()) -> StudyView:
     path = directory / "study.yaml"
     if not path.is_file():
         raise DataError(f"{directory}: holds no study; expected study.yaml.")
-    values = read_values(path)
+    values = read_values(path, inside=directory)
     for override in overrides:
         override_value(values, override, StudyConfig)
     config = parse_study(values, str(path))
@@ -164,7 +164,7 @@ def check_directory(config: StudyConfig) -> None:
     if not path.is_file():
         return
     # Read through the configuration, so that a study from before a key existed has its default.
-    stored = parse_study(read_values(path), str(path))
+    stored = parse_study(read_values(path, inside=config.directory), str(path))
     other = _differences(stored, config, _MAY_CHANGE)
     if other:
         raise ConfigError(

@@ -11,6 +11,7 @@ from antisample.errors import ConfigError, DataError, StorageError
 from antisample.files import check_writable, whole_file
 from tuning.config import StudyConfig
 from tuning.lease import Lease
+from tuning.lost_trials import refuse_lost_trials
 from tuning.outcome import Outcome, find_outcome
 from tuning.records import write_table
 from tuning.report import write_report
@@ -43,8 +44,9 @@ def write_projections(study: StudyView) -> Outcome:
     """Writes the views that live in the study's directory: the table, the report and the pictures.
 
     Raises:
-        DataError: If the directory cannot be written.
+        DataError: If the directory cannot be written, or a table there shows trials that the study has lost.
     """
+    refuse_lost_trials(study)
     for write in _views(study).values():
         write()
     return find_outcome(study)

@@ -84,6 +84,13 @@ def resume(
 
 
 @app.command(epilog="Example: antisample report runs/demo --json")
-def report(directory: StudyDirectory, select: Select = None, as_json: AsJson = False) -> None:
+def report(
+    directory: StudyDirectory,
+    select: Select = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Write them even if they show trials that the journal has lost.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Write report.html and trials.parquet anew and print the front."""
-    commands("studies").report(directory, select, as_json)
+    commands("studies").report(directory, select, rebuild, as_json)

@@ -1,4 +1,4 @@
-"""The journal's file: a regular one, read and appended to in whole lines, and mended where a crash cut the last short.
+"""The journal's file: a regular one, read and appended to in whole lines, and mended where a crash cut one short.
 
 A file that does not begin as a journal is never written to, nor one that has a second name elsewhere.
 """

@@ -28,7 +28,7 @@ class Chain:
     def __init__(self) -> None:
         self.lines, self.size = 0, 0
         self._begun = False
-        # Since the last line with a check: it, and each line of others after it. One of these the next check continues.
+        # At the last line with a check, and after each line of others since: the next check continues one of these.
         self._states = [0]
 
     def copy(self) -> "Chain":

@@ -11,6 +11,7 @@ from optuna.distributions import json_to_distribution
 from optuna.storages.journal._storage import JournalOperation, JournalStorageReplayResult
 
 from antisample.errors import DataError
+from tuning.journal_fields import has_its_fields
 from tuning.journal_lines import LINE
 
 WAY_OUT = "Restore it from a backup; to begin anew, choose another `name` or delete the folder."
@@ -78,6 +79,8 @@ class CheckedReplay(JournalStorageReplayResult):
                 f"{optuna.__version__} does not know, so a newer one wrote it. Install that version of Optuna, or "
                 "restore the file from a backup made before."
             )
+        if not mine and not has_its_fields(log):
+            raise self._damaged()
         counted = _counted(log)
         if counted is not None and counted <= self._last_counted:
             raise damaged(self._path, number, log)
@@ -85,7 +88,7 @@ class CheckedReplay(JournalStorageReplayResult):
             raise DataError(f"{self._path}: before line {number} a line of the journal is missing. {WAY_OUT}")
         try:
             super().apply_logs([log])
-        except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
+        except Exception as error:  # whatever Optuna's code does with what it has not written
             if mine:  # what Optuna tells the caller
                 raise
             self.log_number_read = number - 1

@@ -3,8 +3,7 @@
 from collections import Counter
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, with_config
-from typing_extensions import TypedDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Milliseconds = Annotated[int, Field(ge=0, le=253_370_764_800_000)]
@@ -12,17 +11,21 @@ Milliseconds = Annotated[int, Field(ge=0, le=253_370_764_800_000)]
 Text = Annotated[str, Field(max_length=1_000_000)]
 Figures = dict[str, float]
 Counts = dict[str, Whole]
-_STRICT = ConfigDict(strict=True)
+STRICT = ConfigDict(strict=True)
 
 
-@with_config(_STRICT)
-class _Preprocessing(TypedDict):
+class StrictModel(BaseModel):
+    """Keys and values of fixed types, none of which is converted; other keys are left alone."""
+
+    model_config = STRICT
+
+
+class _Preprocessing(StrictModel):
     mean: list[float]
     std: list[float]
 
 
-@with_config(_STRICT)
-class _Confirmation(TypedDict):
+class _Confirmation(StrictModel):
     number: Whole
     seed: Whole
     metrics: Figures
@@ -30,36 +33,32 @@ class _Confirmation(TypedDict):
     elapsed_s: float
 
 
-@with_config(_STRICT)
-class _End(TypedDict):
+class _End(StrictModel):
     timestamp_ms: Milliseconds
     trials: Whole
     chosen: Whole | None
     values: Figures
 
 
-@with_config(_STRICT)
-class _Place(TypedDict):
+class _Place(StrictModel):
     directory: Text
     inode: Whole
 
 
-@with_config(_STRICT)
-class _WarmStart(TypedDict):
+class _WarmStart(StrictModel):
     source: Text
     same_problem: bool
     n: Whole
 
 
-@with_config(_STRICT)
-class _Learned(TypedDict, total=False):
+class _Learned(StrictModel):
     params: dict[str, Any]
     values: list[float]
-    constraints: Figures | None
+    constraints: Figures | None = None
 
 
 def _same_figures(runs: list[_Confirmation]) -> list[_Confirmation]:
-    if len(Counter(frozenset(run["metrics"]) for run in runs)) > 1:
+    if len(Counter(frozenset(run.metrics) for run in runs)) > 1:
         raise ValueError("the runs have other figures than the first")
     return runs
 
@@ -96,10 +95,14 @@ def note_problem(name: str, value: Any) -> str | None:
     if name not in _TYPES:
         return None
     if name not in _ADAPTERS:
-        type_ = _TYPES[name]
-        is_record = isinstance(type_, type) and hasattr(type_, "__pydantic_config__")
-        _ADAPTERS[name] = TypeAdapter(type_, config=None if is_record else _STRICT)
+        _ADAPTERS[name] = adapter_of(_TYPES[name])
     return misfit(_ADAPTERS[name], value)
+
+
+def adapter_of(kind: Any) -> TypeAdapter[Any]:
+    """What checks values of a type, and converts none."""
+    is_model = isinstance(kind, type) and issubclass(kind, BaseModel)
+    return TypeAdapter(kind, config=None if is_model else STRICT)
 
 
 def misfit(adapter: TypeAdapter[Any], value: Any) -> str | None:

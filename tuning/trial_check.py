@@ -51,6 +51,8 @@ class TrialCheck:
         if not self.is_begun_here(trial):
             return trial.state == TrialState.FAIL and _error(trial).startswith(INTERRUPTED)
         if trial.state == TrialState.COMPLETE:
+            if len(trial.values or ()) != len(self.objectives) or not all(map(math.isfinite, trial.values or ())):
+                return False
             return _has_figures(attributes.get("metrics"), self._needed)
         if trial.state == TrialState.PRUNED:
             partial = attributes.get("partial")

@@ -25,8 +25,8 @@ from tuning.config import StudyConfig
 from tuning.directory import copy_projections, open_study, rewrite_projections
 from tuning.display import apply_command, print_json, print_outcome, program, shown_path
 from tuning.interruption import exit_code, once, second_signal_stops
-from tuning.lost_trials import lost_trials
 from tuning.live import front_table
+from tuning.lost_trials import lost_trials
 from tuning.options import accepting_original, check_uri, model_overrides, selected, study_of_flags
 from tuning.outcome import Outcome, find_outcome
 from tuning.progress import Progress, output

@@ -1,7 +1,7 @@
 """The pictures of anti-samples that a study's folder keeps: where they lie, and which of them go into a report.
 
-Whatever goes into a report leaves the machine with it, so only images do: a folder that was received could hold, under
-the name of a picture, a link to a file of its reader's.
+Whatever goes into a report leaves the machine with it, so only images do: a folder that was received could hold,
+under the name of a picture, a link to a file of its reader's.
 """
 
 import re
@@ -34,7 +34,7 @@ def picture_files(study: StudyView, record: TrialRecord) -> list[tuple[int, list
 
 
 def kept_pictures(study: StudyView, record: TrialRecord) -> list[tuple[int, list[bytes]]]:
-    """The contents of `picture_files`, without classes of which a file is no PNG image, too large, or behind a link."""
+    """The contents of `picture_files`, but for classes of which a file is no PNG, too large, or behind a link."""
     contents = [
         (label, [_picture(path, study.config.directory) for path in paths])
         for label, paths in picture_files(study, record)

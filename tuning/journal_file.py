@@ -22,7 +22,7 @@ from tuning.journal_lines import Chain
 from tuning.journal_replay import WAY_OUT, damaged
 from tuning.kernel_lock import KernelLock
 
-_BEGINNING = b'{"op_code":'
+_BEGINNING = b'{"op_code":0,"worker_id":"'
 _LONGEST_LINE = 1 << 28
 _WRITE = os.O_RDWR | os.O_APPEND
 

@@ -50,6 +50,8 @@ class TrialCheck:
             return True
         if not self.is_begun_here(trial):
             return trial.state == TrialState.FAIL and _error(trial).startswith(INTERRUPTED)
+        if len(self.fitting(trial.params)) < len(trial.params):
+            return False
         if trial.state == TrialState.COMPLETE:
             if len(trial.values or ()) != len(self.objectives) or not all(map(math.isfinite, trial.values or ())):
                 return False

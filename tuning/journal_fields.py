@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from optuna.storages.journal._storage import JournalOperation as Kind
+from optuna.trial import TrialState
 
 _Check = Callable[[Any], bool]
+_STATES = frozenset(state.value for state in TrialState)
 
 
 def _whole(value: Any) -> bool:
@@ -14,6 +16,10 @@ def _whole(value: Any) -> bool:
 
 def _number(value: Any) -> bool:
     return type(value) is float or _whole(value)
+
+
+def _state(value: Any) -> bool:
+    return _whole(value) and value in _STATES
 
 
 def _text(value: Any) -> bool:
@@ -57,13 +63,13 @@ _FIELDS: Mapping[int, dict[str, _Check]] = {
     Kind.SET_STUDY_SYSTEM_ATTR: {**_STUDY, "system_attr": _attribute},
     Kind.CREATE_TRIAL: _STUDY,
     Kind.SET_TRIAL_PARAM: {**_TRIAL, "param_name": _text, "param_value_internal": _number, "distribution": _text},
-    Kind.SET_TRIAL_STATE_VALUES: {**_TRIAL, "state": _whole, "values": _nothing_or(_numbers)},
+    Kind.SET_TRIAL_STATE_VALUES: {**_TRIAL, "state": _state, "values": _nothing_or(_numbers)},
     Kind.SET_TRIAL_INTERMEDIATE_VALUE: {**_TRIAL, "step": _whole, "intermediate_value": _number},
     Kind.SET_TRIAL_USER_ATTR: {**_TRIAL, "user_attr": _attribute},
     Kind.SET_TRIAL_SYSTEM_ATTR: {**_TRIAL, "system_attr": _system_attribute},
 }
 _OF_A_NEW_TRIAL: dict[str, _Check] = {
-    "state": _whole,
+    "state": _state,
     "value": _nothing_or(_number),
     "values": _nothing_or(_numbers),
     "params": _number_map,

@@ -47,9 +47,7 @@ def noticed(path, content):
     """Whether reading and continuing end in one sentence, and leave the file as it is."""
     path.write_bytes(content)
     for write in (False, True):
-        with pytest.raises(
-            DataError, match=r"journal.log: (before )?line \d+ (of the journal|a line of the journal) "
-        ):
+        with pytest.raises(DataError, match=r"journal.log: (before )?line \d+ (a line )?of the journal "):
             open_journal(path, write=write)
     return path.read_bytes() == content
 
@@ -90,7 +88,7 @@ def test_optuna_reads_a_journal_with_checks_and_its_lines_are_covered_by_the_nex
     assert n_trials(path) == 7
     lines = lines_of(path)
     own = [CHECK in json.loads(line) for line in lines]
-    assert own.count(False) == 2 * 2 + 2 + 2 - 0 * len(own)
+    assert own.count(False) == 8  # two changes for each of three trials, and two attempts to begin the study
     first = own.index(False)
     assert noticed(path, b"".join([*lines[:first], lines[first].replace(b"0", b"1", 1), *lines[first + 1 :]]))
     assert noticed(path, b"".join(lines[:first] + lines[first + 1 :]))
@@ -157,7 +155,7 @@ def test_a_journal_with_a_second_name_is_read_and_never_written(path):
     content = path.read_bytes() + b'{"op'
     path.write_bytes(content)
     study = optuna.load_study(storage=open_journal(path), study_name="s")
-    with pytest.raises(DataError, match="cannot be written .the file has another name, a hard link"):
+    with pytest.raises(DataError, match=r"cannot be written \(the file has another name, a hard link"):
         study.ask()
     assert path.read_bytes() == content
 

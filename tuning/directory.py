@@ -74,9 +74,7 @@ def _views(study: StudyView) -> dict[str, Callable[[], None]]:
         draw_study(study, find_outcome(study), directory)
 
     return {
-        "trials.parquet": lambda: write_table(
-            [r for r in study.rows() if r.state != "RUNNING"], directory / "trials.parquet"
-        ),
+        "trials.parquet": lambda: write_table([r for r in study.rows() if r.has_ended], directory / "trials.parquet"),
         "report.html": lambda: write_report(study, directory / "report.html"),
         "pareto.png, hypervolume.png": draw,
     }

@@ -203,6 +203,7 @@ def _search(study: Study, inputs: Any, started: float, share: WorkerShare, ray_s
     budget_s = 60 * config.time_budget_min - (time.monotonic() - started) if config.time_budget_min else None
     trainable = tune.with_parameters(UnlearnTrainable, inputs=inputs, study=config.for_workers())
     if not search(study, trainable, share, _slots(config, share), budget_s, ray_stays):
+        study.pause()
         raise InterruptedStudyError
 
 

@@ -45,7 +45,8 @@ class Server:
         assert found is not None
         where = ["-h", self.host, "-p", str(self.port), "-k", self._folder]
         # Tests end processes, not the machine: what the kernel has is safe.
-        command = [*self._words, found / "postgres", "-D", self._folder / "data", *where, "-c", "fsync=off"]
+        settings = ["-c", "fsync=off", "-c", "max_connections=400"]
+        command = [*self._words, found / "postgres", "-D", self._folder / "data", *where, *settings]
         with (self._folder / "log").open("a") as log:
             self._process = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log)
         _wait(f"host={self.host} port={self.port} user=antisample dbname=postgres", self._folder / "log")

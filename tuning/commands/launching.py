@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,6 +25,7 @@ from cluster import (
     existing_ray,
     local_ray,
     submit,
+    watched_node,
 )
 from cluster.kuberay import KubeRayCluster
 from cluster.slurm import SlurmCluster
@@ -45,10 +46,28 @@ _WANTED_SOON = ("tuning.run", "sklearn.model_selection", "sklearn.svm")
 
 
 def run_from_here(
-    config: StudyConfig, spec: LocalCluster | ExistingCluster, progress: Progress, warm_start: Path | None
+    config: StudyConfig,
+    spec: LocalCluster | ExistingCluster,
+    progress: Progress,
+    warm_start: Path | None,
+    lost: Callable[[str], None],
 ) -> Outcome:
-    """Runs or continues a study with the driver in this process; KeyboardInterrupt if the user stops it."""
-    launch = _launch(spec)
+    """Runs or continues a study with the driver in this process.
+
+    Args:
+        config: The study.
+        spec: Where to.
+        progress: Shows what happens.
+        warm_start: Directory of an earlier study to take over from.
+        lost: Called in a thread, with a sentence, where a process of the Ray on this machine ends by itself.
+
+    Returns:
+        The outcome.
+
+    Raises:
+        KeyboardInterrupt: If the user stops it.
+    """
+    launch = _launch(spec, lost)
     with nullcontext() if _is_over(config) else _ray_meanwhile(spec, launch):
         from tuning.run import InterruptedStudyError, run_study  # noqa: PLC0415  (Ray Tune takes seconds to import)
 
@@ -97,10 +116,12 @@ def _offered(spec: ClusterSpec) -> Machine | None:
     return None
 
 
-def _launch(spec: LocalCluster | ExistingCluster) -> Callable[[], AbstractContextManager[None]]:
+def _launch(
+    spec: LocalCluster | ExistingCluster, lost: Callable[[str], None]
+) -> Callable[[], AbstractContextManager[None]]:
     """How Ray is had for the length of a `with` block; what has begun before stays as it is."""
     if isinstance(spec, LocalCluster):
-        return partial(local_ray, spec.num_cpus, spec.num_gpus)
+        return partial(watched_local_ray, spec.num_cpus, spec.num_gpus, lost)
     return partial(
         existing_ray,
         spec.address,
@@ -109,6 +130,13 @@ def _launch(spec: LocalCluster | ExistingCluster) -> Callable[[], AbstractContex
         spec.ship_program,
         spec.autoscaled_workers,
     )
+
+
+@contextmanager
+def watched_local_ray(num_cpus: int | None, num_gpus: int | None, lost: Callable[[str], None]) -> Iterator[None]:
+    """Ray on this machine for the length of a `with` block; `lost` is told where it ends by itself."""
+    with local_ray(num_cpus, num_gpus), watched_node(lost):
+        yield
 
 
 def _ray_meanwhile(

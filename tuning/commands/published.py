@@ -1,15 +1,16 @@
 """What was published, run again."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import typer
 from rich.console import Console
 
-from cluster import local_ray
+from tuning.commands.launching import watched_local_ray
 from tuning.display import print_json, shown_path
-from tuning.interruption import exit_code, once, second_signal_stops
+from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
 from tuning.options import reproduction_config
 from tuning.progress import Progress, output
 from tuning.reproduction.config import ReproductionConfig
@@ -27,9 +28,10 @@ def reproduce(options: dict[str, Any], as_json: bool, quiet: bool) -> None:
     console = output(stderr=as_json)
     go_on = "The same command continues; finished jobs are kept."
     say_stopped = once(lambda: console.print(f"Stopped. {go_on}"))
+    launch = partial(watched_local_ray, None, None, lambda loss: stop_for_loss(f"{loss} {go_on}"))
     with second_signal_stops(f"Stopped at once. {go_on}", say_stopped):
         try:
-            outcome = run_reproduction(config, Progress(console, quiet=quiet), local_ray)
+            outcome = run_reproduction(config, Progress(console, quiet=quiet), launch)
         except InterruptedReproductionError as stopped:
             _print_so_far(config, stopped.outcome, console, as_json)
             say_stopped()

@@ -24,7 +24,7 @@ from tuning.commands.launching import check_study, given, on_cluster, run_from_h
 from tuning.config import StudyConfig
 from tuning.directory import copy_projections, open_study, rewrite_projections
 from tuning.display import apply_command, print_json, print_outcome, program, shown_path
-from tuning.interruption import exit_code, once, second_signal_stops
+from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
 from tuning.live import front_table
 from tuning.lost_trials import lost_trials
 from tuning.options import accepting_original, check_uri, model_overrides, selected, study_of_flags
@@ -138,7 +138,7 @@ def _search(
     last_words = once(partial(_say_stopped, config, progress, go_on, as_json))
     with second_signal_stops(f"Stopped at once. {go_on}", last_words):
         try:
-            outcome = run_from_here(config, spec, progress, warm_start)
+            outcome = run_from_here(config, spec, progress, warm_start, lambda loss: stop_for_loss(f"{loss} {go_on}"))
         except KeyboardInterrupt:
             last_words()
             raise typer.Exit(exit_code()) from None

@@ -16,6 +16,7 @@ from antisample.config import validation_problems
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError, DataError
 from antisample.files import whole_file
+from antisample.regular_files import open_regular, read_regular
 
 CARD_FILES = ("card.json", "card.md")
 
@@ -28,7 +29,7 @@ def read_card(path: Path) -> UnlearningCard:
         ConfigError: With everything in it that breaks the schema.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_regular(path).decode())
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
     except (ValueError, RecursionError) as error:
@@ -67,7 +68,7 @@ def environment_facts(device: str, not_deterministic: list[str]) -> EnvironmentF
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -7,6 +7,7 @@ turns the direction of writing makes one name look like another.
 import re
 import unicodedata
 
+_FORMULA = ("=", "+", "-", "@")
 _KEPT_IN_LINES = "\n\t"
 _MARKDOWN = re.compile(r"[\\`*\[\]|~#$]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=\bwww)\.")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -29,6 +30,12 @@ def plain_text(text: str, *, lines: bool = False) -> str:
         return text
     kept = _KEPT_IN_LINES if lines else ""
     return "".join(one if one in kept or _is_seen(one) else _escape(one) for one in text)
+
+
+def spreadsheet_text(text: str) -> str:
+    """The text as a cell of a CSV file that a spreadsheet takes for text, never for a formula; see `plain_text`."""
+    plain = plain_text(text)
+    return f"'{plain}" if plain.lstrip().startswith(_FORMULA) else plain
 
 
 def markdown_text(text: str) -> str:

@@ -8,8 +8,9 @@ import contextlib
 import errno
 import os
 import stat
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
-from typing import IO
+from typing import cast
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -21,7 +22,9 @@ _KINDS = {
 _ALWAYS = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
-def open_regular(path: Path, flags: int = os.O_RDONLY, *, inside: Path | None = None) -> IO[bytes]:
+def open_regular(
+    path: Path, flags: int = os.O_RDONLY, *, inside: Path | None = None
+) -> BufferedReader | BufferedRandom:
     """Opens a file, if it is a regular one; a pipe or a device is never waited for.
 
     Args:
@@ -41,7 +44,7 @@ def open_regular(path: Path, flags: int = os.O_RDONLY, *, inside: Path | None = 
         finally:
             os.close(folder)
     mode = "rb" if flags & os.O_ACCMODE == os.O_RDONLY else "a+b" if flags & os.O_APPEND else "r+b"
-    return os.fdopen(descriptor, mode)
+    return cast(BufferedReader | BufferedRandom, os.fdopen(descriptor, mode))
 
 
 def read_regular(path: Path, *, inside: Path | None = None, most: int | None = None) -> bytes:

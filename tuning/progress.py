@@ -15,6 +15,7 @@ from antisample.methods import OriginalModel
 from antisample.original_accuracy import OriginalAccuracy
 from tuning.live import duration, live_view
 from tuning.outcome import find_outcome
+from tuning.plain_console import PlainConsole
 from tuning.records import TrialRecord
 from tuning.study_view import StudyView
 
@@ -28,7 +29,7 @@ _LOST_WORKER = (
 
 def output(stderr: bool = False) -> Console:
     """The console to print to: as wide as the terminal, and wide enough for the tables where there is none."""
-    console = Console(highlight=False, stderr=stderr)
+    console = PlainConsole(highlight=False, stderr=stderr)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = 120
     return console

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from antisample.plain_text import markdown_block, markdown_code, markdown_text, plain_text
+from antisample.plain_text import markdown_block, markdown_code, markdown_text, plain_text, spreadsheet_text
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,20 @@ def test_code_ends_where_the_text_ends(text, shown):
 def test_a_block_of_code_holds_one_line():
     assert markdown_block("a\n```\n# b") == ["````", "a\\n```\\n# b", "````"]
     assert markdown_block("antisample verify") == ["```", "antisample verify", "```"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        (" =1", "' =1"),
+        ("\t=1", "\\t=1"),
+        ("a=1", "a=1"),
+        ("", ""),
+    ],
+)
+def test_no_cell_is_a_formula(text, shown):
+    assert spreadsheet_text(text) == shown

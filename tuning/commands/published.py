@@ -8,8 +8,9 @@ from typing import Any
 import typer
 from rich.console import Console
 
+from antisample.models import find_builder
 from tuning.commands.launching import watched_local_ray
-from tuning.display import print_json, shown_path
+from tuning.display import print_json, say, shown_path
 from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
 from tuning.options import reproduction_config
 from tuning.progress import Progress, output
@@ -20,12 +21,17 @@ from tuning.reproduction.run import InterruptedReproductionError, ReproductionOu
 from tuning.reproduction.run import reproduce as run_reproduction
 from tuning.reproduction.tables import summarise_results
 from tuning.toy import run_toy_seeds, toy_json, toy_table
+from tuning.trust.consent import check_code
+from tuning.trust.named_code import named_code
 
 
 def reproduce(options: dict[str, Any], as_json: bool, quiet: bool) -> None:
     """Runs or continues a reproduction and prints its table."""
     config = reproduction_config(options)
     console = output(stderr=as_json)
+    named = named_code(config.model)
+    check_code(named, partial(say, console), by_user=[code.name for code in named])
+    find_builder(config.model.name)
     go_on = "The same command continues; finished jobs are kept."
     say_stopped = once(lambda: console.print(f"Stopped. {go_on}"))
     launch = partial(watched_local_ray, None, None, lambda loss: stop_for_loss(f"{loss} {go_on}"))

@@ -12,6 +12,7 @@ from pydantic import AfterValidator
 from antisample.errors import ConfigError, DataError
 from antisample.files import whole_file
 from antisample.object_store import Address, ObjectStore
+from antisample.regular_files import check_inside, read_regular
 from antisample.settings import unusable
 
 
@@ -45,16 +46,18 @@ class FolderStore:
 
     Args:
         folder: Made with the first file.
+        follow_links: Whether symbolic links in the folder are followed. Not where somebody else may have made it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, follow_links: bool = True) -> None:
         self.address = str(folder)
         self._folder = folder
+        self._inside = None if follow_links else folder
 
     def read(self, name: str) -> bytes | None:
         """See `FileStore`; a file that cannot be read is a DataError."""
         try:
-            return (self._folder / name).read_bytes()
+            return read_regular(self._folder / name, inside=self._inside)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -62,17 +65,22 @@ class FolderStore:
 
     def write(self, name: str, content: bytes) -> None:
         """See `FileStore`; a folder that cannot be written to is a DataError."""
-        with whole_file(self._folder / name) as unfinished:
+        with whole_file(self._folder / name, inside=self._inside) as unfinished:
             unfinished.write_bytes(content)
 
     def delete(self, name: str) -> None:
-        """See `FileStore`."""
+        """See `FileStore`; raises OSError where it cannot be deleted."""
+        path = self._folder / name
+        if self._inside is not None:
+            check_inside(path, self._inside)
         with contextlib.suppress(NotADirectoryError):
-            (self._folder / name).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
     def names(self, folder: str) -> list[str]:
         """See `FileStore`."""
         place = self._folder / folder
+        if self._inside is not None:
+            check_inside(place / "file", self._inside)
         return sorted(path.name for path in place.glob("[!.]*") if path.is_file())
 
 
@@ -81,17 +89,18 @@ def is_object_store(place: Path | str) -> bool:
     return isinstance(place, str) and "://" in place
 
 
-def file_store(place: Path | str) -> FileStore:
+def file_store(place: Path | str, *, follow_links: bool = True) -> FileStore:
     """Opens a store; an object store is not contacted yet.
 
     Args:
         place: The path of a folder, or the address of an object store; see `ObjectStore`.
+        follow_links: See `FolderStore`.
 
     Raises:
         ConfigError: If the address breaks a rule.
     """
     if not is_object_store(place):
-        return FolderStore(Path(place))
+        return FolderStore(Path(place), follow_links=follow_links)
     return ObjectStore(str(place))
 
 

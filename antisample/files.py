@@ -9,16 +9,20 @@ from pathlib import Path
 from uuid import uuid4
 
 from antisample.errors import DataError
+from antisample.regular_files import check_inside
 
 _CHUNK = 65536
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, inside: Path | None = None) -> Iterator[Path]:
     """A place to write to that becomes `path` when the block succeeds: a reader finds the old file or the new one.
+
+    A symbolic link at `path` is replaced, never followed.
 
     Args:
         path: The file to replace; its folder is made.
+        inside: A folder that the file lies in, below which no symbolic link is followed. None follows links.
 
     Yields:
         A path beside it, for the block to write to.
@@ -26,7 +30,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         DataError: If it cannot be written.
     """
-    with _beside(path) as unfinished:
+    with _beside(path, inside) as unfinished:
         yield unfinished
         unfinished.replace(path)
 
@@ -60,10 +64,12 @@ def write_new(path: Path, content: bytes) -> bool:
 
 
 @contextmanager
-def _beside(path: Path) -> Iterator[Path]:
+def _beside(path: Path, inside: Path | None = None) -> Iterator[Path]:
     """A path beside a file, for what becomes that file; what is left there is deleted."""
     unfinished = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
+        if inside is not None:
+            check_inside(path, inside)
         path.parent.mkdir(parents=True, exist_ok=True)
         yield unfinished
     except OSError as error:

@@ -53,7 +53,7 @@ def _study_directory(card: UnlearningCard) -> tuple[Path | None, str]:
         try:
             if not (directory / "study.yaml").is_file():
                 continue
-            values = read_values(directory / "study.yaml")
+            values = read_values(directory / "study.yaml", inside=directory)
         except (OSError, AntisampleError):
             continue
         model = values.get("model")

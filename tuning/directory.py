@@ -11,6 +11,7 @@ from antisample.errors import ConfigError, DataError, StorageError
 from antisample.files import check_writable, whole_file
 from tuning.config import StudyConfig
 from tuning.lease import Lease
+from tuning.lost_trials import refuse_lost_trials
 from tuning.outcome import Outcome, find_outcome
 from tuning.records import write_table
 from tuning.report import write_report
@@ -44,8 +45,9 @@ def write_projections(study: StudyView) -> Outcome:
     """Writes the views that live in the study's directory: the table, the report and the pictures.
 
     Raises:
-        DataError: If the directory cannot be written.
+        DataError: If the directory cannot be written, or a table there shows trials that the study has lost.
     """
+    refuse_lost_trials(study)
     for write in _views(study).values():
         write()
     return find_outcome(study)
@@ -112,7 +114,7 @@ def study_config(directory: Path, overrides: Sequence[str] = (), storage: str | 
     path = directory / "study.yaml"
     if not path.is_file():
         raise DataError(f"{directory}: holds no study; expected study.yaml.")
-    values = read_values(path)
+    values = read_values(path, inside=directory)
     for override in overrides:
         override_value(values, override, StudyConfig)
     config = with_storage(parse_study(values, str(path)), directory, storage)
@@ -169,7 +171,7 @@ def check_directory(config: StudyConfig) -> None:
     if not path.is_file():
         return
     # Read through the configuration, so that a study from before a key existed has its default.
-    stored = parse_study(read_values(path), str(path))
+    stored = parse_study(read_values(path, inside=config.directory), str(path))
     other = _differences(stored, config, _MAY_CHANGE)
     if other:
         raise ConfigError(

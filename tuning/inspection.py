@@ -20,7 +20,8 @@ from antisample.types import Preprocessing
 from antisample.unlearning import subject_of
 from tuning.outcome import find_outcome
 from tuning.records import TrialRecord
-from tuning.report.inside import CONFUSIONS, ORIGINAL, Cells, picture_file, picture_files
+from tuning.report.inside import CONFUSIONS, ORIGINAL, Cells
+from tuning.report.kept_pictures import picture_file, picture_files
 from tuning.requests import RequestInputs
 from tuning.study import Study
 from tuning.study_files import StudyFiles
@@ -75,7 +76,7 @@ def _take_pictures(study: StudyView, record: TrialRecord, inputs: UnlearnInputs)
         except AntisampleError:  # a picture is not worth the end of a search
             return
         for place, row in enumerate(rows):
-            with whole_file(picture_file(study, record, label, place)) as unfinished:
+            with whole_file(picture_file(study, record, label, place), inside=study.config.directory) as unfinished:
                 _strip(row, inputs.original.preprocessing).save(unfinished, "PNG", optimize=True)
 
 

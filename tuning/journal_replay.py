@@ -11,12 +11,33 @@ from optuna.distributions import json_to_distribution
 from optuna.storages.journal._storage import JournalOperation, JournalStorageReplayResult
 
 from antisample.errors import DataError
+from tuning.journal_fields import has_its_fields
+from tuning.journal_lines import LINE
 
 WAY_OUT = "Restore it from a backup; to begin anew, choose another `name` or delete the folder."
-LINE = "line"
-"""Key of a line's number in the lines that are written here; those of others carry none, and move what follows."""
 
 _OPERATIONS = frozenset(operation.value for operation in JournalOperation)
+
+
+def damaged(path: Path, number: int, log: Any = None) -> DataError:
+    """What is raised for a line that cannot be what was written.
+
+    Args:
+        path: The journal.
+        number: Of the line, from 1.
+        log: What it says, where that can be read, but does not follow the lines before.
+    """
+    counted = _counted(log)
+    if counted is not None and counted > number:
+        return DataError(f"{path}: before line {number} a line of the journal is missing. {WAY_OUT}")
+    what = "is damaged" if log is None else "was changed, or does not belong there"
+    return DataError(f"{path}: line {number} of the journal {what}. {WAY_OUT}")
+
+
+def _counted(log: Any) -> int | None:
+    """The number that a line carries; None for those of others."""
+    number = log.get(LINE) if isinstance(log, dict) else None
+    return number if isinstance(number, int) else None
 
 
 class CheckedReplay(JournalStorageReplayResult):
@@ -30,6 +51,7 @@ class CheckedReplay(JournalStorageReplayResult):
     def __init__(self, path: Path, worker: str) -> None:
         super().__init__(worker)
         self._path = path
+        self._last_counted = 0
 
     def apply_logs(self, logs: Iterable[dict[str, Any]]) -> None:
         """Takes over lines.
@@ -57,26 +79,32 @@ class CheckedReplay(JournalStorageReplayResult):
                 f"{optuna.__version__} does not know, so a newer one wrote it. Install that version of Optuna, or "
                 "restore the file from a backup made before."
             )
+        if not mine and not has_its_fields(log):
+            raise self._damaged()
+        counted = _counted(log)
+        if counted is not None and counted <= self._last_counted:
+            raise damaged(self._path, number, log)
         if not mine and self._lacks_a_line(log, number):
             raise DataError(f"{self._path}: before line {number} a line of the journal is missing. {WAY_OUT}")
         try:
             super().apply_logs([log])
-        except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
+        except Exception as error:  # whatever Optuna's code does with what it has not written
             if mine:  # what Optuna tells the caller
                 raise
             self.log_number_read = number - 1
             raise self._damaged() from error
+        self._last_counted = counted or self._last_counted
 
     def _lacks_a_line(self, log: dict[str, Any], number: int) -> bool:
-        trial, study, counted = log.get("trial_id"), log.get("study_id"), log.get(LINE)
+        trial, study, counted = log.get("trial_id"), log.get("study_id"), _counted(log)
         return (
-            (isinstance(counted, int) and counted > number)
+            (counted is not None and counted > number)
             or (isinstance(trial, int) and trial not in self._trials)
             or (isinstance(study, int) and study >= self._next_study_id)
         )
 
     def _damaged(self) -> DataError:
-        return DataError(f"{self._path}: line {self.log_number_read + 1} of the journal is damaged. {WAY_OUT}")
+        return damaged(self._path, self.log_number_read + 1)
 
     def is_deleted(self, study_id: int) -> bool:
         """Whether a study was in the journal and is not any more."""

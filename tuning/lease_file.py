@@ -9,10 +9,12 @@ from pathlib import Path
 
 from antisample.errors import DataError
 from antisample.files import whole_file
-from tuning.journal import KernelLock
+from antisample.regular_files import read_regular
+from tuning.kernel_lock import KernelLock
 from tuning.lease_holder import Holder
 
 _PAUSES_S = (0.2, 1.0)
+_MOST_BYTES = 1_000_000
 
 
 class LeaseFile:
@@ -35,10 +37,10 @@ class LeaseFile:
         except (ValueError, TypeError):
             return None
 
-    def _content(self, pauses_s: Sequence[float] = _PAUSES_S) -> str | None:
+    def _content(self, pauses_s: Sequence[float] = _PAUSES_S) -> bytes | None:
         """What the file holds, None if it is missing; a network file system may fail for a moment only."""
         try:
-            return self._path.read_text()
+            return read_regular(self._path, inside=self._path.parent, most=_MOST_BYTES)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:

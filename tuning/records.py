@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from optuna.trial import FrozenTrial, TrialState
 
 from antisample.files import whole_file
+from tuning.trial_types import check_attributes
 
 STEP_PREFIX = "report."
 INTERRUPTED, NOT_TRIED = "Interrupted", "Not tried"
@@ -130,8 +131,13 @@ def step_attribute(step: int) -> str:
 
 
 def to_record(trial: FrozenTrial) -> TrialRecord:
-    """Reads a trial that the search made what it is."""
+    """Reads a trial that the search made what it is.
+
+    Raises:
+        ValueError: If an attribute holds what no search writes there.
+    """
     attributes = trial.user_attrs
+    check_attributes(attributes, STEP_PREFIX)
     if str(attributes.get("error", "")).startswith(NOT_TRIED):
         return _bare_record(trial)
     steps = tuple(StepRecord(**value) for key, value in sorted(attributes.items()) if key.startswith(STEP_PREFIX))

@@ -13,8 +13,9 @@ import torch
 from ray import tune
 
 from antisample.device import choose_device, describe_device, has_bfloat16_unit
-from antisample.errors import AntisampleError
+from antisample.errors import AntisampleError, DataError
 from antisample.files import check_writable
+from antisample.regular_files import check_inside
 from cluster import ray_of_this_process
 from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
@@ -32,6 +33,7 @@ from tuning.gpu_sharing import packed
 from tuning.housekeeping import Housekeeping
 from tuning.inspection import inspect
 from tuning.lease import held_lease, lease_place
+from tuning.lost_trials import refuse_lost_trials
 from tuning.machines import live_slots, machines, worker_share
 from tuning.noted_model import noted_model
 from tuning.outcome import Outcome
@@ -39,7 +41,7 @@ from tuning.progress import Progress
 from tuning.records import by_hand_in_words
 from tuning.requests import RequestInputs, load_requests
 from tuning.resources import WorkerShare
-from tuning.search import search
+from tuning.search import RAY_FOLDER, search
 from tuning.study import Study
 from tuning.study_files import StudyFiles
 from tuning.tracking import Ending, StudyFacts, Tracker
@@ -103,6 +105,7 @@ def run_study(
         with prepared_directory(config, lease):
             study = Study(config, lease)
             check_settings(study)
+            refuse_lost_trials(study)
             files = StudyFiles.of(config)
             files.check()
             _introduce(config, share, progress)
@@ -155,6 +158,14 @@ def _introduce(config: StudyConfig, share: WorkerShare, progress: Progress) -> N
     progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
 
 
+def _check_folder_of_ray(directory: Path) -> None:
+    """Makes sure that what Ray Tune writes stays in the study's directory."""
+    try:
+        check_inside(directory / RAY_FOLDER / "trials", directory)
+    except OSError as error:
+        raise DataError(f"{directory}: cannot be written ({error.strerror}).") from error
+
+
 @contextmanager
 def _only_search() -> Iterator[None]:
     """Has one search at a time in this process."""
@@ -193,6 +204,7 @@ def _run_trials(
 
 def _search(study: Study, inputs: Any, started: float, share: WorkerShare, ray_stays: bool) -> None:
     config = study.config
+    _check_folder_of_ray(config.directory)
     budget_s = 60 * config.time_budget_min - (time.monotonic() - started) if config.time_budget_min else None
     trainable = tune.with_parameters(UnlearnTrainable, inputs=inputs, study=config.for_workers())
     if not search(study, trainable, share, _slots(config, share), budget_s, ray_stays):

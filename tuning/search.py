@@ -22,6 +22,9 @@ from tuning.scheduler import StudyScheduler
 from tuning.searcher import StudySearcher
 from tuning.study import Study
 
+RAY_FOLDER = "ray"
+"""Name of the folder in the directory of a study that is Ray Tune's."""
+
 _SETTINGS = {
     # As many workers start at once as the searcher has trials for; with a searcher Ray starts one after another.
     "TUNE_MAX_PENDING_TRIALS_PG": str(sys.maxsize),
@@ -101,7 +104,7 @@ def search(
                     trial_dirname_creator=lambda trial: f"trial_{trial.trial_id}",
                 ),
                 run_config=tune.RunConfig(
-                    name="ray",
+                    name=RAY_FOLDER,
                     storage_path=str(study.config.directory.resolve()),
                     verbose=0,
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),

@@ -10,10 +10,13 @@ from optuna.storages import BaseStorage
 
 from antisample.errors import AntisampleError, ConfigError, DataError
 from antisample.files import whole_file
+from antisample.regular_files import read_regular
 from tuning.config import StudyConfig
 from tuning.database_address import postgresql_packages
 from tuning.journal import open_journal
 from tuning.journal_replay import WAY_OUT
+
+_LONGEST_ID = 1000
 
 
 class StudyStorage(Protocol):
@@ -45,9 +48,10 @@ def open_optuna_study(
     kept_id = known_id(config.directory)
     storage: Any
     if config.storage is None:
+        write = begin
         # A study.yaml is written when the study is in the journal already.
         begin = begin and kept_id is None and not (config.directory / "study.yaml").is_file()
-        storage = open_journal(config.directory / "journal.log", begin=begin)
+        storage = open_journal(config.directory / "journal.log", begin=begin, write=write)
         name = _name_in_journal(storage, kept_id) or config.name
         where = str(config.directory)
     else:
@@ -110,9 +114,18 @@ def forget_id(directory: Path) -> None:
 
 
 def known_id(directory: Path) -> str | None:
-    """The id of the study that a directory belongs to; None if nothing was kept there."""
+    """The id of the study that a directory belongs to; None if nothing was kept there.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
     path = _id_file(directory)
-    return path.read_text().strip() if path.is_file() else None
+    try:
+        return read_regular(path, inside=directory, most=_LONGEST_ID).decode(errors="replace").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
 def _id_file(directory: Path) -> Path:

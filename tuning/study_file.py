@@ -7,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from antisample.config import validation_problems
 from antisample.errors import ConfigError
+from antisample.regular_files import read_regular
 from antisample.settings import unusable
 from tuning.config import StudyConfig
 from tuning.names import name_problems
@@ -34,18 +35,24 @@ def load_study(path: Path, overrides: list[str] | None = None) -> StudyConfig:
     return parse_study(values, str(path))
 
 
-def read_values(path: Path) -> dict[str, Any]:
+def read_values(path: Path, *, inside: Path | None = None) -> dict[str, Any]:
     """Reads the keys and values of a study's file, unchecked; names in it keep their spelling.
 
+    Args:
+        path: The file.
+        inside: See `open_regular`.
+
     Raises:
-        ConfigError: If it is not there, or holds something else.
+        ConfigError: If it is not there, cannot be read, or holds something else.
     """
     if not path.is_file():
         raise ConfigError("the study file does not exist.", str(path))
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path, inside=inside).decode()
     except UnicodeDecodeError as error:
         raise ConfigError(f"not readable as UTF-8: {error}.", str(path)) from error
+    except OSError as error:
+        raise ConfigError(f"cannot be read ({error.strerror}).", str(path)) from error
     return values_of(text, str(path))
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from antisample.checkpoint import Checkpoint, pack_checkpoint
 from antisample.errors import ConfigError, DataError, StorageError
 from antisample.file_store import FileStore, file_store, joined_place
+from antisample.regular_files import read_regular
 from antisample.saved_state import pack_state, unpack_state
 from tuning.config import StudyConfig
 
@@ -36,7 +37,7 @@ class StudyFiles:
     def of(cls, config: StudyConfig) -> "StudyFiles":
         """The files of a study, where its `storage_path` says."""
         place = joined_place(config.storage_path, config.name) if config.storage_path else config.directory
-        return cls(file_store(place))
+        return cls(file_store(place, follow_links=False))
 
     def check(self) -> None:
         """Finds out, before long work, whether an object store answers.
@@ -98,7 +99,7 @@ class StudyFiles:
         try:
             content = self.store.read(_model(number))
             return None if content is None else safetensors.torch.load(content)
-        except (StorageError, safetensors.SafetensorError) as error:
+        except (StorageError, DataError, safetensors.SafetensorError) as error:
             _logger.warning("The model of trial %d is not looked at. %s", number, error)
             return None
 
@@ -118,10 +119,14 @@ class StudyFiles:
         """Copies a local file, one of the study's views, under its name.
 
         Raises:
-            DataError: If a folder cannot be written to.
+            DataError: If it cannot be read, or a folder cannot be written to.
             StorageError: If an object store cannot be used.
         """
-        self.store.write(path.name, path.read_bytes())
+        try:
+            content = read_regular(path, inside=path.parent)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+        self.store.write(path.name, content)
 
 
 def _model(number: int) -> str:

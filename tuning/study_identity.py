@@ -94,5 +94,5 @@ def _beside(directory: Path) -> list[Path]:
 def _is_another(other: Path, directory: Path, study_id: str) -> bool:
     try:
         return (other / "journal.log").is_file() and not other.samefile(directory) and known_id(other) == study_id
-    except OSError:
+    except (OSError, DataError):
         return False

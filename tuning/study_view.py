@@ -4,9 +4,12 @@ from typing import Any
 
 import optuna
 
+from antisample.errors import DataError
 from search_spaces import SearchSpace
 from tuning.config import StudyConfig
 from tuning.front import front_of
+from tuning.journal_replay import WAY_OUT
+from tuning.note_types import note_problem
 from tuning.records import TrialRecord
 from tuning.storage import open_optuna_study
 from tuning.trial_check import TrialCheck
@@ -64,8 +67,19 @@ class StudyView:
         return list(self._front)
 
     def noted(self, name: str, default: Any = None) -> Any:
-        """Reads a fact about the whole study, which `Study.note` kept."""
-        return self._study.user_attrs.get(name, default)
+        """Reads a fact about the whole study, which `Study.note` kept.
+
+        Raises:
+            DataError: If it is none that a search keeps under this name.
+        """
+        notes = self._study.user_attrs
+        if name not in notes:
+            return default
+        problem = note_problem(name, notes[name])
+        if problem is not None:
+            where = self.config.directory
+            raise DataError(f"{where}: the note {name!r} of the study is damaged ({problem}). {WAY_OUT}")
+        return notes[name]
 
     def n_finished(self) -> int:
         """Trials that count towards `n_trials`."""

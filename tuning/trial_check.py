@@ -45,13 +45,17 @@ class TrialCheck:
 
     def is_own(self, trial: FrozenTrial) -> bool:
         """Whether the search made a trial what it is; False for one that was added, or ended, by somebody else."""
-        attributes = trial.user_attrs
         if _is_refused(trial) or not trial.state.is_finished():
             return True
         if not self.is_begun_here(trial):
             return trial.state == TrialState.FAIL and _error(trial).startswith(INTERRUPTED)
+        return len(self.fitting(trial.params)) == len(trial.params) and self._has_its_result(trial)
+
+    def _has_its_result(self, trial: FrozenTrial) -> bool:
+        attributes = trial.user_attrs
         if trial.state == TrialState.COMPLETE:
-            return _has_figures(attributes.get("metrics"), self._needed)
+            values = [value for value in trial.values or () if math.isfinite(value)]
+            return len(values) == len(self.objectives) and _has_figures(attributes.get("metrics"), self._needed)
         if trial.state == TrialState.PRUNED:
             partial = attributes.get("partial")
             return isinstance(partial, Mapping) and _has_figures(partial.get("metrics"), self.objectives)

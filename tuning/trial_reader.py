@@ -2,6 +2,7 @@
 
 import math
 from bisect import insort
+from dataclasses import replace
 from statistics import median
 
 import optuna
@@ -96,7 +97,11 @@ class TrialReader:
         check = self._check
         if check is None or check.is_own(trial):
             try:
-                return to_record(trial)
+                record = to_record(trial)
+                if check is None or trial.state.is_finished():
+                    return record
+                # What does not fit is refused when the trial is gone on with.
+                return replace(record, params=check.fitting(record.params))
             except (TypeError, ValueError, AttributeError):  # attributes named as ours, with something else in them
                 if check is None:
                     raise

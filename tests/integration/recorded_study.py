@@ -11,7 +11,8 @@ from PIL import Image
 from tuning.directory import write_projections
 from tuning.endings import note_end
 from tuning.outcome import find_outcome
-from tuning.report.inside import CONFUSIONS, ORIGINAL, PICTURE_ROWS, picture_file
+from tuning.report.inside import CONFUSIONS, ORIGINAL
+from tuning.report.kept_pictures import PICTURE_ROWS, picture_file
 from tuning.study import Study
 from tuning.study_file import parse_study
 

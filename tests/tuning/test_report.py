@@ -14,7 +14,7 @@ from PIL import Image
 from tuning.outcome import find_outcome
 from tuning.report import render_report, write_report
 from tuning.report.figures import hypervolume_histories
-from tuning.report.inside import picture_file
+from tuning.report.kept_pictures import picture_file
 from tuning.report.timeline import stretches
 from tuning.study import Study
 from tuning.study_file import parse_study

@@ -106,7 +106,13 @@ def resume(
 
 @app.command(epilog="Example: antisample report runs/demo --json")
 def report(
-    directory: StudyDirectory, select: Select = None, storage: StorageAddress = None, as_json: AsJson = False
+    directory: StudyDirectory,
+    select: Select = None,
+    storage: StorageAddress = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Write them even if they show trials that the journal has lost.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write report.html and trials.parquet anew and print the front."""
-    commands("studies").report(directory, select, storage, as_json)
+    commands("studies").report(directory, select, storage, rebuild, as_json)

@@ -35,6 +35,7 @@ from tuning.directory import copy_projections, open_study, rewrite_projections, 
 from tuning.display import apply_command, print_json, print_outcome, program, say, shown_path
 from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
 from tuning.live import front_table
+from tuning.lost_trials import lost_trials
 from tuning.options import accepting_original, check_uri, model_overrides, selected, study_of_flags
 from tuning.outcome import Outcome, find_outcome
 from tuning.progress import Progress, output
@@ -138,10 +139,11 @@ def _there(spec: ExistingCluster, directory: Path | None) -> Path | None:
     return spec.shared_dir / directory if directory is not None else None
 
 
-def report(directory: Path, select: str | None, storage: str | None, as_json: bool) -> None:
-    """Writes the views of a study anew and prints its outcome."""
+def report(directory: Path, select: str | None, storage: str | None, rebuild: bool, as_json: bool) -> None:
+    """Writes the views of a study anew, unless they show trials that it has lost, and prints its outcome."""
     study = open_study(directory, selected(select), storage)
-    outcome, problem = rewrite_projections(study)
+    lost = None if rebuild else lost_trials(study)
+    outcome, problem = (find_outcome(study), f"Nothing was written. {lost}") if lost else rewrite_projections(study)
     console = output(stderr=as_json)
     for line in (by_hand_in_words(study.by_hand()), problem):
         if line is not None:
@@ -155,6 +157,8 @@ def report(directory: Path, select: str | None, storage: str | None, as_json: bo
         print_json(outcome.to_json())
     else:
         print_outcome(output(), outcome, study.config, select=select)
+    if lost:
+        raise typer.Exit(1)
 
 
 def _search(

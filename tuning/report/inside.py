@@ -2,11 +2,11 @@
 
 import base64
 import html
-from pathlib import Path
 
 from tuning.outcome import Outcome
 from tuning.records import TrialRecord
 from tuning.report.drawing import Figure, assembled
+from tuning.report.kept_pictures import PICTURE_ROWS, kept_pictures
 from tuning.study_view import StudyView
 
 Cells = list[tuple[int, int, int]]
@@ -15,7 +15,6 @@ Cells = list[tuple[int, int, int]]
 CONFUSIONS = "confusions"
 """The study's note that holds confusion matrices, by number of the trial and under ORIGINAL."""
 ORIGINAL = "original"
-PICTURE_ROWS = ("forget images", "farthest neighbours", "one draw around each", "anti-samples")
 _MOST_CLASSES = 30
 
 
@@ -25,20 +24,6 @@ def confusions(study: StudyView, record: TrialRecord) -> tuple[Cells, Cells] | N
     if ORIGINAL not in matrices or str(record.number) not in matrices:
         return None
     return matrices[ORIGINAL], matrices[str(record.number)]
-
-
-def picture_file(study: StudyView, record: TrialRecord, label: int, place: int) -> Path:
-    """Where the strip of one of `PICTURE_ROWS` is kept, for a class to forget."""
-    name = f"trial-{record.number:05d}-class-{label}-{place}.png"
-    return study.config.directory / "pictures" / name
-
-
-def picture_files(study: StudyView, record: TrialRecord) -> list[tuple[int, list[Path]]]:
-    """By class to forget, a strip of pictures for each of `PICTURE_ROWS`; empty where none were kept."""
-    found: dict[int, list[Path]] = {}
-    for path in sorted((study.config.directory / "pictures").glob(f"trial-{record.number:05d}-class-*.png")):
-        found.setdefault(int(path.stem.split("-")[3]), []).append(path)
-    return [(label, paths) for label, paths in sorted(found.items()) if len(paths) == len(PICTURE_ROWS)]
 
 
 def confusion_figures(study: StudyView, outcome: Outcome) -> tuple[list[tuple[str, Figure]], list[str]]:
@@ -108,9 +93,9 @@ def pictures(study: StudyView, outcome: Outcome) -> list[tuple[str, list[tuple[s
         (
             names[label] if label < len(names) else str(label),
             [
-                (row, f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode('ascii')}")
-                for row, path in zip(PICTURE_ROWS, paths, strict=True)
+                (row, f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}")
+                for row, content in zip(PICTURE_ROWS, strips, strict=True)
             ],
         )
-        for label, paths in picture_files(study, outcome.chosen)
+        for label, strips in kept_pictures(study, outcome.chosen)
     ]

@@ -15,6 +15,7 @@ from pydantic.dataclasses import dataclass
 
 from antisample.errors import DataError
 from antisample.files import whole_file
+from antisample.regular_files import read_regular
 from tuning.records import StepRecord
 
 
@@ -47,6 +48,7 @@ class Delivered:
 
 
 _STORES = TypeAdapter(dict[str, dict[str, Delivered]])
+_MOST_BYTES = 100_000_000
 
 
 class Cursor:
@@ -95,6 +97,6 @@ def store_name(uri: str) -> str:
 
 def _read(path: Path) -> dict[str, dict[str, Delivered]]:
     try:
-        return _STORES.validate_json(path.read_bytes())
+        return _STORES.validate_json(read_regular(path, inside=path.parent, most=_MOST_BYTES))
     except (OSError, ValidationError):
         return {}

@@ -7,6 +7,7 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput
 from mlflow.exceptions import MlflowException
 
+from antisample.regular_files import check_inside, check_tree
 from tuning.tracking.content import STUDY_TAG, TRIAL_TAG, StudyFacts
 
 FOLDER = "mlflow-model"
@@ -42,6 +43,7 @@ def deliver_model(client: MlflowClient, facts: StudyFacts, experiment_id: str, p
     if model is None:
         tags = {STUDY_TAG: facts.study_id, TRIAL_TAG: str(trial)}
         model = client.create_logged_model(experiment_id, f"{facts.name}-trial-{trial}", parent_id, tags)
+    check_tree(folder, facts.directory)  # MLflow would follow a link and send what it leads to
     client.log_model_artifacts(model.model_id, str(folder))
     _link(client, model, parent_id)
     client.finalize_logged_model(model.model_id, "READY")
@@ -87,7 +89,12 @@ def register(client: MlflowClient, model: LoggedModel, name: str) -> int:
 
 
 def keep_only(folder: Path) -> None:
-    """Removes the models of trials that are not chosen any more."""
+    """Removes the models of trials that are not chosen any more.
+
+    Raises:
+        OSError: If the folder of the models is a link.
+    """
+    check_inside(folder, folder.parents[1])
     for other in folder.parent.glob("trial-*"):
         if other != folder:
             shutil.rmtree(other)

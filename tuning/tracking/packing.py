@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from antisample.inputs import UnlearnInputs
 from antisample.loader import Normaliser
+from antisample.regular_files import check_inside
 from antisample.types import Preprocessing
 from tuning.outcome import find_outcome
 from tuning.records import TrialRecord
@@ -74,6 +75,10 @@ def pack_model(study: StudyView, inputs: UnlearnInputs, record: TrialRecord | No
     pixels, logits = (-1, *example.shape[1:]), (-1, dataset.n_classes)
     takes, gives = (Schema([TensorSpec(np.dtype("float32"), shape)]) for shape in (pixels, logits))
     unfinished = folder.with_suffix(".partial")
+    try:
+        check_inside(folder, study.config.directory)
+    except OSError as error:
+        return str(error.strerror)
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
         with warnings.catch_warnings():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
+from antisample.regular_files import read_regular
 from tuning.plain_values import finite
 from tuning.records import TrialRecord
 from tuning.tracking.batches import batches
@@ -141,7 +142,7 @@ class MlflowView:
     def _write_files(self, client: MlflowClient, parent_id: str, ending: Ending) -> None:
         contents = {"front.json": json.dumps(finite(ending.front), indent=2).encode()}
         paths = [self._facts.directory / name for name in (*FILES, *PLOTS)]
-        contents |= {path.name: path.read_bytes() for path in paths if path.is_file()}
+        contents |= {path.name: read_regular(path, inside=path.parent) for path in paths if path.is_file()}
         for name, content in contents.items():
             fingerprint = hashlib.sha256(content).hexdigest()
             if (self._cursor.of(parent_id).files or {}).get(name) == fingerprint:

@@ -1,0 +1,59 @@
+"""What a trial's attributes hold where the search wrote them; see `note_types`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from tuning.note_types import Counts, Figures, Milliseconds, StrictModel, Text, Whole, adapter_of, misfit
+
+
+class _Partial(StrictModel):
+    metrics: Figures
+    standard_error: Figures = Field(default_factory=dict)
+
+
+class _Attributes(StrictModel):
+    key: Text = ""
+    number: Whole = 0
+    origin: Text = ""
+    seeds: list[Whole] = Field(default_factory=list)
+    metrics: Figures = Field(default_factory=dict)
+    spread: Figures = Field(default_factory=dict)
+    counts: Counts = Field(default_factory=dict)
+    started_ms: Milliseconds = 0
+    finished_ms: Milliseconds = 0
+    worker: Text | None = None
+    versions: dict[str, Text] = Field(default_factory=dict)
+    error: Text | None = None
+    partial: _Partial = Field(default_factory=lambda: _Partial(metrics={}))
+    batch_halvings: Whole = 0
+    retries: Whole = 0
+
+
+class _Step(StrictModel):
+    step: Whole
+    replicate: Whole
+    timestamp_ms: Milliseconds
+    elapsed_s: float
+    evaluation_s: float
+    train_loss: float
+    metrics: Figures
+    last: bool = False
+    worker: Text = ""
+
+
+_ATTRIBUTES, _STEP = adapter_of(_Attributes), adapter_of(_Step)
+
+
+def check_attributes(attributes: Mapping[str, Any], step_prefix: str) -> None:
+    """Checks the attributes of a trial, those of others but for the search's own names excepted.
+
+    Raises:
+        ValueError: If one holds what no search writes there.
+    """
+    problem = misfit(_ATTRIBUTES, dict(attributes))
+    steps = (value for name, value in attributes.items() if name.startswith(step_prefix))
+    problem = problem or next((text for text in (misfit(_STEP, step) for step in steps) if text is not None), None)
+    if problem is not None:
+        raise ValueError(problem)

@@ -22,7 +22,12 @@ PATIENCE_S = 3.0
 _SAME_S = 1.0
 """SIGTERM comes twice from `timeout` and from Slurm, to the process and to its group: within this time it is one."""
 
-_terminated = threading.Event()
+_heard, _terminated = threading.Event(), threading.Event()
+
+
+def is_stopped() -> bool:
+    """Whether Ctrl-C or SIGTERM has come: an error that follows may come of it."""
+    return _heard.is_set()
 
 
 def exit_code() -> int:
@@ -34,12 +39,18 @@ def exit_code() -> int:
 def sigterm_like_ctrl_c() -> Iterator[None]:
     """Has the first SIGTERM within the block do what Ctrl-C does at that moment; needs the main thread.
 
-    A shell leaves SIGINT ignored in what it starts in the background, which then hears SIGTERM all the same.
+    A shell leaves SIGINT ignored in what it starts in the background, which then hears SIGTERM all the same. Both are
+    noted for `is_stopped`.
     """
     came = False
 
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        _heard.set()
+        raise KeyboardInterrupt
+
     def hear(_number: int, frame: FrameType | None) -> None:
         nonlocal came
+        _heard.set()
         _terminated.set()
         if came:
             return  # `second_signal_stops` counts
@@ -49,12 +60,16 @@ def sigterm_like_ctrl_c() -> Iterator[None]:
             raise KeyboardInterrupt
         on_ctrl_c(signal.SIGINT, frame)
 
+    _heard.clear()
     _terminated.clear()
-    before = signal.signal(signal.SIGTERM, hear)
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, hear)}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -12,8 +12,10 @@ from optuna.distributions import BaseDistribution, check_distribution_compatibil
 from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import ChoiceParameter, Parameter
+from tuning.choice import figures_of_a_choice
 from tuning.config import StudyConfig
 from tuning.objectives import ELAPSED, unusable
+from tuning.own_attributes import well_formed
 from tuning.records import INTERRUPTED, NOT_TRIED, STEP_PREFIX
 from tuning.samplers import distributions
 
@@ -41,26 +43,31 @@ class TrialCheck:
         self.distributions: dict[str, BaseDistribution] = distributions(self._space)
         self._limits = {str(constraint) for constraint in config.constraints}
         limited = [constraint.metric for constraint in config.constraints if constraint.metric != ELAPSED]
-        self._needed = [*self.objectives, *limited]
+        self._needed = [*self.objectives, *limited, *figures_of_a_choice(config)]
 
     def is_own(self, trial: FrozenTrial) -> bool:
         """Whether the search made a trial what it is; False for one that was added, or ended, by somebody else."""
         attributes = trial.user_attrs
-        if _is_refused(trial) or not trial.state.is_finished():
+        if not trial.state.is_finished():
             return True
+        if not well_formed(attributes):
+            return False
         if not self.is_begun_here(trial):
-            return trial.state == TrialState.FAIL and _error(trial).startswith(INTERRUPTED)
+            return _is_refused(trial) or (trial.state == TrialState.FAIL and _error(trial).startswith(INTERRUPTED))
         if trial.state == TrialState.COMPLETE:
-            return _has_figures(attributes.get("metrics"), self._needed)
+            return not unusable(attributes.get("metrics", {}), self._needed)
         if trial.state == TrialState.PRUNED:
-            partial = attributes.get("partial")
-            return isinstance(partial, Mapping) and _has_figures(partial.get("metrics"), self.objectives)
+            return not unusable((attributes.get("partial") or {}).get("metrics", {}), self.objectives)
         return True
 
     def is_begun_here(self, trial: FrozenTrial) -> bool:
         """Whether the search asked for a trial under this number; a copy of such a trial has another number."""
         attributes = trial.user_attrs
-        return "key" in attributes and attributes.get("number", trial.number) == trial.number
+        return (
+            "key" in attributes
+            and attributes.get("number", trial.number) == trial.number
+            and (well_formed(attributes) or not trial.state.is_finished())
+        )
 
     def misfit(self, trial: FrozenTrial, *, waited: bool = False) -> str | None:
         """Why a trial cannot be run, or None.
@@ -73,6 +80,8 @@ class TrialCheck:
         if carried and (waited or trial.user_attrs.get("number", trial.number) != trial.number):
             return f"it carries `{carried[0]}` of another trial; enqueue its parameters alone"
         given = trial.system_attrs.get("fixed_params") or {}
+        if not isinstance(given, Mapping):
+            return f"its parameters must be a mapping, but are {_short(given)}"
         for name, value in {**given, **trial.params}.items():
             reason = self._value_misfit(name, value)
             if reason is not None:
@@ -116,22 +125,12 @@ class TrialCheck:
 
 
 def _is_refused(trial: FrozenTrial) -> bool:
-    return trial.state == TrialState.FAIL and _error(trial).startswith(NOT_TRIED)
+    noted = trial.state == TrialState.FAIL and "origin" in trial.user_attrs
+    return noted and _error(trial).startswith(NOT_TRIED)
 
 
 def _error(trial: FrozenTrial) -> str:
     return str(trial.user_attrs.get("error", ""))
-
-
-def _has_figures(metrics: Any, needed: list[str]) -> bool:
-    if not isinstance(metrics, Mapping):
-        return False
-    numbers = {
-        name: value
-        for name, value in metrics.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
-    return len(numbers) == len(metrics) and not unusable(numbers, needed)
 
 
 def _fits(parameter: Parameter, value: Any) -> bool:

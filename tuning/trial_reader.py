@@ -98,7 +98,7 @@ class TrialReader:
         if check is None or check.is_own(trial):
             try:
                 return to_record(trial)
-            except (TypeError, ValueError, AttributeError):  # attributes named as ours, with something else in them
+            except (TypeError, ValueError, AttributeError):  # one that runs, with something else in our attributes
                 if check is None:
                     raise
         reason = check.ignorance(trial) if trial.state == TrialState.COMPLETE else None

@@ -14,6 +14,7 @@ from ray._private import services
 from ray._private.node import Node
 
 from cluster.connection import connect, disconnect
+from cluster.environment import kept_environment, reread_environment
 from cluster.limits import check_limits
 from cluster.temporary import temporary_folder
 
@@ -39,12 +40,13 @@ def local_ray(num_cpus: int | None = None, num_gpus: int | None = None) -> Itera
     Raises:
         ClusterError: If it cannot be started.
     """
-    if not ray.is_initialized():
-        _start(num_cpus, num_gpus)
-    try:
-        yield
-    finally:
-        disconnect()
+    with kept_environment():
+        if not ray.is_initialized():
+            _start(num_cpus, num_gpus)
+        try:
+            yield
+        finally:
+            disconnect()
 
 
 @contextmanager
@@ -68,11 +70,12 @@ def ray_of_this_process() -> Iterator[None]:
         with local_ray():
             yield
         return
-    connect(f"Ray at {address} cannot be joined", address=address)
-    try:
-        yield
-    finally:
-        disconnect()
+    with kept_environment():
+        connect(f"Ray at {address} cannot be joined", address=address)
+        try:
+            yield
+        finally:
+            disconnect()
 
 
 @contextmanager
@@ -112,6 +115,7 @@ def _start(num_cpus: int | None, num_gpus: int | None) -> None:
     # Ray switches authentication on by itself for a local cluster; setting RAY_AUTH_MODE here would come too late,
     # since Ray reads it when it is imported.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    reread_environment()  # another Ray of this process had another token
     folder = temporary_folder()
     try:
         with _without_unused_processes(), _in_groups_of_their_own():

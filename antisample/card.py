@@ -1,22 +1,24 @@
 """The unlearning card: what was done to a model, how, and what came of it. `UnlearningCard` is its schema."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from antisample.channel_values import channel_values, check_lengths
 from antisample.config import UnlearnConfig
+from antisample.settings import Settings
 from antisample.types import PartName
 
 Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 """What `antisample` makes of data, splits and weights: 16 bytes, hexadecimal."""
 
+MOST_THREADS = 4096
+Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0)]
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-
-class RequestFacts(_Part):
+class RequestFacts(Settings):
     """What was to be forgotten, and what that meant on the data.
 
     Attributes:
@@ -32,13 +34,21 @@ class RequestFacts(_Part):
     in_words: str
     classes: tuple[str, ...]
     labels: tuple[int, ...] = ()
-    images: int
-    validation: int = 0
-    test: int = 0
-    never_seen: int = 0
+    images: Count
+    validation: Count = 0
+    test: Count = 0
+    never_seen: Count = 0
+
+    @model_validator(mode="after")
+    def _a_label_for_each_class(self) -> "RequestFacts":
+        if self.labels and len(self.labels) != len(self.classes):
+            raise ValueError(
+                f"`labels` must be one for each of `classes`, but got {len(self.labels)} and {len(self.classes)}"
+            )
+        return self
 
 
-class DataFacts(_Part):
+class DataFacts(Settings):
     """Which images.
 
     Attributes:
@@ -55,14 +65,14 @@ class DataFacts(_Part):
     name: str
     fingerprint: Fingerprint
     splits_fingerprint: Fingerprint
-    retain: int
-    validation: int
+    retain: Count
+    validation: Count
     validation_from: PartName
-    test: int
+    test: Count
     notes: tuple[str, ...] = ()
 
 
-class OriginalFacts(_Part):
+class OriginalFacts(Settings):
     """The model that had to forget.
 
     Attributes:
@@ -90,7 +100,7 @@ class OriginalFacts(_Part):
         return self
 
 
-class ModelFile(_Part):
+class ModelFile(Settings):
     """A file that holds the unlearned model.
 
     Attributes:
@@ -106,7 +116,7 @@ class ModelFile(_Part):
     largest_difference: float | None = None
 
 
-class SpreadFigure(_Part):
+class SpreadFigure(Settings):
     """A figure over several runs.
 
     Attributes:
@@ -117,10 +127,10 @@ class SpreadFigure(_Part):
 
     mean: float
     std: float
-    n: int
+    n: int = Field(ge=1)
 
 
-class CardMetric(_Part):
+class CardMetric(Settings):
     """One metric of the models that are compared.
 
     Attributes:
@@ -133,14 +143,14 @@ class CardMetric(_Part):
     """
 
     name: str
-    images: int | None = None
+    images: Count | None = None
     original: float
     unlearned: float
     retrained: float | None = None
     spread: SpreadFigure | None = None
 
 
-class TimeFacts(_Part):
+class TimeFacts(Settings):
     """How long it took.
 
     Attributes:
@@ -149,12 +159,12 @@ class TimeFacts(_Part):
         retraining_s: What training the retrained reference took, where there is one.
     """
 
-    unlearning_s: float
-    evaluation_s: float
-    retraining_s: float | None = None
+    unlearning_s: Seconds
+    evaluation_s: Seconds
+    retraining_s: Seconds | None = None
 
 
-class EnvironmentFacts(_Part):
+class EnvironmentFacts(Settings):
     """Where it was done.
 
     Attributes:
@@ -169,11 +179,11 @@ class EnvironmentFacts(_Part):
     versions: dict[str, str]
     device: str
     machine: str
-    threads: int = Field(ge=1)
+    threads: int = Field(ge=1, le=MOST_THREADS)
     not_deterministic: tuple[str, ...] = ()
 
 
-class UnlearningCard(_Part):
+class UnlearningCard(Settings):
     """The whole card.
 
     Attributes:
@@ -211,3 +221,8 @@ class UnlearningCard(_Part):
     environment: EnvironmentFacts
     folder: str
     command: str
+
+
+def images_of(metric: str, counts: Mapping[str, int]) -> int | None:
+    """How many images a metric stands on, of the counts of `UnlearnMetrics`; None without a number of its own."""
+    return counts.get(metric.partition("_")[0])

@@ -5,6 +5,7 @@ import json
 import platform
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import ValidationError
@@ -12,31 +13,120 @@ from pydantic import ValidationError
 import antisample
 from antisample.card import EnvironmentFacts, UnlearningCard
 from antisample.card_text import card_text
-from antisample.config import validation_problems
+from antisample.config import UnlearnConfig, validation_problems
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError, DataError
 from antisample.files import whole_file
+from antisample.settings import shown
 
 CARD_FILES = ("card.json", "card.md")
+_LARGEST = 32 * 2**20
+_DEEPEST = 50
+_SAMPLES = "`{}` must be a list of samples, but got text."
 
 
 def read_card(path: Path) -> UnlearningCard:
-    """Reads a card.
+    """Reads a card, which may come from anybody.
 
     Raises:
-        DataError: If it is missing or no JSON.
+        DataError: If it is missing, or no JSON of a size that a card has.
         ConfigError: With everything in it that breaks the schema.
     """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not a card, since it is not readable as JSON ({error}).") from error
+    values = _read_json(path)
+    if not isinstance(values, dict):
+        raise DataError(f"{path}: not a card, which holds keys and values as JSON.")
+    if _names_a_list_of_samples(values.get("config")):
+        raise ConfigError(_SAMPLES.format("config.forget.samples"), str(path))
     try:
         return UnlearningCard.model_validate(values)
     except ValidationError as error:
         raise ConfigError(validation_problems(error), str(path)) from error
+
+
+def card_config(values: dict[str, Any]) -> UnlearnConfig:
+    """The configuration that a model file holds, which may come from anybody; no file that it names is read.
+
+    Raises:
+        ConfigError: With every problem found.
+    """
+    if _names_a_list_of_samples(values):
+        raise ConfigError(_SAMPLES.format("forget.samples"))
+    return UnlearnConfig.parse(values)
+
+
+def _names_a_list_of_samples(config: Any) -> bool:
+    forget = config.get("forget") if isinstance(config, dict) else None
+    return isinstance(forget, dict) and isinstance(forget.get("samples"), str)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path}: not a card, since it is no regular file.")
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+    if len(content) > _LARGEST:
+        raise DataError(f"{path}: not a card, since it is larger than {_LARGEST >> 20} MB.")
+    try:
+        return parse_json(content)
+    except ValueError as error:
+        raise DataError(f"{path}: not a card, since it {error}.") from error
+
+
+def parse_json(content: bytes | str) -> Any:
+    """What a JSON text holds, of keys that stand once and of values that a card can hold.
+
+    Args:
+        content: The text; bytes in UTF-8.
+
+    Raises:
+        ValueError: With what is wrong, in words that follow the name of the text: "is not readable as JSON (...)".
+    """
+    try:
+        text = content.decode("utf-8") if isinstance(content, bytes) else content
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not UTF-8 (byte {error.start})") from error
+    try:
+        values = json.loads(text, object_pairs_hook=_each_once)
+    except _TwiceError:
+        raise
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not readable as JSON ({error})") from error
+    except RecursionError as error:
+        raise ValueError(f"is not readable as JSON (nested deeper than {_DEEPEST} levels)") from error
+    except ValueError as error:  # Python reads whole numbers of up to 4,300 digits alone
+        raise ValueError("holds a number of thousands of digits") from error
+    if _is_deep(values):
+        raise ValueError(f"is nested deeper than {_DEEPEST} levels")
+    return values
+
+
+class _TwiceError(ValueError):
+    """A key stands twice in the same object."""
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise _TwiceError(f"holds the key {shown(twice)} twice")
+    return values
+
+
+def _is_deep(values: Any) -> bool:
+    level = [values]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for value in level
+            if isinstance(value, dict | list)
+            for inner in (value.values() if isinstance(value, dict) else value)
+            if isinstance(inner, dict | list)
+        ]
+    return bool(level)
 
 
 def write_card(folder: Path, card: UnlearningCard) -> None:

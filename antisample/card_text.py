@@ -3,6 +3,7 @@
 import json
 
 from antisample.card import CardMetric, SpreadFigure, UnlearningCard
+from antisample.plain_text import markdown_block, markdown_code, markdown_text
 
 _PARTS = {
     "validation": "unseen by the original model, used for every decision",
@@ -12,50 +13,59 @@ _PARTS = {
 
 
 def card_text(card: UnlearningCard) -> str:
-    """The card as Markdown; the same card always gives the same text."""
+    """The card as Markdown; the same card always gives the same text, and what it says is text and no markup."""
     request, data, original = card.request, card.data, card.original
     method = card.config.method.model_dump(mode="json")
     environment = card.environment
     lines = [
-        f"# Unlearning card: {card.config.model.name} forgets {request.in_words}",
+        f"# Unlearning card: {markdown_text(card.config.model.name)} forgets {markdown_text(request.in_words)}",
         "",
         *_facts(
             [
                 ("Forgotten", _forgotten(card)),
-                ("Data", f"{data.name}, fingerprint `{data.fingerprint}`"),
+                ("Data", f"{markdown_text(data.name)}, fingerprint `{data.fingerprint}`"),
                 ("Splits", _splits(card)),
-                ("Original model", f"fingerprint `{original.fingerprint}`, started from {original.initial_weights}"),
+                (
+                    "Original model",
+                    f"fingerprint `{original.fingerprint}`, started from {markdown_text(original.initial_weights)}",
+                ),
                 ("Unlearned model", f"fingerprint `{card.fingerprint}`"),
                 ("Input", f"(pixel / 255 - mean) / std, mean {list(original.mean)}, std {list(original.std)}"),
-                *(("Note", note) for note in (*data.notes, *original.notes)),
+                *(("Note", markdown_text(note)) for note in (*data.notes, *original.notes)),
                 ("Method", f"{method['name']}, seed {card.seed}"),
-                ("Hyperparameters", ", ".join(f"{name}: {value}" for name, value in card.origin.items())),
+                (
+                    "Hyperparameters",
+                    markdown_text(", ".join(f"{name}: {value}" for name, value in card.origin.items())),
+                ),
                 ("Time", _time(card)),
-                ("Made", f"{card.created} on {environment.device}, {environment.machine}"),
-                ("Versions", ", ".join(f"{name} {version}" for name, version in environment.versions.items())),
+                ("Made", markdown_text(f"{card.created} on {environment.device}, {environment.machine}")),
+                (
+                    "Versions",
+                    markdown_text(", ".join(f"{name} {version}" for name, version in environment.versions.items())),
+                ),
                 ("Repeatable", _repeatable(card)),
             ]
         ),
         "",
         "## Hyperparameters",
         "",
-        *(f"- {name}: {json.dumps(value)}" for name, value in method.items() if name != "name"),
+        *(f"- {name}: {markdown_text(json.dumps(value))}" for name, value in method.items() if name != "name"),
         "",
         "## What was measured",
         "",
         "Each figure is defined in docs/metrics.md. Membership inference (`mia_...`) is at best 0.5.",
     ]
     if card.spread_over:
-        lines += ["", f"Spread: mean ± standard deviation over {card.spread_over}."]
+        lines += ["", f"Spread: mean ± standard deviation over {markdown_text(card.spread_over)}."]
     for part, meaning in _PARTS.items():
         rows = [metric for metric in card.metrics if metric.name.startswith(f"{part}/")]
         if rows:
             lines += ["", f"### {part.capitalize()}: {meaning}", "", *_table(rows)]
-    lines += ["", "## Files", "", *_file_lines(card), "", "## Repeat and verify", "", f"In `{card.folder}`:", ""]
+    lines += ["", "## Files", "", *_file_lines(card), "", "## Repeat and verify", ""]
     lines += [
-        "```",
-        card.command,
-        "```",
+        f"In {markdown_code(card.folder)}:",
+        "",
+        *markdown_block(card.command),
         "",
         "There, `antisample verify` with the path of card.json measures the model again and says which figures hold.",
     ]
@@ -63,19 +73,19 @@ def card_text(card: UnlearningCard) -> str:
 
 
 def _facts(pairs: list[tuple[str, str]]) -> list[str]:
-    return ["| | |", "|---|---|", *(f"| {name} | {_cell(value)} |" for name, value in pairs)]
+    return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in pairs)]
 
 
 def _forgotten(card: UnlearningCard) -> str:
     request = card.request
     labels = request.labels or (None,) * len(request.classes)
     classes = ", ".join(
-        json.dumps(name, ensure_ascii=False) + (f" (label {label})" if label is not None else "")
+        markdown_text(json.dumps(name, ensure_ascii=False)) + (f" (label {label})" if label is not None else "")
         for name, label in zip(request.classes, labels, strict=True)
     )
     if card.config.forget.samples:
         never = f"; {request.never_seen} more were never trained on" if request.never_seen else ""
-        return f"{request.in_words}: {request.images} training images of {classes}{never}"
+        return f"{markdown_text(request.in_words)}: {request.images} training images of {classes}{never}"
     unseen = f", {request.validation} validation and {request.test} test images" if request.labels else " images"
     return f"{classes}: {request.images} training{unseen}"
 
@@ -93,14 +103,16 @@ def _time(card: UnlearningCard) -> str:
     time = card.time
     text = f"{time.unlearning_s:.1f} s of unlearning, {time.evaluation_s:.1f} s of measuring"
     if time.retraining_s is not None:
-        text += f"; retraining took {time.retraining_s:.1f} s ({time.unlearning_s / time.retraining_s:.1%})"
+        text += f"; retraining took {time.retraining_s:.1f} s"
+        if time.retraining_s > 0:
+            text += f" ({time.unlearning_s / time.retraining_s:.1%})"
     return text
 
 
 def _repeatable(card: UnlearningCard) -> str:
     environment = card.environment
     if environment.not_deterministic:
-        return f"not bit by bit: {', '.join(environment.not_deterministic)} may give other last digits"
+        return f"not bit by bit: {markdown_text(', '.join(environment.not_deterministic))} may give other last digits"
     same = "from the same original model, on the same hardware and versions"
     return f"bit by bit {same}, with {environment.threads} threads"
 
@@ -112,8 +124,8 @@ def _table(metrics: list[CardMetric]) -> list[str]:
     headings += ["retrained"] * retrained + ["unlearned, over seeds"] * spread
     rows = []
     for metric in metrics:
-        name = metric.name.split("/")[1]
-        cells = [name.replace("_", " "), "" if metric.images is None else str(metric.images)]
+        name = metric.name.split("/", 1)[1]
+        cells = [markdown_text(name.replace("_", " ")), "" if metric.images is None else str(metric.images)]
         cells += [_shown(name, metric.original), _shown(name, metric.unlearned)]
         cells += [_shown(name, metric.retrained)] * retrained + [_spread(name, metric.spread)] * spread
         rows.append("| " + " | ".join(cells) + " |")
@@ -138,9 +150,5 @@ def _file_lines(card: UnlearningCard) -> list[str]:
         checked = ""
         if file.largest_difference is not None:
             checked = f"; its logits differ from the model's by at most {file.largest_difference:.2g} on real images"
-        lines.append(f"- `{file.file}` ({file.format}), SHA-256 `{file.sha256}`{checked}")
+        lines.append(f"- {markdown_code(file.file)} ({file.format}), SHA-256 `{file.sha256}`{checked}")
     return lines
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

@@ -35,7 +35,7 @@ class DataConfig(Settings):
     source: str
     root: Path | None = None
     download: bool = False
-    image_size: int | None = Field(default=None, ge=1)
+    image_size: int | None = Field(default=None, ge=1, le=16_384)
     cache_dir: Path | str = Path("runs/cache")
 
     @field_validator("cache_dir")

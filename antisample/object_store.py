@@ -16,10 +16,11 @@ from urllib.parse import parse_qsl, urlsplit
 import pyarrow
 import pyarrow.fs
 
+from antisample.addresses import ALLOWED_KEYS, secret_problem, shown_key
 from antisample.errors import ConfigError, StorageError
 from antisample.files import whole_file
 
-_OPTIONS = {"s3": ("region", "scheme", "endpoint_override"), "gs": ("scheme", "endpoint_override", "anonymous")}
+_SCHEMES = ("s3", "gs")
 _CHUNK_BYTES = 8 << 20
 _T = TypeVar("_T")
 _ATTEMPTS = 8
@@ -51,21 +52,21 @@ class Address:
             ConfigError: With every problem; what may be a credential is not shown.
         """
         parts = urlsplit(text)
-        if parts.scheme not in _OPTIONS:
+        if parts.scheme not in _SCHEMES:
             raise ConfigError(
-                f"must begin with {' or '.join(f'{s}://' for s in _OPTIONS)}, but got {parts.scheme}://."
+                f"must begin with {' or '.join(f'{s}://' for s in _SCHEMES)}, but got {parts.scheme}://."
             )
-        if "@" in parts.netloc:
+        options, known = dict(parse_qsl(parts.query, keep_blank_values=True)), ALLOWED_KEYS[parts.scheme]
+        problems = [
+            f"has an unknown option {shown_key(name)}; it may have {', '.join(known)}."
+            for name in options
+            if name not in known
+        ]
+        if not problems and parts.netloc and not parts.fragment and secret_problem(text) is not None:
             raise ConfigError(
                 "must hold no credentials, since addresses are shown; they are taken from the environment or from "
                 "the role of the machine."
             )
-        options, known = dict(parse_qsl(parts.query)), _OPTIONS[parts.scheme]
-        problems = [
-            f"has an unknown option {name!r}; it may have {', '.join(known)}."
-            for name in options
-            if name not in known
-        ]
         if not parts.netloc or parts.fragment:
             problems.append(f"must be {parts.scheme}://BUCKET/FOLDER, with options behind a `?`.")
         if options.get("scheme", "https") not in ("http", "https"):

@@ -6,6 +6,8 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
+from antisample.addresses import holds_password
+
 _LARGEST = 2**63 - 1
 
 
@@ -35,6 +37,11 @@ class Settings(BaseModel):
         for one in _single(value):
             if (rule := unusable(one)) is not None:
                 raise ValueError(rule)
+            if isinstance(one, str) and holds_password(one):
+                raise ValueError(
+                    "must hold no password, token or key, since it is written down and shown; they are taken from "
+                    "the environment, or from files of their own such as ~/.pgpass"
+                )
         return value
 
 

@@ -4,6 +4,7 @@ from cluster.base import SharedCluster, StudyJob, SubmittedCluster
 from cluster.errors import ClusterError
 from cluster.existing import existing_ray
 from cluster.local import early_ray, local_ray, ray_of_this_process
+from cluster.node_watch import watched_node
 from cluster.spec import LOCAL, ClusterSpec, ExistingCluster, LocalCluster, load_cluster
 from cluster.submission import submit
 
@@ -22,4 +23,5 @@ __all__ = [
     "local_ray",
     "ray_of_this_process",
     "submit",
+    "watched_node",
 ]

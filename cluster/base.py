@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from antisample.addresses import secret_problem
 from cluster.rules import unusable
 
 TOKEN_FILE = Path("~/.antisample/token")
@@ -44,8 +44,9 @@ class Cluster(Settings):
     @field_validator("tracking_uri")
     @classmethod
     def _no_password(cls, uri: str | None) -> str | None:
-        if uri is not None and (urlsplit(uri).password is not None or "password=" in urlsplit(uri).query):
-            raise ValueError("must hold no password; MLflow reads MLFLOW_TRACKING_USERNAME and ..._PASSWORD")
+        problem = secret_problem(uri) if uri is not None else None
+        if problem is not None:
+            raise ValueError(f"{problem}; MLflow reads MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
         return uri
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import shutil
 import time
 from typing import Any
 
@@ -14,7 +13,7 @@ from ray._private import worker
 from cluster.errors import ClusterError
 from cluster.quiet import keep_ray_quiet
 from cluster.signals import kept_signals
-from cluster.temporary import is_ours
+from cluster.temporary import remove_temporary_folder
 
 _LONGEST_REASON = 600
 _SECONDS_TO_DIE = 5.0
@@ -26,7 +25,7 @@ _TIMED_OUT = (
 _IN_PLAIN_WORDS = {
     "The current node timed out": _TIMED_OUT,
     "Timed out waiting for file": _TIMED_OUT,
-    "Failed to start GCS": "its control service did not come up; gcs_server.err in its folder of logs says why",
+    "Failed to start GCS": "its control service did not come up; gcs_server.err says why",
 }
 
 
@@ -60,8 +59,7 @@ def disconnect() -> None:
     node = worker._global_node
     folder = node.get_temp_dir_path() if node is not None and node.is_head() else ""
     ray.shutdown()
-    if is_ours(folder):
-        shutil.rmtree(folder, ignore_errors=True)
+    remove_temporary_folder(folder)
 
 
 def in_words(error: Exception) -> str:

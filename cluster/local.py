@@ -2,26 +2,23 @@
 
 import os
 import secrets
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from importlib import import_module
+from pathlib import Path
 from threading import Thread
 
 import ray
 from ray._private import services
-from ray._private.node import Node
 
 from cluster.connection import connect, disconnect
 from cluster.environment import kept_environment, reread_environment
+from cluster.errors import ClusterError
 from cluster.limits import check_limits
-from cluster.temporary import temporary_folder
+from cluster.local_node import local_node
+from cluster.temporary import remove_temporary_folder, temporary_folder
 
 _PRELOAD = "RAY_preload_python_modules"
-# Methods of Ray's node that start what only its dashboard, autoscaling and logs in the terminal use: three processes
-# that import as much as a worker, one of which Ray waits for.
-_UNUSED = ("start_monitor", "start_log_monitor", "start_api_server")
 
 
 @contextmanager
@@ -118,7 +115,7 @@ def _start(num_cpus: int | None, num_gpus: int | None) -> None:
     reread_environment()  # another Ray of this process had another token
     folder = temporary_folder()
     try:
-        with _without_unused_processes(), _in_groups_of_their_own():
+        with local_node():
             connect(
                 "Ray cannot be started",
                 address="local",  # also where another Ray runs on this machine, or RAY_ADDRESS names one
@@ -128,34 +125,15 @@ def _start(num_cpus: int | None, num_gpus: int | None) -> None:
                 _node_ip_address="127.0.0.1",
                 _temp_dir=folder,
             )
+    except ClusterError as error:
+        logs = Path(folder, "session_latest", "logs")
+        if not logs.exists():
+            remove_temporary_folder(folder)
+            raise
+        raise ClusterError([f"{problem} Ray's logs are in {logs}." for problem in error.problems]) from error
     except BaseException:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        remove_temporary_folder(folder)
         raise
-
-
-@contextmanager
-def _without_unused_processes() -> Iterator[None]:
-    """Has a Ray that starts within the block leave them out."""
-    started = {name: method for name in _UNUSED if (method := getattr(Node, name, None)) is not None}
-    for name in started:
-        setattr(Node, name, lambda *_, **__: None)
-    try:
-        yield
-    finally:
-        for name, method in started.items():
-            setattr(Node, name, method)
-
-
-@contextmanager
-def _in_groups_of_their_own() -> Iterator[None]:
-    """Keeps signals to this process's group, as `timeout` sends them, from Ray, which is needed to end in order."""
-    start = services.ConsolePopen
-    services.ConsolePopen = partial(start, process_group=0)  # type: ignore[misc, assignment]
-    try:
-        yield
-    finally:
-        services.ConsolePopen = start  # type: ignore[misc]
 
 
 def _cores() -> int:

@@ -1,6 +1,7 @@
 """The rules that a cluster file breaks, in words of our own; launchers import no sibling, so they have their own."""
 
 import math
+import unicodedata
 from typing import Any
 
 _RULES = {
@@ -24,6 +25,7 @@ _RULES = {
     "union_tag_invalid": "must be {expected_tags}",
 }
 _MOST_SHOWN = 60
+_BREAKING = ("Cc", "Zl", "Zp")
 
 
 def sentence(error: Any) -> str:
@@ -56,9 +58,14 @@ def unusable(value: Any) -> str | None:
         return f"must fit into 64 bits, but got {shown(value)}"
     if isinstance(value, float) and not math.isfinite(value):
         return f"must be a finite number, but got {value}"
-    text = str(value) if isinstance(value, str) or hasattr(value, "__fspath__") else ""
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        return f"must be valid UTF-8 without null bytes, but got {shown(text)}"
+    return _unusable_text(str(value)) if isinstance(value, str) or hasattr(value, "__fspath__") else None
+
+
+def _unusable_text(text: str) -> str | None:
+    if any(character != "\t" and unicodedata.category(character) in _BREAKING for character in text):
+        return f"must be one line without control characters, but got {shown(text)}"
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return f"must be valid UTF-8, but got {shown(text)}"
     return None
 
 

@@ -85,6 +85,8 @@ class TrackingServer:
         except OSError as error:
             raise ClusterError([f"{self.folder}: cannot be written ({error.strerror})."]) from error
         environment = {
+            # The password of the database is not sent in clear text to whoever answers in its place.
+            **({} if "sslmode=" in self.database else {"PGREQUIREAUTH": "!password,!md5"}),
             "MLFLOW_BACKEND_STORE_URI": self._store(),
             "MLFLOW_ARTIFACTS_DESTINATION": self.artifacts,
             "MLFLOW_AUTH_CONFIG_PATH": str(path),

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
+from antisample.addresses import shown_address
 from cluster.base import TOKEN_FILE, Cluster, SharedCluster
 from cluster.errors import ClusterError
 from cluster.kuberay import KubeRayCluster
@@ -50,7 +51,9 @@ class ExistingCluster(SharedCluster):
     @classmethod
     def _an_address(cls, address: str) -> str:
         if address != "auto" and not re.fullmatch(r"(https?://)?[^\s:/]+:\d{1,5}/?", address):
-            raise ValueError(f"must be HOST:PORT, or http://HOST:8265 for the Jobs endpoint, but got {address!r}")
+            raise ValueError(
+                f"must be HOST:PORT, or http://HOST:8265 for the Jobs endpoint, but got {shown_address(address)}"
+            )
         return address.rstrip("/")
 
     @property

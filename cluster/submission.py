@@ -12,6 +12,7 @@ from cluster import kuberay, slurm, vm
 from cluster.base import StudyJob, SubmittedCluster
 from cluster.errors import ClusterError
 from cluster.kuberay import KubeRayCluster
+from cluster.rules import unusable
 from cluster.slurm import SlurmCluster
 from cluster.token import make_token
 from cluster.vm import VmCluster
@@ -27,7 +28,15 @@ def files_folder(spec: SubmittedCluster, job: StudyJob) -> Path:
 
 
 def rendered(spec: SubmittedCluster, job: StudyJob) -> dict[str, str]:
-    """The files that submitting writes, by name. Nothing is written or started."""
+    """The files that submitting writes, by name. Nothing is written or started.
+
+    Raises:
+        ClusterError: If a name or a folder holds a line break, which would be a line of its own in a script.
+    """
+    words = (job.name, job.directory, job.home.absolute(), *job.options, job.register or "", sys.executable)
+    problems = [f"Names and folders of a job {rule}." for word in words if (rule := unusable(str(word))) is not None]
+    if problems:
+        raise ClusterError(problems)
     if isinstance(spec, SlurmCluster):
         programs = Path(sys.executable).parent
         return slurm.render(spec, job, files_folder(spec, job), programs)

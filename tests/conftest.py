@@ -21,6 +21,15 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_home(tmp_path_factory):
+    """What the user has agreed to is kept here, and what the person who runs the tests has agreed to is not seen."""
+    folder = tmp_path_factory.mktemp("state")
+    os.environ["XDG_STATE_HOME"] = str(folder)
+    os.environ.pop("ANTISAMPLE_ALLOW_CODE", None)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def shared():
     if not SHARED.is_dir():

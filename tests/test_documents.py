@@ -24,6 +24,7 @@ NOT_RUN = {
     "docs/guides/kuberay.md": 4,
     "docs/guides/optuna-dashboard.md": 2,
     "docs/guides/postgresql.md": 4,
+    "docs/guides/received-studies.md": 1,
     "docs/guides/slurm.md": 2,
     "docs/guides/vm.md": 2,
     "docs/tutorial.md": 2,

@@ -12,6 +12,7 @@ from antisample.card import (
     SpreadFigure,
     TimeFacts,
     UnlearningCard,
+    images_of,
 )
 from antisample.card_file import CARD_FILES, environment_facts, now, write_card
 from antisample.checkpoint import weights_bytes, weights_fingerprint
@@ -30,6 +31,7 @@ from antisample.types import StepReport, UnlearnMetrics
 from antisample.unlearning import evaluate_finished, unlearn
 from tuning.display import shown_path
 from tuning.fingerprints import check_fingerprints, fingerprints_of
+from tuning.known_spreads import known_spreads
 from tuning.model_files import WEIGHTS_FILE, write_model
 from tuning.noted_model import noted_model
 from tuning.outcome import find_outcome, no_choice
@@ -109,7 +111,7 @@ def trial_config(
     config = config.with_batches_halved(record.batch_halvings).model_copy(
         update={"forget": request, "model": noted_model(study)}
     )
-    spread, over = _known_spread(study, record) if requests == (request,) else ({}, "")
+    spread, over = known_spreads(study, record, request)[0]
     origin: dict[str, str | int] = {"study": study.config.name, "trial": record.number, "trial from": record.origin}
     return config, Provenance(command, origin, spread, over, study.config.directory, fingerprints)
 
@@ -230,20 +232,6 @@ def _fingerprints(study: StudyView, request: int) -> dict[str, str]:
     return noted
 
 
-def _known_spread(study: StudyView, record: TrialRecord) -> tuple[dict[str, SpreadFigure], str]:
-    """Figures of a trial over seeds: fresh ones where it was run again, else those of its replicates."""
-    for confirmation in find_outcome(study).confirmations:
-        if confirmation.number == record.number and len(confirmation.seeds) > 1:
-            figures = {
-                name: SpreadFigure(mean=spread.mean, std=spread.std, n=spread.n)
-                for name, spread in confirmation.metrics.items()
-            }
-            return figures, f"{len(confirmation.seeds)} seeds that the search had not used"
-    n = len(record.seeds)
-    figures = {name: SpreadFigure(mean=record.metrics[name], std=std, n=n) for name, std in record.spread.items()}
-    return figures, f"the {n} seeds of the search" if figures else ""
-
-
 def _metrics(
     inputs: UnlearnInputs, config: UnlearnConfig, original: UnlearnMetrics, last: StepReport, provenance: Provenance
 ) -> tuple[CardMetric, ...]:
@@ -252,7 +240,7 @@ def _metrics(
     return tuple(
         CardMetric(
             name=name,
-            images=counts.get(name.partition("_")[0]),
+            images=images_of(name, counts),
             original=original.values[name],
             unlearned=value,
             retrained=reference.get(name),

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from pydantic import Field, field_serializer, field_validator, model_validator
 
+from antisample.addresses import without_secrets
 from antisample.config import DataConfig, ModelConfig, UnlearnConfig
 from antisample.device import Precision
 from antisample.errors import ConfigError
@@ -18,13 +19,15 @@ from antisample.seeds import derive
 from antisample.settings import Settings, shown
 from antisample.splits import SplitConfig
 from search_spaces import SearchSpace, Value
-from tuning.database_address import database_problem, without_password
+from tuning.database_address import database_problem
 from tuning.fidelity import FidelityConfig
 from tuning.limits import SelectionConfig
 from tuning.names import find_space, find_starting_points, name_problems
 from tuning.objectives import ELAPSED, Constraint, Objective, default_objectives
 from tuning.resources import ResourceConfig
 from tuning.tracking_address import tracking_problem
+
+_MOST_SAMPLES = 90_000
 
 _LONGEST_NAME = 200
 """A file name may have 255 bytes; files beside a study's folder have longer names than the folder."""
@@ -69,8 +72,8 @@ class StudyConfig(Settings):
         precision: See `UnlearnConfig.precision`.
         tracking_uri: MLflow store or server; by default SQLite in `runs_dir`. `none` switches tracking off.
         storage: Where the study itself is: `postgresql://USER@HOST:5432/DATABASE`, or by default a journal in its
-            directory. A password is best kept in `~/.pgpass`, which PostgreSQL's own programs read; one that stands
-            in the address is used and never shown or written.
+            directory. A password never stands in the address, but in `~/.pgpass`, which PostgreSQL's own programs
+            read.
         study_name: Name of the study in `storage`, where each study has a name of its own; by default `name`. It
             stays when the folder is renamed.
         log_model: Whether MLflow gets the chosen model, too: its export takes some ten seconds at the end.
@@ -132,6 +135,9 @@ class StudyConfig(Settings):
             problems += self.fidelity.problems(self.full_fidelity(), self.replicates, needed)
         if len({bool(request.samples) for request in self.forget}) > 1:
             problems.append("`forget` must name classes in all of its requests, or samples in all of them.")
+        n_samples = sum(len(request.samples) for request in self.forget)
+        if n_samples > _MOST_SAMPLES:  # study.yaml holds them, and is read up to a size
+            problems.append(f"`forget` must name at most {_MOST_SAMPLES:,} samples, but names {n_samples:,}.")
         if (
             self.by_samples
             and self.method in method_names()
@@ -200,7 +206,7 @@ class StudyConfig(Settings):
 
     @field_serializer("storage")
     def _shown_storage(self, address: str | None) -> str | None:
-        return without_password(address) if address is not None else None
+        return without_secrets(address) if address is not None else None
 
     @property
     def directory(self) -> Path:

@@ -5,18 +5,22 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeVar
 
+import psycopg
 import sqlalchemy as sa
 import tenacity
 from optuna.exceptions import StorageInternalError
 from sqlalchemy import exc
 
+from antisample.addresses import without_secrets
 from antisample.errors import DataError
-from tuning.database_address import without_password
+from tuning.password_rule import REQUIRE_AUTH, encryption_of
 
 PATIENCE_S = 300.0
 _logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
+
+_KNOWS_REQUIRE_AUTH = 160_000
 
 # Of libpq. A peer that is gone is noticed within half a minute, here and by the server, whose locks then end.
 _CONNECTION: dict[str, Any] = {
@@ -38,7 +42,25 @@ def engine_arguments(address: str) -> tuple[sa.URL, dict[str, Any]]:
     """
     url = sa.make_url(address).set(drivername="postgresql+psycopg")
     given = {name: value for name, value in _CONNECTION.items() if name not in url.query}
-    return url, {"connect_args": given, "pool_size": 1, "pool_use_lifo": True}
+    return url, {"connect_args": given | _password_rule(url), "pool_size": 1, "pool_use_lifo": True}
+
+
+def _password_rule(url: sa.URL) -> dict[str, str]:
+    """What of `tuning.password_rule` the client is given.
+
+    Raises:
+        DataError: If it is too old to keep to it.
+    """
+    encrypted = encryption_of(url.render_as_string())
+    if encrypted is not None:
+        return {"sslmode": encrypted}
+    if psycopg.pq.version() < _KNOWS_REQUIRE_AUTH:
+        raise DataError(
+            f"{without_secrets(url.render_as_string())}: must have `?sslmode=verify-full` at its end, since the "
+            f"client's libpq {psycopg.pq.version() // 10_000} cannot refuse to send a password in clear text, as "
+            "libpq 16 can."
+        )
+    return {"require_auth": REQUIRE_AUTH}
 
 
 @lru_cache(maxsize=8)
@@ -61,7 +83,7 @@ def reason(error: BaseException) -> str:
     """The first line of what the server or its driver said, without a password."""
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
     said = str(getattr(cause, "orig", None) or cause or error).strip()
-    return without_password(said.splitlines()[0] if said else type(error).__name__)
+    return without_secrets(said.splitlines()[0] if said else type(error).__name__)
 
 
 def patient(address: str, action: Callable[[], R], patience_s: float | None = None) -> R:
@@ -75,7 +97,7 @@ def patient(address: str, action: Callable[[], R], patience_s: float | None = No
     Raises:
         DataError: If the server stays away for that long, or refuses.
     """
-    shown = without_password(address)
+    shown = without_secrets(address)
     patience_s = PATIENCE_S if patience_s is None else patience_s
 
     def say(state: tenacity.RetryCallState) -> None:
@@ -111,7 +133,7 @@ def opened(address: str, action: Callable[[], R]) -> R:
             return action()
         except (exc.IntegrityError, exc.ProgrammingError) as error:
             if last:  # else two drivers made the tables at once, and now they are there
-                raise DataError(f"{without_password(address)}: the database refuses ({reason(error)}).") from error
+                raise DataError(f"{without_secrets(address)}: the database refuses ({reason(error)}).") from error
         except (exc.SQLAlchemyError, StorageInternalError) as error:
-            raise DataError(f"{without_password(address)}: cannot be opened ({reason(error)}).") from error
+            raise DataError(f"{without_secrets(address)}: cannot be opened ({reason(error)}).") from error
     raise AssertionError("unreachable")

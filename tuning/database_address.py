@@ -1,14 +1,13 @@
-"""The address of a PostgreSQL database, and what may be shown of it: never its password."""
+"""The address of a PostgreSQL database, which never holds a password: studies keep it and print it."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from antisample.addresses import secret_problem
 from antisample.errors import DataError
 
-_FORM = re.compile(r"postgresql(\+psycopg)?://[^/?#]*/[^/?#]+(\?[^#]*)?$")
-_PASSWORD = re.compile(r"(postgres(?:ql)?(?:\+\w+)?://[^:@/?]*):.*@")  # up to the last @: passwords hold anything
-_PARAMETER = re.compile(r"(?<=[?&])(ssl)?password=[^&]*&?")
+_FORM = re.compile(r"postgresql(\+psycopg)?://.*/[^/]+", re.DOTALL)
 
 
 @contextmanager
@@ -29,11 +28,7 @@ def database_problem(address: str) -> str | None:
 
     The text never holds the address, which may hold a password.
     """
-    if _FORM.match(without_password(address)):
-        return None
-    return "must be the address of a PostgreSQL database, such as postgresql://USER@HOST:5432/DATABASE"
-
-
-def without_password(text: str) -> str:
-    """The same text, but for passwords in addresses of PostgreSQL databases."""
-    return _PARAMETER.sub("", _PASSWORD.sub(r"\1@", text)).rstrip("?&") if "postgres" in text else text
+    if not _FORM.match(address):
+        return "must be the address of a PostgreSQL database, such as postgresql://USER@HOST:5432/DATABASE"
+    problem = secret_problem(address)
+    return None if problem is None else f"{problem}; PostgreSQL's client reads PGPASSWORD or ~/.pgpass"

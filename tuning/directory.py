@@ -19,6 +19,7 @@ from tuning.study_file import override_value, parse_study, read_values, values_o
 from tuning.study_files import StudyFiles
 from tuning.study_view import StudyView
 from tuning.tracking.content import FILES
+from tuning.trust.addresses import with_storage
 
 # What may change when a study goes on: how long, on what and where to, never what is searched.
 _MAY_CHANGE = {
@@ -72,9 +73,7 @@ def _views(study: StudyView) -> dict[str, Callable[[], None]]:
         draw_study(study, find_outcome(study), directory)
 
     return {
-        "trials.parquet": lambda: write_table(
-            [r for r in study.rows() if r.state != "RUNNING"], directory / "trials.parquet"
-        ),
+        "trials.parquet": lambda: write_table([r for r in study.rows() if r.has_ended], directory / "trials.parquet"),
         "report.html": lambda: write_report(study, directory / "report.html"),
         "pareto.png, hypervolume.png": draw,
     }
@@ -93,28 +92,34 @@ def copy_projections(config: StudyConfig) -> str | None:
     return None
 
 
-def open_study(directory: Path, overrides: Sequence[str] = ()) -> StudyView:
-    """Opens the study in a directory that `run_study` made.
+def open_study(directory: Path, overrides: Sequence[str] = (), storage: str | None = None) -> StudyView:
+    """Opens the study in a directory that `run_study` made; nothing that it names is imported.
 
     Args:
         directory: Of the study.
         overrides: `key=value` for what is looked at in another way, such as `selection.by=oracle`.
+        storage: The database that holds the study, where it is not one that this user made on this machine.
 
     Raises:
         DataError: If there is none.
-        ConfigError: If an override is refused.
+        ConfigError: If an override is refused, or the study names a database that the user has not named.
     """
+    return StudyView(study_config(directory, overrides, storage))
+
+
+def study_config(directory: Path, overrides: Sequence[str] = (), storage: str | None = None) -> StudyConfig:
+    """The configuration of the study in a directory; its journal or database is not opened. See `open_study`."""
     path = directory / "study.yaml"
     if not path.is_file():
         raise DataError(f"{directory}: holds no study; expected study.yaml.")
     values = read_values(path)
     for override in overrides:
         override_value(values, override, StudyConfig)
-    config = parse_study(values, str(path))
+    config = with_storage(parse_study(values, str(path)), directory, storage)
     here = {"name": directory.resolve().name, "runs_dir": directory.resolve().parent}
     if config.storage is not None:
         here["study_name"] = config.name_in_storage()
-    return StudyView(config.model_copy(update=here))
+    return config.model_copy(update=here)
 
 
 def note_settings(study: Study) -> None:

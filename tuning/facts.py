@@ -11,9 +11,9 @@ import ray
 import torch
 
 import antisample
+from antisample.addresses import without_secrets
 from antisample.device import choose_device, describe_device
 from antisample.forgetting import Forgetting
-from tuning.database_address import without_password
 from tuning.fingerprints import check_fingerprints, fingerprints_of
 from tuning.noted_model import PREPROCESSING
 from tuning.requests import RequestInputs, original_metrics
@@ -51,7 +51,7 @@ def note_facts(study: Study, inputs: RequestInputs) -> str | None:
         study.note("notes", list(first.notes))
         study.note("original", metrics.values)  # the last: where it is known, all of them are
     check_fingerprints(study.config.directory, study.noted("fingerprints", {}), fingerprints)
-    study.note("command", " ".join(["antisample", *map(without_password, sys.argv[1:])]))
+    study.note("command", " ".join(["antisample", *map(without_secrets, sys.argv[1:])]))
     study.note(
         "environment",
         {

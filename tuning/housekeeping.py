@@ -24,10 +24,10 @@ class Housekeeping(AbstractContextManager["Housekeeping"]):
 
     def trial(self, record: TrialRecord) -> None:
         """A trial started, reported or ended."""
-        if record.state == "RUNNING":
+        if not record.has_ended:
             return
         # By name of what is not needed, since others may have begun by the time that it is done.
-        ended = {trial.number for trial in self._study.records() if trial.state != "RUNNING"}
+        ended = {trial.number for trial in self._study.records() if trial.has_ended}
         front = {trial.number for trial in find_outcome(self._study).front}
         if self._next is not None:
             self._next.cancel()  # if it has not begun: this one covers it

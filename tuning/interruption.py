@@ -22,7 +22,12 @@ PATIENCE_S = 3.0
 _SAME_S = 1.0
 """SIGTERM comes twice from `timeout` and from Slurm, to the process and to its group: within this time it is one."""
 
-_heard, _terminated = threading.Event(), threading.Event()
+_SIGNAL_FOLLOWS_S = 0.2
+"""Job systems signal all processes of a job: what ended Ray's reaches this one about then."""
+
+_terminated = threading.Event()
+_heard = threading.Event()
+_leaving = threading.Lock()
 
 
 def is_stopped() -> bool:
@@ -144,6 +149,12 @@ def once(words: Callable[[], None]) -> Callable[[], None]:
     return say
 
 
+def stop_for_loss(message: str) -> None:
+    """Ends the process with exit code 1, since it lost what it needs; does nothing where a signal is ending it."""
+    if not _heard.wait(_SIGNAL_FOLLOWS_S) and not _leaving.locked():
+        _stop_at_once(message, 1)
+
+
 def leave(code: int) -> NoReturn:
     """Ends the process and all that it has started, without waiting for threads and libraries; output is written."""
     for stream in (sys.stdout, sys.stderr):
@@ -169,24 +180,26 @@ def _count(heard: socket.socket, message: str, last_words: Callable[[], None] | 
             for number in numbers:
                 if number not in (signal.SIGINT, signal.SIGTERM):
                     continue
+                _heard.set()
                 if number == signal.SIGTERM:
                     _terminated.set()  # the main thread may not have come to its handler
                 now = time.monotonic()
                 if first is not None and (number == signal.SIGINT or now - first > _SAME_S):
-                    _stop_at_once(message)
+                    _stop_at_once(message, exit_code())
                 first = now if first is None else first
             if first is not None and last_words is not None:
                 heard.settimeout(max(0.01, first + PATIENCE_S - time.monotonic()))
 
 
-def _stop_at_once(message: str) -> NoReturn:
+def _stop_at_once(message: str, code: int) -> NoReturn:
     # The live table hides the cursor.
     shown = "\x1b[?25h\n" if sys.stderr.isatty() else ""
     os.write(sys.stderr.fileno(), f"{shown}{message}\n".encode())
-    _exit(exit_code())
+    _exit(code)
 
 
 def _exit(code: int) -> NoReturn:
+    _leaving.acquire()  # never released: another thread that would end the process, too, waits for its end
     for process in psutil.Process().children(recursive=True):  # Ray's would end by themselves within a minute
         with suppress(psutil.Error):
             process.kill()

@@ -11,9 +11,9 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.schema import CreateTable
 
+from antisample.addresses import without_secrets
 from antisample.errors import DataError
 from tuning.database import connected, opened, patient
-from tuning.database_address import without_password
 from tuning.lease_holder import Holder
 
 LEASES = sa.Table(
@@ -41,7 +41,7 @@ class LeaseTable:
     """
 
     def __init__(self, address: str, study: str) -> None:
-        self.where = f"The study {study!r} in {without_password(address)}"
+        self.where = f"The study {study!r} in {without_secrets(address)}"
         self._address, self._study = address, study
         self._mine = LEASES.c.study == study
         self._engine = connected(address)

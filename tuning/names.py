@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from antisample.config import validation_problems
 from antisample.errors import ConfigError
 from antisample.methods import MethodConfig, find_method, method_names
-from antisample.models import find_builder
+from antisample.models import check_name
 from search_spaces import ChoiceParameter, Parameter, SearchSpace, SpaceError, Value, load_space, published_set
 
 
@@ -121,9 +121,9 @@ def find_starting_points(
 def name_problems(
     method: str, model: str, space: str | None, fixed: Mapping[str, Value], published: Sequence[str]
 ) -> list[str]:
-    """Everything wrong with the names in a study and with its fixed values."""
+    """Everything wrong with the names in a study and with its fixed values; nothing that they name is imported."""
     problems: list[str] = []
-    for check in (lambda: find_builder(model), lambda: find_method(method)):
+    for check in (lambda: check_name(model), lambda: find_method(method)):
         try:
             check()
         except ConfigError as error:

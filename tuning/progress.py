@@ -15,16 +15,21 @@ from antisample.methods import OriginalModel
 from antisample.original_accuracy import OriginalAccuracy
 from tuning.live import duration, live_view
 from tuning.outcome import find_outcome
+from tuning.plain_console import PlainConsole
 from tuning.records import TrialRecord
 from tuning.study_view import StudyView
 
 _SHOWN = ("validation/forget_accuracy", "validation/retain_accuracy")
 _FAILURES = 3
+_LOST_WORKER = (
+    "trial {}: its worker process ended unexpectedly, killed for want of memory perhaps; the trial goes on from its "
+    "last finished epoch"
+)
 
 
 def output(stderr: bool = False) -> Console:
     """The console to print to: as wide as the terminal, and wide enough for the tables where there is none."""
-    console = Console(highlight=False, stderr=stderr)
+    console = PlainConsole(highlight=False, stderr=stderr)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = 120
     return console
@@ -49,6 +54,7 @@ class Progress(LoadingListener):
         self._slots: Callable[[], int] | None = None
         self._n_requests, self._measured = 1, False
         self._failures: deque[str] = deque(maxlen=_FAILURES)
+        self._retries: dict[int, int] = {}
         self.mlflow_link: str | None = None
         self.mlflow_problem: str | None = None
         self.storage_problem: str | None = None
@@ -106,9 +112,12 @@ class Progress(LoadingListener):
         """A trial started, reported or ended."""
         if record.error and record.state == "FAIL":
             self._failures.append(f"trial {record.number} failed: {record.error}")
+        if record.state == "RUNNING" and record.retries > self._retries.get(record.number, record.retries):
+            self.say(f"  {_LOST_WORKER.format(record.number)}")
+        self._retries[record.number] = record.retries
         if self._live is not None:
             self._live.update(self._view())
-        if record.state != "RUNNING" and self._live is None:
+        if record.has_ended and self._live is None:
             self.say(self._line(record))
 
     def searched(self) -> None:

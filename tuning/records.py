@@ -55,7 +55,7 @@ class TrialRecord:
 
     Attributes:
         number: From 0, in the order of suggestion.
-        state: RUNNING, COMPLETE, PRUNED or FAIL.
+        state: RUNNING, COMPLETE, PRUNED or FAIL; WAITING where a search that was stopped has begun it.
         origin: `sampler`, `defaults`, or `published NAME`; `enqueued` or `added by hand` where others put it into the
             study; `, retry of N` follows where trial N was interrupted.
         params: Searched parameters.
@@ -67,7 +67,7 @@ class TrialRecord:
         steps: One record an epoch.
         duration_s: Seconds of unlearning and evaluation, as far as the trial came.
         started_ms: When it was suggested, milliseconds since 1970.
-        finished_ms: When it ended, likewise; None while RUNNING.
+        finished_ms: When it ended, likewise; None until then.
         worker: Host and process that ran it.
         versions: Of the program, torch and Python.
         error: Why it failed.
@@ -97,6 +97,11 @@ class TrialRecord:
     partial_error: dict[str, float]
     batch_halvings: int = 0
     retries: int = 0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more is to come of it."""
+        return self.state not in ("RUNNING", "WAITING")
 
     @property
     def fidelity(self) -> int:
@@ -236,7 +241,7 @@ def write_table(records: list[TrialRecord], path: Path) -> None:
     knows is written as text.
 
     Args:
-        records: Trials that are not RUNNING. Metrics of one that was added by hand are what others say they are.
+        records: Trials that have ended. Metrics of one that was added by hand are what others say they are.
         path: Where to.
     """
     names = list(dict.fromkeys(name for record in records for name in record.params))

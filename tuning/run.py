@@ -45,6 +45,7 @@ from tuning.study_files import StudyFiles
 from tuning.tracking import Ending, StudyFacts, Tracker
 from tuning.tracking.content import FILES, PLOTS
 from tuning.trainable import UnlearnTrainable
+from tuning.trust.consent import remember_study
 from tuning.warm_start import take_over
 
 if TYPE_CHECKING:
@@ -110,6 +111,10 @@ def run_study(
                 if line is not None:
                     progress.say(line)
             note_settings(study)
+            if not remember_study(study):
+                progress.say(
+                    "Your folder for state cannot be written, so you will be asked for code and addresses again"
+                )
             if warm_start is not None:  # before the study can be resumed, where nothing says so any more
                 progress.say(take_over(study, warm_start).in_words())
         if config.storage_path is not None:
@@ -191,6 +196,7 @@ def _search(study: Study, inputs: Any, started: float, share: WorkerShare, ray_s
     budget_s = 60 * config.time_budget_min - (time.monotonic() - started) if config.time_budget_min else None
     trainable = tune.with_parameters(UnlearnTrainable, inputs=inputs, study=config.for_workers())
     if not search(study, trainable, share, _slots(config, share), budget_s, ray_stays):
+        study.pause()
         raise InterruptedStudyError
 
 

@@ -8,7 +8,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 
-from antisample.errors import ConfigError
+from antisample.errors import ConfigError, in_one_line
 from antisample.seeds import derive
 from search_spaces import ChoiceParameter, Parameter, SearchSpace
 
@@ -66,8 +66,8 @@ def make_sampler(name: str, space: SearchSpace, n_trials: int, seed: int, n_exis
     module_name, _, attribute = resolved.partition(":")
     try:
         sampler: Any = getattr(importlib.import_module(module_name), attribute)(seed=stream)
-    except (ImportError, AttributeError, TypeError) as error:
-        raise ConfigError(f"`sampler` {name!r} cannot be built: {error}.") from error
+    except (Exception, SystemExit) as error:  # whatever a module of the user's may raise
+        raise ConfigError(f"`sampler` {name!r} cannot be built: {in_one_line(error)}.") from error
     if not isinstance(sampler, BaseSampler):
         raise ConfigError(f"`sampler` {name!r} must be an Optuna sampler, but got {type(sampler).__name__}.")
     return sampler

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import ray
 from ray import tune
+from ray.exceptions import NodeDiedError, OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.tune.error import TuneError
 from ray.tune.execution import class_cache
 
@@ -29,6 +31,9 @@ _SETTINGS = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
 }
+
+
+_LOST_WORKER = (RayActorError, WorkerCrashedError, NodeDiedError, OutOfMemoryError)
 
 
 class _SearchStopped(BaseException):
@@ -79,11 +84,12 @@ def search(
     # A setting of PyTorch Lightning that Tune gives to every worker, so that none of the waiting processes would do.
     class_cache.DEFAULT_ENV_VARS.clear()
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
-    logging.getLogger("ray.tune.execution.tune_controller").addFilter(_is_not_ours)
+    for name in ("tune", "execution.tune_controller"):
+        logging.getLogger(f"ray.tune.{name}").addFilter(_is_not_ours)
     scheduler = StudyScheduler(study)
     out_of_time = False
     try:
-        with _settings(), interrupts_noted() as wished:
+        with _settings(), _without_credentials(), interrupts_noted() as wished:
             tune.Tuner(
                 tune.with_resources(trainable, {"CPU": share.cpus, "GPU": share.gpus}),
                 tune_config=tune.TuneConfig(
@@ -135,6 +141,23 @@ def _settings() -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextmanager
+def _without_credentials() -> Iterator[None]:
+    """Keeps keys of AWS from a Ray on this machine, which writes those of a trial to a log.
+
+    The workers here inherit them from this process. Those of a cluster need them from Ray.
+    """
+    node, propagated = ray._private.worker._global_node, class_cache.ENV_VARS_TO_PROPAGATE
+    if node is not None and node.is_head():
+        class_cache.ENV_VARS_TO_PROPAGATE = {name for name in propagated if not name.startswith("AWS_")}
+    try:
+        yield
+    finally:
+        class_cache.ENV_VARS_TO_PROPAGATE = propagated
+
+
 def _is_not_ours(record: logging.LogRecord) -> bool:
-    """Leaves out of Ray's log what the command line says at the end, without the traceback."""
-    return not (record.exc_info and isinstance(record.exc_info[1], AntisampleError))
+    """Leaves out of Ray's log what the command line says in a line, without the traceback."""
+    if record.exc_info:
+        return not isinstance(record.exc_info[1], (AntisampleError, *_LOST_WORKER))
+    return not record.getMessage().startswith("Trials did not complete")

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -83,7 +83,7 @@ class Study(StudyView):
         self._suggestions.learn(self.noted(LEARNED, []))
         self._stopping = StoppingRule(config, self.records())
         self._running: dict[str, optuna.Trial] = {}
-        self._orphans = [trial.number for trial in existing if trial.state == TrialState.RUNNING]
+        self._orphans = [trial.number for trial in existing if self._is_under_way(trial)]
         self._listeners: list[Listener] = []
         by_hand = {record.number for record in self.by_hand()}
         self._origins = {str(trial.user_attrs.get("origin")) for trial in existing if trial.number not in by_hand}
@@ -106,8 +106,8 @@ class Study(StudyView):
     def ask(self, key: str) -> TrialRecord | None:
         """Suggests the next trial, or None if enough are finished or under way.
 
-        Trials that a dead driver left RUNNING come first, with their number and parameters; where it died while it
-        asked, the missing ones are suggested now.
+        Trials that another driver has begun come first, with their number and parameters: RUNNING where it died,
+        WAITING where it was stopped. Where it died while it asked, the missing parameters are suggested now.
 
         Args:
             key: The executor's name of the trial; the same key gives the same trial.
@@ -200,6 +200,7 @@ class Study(StudyView):
         self._check_lease()
         trial.set_user_attr("retries", retries + 1)
         self._orphans.append(self._running.pop(key).number)
+        self._announce(trial)
 
     @_together
     @_unless_ended
@@ -229,13 +230,29 @@ class Study(StudyView):
                 self._running[f"orphan {number}"] = adopted
         self._orphans = []
         for key, trial in list(self._running.items()):
-            if self._record(trial).state != "RUNNING":  # ended by hand
+            if self._record(trial).has_ended:  # by hand
                 del self._running[key]
                 continue
             origin = self._record(trial).origin.split(", retry of")[0]
             self.enqueue(trial.params, f"{origin}, retry of {trial.number}")
             self.fail(key, reason)
         return len(keys)
+
+    @_together
+    def pause(self) -> None:
+        """Says of all trials under way that they wait, for a driver that is about to end and will not work on them.
+
+        The next driver goes on with them first; see `ask`.
+        """
+        self._check_lease()
+        numbers = [*self._orphans, *(trial.number for trial in self._running.values())]
+        trials = self._study.get_trials(deepcopy=False)
+        for number in sorted(numbers):
+            if trials[number].state == TrialState.RUNNING and self._reader.known(number).seeds:
+                with suppress(UpdateFinishedTrialError):
+                    self._study._storage.set_trial_state_values(trials[number]._trial_id, TrialState.WAITING)
+                    self._tell(self._reader.record(number))
+        self._running, self._orphans = {}, sorted(numbers)
 
     def enqueue(self, params: dict[str, Any], origin: str) -> None:
         """Has these parameters tried before the sampler suggests again, after whatever waits already.
@@ -276,6 +293,8 @@ class Study(StudyView):
         frozen: FrozenTrial = self._study.get_trials(deepcopy=False)[number]
         if frozen.state.is_finished():  # by hand, meanwhile
             return None
+        if frozen.state == TrialState.WAITING:
+            self._study._storage.set_trial_state_values(frozen._trial_id, TrialState.RUNNING)
         return self._accepted(self._suggestions.adopt(frozen._trial_id))
 
     def _begin(self, key: str, trial: optuna.Trial) -> bool:
@@ -322,10 +341,16 @@ class Study(StudyView):
         return self._reader.record(trial.number)
 
     def _announce(self, trial: optuna.Trial) -> TrialRecord:
-        record = self._record(trial)
+        return self._tell(self._record(trial))
+
+    def _tell(self, record: TrialRecord) -> TrialRecord:
         for listener in self._listeners:
             listener(record)
         return record
+
+    def _is_under_way(self, trial: FrozenTrial) -> bool:
+        waits = trial.state == TrialState.WAITING and self._check.is_begun_here(trial)
+        return waits or trial.state == TrialState.RUNNING
 
 
 def _now_ms() -> int:

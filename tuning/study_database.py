@@ -13,8 +13,8 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import event, orm
 
+from antisample.addresses import without_secrets
 from tuning.database import engine_arguments, opened, patient
-from tuning.database_address import without_password
 from tuning.lease_holder import LeaseLostError
 from tuning.lease_table import LEASES
 
@@ -86,7 +86,7 @@ class StudyDatabase(RDBStorage):
         mine = sa.select(wait).select_from(LEASES).with_for_update(read=True, key_share=True)
         held = connection.execute(mine.where(LEASES.c.study == self._study_name, LEASES.c.token == self._token))
         if held.first() is None:
-            raise LeaseLostError(f"{without_password(self.address)}: another driver has taken over.")
+            raise LeaseLostError(f"{without_secrets(self.address)}: another driver has taken over.")
 
     def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
         self._creating = None

@@ -37,7 +37,8 @@ class StudyView:
         self.config = config
         self.space: SearchSpace = config.search_space()
         self._study, self._storage = open_optuna_study(config, token, begin=begin)
-        self._reader = TrialReader(self._study, TrialCheck(config))
+        self._check = TrialCheck(config)
+        self._reader = TrialReader(self._study, self._check)
         self._front: list[TrialRecord] = []
         self._judged = 0
 

@@ -1,7 +1,8 @@
 """The address of an MLflow store or server, which never holds a password: studies keep it and print it."""
 
 import re
-from urllib.parse import urlsplit
+
+from antisample.addresses import secret_problem, shown_address
 
 _FORM = re.compile(r"(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://|databricks(://|$)")
 
@@ -11,11 +12,15 @@ def tracking_problem(uri: str) -> str | None:
 
     The text never holds a password.
     """
-    if urlsplit(uri).password is not None or "password=" in urlsplit(uri).query:
+    problem = secret_problem(uri)
+    if problem is not None:
         return (
-            "must hold no password: MLflow reads MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD for a server, "
-            "and PostgreSQL's client PGPASSWORD or ~/.pgpass for a database"
+            f"{problem}: MLflow reads MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
+            "MLFLOW_TRACKING_TOKEN, for a server, and PostgreSQL's client PGPASSWORD or ~/.pgpass for a database"
         )
     if _FORM.match(uri):
         return None
-    return f"must be a server such as http://HOST:5000 or a database such as sqlite:///mlflow.db, but got {uri!r}"
+    return (
+        "must be a server such as http://HOST:5000 or a database such as sqlite:///mlflow.db, "
+        f"but got {shown_address(uri)}"
+    )

@@ -34,9 +34,8 @@ class TrialReader:
     def records(self) -> list[TrialRecord]:
         """All trials that the search started, by number."""
         self._refresh()
-        return [
-            record for record in self._records if record.state != "WAITING" and record.number not in self._by_hand
-        ]
+        begun = [record for record in self._records if record.state != "WAITING" or record.seeds]
+        return [record for record in begun if record.number not in self._by_hand]
 
     def by_hand(self) -> list[TrialRecord]:
         """Finished trials that others added, or ended, by number."""

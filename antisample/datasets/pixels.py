@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from antisample.datasets.pixel_budget import PixelBudget
 from antisample.errors import DataError
 
 PixelArray = npt.NDArray[np.uint8]
@@ -50,14 +52,17 @@ def decode_images(encoded: Sequence[EncodedImage], image_size: int | None) -> li
         others 3.
 
     Raises:
-        DataError: If an image is damaged, of a format that is not read, or has more than 8 bits a channel.
+        DataError: If an image is damaged, of a format that is not read, too large, or has more than 8 bits a
+            channel; or if all images together unfold from next to nothing.
     """
+    budget = PixelBudget()
     chunks = [encoded[start : start + _CHUNK] for start in range(0, len(encoded), _CHUNK)]
 
     def decode_chunk(chunk: Sequence[EncodedImage]) -> list[PixelArray]:
-        return [_decode(image, image_size) for image in chunk]
+        return [_decode(image, image_size, budget) for image in chunk]
 
-    with ThreadPoolExecutor(_threads(len(chunks))) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(_threads(len(chunks))) as pool:
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # what is too large is refused
         return [array for arrays in pool.map(decode_chunk, chunks) for array in arrays]
 
 
@@ -127,15 +132,17 @@ def _resized(image: Image.Image, image_size: int) -> Image.Image:
     return image.resize((image_size, image_size), Image.Resampling.BILINEAR)
 
 
-def _decode(encoded: EncodedImage, image_size: int | None) -> PixelArray:
+def _decode(encoded: EncodedImage, image_size: int | None, budget: PixelBudget) -> PixelArray:
     content = encoded.content
     try:
         with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content, formats=_FORMATS) as image:
             mode = image.mode
             if mode in _WIDE_MODES:
                 raise DataError(f"{encoded.origin}: images must have 8 bits a channel, but got Pillow mode {mode!r}.")
-            ImageOps.exif_transpose(image, in_place=True)
-            upright = image.convert("L" if mode in _GREY_MODES else "RGB")
+            length = len(content) if isinstance(content, bytes) else content.stat().st_size
+            with budget.spent(encoded.origin, image.size, length):
+                ImageOps.exif_transpose(image, in_place=True)
+                upright = image.convert("L" if mode in _GREY_MODES else "RGB")
     except DataError:
         raise
     except UnidentifiedImageError as error:

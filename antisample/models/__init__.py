@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
@@ -22,6 +23,7 @@ from antisample.models.outputs import take_logits
 from antisample.models.resnet9 import ResNet9
 from antisample.models.small_cnn import SmallCNN
 from antisample.models.torchvision_nets import mobilenet_v2, resnet18
+from antisample.settings import shown
 
 ModelBuilder = Callable[..., nn.Module]
 
@@ -39,8 +41,23 @@ def model_names() -> tuple[str, ...]:
     return tuple(_BUILDERS)
 
 
+def check_name(name: str) -> None:
+    """Checks the form of a model's name; nothing is imported, so that a study can be looked at without.
+
+    Args:
+        name: See `find_builder`.
+
+    Raises:
+        ConfigError: If it is neither registered nor of the form `package.module:function`.
+    """
+    if not re.fullmatch(r"\w+(\.\w+)*:\w+", name) and _registered(name) is None:
+        raise ConfigError(
+            f"`model.name` must be one of {', '.join(_BUILDERS)} or `package.module:function`, but got {shown(name)}."
+        )
+
+
 def find_builder(name: str) -> ModelBuilder:
-    """Finds a builder by registered name (any case) or import path.
+    """Finds a builder by registered name (any case) or import path, which is imported.
 
     Args:
         name: A name of `model_names()`, or `package.module:function`, a callable that returns the network; see
@@ -52,30 +69,30 @@ def find_builder(name: str) -> ModelBuilder:
     Raises:
         ConfigError: If there is no such name, module or function.
     """
-    if ":" in name:
-        module_name, _, attribute = name.partition(":")
-        try:
-            with redirect_stdout(sys.stderr):
-                builder = getattr(importlib.import_module(module_name), attribute)
-        except (Exception, SystemExit) as error:  # whatever a module of the user's may raise
-            reason = in_one_line(error).removeprefix(f"{type(error).__name__}: ")
-            raise ConfigError(f"`model.name` {name!r} cannot be imported: {reason}.") from error
-        if isinstance(builder, nn.Module):
-            raise ConfigError(
-                f"`model.name` {name!r} must be a function or class that builds a network anew each time, but is a "
-                f"network, a {type(builder).__name__}."
-            )
-        if not callable(builder):
-            raise ConfigError(
-                f"`model.name` {name!r} must be a function or class, but is a {type(builder).__name__}."
-            )
-        return cast(ModelBuilder, builder)
-    by_lower_name = {known.lower(): builder for known, builder in _BUILDERS.items()}
-    if name.lower() not in by_lower_name:
+    registered = _registered(name)
+    if registered is not None:
+        return registered
+    check_name(name)
+    module_name, _, attribute = name.partition(":")
+    try:
+        with redirect_stdout(sys.stderr):
+            builder = getattr(importlib.import_module(module_name), attribute)
+    except (Exception, SystemExit) as error:  # whatever a module of the user's may raise
+        reason = in_one_line(error).removeprefix(f"{type(error).__name__}: ")
+        raise ConfigError(f"`model.name` {name!r} cannot be imported: {reason}.") from error
+    if isinstance(builder, nn.Module):
         raise ConfigError(
-            f"`model.name` must be one of {', '.join(_BUILDERS)} or `package.module:function`, but got {name!r}."
+            f"`model.name` {name!r} must be a function or class that builds a network anew each time, but is a "
+            f"network, a {type(builder).__name__}."
         )
-    return by_lower_name[name.lower()]
+    if not callable(builder):
+        raise ConfigError(f"`model.name` {name!r} must be a function or class, but is a {type(builder).__name__}.")
+    return cast(ModelBuilder, builder)
+
+
+def _registered(name: str) -> ModelBuilder | None:
+    """The builder of a registered name, in any case; None if there is none."""
+    return {registered.lower(): builder for registered, builder in _BUILDERS.items()}.get(name.lower())
 
 
 def build_model(
@@ -166,6 +183,7 @@ __all__ = [
     "ModelBuilder",
     "arranged",
     "build_model",
+    "check_name",
     "code_digest",
     "describe_call",
     "find_builder",

@@ -1,16 +1,19 @@
 """Ray's start and end in this process: its folder, its refusals, and what it leaves as it was."""
 
 import os
+import secrets
+import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from cluster import ClusterError, local_ray
 from cluster.connection import _TIMED_OUT, in_words
-from cluster.temporary import fits, is_ours, temporary_folder
+from cluster.temporary import fits, remove_temporary_folder, temporary_folder
 
 HELD = """
 import os, signal, sys, threading
@@ -47,14 +50,20 @@ print(*places)
 def test_a_folder_is_chosen_where_the_usual_one_is_too_long_for_sockets(monkeypatch):
     for name in ("RAY_TMPDIR", "TMPDIR"):
         monkeypatch.delenv("RAY_TMPDIR", raising=False)
-        monkeypatch.setenv(name, "/tmp/short")
-        assert temporary_folder() is None
-        monkeypatch.setenv(name, "/tmp/" + 30 * "\u00e9")  # 60 bytes
-        folder = temporary_folder()
-        assert stat.S_IMODE(Path(folder).stat().st_mode) == 0o700
-        assert is_ours(folder)
-        assert fits(folder)
-        Path(folder).rmdir()
+        for n_letters, kept in ((2, True), (30, False)):
+            monkeypatch.setattr(tempfile, "tempdir", None)
+            place = Path("/tmp", secrets.token_hex(2) + n_letters * "\u00e9")  # of up to 69 bytes
+            place.mkdir()
+            monkeypatch.setenv(name, str(place))
+            folder = Path(temporary_folder())
+            assert (folder.parents[1] == place) == kept
+            assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
+            assert fits(str(folder))
+            folder.mkdir()
+            remove_temporary_folder(str(folder))
+            assert not folder.parent.exists()
+            remove_temporary_folder(str(place))
+            place.rmdir()
 
 
 @pytest.mark.integration
@@ -70,7 +79,39 @@ def test_ray_starts_with_a_long_folder_and_leaves_signals_alone_in_every_thread(
         timeout=300,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert all(is_ours(place) for place in done.stdout.split())
+    assert all(place.startswith("/tmp/antisample-") for place in done.stdout.split())
+
+
+ALONE = """
+import os, stat
+from pathlib import Path
+import psutil, ray
+from cluster import local_ray
+with local_ray(1, 0):
+    ray.get(ray.remote(lambda: 1).remote())
+    family = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    print(*(c.laddr.ip for p in family for c in p.net_connections() if c.status == "LISTEN"))
+    session = Path(ray._private.worker._global_node.get_session_dir_path())
+    print(oct(stat.S_IMODE(session.parents[1].stat().st_mode)))
+    listed = os.popen("ss -Hltnp").read().splitlines()
+    pids = {f"pid={p.pid}," for p in family}
+    print(*(line.split()[3] for line in listed if any(pid in line for pid in pids)))
+"""
+
+
+def test_ray_listens_on_loopback_and_its_folder_is_its_owners_alone():
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE], check=False, capture_output=True, text=True, timeout=120, env=os.environ
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    addresses, mode, listed = done.stdout.splitlines()
+    assert len(addresses.split()) >= 5
+    assert {address.removeprefix("::ffff:") for address in addresses.split()} == {"127.0.0.1"}
+    assert mode == "0o700"
+    if shutil.which("ss"):
+        assert {line.rpartition(":")[0].strip("[]").removeprefix("::ffff:") for line in listed.split()} == {
+            "127.0.0.1"
+        }
 
 
 OTHERS = """
@@ -116,7 +157,7 @@ def test_what_ray_raises_at_its_start_is_one_sentence(monkeypatch):
     with pytest.raises(ClusterError) as refused, local_ray(1, 0):
         raise AssertionError
     assert str(refused.value) == (
-        "Ray cannot be started: /proc/ray: No such file or directory; set RAY_TMPDIR to a folder that can be written."
+        "Ray cannot be started: /proc: No such file or directory; set RAY_TMPDIR to a folder that can be written."
     )
 
 

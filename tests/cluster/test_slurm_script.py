@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 
 from cluster import ClusterError, StudyJob, load_cluster
 from cluster.slurm import SCRIPT, render
+from cluster.submission import rendered
 from cluster.temporary import fits
 
 FOLDER = Path("/shared/me & you/100%/runs/small.slurm")
@@ -124,3 +126,25 @@ def test_every_problem_is_reported_at_once(load):
     with pytest.raises(ClusterError) as refused:
         load(launcher="slurm", shared_dir="here", nodes=0, time="soon", mem="much", options=["a\nb"], gpus=1)
     assert len(refused.value.problems) == 6
+
+
+BREAKS = ["\n", "\r", "\x0b", "\x85", "\u2028"]
+
+
+@pytest.mark.parametrize("line_break", BREAKS)
+@pytest.mark.parametrize("key", ["partition", "account", "qos", "options", "setup", "shared_dir"])
+def test_no_line_break_of_a_cluster_file_enters_the_script(load, key, line_break):
+    text = f"/x{line_break}rm -rf ~" if key == "shared_dir" else f"--x{line_break}rm -rf ~"
+    values = {"launcher": "slurm", "shared_dir": "/shared", key: [text] if key in ("options", "setup") else text}
+    with pytest.raises(ClusterError, match=f"`{key}`: must be one line without control characters"):
+        load(**values)
+
+
+@pytest.mark.parametrize("line_break", BREAKS)
+@pytest.mark.parametrize("field", ["name", "directory", "home", "options", "register"])
+def test_no_line_break_of_a_study_enters_the_script(load, job, field, line_break):
+    text = f"x{line_break}rm -rf ~"
+    values = {"directory": Path("/shared", text), "home": Path("/home", text), "options": (text,)}
+    spoiled = replace(job, **{field: values.get(field, text)})
+    with pytest.raises(ClusterError, match="Names and folders of a job must be one line without control characters"):
+        rendered(load(launcher="slurm", shared_dir="/shared"), spoiled)

@@ -45,7 +45,8 @@ class Server:
         assert found is not None
         where = ["-h", self.host, "-p", str(self.port), "-k", self._folder]
         # Tests end processes, not the machine: what the kernel has is safe.
-        command = [*self._words, found / "postgres", "-D", self._folder / "data", *where, "-c", "fsync=off"]
+        settings = ["-c", "fsync=off", "-c", "max_connections=400"]
+        command = [*self._words, found / "postgres", "-D", self._folder / "data", *where, *settings]
         with (self._folder / "log").open("a") as log:
             self._process = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log)
         _wait(f"host={self.host} port={self.port} user=antisample dbname=postgres", self._folder / "log")
@@ -64,10 +65,10 @@ class Server:
             connection.execute(f"CREATE DATABASE {name}")
         return plain.replace("/postgres", f"/{name}")
 
-    def add_user(self, name: str, password: str) -> str:
-        """Makes a user of the database who needs a password; returns the address without it."""
+    def add_user(self, name: str, password: str, asked: str = "scram-sha-256") -> str:
+        """Makes a user of the database who is asked for a password in a way; returns the address without it."""
         rules = self._folder / "data" / "pg_hba.conf"
-        rules.write_text(f"host all {name} all scram-sha-256\n{rules.read_text()}")
+        rules.write_text(f"host all {name} all {asked}\n{rules.read_text()}")
         plain = self.address.replace("+psycopg", "")
         with psycopg.connect(plain, autocommit=True) as connection:
             connection.execute(f"CREATE ROLE {name} LOGIN SUPERUSER PASSWORD '{password}'")

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import stat
 import subprocess
 import time
 from pathlib import Path
@@ -77,6 +78,14 @@ def workers(place):
     return [child for child, command in found if command.startswith("ray::") and "Trainable" in command]
 
 
+def files_of_ray(session):
+    """What the files in Ray's folder hold, which its owner alone may enter."""
+    assert stat.S_IMODE(session.parents[1].stat().st_mode) == 0o700
+    files = [path for path in session.rglob("*") if path.is_file()]
+    assert any(path.name.startswith("runtime_env_agent") for path in files)
+    return "".join(path.read_text(errors="replace") for path in files)
+
+
 def kill_the_driver_again_and_again(place, n_kills, seed):
     rng = random.Random(seed)
     for _ in range(n_kills):
@@ -120,15 +129,30 @@ def test_the_driver_is_killed_at_random_moments(make_workplace, n_kills):
     assert not [record for record in records(place) if record.state == "FAIL"]
 
 
-def test_a_killed_worker_costs_no_trial_and_no_finished_replicate(make_workplace):
+CREDENTIALS = {
+    name: f"made-up-{name.lower()}"
+    for name in (
+        *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"),
+        *("PGPASSWORD", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "AZURE_STORAGE_ACCESS_KEY"),
+    )
+}
+
+
+def test_a_killed_worker_costs_no_trial_and_no_finished_replicate(make_workplace, monkeypatch):
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
     place = make_workplace(n_trials=4, replicates=4, confirm_seeds=0)
     with place.start("run", "study.yaml") as process:
         wait_for_steps(place, process, 6)
         victim = workers(place)[0]
         before = records(place)
+        written = files_of_ray(Path(read_holder(place.directory).ray_session))
+        token = psutil.Process(process.pid).environ().get("RAY_AUTH_TOKEN", "no token in the first environment")
         victim.kill()
-        _, err = process.communicate(timeout=240)
+        out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
+    assert not [name for name in (*CREDENTIALS.values(), token) if name in written]
+    assert (out.count("its worker process ended unexpectedly"), err) == (1, "")
     assert_nothing_is_lost(place, 4)
     after = records(place)
     assert len(after) == 4, "the trial went on under its number"
@@ -160,10 +184,14 @@ def test_a_killed_raylet_ends_the_search_in_order_and_resume_completes_it(make_w
         (raylet,) = (p for p in raylets if any(session in argument for argument in p.info["cmdline"]))
         raylet.kill()
         try:
-            process.communicate(timeout=120)
+            _, err = process.communicate(timeout=120)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             pytest.fail("the driver hangs")
+    assert process.returncode == 1
+    (said,) = err.splitlines()
+    assert said.startswith("Ray's raylet (which starts the workers), process ")
+    assert said.endswith(" resume runs/small")
     done = place.run("resume", "runs/small")
     assert done.code == 0, done.err
     assert_nothing_is_lost(place, 4)

@@ -8,6 +8,7 @@ import time
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from mlflow import MlflowClient
 
 from tuning.directory import open_study
 from tuning.lease import read_holder
@@ -30,6 +31,13 @@ def wait_for_trials(place, process, n):
 
 def table(place):
     return pq.read_table(place.directory / "trials.parquet").to_pylist()
+
+
+def mlflow_runs(place):
+    """The runs of trials."""
+    client = MlflowClient(f"sqlite:///{(place.folder / 'runs' / 'mlflow.db').resolve()}")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return [run for run in client.search_runs(experiments) if "antisample.trial" in run.data.tags]
 
 
 @pytest.fixture
@@ -93,10 +101,15 @@ def test_sigterm_ends_in_order_with_the_front_so_far(long, whole_group):
     assert so_far["stopped"] is True
     assert so_far["front"]
     assert read_holder(long.directory) is None, "the lease is given back"
+    assert not [trial for trial in open_study(long.directory).optuna_study().trials if trial.state.name == "RUNNING"]
+    runs = mlflow_runs(long)
+    assert {run.info.status for run in runs} <= {"SCHEDULED", "FINISHED"}
+    assert "SCHEDULED" in {run.info.status for run in runs}
     done = long.run("resume", "runs/small")
     assert done.code == 0, done.err
     records = open_study(long.directory).records()
     assert [(r.number, r.state) for r in records] == [(number, "COMPLETE") for number in range(4)]
+    assert [run.info.status for run in mlflow_runs(long)] == ["FINISHED"] * 4
 
 
 @pytest.mark.slow

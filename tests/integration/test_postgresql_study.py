@@ -100,7 +100,7 @@ def wait_for_trials(config, process, n, timeout_s=120):
 def assert_each_trial_is_there_once(config):
     config.directory.mkdir(exist_ok=True)
     (config.directory / "study.yaml").write_text(config.to_yaml())
-    found = open_study(config.directory).records()
+    found = open_study(config.directory, storage=config.storage).records()
     assert [record.number for record in found] == list(range(config.n_trials))
     assert {record.state for record in found} == {"COMPLETE"}
     for record in found:
@@ -180,8 +180,8 @@ def plain_optuna(config):
 def test_a_real_search_is_resumed_from_its_directory_alone_and_shows_no_password(server, make_workplace, monkeypatch):
     address = server.add_user("careful", "swordfish")
     place = make_workplace(n_trials=3, confirm_seeds=0)
-    secret = address.replace("careful@", "careful:swordfish@")
-    with place.start("run", "study.yaml", "--set", f"storage={secret}") as process:
+    place.environment["PGPASSWORD"] = "swordfish"
+    with place.start("run", "study.yaml", "--set", f"storage={address}") as process:
         deadline = time.monotonic() + 400
         while not ((place.directory / "study.yaml").exists() and reported(server, "small")):
             assert process.poll() is None, process.stderr.read()
@@ -189,6 +189,7 @@ def test_a_real_search_is_resumed_from_its_directory_alone_and_shows_no_password
             time.sleep(0.5)
         os.killpg(process.pid, signal.SIGKILL)
         output = "".join(process.communicate())
+    del place.environment["PGPASSWORD"]
     refused = place.run("resume", "runs/small")
     assert (refused.code, "Traceback" in refused.err) == (2, False)
     assert "no password supplied" in refused.err
@@ -205,7 +206,7 @@ def test_a_real_search_is_resumed_from_its_directory_alone_and_shows_no_password
     assert place.results("report", "runs/small")["hypervolume"] > 0
     assert not (place.directory / "journal.log").exists()
     assert lease_place(study.config).read() is None
-    other = place.run("run", "study.yaml", "--set", f"storage={secret}", "--set", "study_name=other")
+    other = place.run("run", "study.yaml", "--set", f"storage={address}", "--set", "study_name=other")
     assert other.code == 2
     assert "is not there" in other.err
     assert [record.state for record in open_study(place.directory).records()] == ["COMPLETE"] * 3

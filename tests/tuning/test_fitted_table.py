@@ -7,15 +7,15 @@ import pytest
 from rich.console import Console
 
 from antisample.toy import ToyRow
-from antisample.verify import Check
+from antisample.verification import Check, Unchecked, Verification
 from search_spaces import NumberParameter, load_space
-from tuning.commands.models import _print_checks
 from tuning.commands.spaces import spaces
 from tuning.display import print_outcome
 from tuning.fitted_table import Column, FittedTable
 from tuning.live import front_table, live_view
 from tuning.outcome import find_outcome
 from tuning.toy import toy_table
+from tuning.verdict import print_verification
 
 WIDTHS = (20, 25, 30, 40, 50, 60, 80, 120)
 
@@ -73,13 +73,16 @@ def test_the_live_view_has_them_too(study, width):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_checks_of_a_card_and_the_toy_problem_have_them_too(width):
-    checks = [
+    checks = (
         Check("validation/forget_accuracy", 0.0123457, 0.5432109, False),
-        Check("weights", "a" * 64, None, True),
-    ]
+        Check("seed", 4, 4, True),
+        Check("weights", "a" * 64, None, False),
+    )
     console = Console(file=io.StringIO(), width=width)
-    _print_checks(checks, console)
-    assert {"0.0123457", "0.543211", "a" * 16, "missing", "NO", "yes"} <= words(console.file.getvalue())
+    print_verification(console, Verification(checks, (Unchecked("time", 1.2345, "not measured"),)))
+    text = console.file.getvalue()
+    assert {"0.0123457", "0.543211", "a" * 64, "missing", "NO", "yes", "DIFFERS", "1.2345"} <= words(text)
+    assert text.splitlines()[-1] == "1 statement holds, 2 differ, 1 stated but not checked."
     rows = [
         ToyRow(network, metric, 20, 0.98765, 0.01234, 0.91, 0.999)
         for network in ("original", "antisample")

@@ -50,7 +50,9 @@ def test_a_resumed_search_does_not_repeat_its_draws():
     assert len({first_draw(0, 0), first_draw(0, 5), first_draw(1, 0)}) == 3
 
 
-@pytest.mark.parametrize("name", ["annealing", "optuna.samplers:NoSuch", "no_module:Sampler", "builtins:dict"])
+@pytest.mark.parametrize(
+    "name", ["annealing", "optuna.samplers:NoSuch", "no_module:Sampler", "builtins:dict", ":x", "sys:exit"]
+)
 def test_unknown_samplers_are_refused(name):
     with pytest.raises(ConfigError, match="`sampler`"):
         make_sampler(name, NUMBERS, 8, 0, 0)

@@ -230,6 +230,27 @@ def test_a_study_with_other_objectives_or_another_space_is_refused(config, value
         driven_study(parse_study({**values, "objectives": objectives}))
 
 
+def test_a_stopped_search_leaves_trials_waiting_and_the_next_driver_goes_on_with_them_first(config, driven_study):
+    first, heard = driven_study(config), []
+    first.listen(lambda record: heard.append((record.number, record.state)))
+    first.ask("a")
+    first.ask("b")
+    first.report("b", {**step(1), "last": True})
+    first.enqueue(dict(first.records()[0].params), "by me")
+    heard.clear()
+    first.pause()
+    assert heard == [(0, "WAITING"), (1, "WAITING")]
+    trials = first.optuna_study().trials
+    assert {trial.state for trial in trials} == {TrialState.WAITING}
+    assert states(first) == ["WAITING", "WAITING"], "what was only enqueued is no record yet"
+    assert not first.report("b", step(2)), "its worker is heard no more"
+    second = driven_study(config)
+    again = [second.ask("c"), second.ask("d")]
+    assert [(r.number, r.state, len(r.steps)) for r in again] == [(0, "RUNNING", 0), (1, "RUNNING", 1)]
+    assert [r.params for r in again] == [trial.params for trial in trials[:2]]
+    assert second.ask("e").number == 2 + (len(trials) - 3)
+
+
 def test_listeners_hear_of_start_report_and_end(config, driven_study, metrics):
     study, heard = driven_study(config), []
     study.listen(lambda record: heard.append((record.state, len(record.steps))))

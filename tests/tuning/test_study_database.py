@@ -8,10 +8,11 @@ import psycopg
 import pytest
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
+from postgresql import postgresql_server, programs
 from sqlalchemy.exc import OperationalError
 
 from antisample.errors import ConfigError, DataError
-from tuning.database import patient
+from tuning.database import connected, engine_arguments, opened, patient
 from tuning.directory import check_settings, note_settings, open_study
 from tuning.lease import held_lease, lease_place
 from tuning.storage import remember_id
@@ -25,6 +26,35 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def values(values, database):
     return {**values, "storage": database}
+
+
+@pytest.mark.parametrize("asked", ["password", "md5", "scram-sha-256"])
+def test_a_password_is_never_sent_in_clear_text(asked, monkeypatch):
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed (make system)")
+    monkeypatch.setenv("PGPASSWORD", "swordfish")
+    with postgresql_server() as server:
+        address = server.add_user("careful", "swordfish", asked)
+        with psycopg.connect(address):  # as a client does that takes no care
+            pass
+        if asked == "password":
+            with pytest.raises(DataError, match="authentication method requirement") as caught:
+                opened(address, lambda: connected(address).connect().close())
+            assert "swordfish" not in str(caught.value)
+        else:  # a password that is kept as SCRAM has no MD5, so such a server asks for SCRAM, too
+            opened(address, lambda: connected(address).connect().close())
+
+
+@pytest.mark.parametrize(
+    ("mode", "given"), [("verify-full", True), ("require", True), ("prefer", False), ("disable", False)]
+)
+def test_a_connection_by_tls_may_be_asked_for_any_password(mode, given, monkeypatch):
+    def rule(address):
+        return engine_arguments(address)[1]["connect_args"].get("require_auth")
+
+    assert (rule(f"postgresql://me@host/db?sslmode={mode}") is None) is given
+    monkeypatch.setenv("PGSSLMODE", mode)
+    assert (rule("postgresql://me@host/db") is None) is given
 
 
 def trials(study):
@@ -111,9 +141,8 @@ def test_a_server_that_stays_away_is_an_error_in_the_end(monkeypatch):
 
 
 def test_a_server_that_is_not_there_is_an_error_at_once(values, driven_study):
-    with pytest.raises(DataError, match="cannot be opened") as caught:
-        driven_study(parse_study({**values, "storage": "postgresql://me:secret@127.0.0.1:1/db"}))
-    assert "secret" not in str(caught.value)
+    with pytest.raises(DataError, match=r"postgresql://me@127.0.0.1:1/db: cannot be opened"):
+        driven_study(parse_study({**values, "storage": "postgresql://me@127.0.0.1:1/db"}))
 
 
 def test_studies_of_one_database_are_told_apart_by_name(values, driven_study):
@@ -140,7 +169,10 @@ def test_a_directory_goes_on_with_its_own_study_alone(values, driven_study, data
     study = driven_study(config)
     remember_id(config.directory, study.noted("id"))
     (config.directory / "study.yaml").write_text(config.to_yaml())
-    assert open_study(config.directory).records() == []
+    with pytest.raises(ConfigError, match="not made on this machine by you"):
+        open_study(config.directory)
+    assert open_study(config.directory, storage=config.storage).records() == []
+    assert open_study(config.directory).records() == []  # what was said once is remembered
     optuna.copy_study(
         from_study_name="made", from_storage=config.storage, to_storage=database_server, to_study_name="moved"
     )

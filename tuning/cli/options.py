@@ -42,6 +42,28 @@ AcceptOriginal = Annotated[
         "--accept-original", help="Go on with an original that is no better than guessing, or has nothing to forget."
     ),
 ]
+AllowCode = Annotated[
+    bool,
+    typer.Option(
+        "--allow-code", help="Import the module that the model or the sampler names: that executes its code."
+    ),
+]
+AllowAddress = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-address",
+        metavar="s3://BUCKET/FOLDER",
+        help="Use this object store, which the study or card names, with your keys; repeatable.",
+    ),
+]
+StorageAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="postgresql://USER@HOST/NAME",
+        help="The database that holds the study; needed for a study that was not made here by you.",
+    ),
+]
 DataRoot = Annotated[Path | None, typer.Option(metavar="DIR", help="Where torchvision data sets lie.")]
 CheckpointFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="The original's weights; trained without it.")

@@ -10,7 +10,9 @@ import typer
 from typer.core import TyperGroup
 
 import antisample
+from antisample.addresses import without_secrets
 from antisample.errors import AntisampleError
+from antisample.plain_text import plain_text
 from search_spaces import SpaceError
 from tuning.cli import cluster, models, published, studies, tracking
 from tuning.cli.streams import use_forgiving_streams
@@ -72,7 +74,7 @@ def run() -> None:
             said = f"{_shortened(str(error.filename))}: the name is too long for a file."
         elif is_stopped() or not isinstance(error, (AntisampleError, SpaceError, *_cluster_errors())):
             raise
-        sys.stderr.write(f"Error: {_shortened(said)}\n")
+        sys.stderr.write(f"Error: {plain_text(_shortened(without_secrets(said)), lines=True)}\n")
         sys.exit(2)
 
 

@@ -7,6 +7,8 @@ import typer
 
 from tuning.cli.options import (
     AcceptOriginal,
+    AllowAddress,
+    AllowCode,
     AsJson,
     CheckpointFile,
     ClusterFile,
@@ -20,6 +22,7 @@ from tuning.cli.options import (
     Quiet,
     RegisterAs,
     Select,
+    StorageAddress,
     StudyDirectory,
     commands,
 )
@@ -51,6 +54,7 @@ def run(
     select: Select = None,
     register: RegisterAs = None,
     cluster: ClusterFile = None,
+    allow_code: AllowCode = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -66,7 +70,7 @@ def run(
         "forget_samples": forget_samples,
     }
     commands("studies").run(
-        study, flags, overrides, tracking_uri, warm_start, select, register, cluster, as_json, quiet
+        study, flags, overrides, tracking_uri, warm_start, select, register, cluster, allow_code, as_json, quiet
     )
 
 
@@ -74,16 +78,35 @@ def run(
 def resume(
     directory: StudyDirectory,
     accept_original: AcceptOriginal = False,
+    storage: StorageAddress = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow store or server from now on; `none` switches tracking off.")
+    ] = None,
     register: RegisterAs = None,
     cluster: ClusterFile = None,
+    allow_code: AllowCode = False,
+    allow_address: AllowAddress = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Continue a study that was stopped or whose driver died."""
-    commands("studies").resume(directory, accept_original, register, cluster, as_json, quiet)
+    commands("studies").resume(
+        directory,
+        accept_original,
+        storage,
+        tracking_uri,
+        register,
+        cluster,
+        allow_code,
+        allow_address,
+        as_json,
+        quiet,
+    )
 
 
 @app.command(epilog="Example: antisample report runs/demo --json")
-def report(directory: StudyDirectory, select: Select = None, as_json: AsJson = False) -> None:
+def report(
+    directory: StudyDirectory, select: Select = None, storage: StorageAddress = None, as_json: AsJson = False
+) -> None:
     """Write report.html and trials.parquet anew and print the front."""
-    commands("studies").report(directory, select, as_json)
+    commands("studies").report(directory, select, storage, as_json)

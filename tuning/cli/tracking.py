@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tuning.cli.options import AsJson, RegisterAs, StudyDirectory, commands
+from tuning.cli.options import AllowAddress, AllowCode, AsJson, RegisterAs, StorageAddress, StudyDirectory, commands
 
 app = typer.Typer(
     help="Deliver a study to MLflow: what it lacks, or everything to an empty store.",
@@ -23,17 +23,23 @@ def mlflow_sync(
     trial: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Register this trial of the front, not the chosen one.")
     ] = None,
+    storage: StorageAddress = None,
+    allow_code: AllowCode = False,
+    allow_address: AllowAddress = None,
     as_json: AsJson = False,
 ) -> None:
     """Deliver what MLflow lacks of a study, such as after the server was down; register its chosen model."""
-    commands("tracking").mlflow_sync(directory, tracking_uri, register, trial, as_json)
+    commands("tracking").mlflow_sync(
+        directory, tracking_uri, register, trial, storage, allow_code, allow_address, as_json
+    )
 
 
 @app.command("rebuild", epilog="Example: antisample mlflow rebuild runs/demo --tracking-uri http://HOST:5000")
 def mlflow_rebuild(
     directory: StudyDirectory,
     tracking_uri: Annotated[str, typer.Option(help="MLflow store or server without runs of this study.")],
+    storage: StorageAddress = None,
     as_json: AsJson = False,
 ) -> None:
     """Make all runs of a study anew, equal to the first ones, in a store that has none of them."""
-    commands("tracking").mlflow_rebuild(directory, tracking_uri, as_json)
+    commands("tracking").mlflow_rebuild(directory, tracking_uri, storage, as_json)

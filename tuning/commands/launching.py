@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,6 +14,7 @@ import yaml
 from antisample.device import choose_device
 from antisample.errors import ConfigError
 from antisample.file_store import is_object_store
+from antisample.models import find_builder
 from cluster import (
     ClusterSpec,
     ExistingCluster,
@@ -25,11 +26,13 @@ from cluster import (
     existing_ray,
     local_ray,
     submit,
+    watched_node,
 )
 from cluster.kuberay import KubeRayCluster
 from cluster.slurm import SlurmCluster
 from tuning.config import StudyConfig
 from tuning.confirm import missing_confirmations
+from tuning.directory import study_config
 from tuning.display import print_json
 from tuning.interruption import exit_code
 from tuning.lease import lease_place
@@ -39,16 +42,37 @@ from tuning.progress import Progress, output
 from tuning.resources import Machine, this_machine
 from tuning.samplers import make_sampler
 from tuning.study_view import StudyView
+from tuning.trust.addresses import check_stores, object_stores, with_tracking
+from tuning.trust.consent import check_study_code
+from tuning.trust.own_studies import agreed_of_study
 
 _WANTED_SOON = ("tuning.run", "sklearn.model_selection", "sklearn.svm")
 """Modules that a driver uses before its first trial and that take seconds to import."""
 
 
 def run_from_here(
-    config: StudyConfig, spec: LocalCluster | ExistingCluster, progress: Progress, warm_start: Path | None
+    config: StudyConfig,
+    spec: LocalCluster | ExistingCluster,
+    progress: Progress,
+    warm_start: Path | None,
+    lost: Callable[[str], None],
 ) -> Outcome:
-    """Runs or continues a study with the driver in this process; KeyboardInterrupt if the user stops it."""
-    launch = _launch(spec)
+    """Runs or continues a study with the driver in this process.
+
+    Args:
+        config: The study.
+        spec: Where to.
+        progress: Shows what happens.
+        warm_start: Directory of an earlier study to take over from.
+        lost: Called in a thread, with a sentence, where a process of the Ray on this machine ends by itself.
+
+    Returns:
+        The outcome.
+
+    Raises:
+        KeyboardInterrupt: If the user stops it.
+    """
+    launch = _launch(spec, lost)
     with nullcontext() if _is_over(config) else _ray_meanwhile(spec, launch):
         from tuning.run import InterruptedStudyError, run_study  # noqa: PLC0415  (Ray Tune takes seconds to import)
 
@@ -63,11 +87,14 @@ def run_from_here(
 def check_study(config: StudyConfig, spec: ClusterSpec) -> None:
     """Finds what is wrong in a study as far as that can be told before Ray takes seconds, or a queue hours, to start.
 
+    It imports what the study names, so `check_study_code` comes before.
+
     Raises:
         ConfigError: With every problem found. What only a running cluster's machines can tell is found on it.
     """
     checks: list[Callable[[], object]] = [
-        lambda: make_sampler(config.sampler, config.search_space(), config.n_trials, config.seed, 0)
+        lambda: find_builder(config.model.name),
+        lambda: make_sampler(config.sampler, config.search_space(), config.n_trials, config.seed, 0),
     ]
     if isinstance(spec, LocalCluster) or config.device.partition(":")[0] not in ("auto", "cpu", "cuda"):
         checks.append(lambda: choose_device(config.device))
@@ -97,10 +124,12 @@ def _offered(spec: ClusterSpec) -> Machine | None:
     return None
 
 
-def _launch(spec: LocalCluster | ExistingCluster) -> Callable[[], AbstractContextManager[None]]:
+def _launch(
+    spec: LocalCluster | ExistingCluster, lost: Callable[[str], None]
+) -> Callable[[], AbstractContextManager[None]]:
     """How Ray is had for the length of a `with` block; what has begun before stays as it is."""
     if isinstance(spec, LocalCluster):
-        return partial(local_ray, spec.num_cpus, spec.num_gpus)
+        return partial(watched_local_ray, spec.num_cpus, spec.num_gpus, lost)
     return partial(
         existing_ray,
         spec.address,
@@ -109,6 +138,13 @@ def _launch(spec: LocalCluster | ExistingCluster) -> Callable[[], AbstractContex
         spec.ship_program,
         spec.autoscaled_workers,
     )
+
+
+@contextmanager
+def watched_local_ray(num_cpus: int | None, num_gpus: int | None, lost: Callable[[str], None]) -> Iterator[None]:
+    """Ray on this machine for the length of a `with` block; `lost` is told where it ends by itself."""
+    with local_ray(num_cpus, num_gpus), watched_node(lost):
+        yield
 
 
 def _ray_meanwhile(
@@ -150,6 +186,30 @@ def send(spec: ExistingCluster, words: list[str], files: dict[str, str], as_json
     raise typer.Exit(code)
 
 
+def agreed_options(
+    directory: Path,
+    storage: str | None,
+    tracking_uri: str | None,
+    say: Callable[[str], object],
+    allow_code: bool,
+    allow_address: list[str] | None,
+) -> tuple[str, ...]:
+    """What the driver on a cluster has to be told so that it continues a study, as far as it can be seen from here.
+
+    Raises:
+        ConfigError: If the study names code or addresses that the user has not agreed to.
+    """
+    if (directory / "study.yaml").is_file():
+        config = with_tracking(study_config(directory, storage=storage), directory, tracking_uri)
+        allow_code = check_study_code(config, say, directory=directory, allowed=allow_code)
+        stores = object_stores(config.data, config.storage_path)
+        check_stores(stores, agreed_of_study(directory), allow_address)
+        storage, tracking_uri, allow_address = config.storage, config.tracking_uri, list(stores.values())
+    flags = [word for address in allow_address or () for word in ("--allow-address", address)]
+    flags += ["--allow-code"] * allow_code
+    return (*given("--storage", storage), *given("--tracking-uri", tracking_uri), *flags)
+
+
 def submit_study(spec: SubmittedCluster, job: StudyJob, as_json: bool) -> None:
     """Hands a study to a cluster that is made for it, and prints how to follow it."""
     said: list[str] = []
@@ -158,9 +218,12 @@ def submit_study(spec: SubmittedCluster, job: StudyJob, as_json: bool) -> None:
         print_json({"directory": str(job.directory), "submitted": said})
 
 
-def study_job(config: StudyConfig, warm_start: Path | None = None, register: str | None = None) -> StudyJob:
-    """A study to send; its folders are the cluster's."""
+def study_job(
+    config: StudyConfig, warm_start: Path | None = None, register: str | None = None, *, allow_code: bool = False
+) -> StudyJob:
+    """A study to send; its folders are the cluster's, where code that was agreed to here may be imported."""
     options = given("--warm-start", warm_start.absolute() if warm_start is not None else None)
+    options += ("--allow-code",) if allow_code else ()
     return StudyJob(config.name, config.directory, config.to_yaml(), options, Path.cwd(), register)
 
 

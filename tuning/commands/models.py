@@ -1,12 +1,11 @@
 """Training the original model, unlearning once, and verifying what came of it."""
 
 import math
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
 
 from antisample.card_file import read_card
 from antisample.device import choose_device, describe_device
@@ -15,11 +14,11 @@ from antisample.export import check_formats
 from antisample.metrics import evaluate
 from antisample.pretrain import pretrained_path
 from antisample.unlearning import subject_of
-from antisample.verify import Check, verify_card
+from antisample.verify import verify_card
 from tuning.apply import Provenance, apply_config, find_trial, trial_config
+from tuning.card_origin import origin_checks
 from tuning.directory import open_study
-from tuning.display import print_json
-from tuning.fitted_table import Column, FittedTable
+from tuning.display import print_json, say
 from tuning.options import (
     accepting_original,
     direct_config,
@@ -31,15 +30,26 @@ from tuning.options import (
 from tuning.progress import Progress, output
 from tuning.requests import load_requests, mean, summed
 from tuning.study_file import load_study
+from tuning.trust.addresses import check_stores, object_stores
+from tuning.trust.consent import agreed_of_card, check_code, check_study_code, remember_card
+from tuning.trust.named_code import named_code
+from tuning.trust.own_studies import agreed_of_study
+from tuning.verdict import print_verification, verification_as_json
 
 
 def pretrain(
-    study: Path, normalisation: str | None, accept_original: bool, overrides: list[str] | None, as_json: bool
+    study: Path,
+    normalisation: str | None,
+    accept_original: bool,
+    overrides: list[str] | None,
+    allow_code: bool,
+    as_json: bool,
 ) -> None:
     """Trains or finds the original model of a study and prints its metrics."""
     said = model_overrides(normalisation, accept_original=accept_original)
     config = load_study(study, [*said, *(overrides or [])])
     console = output(stderr=as_json)
+    check_study_code(config, partial(say, console), allowed=allow_code, overrides=overrides or ())
     unlearn_config = config.starting_config()
     device = choose_device(config.device)
     console.print(f"Device: {describe_device(device)}")
@@ -72,9 +82,12 @@ def unlearn(
     study: Path | None,
     trial: str | None,
     select: str | None,
+    storage: str | None,
     direct: dict[str, Any],
     formats: list[str] | None,
     threads: int | None,
+    allow_code: bool,
+    allow_address: list[str] | None,
     as_json: bool,
 ) -> None:
     """Unlearns once, with a trial of a study or without a study; see `apply_config`."""
@@ -90,7 +103,7 @@ def unlearn(
             raise ConfigError(f"`--study` says everything itself, so {given[0]} cannot be given beside it.")
         if select is not None and trial not in (None, "best"):
             raise ConfigError(f"`--select` chooses the trial, so it cannot be given beside `--trial {trial}`.")
-        opened = open_study(study, selected(select))
+        opened = open_study(study, selected(select), storage)
         which = {name: direct[name] for name in ("forget", "forget_samples", "accept_original")}
         request = forget_request(opened.config, which["forget"], which["forget_samples"])
         record = find_trial(opened, trial or "best")
@@ -98,46 +111,46 @@ def unlearn(
         progress.say(f"Applying trial {record.number} ({record.origin})")
         config, provenance = trial_config(opened, record, request, command)
         config = accepting_original(config, accept_original=direct["accept_original"])
+        named, kept = named_code(config.model), agreed_of_study(study)
+        check_stores(object_stores(config.data), kept, allow_address)
+        check_code(named, progress.say, allowed=allow_code, agreed_to=kept)
     else:
-        for name, value in (("trial", trial), ("select", select)):
+        for name, value in (("trial", trial), ("select", select), ("storage", storage)):
             if value is not None:
                 raise ConfigError(f"`--{name}` belongs to a study, so it cannot be given without `--study`.")
         config, origin = direct_config(direct)
         provenance = Provenance(unlearn_command(direct, out, wanted), origin)
+        named = named_code(config.model)
+        check_code(named, progress.say, by_user=[code.name for code in named])
     card = apply_config(config, out, progress, provenance, wanted, threads)
+    remember_card(card)
     if as_json:
         paths = {"model": str(out / card.files[0].file), "card": str(out / "card.json")}
         print_json({**paths, **card.model_dump(mode="json")})
 
 
-def verify(card: Path, tolerance: float, as_json: bool) -> None:
-    """Evaluates the model of a card again and prints which of its statements hold; exit code 1 if some do not."""
+def verify(
+    card: Path,
+    tolerance: float,
+    study: Path | None,
+    repeat: bool,
+    allow_code: bool,
+    allow_address: list[str] | None,
+    as_json: bool,
+) -> None:
+    """Holds a card against what is the case and prints which of its statements hold; exit code 1 if some do not."""
     if not math.isfinite(tolerance):
         raise ConfigError(f"`--tolerance` must be a finite number, but got {tolerance}.")
     progress = Progress(output(stderr=as_json))
     stated = read_card(card)
-    checks = verify_card(stated, card.parent, tolerance, progress)
-    failed = [check for check in checks if not check.holds]
+    kept = agreed_of_card(stated)
+    check_stores(object_stores(stated.config.data), kept, allow_address)
+    check_code(named_code(stated.config.model), progress.say, allowed=allow_code, agreed_to=kept)
+    origin = origin_checks(stated, card.parent, study)
+    verification = verify_card(stated, card.parent, tolerance, progress, repeat=repeat) + origin
     if as_json:
-        print_json({"card": str(card), "holds": not failed, "checks": [asdict(check) for check in checks]})
+        print_json(verification_as_json(card, verification))
     else:
-        _print_checks(checks, progress.console)
-        verdict = f"All {len(checks)} statements of the card hold."
-        if failed:
-            verdict = f"{len(failed)} of {len(checks)} statements of the card do not hold."
-        progress.say(verdict)
-    if failed:
+        print_verification(progress.console, verification)
+    if not verification.holds:
         raise typer.Exit(1)
-
-
-def _print_checks(checks: list[Check], console: Console) -> None:
-    table = FittedTable("", (Column("statement", text=True), Column("card"), Column("found"), Column("holds")))
-    for check in checks:
-        table.add_row(check.what, *(map(_short, (check.stated, check.found))), "yes" if check.holds else "NO")
-    console.print(table)
-
-
-def _short(value: float | str | None) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return "missing" if value is None else value[:16]

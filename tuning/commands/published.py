@@ -1,15 +1,17 @@
 """What was published, run again."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import typer
 from rich.console import Console
 
-from cluster import local_ray
-from tuning.display import print_json, shown_path
-from tuning.interruption import exit_code, once, second_signal_stops
+from antisample.models import find_builder
+from tuning.commands.launching import watched_local_ray
+from tuning.display import print_json, say, shown_path
+from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
 from tuning.options import reproduction_config
 from tuning.progress import Progress, output
 from tuning.reproduction.config import ReproductionConfig
@@ -19,17 +21,23 @@ from tuning.reproduction.run import InterruptedReproductionError, ReproductionOu
 from tuning.reproduction.run import reproduce as run_reproduction
 from tuning.reproduction.tables import summarise_results
 from tuning.toy import run_toy_seeds, toy_json, toy_table
+from tuning.trust.consent import check_code
+from tuning.trust.named_code import named_code
 
 
 def reproduce(options: dict[str, Any], as_json: bool, quiet: bool) -> None:
     """Runs or continues a reproduction and prints its table."""
     config = reproduction_config(options)
     console = output(stderr=as_json)
+    named = named_code(config.model)
+    check_code(named, partial(say, console), by_user=[code.name for code in named])
+    find_builder(config.model.name)
     go_on = "The same command continues; finished jobs are kept."
     say_stopped = once(lambda: console.print(f"Stopped. {go_on}"))
+    launch = partial(watched_local_ray, None, None, lambda loss: stop_for_loss(f"{loss} {go_on}"))
     with second_signal_stops(f"Stopped at once. {go_on}", say_stopped):
         try:
-            outcome = run_reproduction(config, Progress(console, quiet=quiet), local_ray)
+            outcome = run_reproduction(config, Progress(console, quiet=quiet), launch)
         except InterruptedReproductionError as stopped:
             _print_so_far(config, stopped.outcome, console, as_json)
             say_stopped()

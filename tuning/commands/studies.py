@@ -20,11 +20,20 @@ from cluster import (
     load_cluster,
 )
 from tuning import tracking
-from tuning.commands.launching import check_study, given, on_cluster, run_from_here, send, study_job, submit_study
+from tuning.commands.launching import (
+    agreed_options,
+    check_study,
+    given,
+    on_cluster,
+    run_from_here,
+    send,
+    study_job,
+    submit_study,
+)
 from tuning.config import StudyConfig
-from tuning.directory import copy_projections, open_study, rewrite_projections
-from tuning.display import apply_command, print_json, print_outcome, program, shown_path
-from tuning.interruption import exit_code, once, second_signal_stops
+from tuning.directory import copy_projections, open_study, rewrite_projections, study_config
+from tuning.display import apply_command, print_json, print_outcome, program, say, shown_path
+from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
 from tuning.live import front_table
 from tuning.options import accepting_original, check_uri, model_overrides, selected, study_of_flags
 from tuning.outcome import Outcome, find_outcome
@@ -32,6 +41,9 @@ from tuning.progress import Progress, output
 from tuning.records import by_hand_in_words
 from tuning.study_file import load_study
 from tuning.study_view import StudyView
+from tuning.trust.addresses import check_stores, object_stores, with_tracking
+from tuning.trust.consent import check_study_code, remember_sent_study
+from tuning.trust.own_studies import agreed_of_study
 
 
 def run(
@@ -43,12 +55,13 @@ def run(
     select: str | None,
     register: str | None,
     cluster: Path | None,
+    allow_code: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Runs or continues the study of a YAML file, or of flags, and prints its outcome."""
     spec = load_cluster(cluster) if cluster is not None else LOCAL
-    overrides = [*(overrides or []), *selected(select)]
+    overrides, model = [*(overrides or []), *selected(select)], flags["model"]
     if study is None:
         config = study_of_flags({**flags, "overrides": overrides})
     else:
@@ -59,12 +72,14 @@ def run(
                 f"{study} says everything itself, so {doubled[0]} cannot be given beside it; use `--set`."
             )
         config = load_study(study, [*said, *overrides])
+    _check_tracking(tracking_uri)
     if tracking_uri is not None:
-        if tracking_uri != "none":
-            check_uri(tracking_uri)
         config = config.model_copy(update={"tracking_uri": tracking_uri})
     config = on_cluster(config, spec)
     _check_registry(config, register)
+    has_code = check_study_code(
+        config, partial(say, output(stderr=as_json)), allowed=allow_code, overrides=overrides, model=model
+    )
     check_study(config, spec)
     if isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint:
         words = [
@@ -72,31 +87,50 @@ def run(
             "study.yaml",
             *given("--warm-start", _there(spec, warm_start)),
             *given("--register", register),
+            *(["--allow-code"] * has_code),
         ]
+        remember_sent_study(config)
         send(spec, words, {"study.yaml": config.to_yaml()}, as_json, quiet)
     if isinstance(spec, SubmittedCluster):
-        submit_study(spec, study_job(config, warm_start, register), as_json)
+        remember_sent_study(config)
+        submit_study(spec, study_job(config, warm_start, register, allow_code=has_code), as_json)
     else:
         _search(config, spec, as_json, quiet, warm_start, register)
 
 
 def resume(
-    directory: Path, accept_original: bool, register: str | None, cluster: Path | None, as_json: bool, quiet: bool
+    directory: Path,
+    accept_original: bool,
+    storage: str | None,
+    tracking_uri: str | None,
+    register: str | None,
+    cluster: Path | None,
+    allow_code: bool,
+    allow_address: list[str] | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Continues the study in a directory and prints its outcome."""
-    accepted = ("--accept-original",) if accept_original else ()
+    _check_tracking(tracking_uri)
     spec = load_cluster(cluster) if cluster is not None else LOCAL
-    if isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint:
-        words = ["resume", str(_there(spec, directory)), *accepted, *given("--register", register)]
-        send(spec, words, {}, as_json, quiet)
-    if isinstance(spec, SubmittedCluster):
+    ask = partial(say, output(stderr=as_json))
+    if isinstance(spec, SubmittedCluster) or (isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint):
         place = spec.shared_dir / directory
-        submit_study(spec, StudyJob(directory.name, place, None, accepted, Path.cwd(), register), as_json)
-    else:
-        config = accepting_original(open_study(directory).config, accept_original=accept_original)
-        _check_registry(config, register)
-        check_study(config, spec)
-        _search(config, spec, as_json, quiet, register=register)
+        agreed = agreed_options(place, storage, tracking_uri, ask, allow_code, allow_address)
+        options = ("--accept-original", *agreed) if accept_original else agreed
+        if isinstance(spec, ExistingCluster):
+            send(spec, ["resume", str(place), *options, *given("--register", register)], {}, as_json, quiet)
+        else:
+            submit_study(spec, StudyJob(directory.name, place, None, options, Path.cwd(), register), as_json)
+        return
+    config = with_tracking(study_config(directory, storage=storage), directory, tracking_uri)
+    config = accepting_original(config, accept_original=accept_original)
+    check_stores(object_stores(config.data, config.storage_path), agreed_of_study(directory), allow_address)
+    check_study_code(config, ask, allowed=allow_code)
+    config = StudyView(config).config  # which has a journal or database, so that there is something to continue
+    _check_registry(config, register)
+    check_study(config, spec)
+    _search(config, spec, as_json, quiet, register=register)
 
 
 def _there(spec: ExistingCluster, directory: Path | None) -> Path | None:
@@ -104,15 +138,18 @@ def _there(spec: ExistingCluster, directory: Path | None) -> Path | None:
     return spec.shared_dir / directory if directory is not None else None
 
 
-def report(directory: Path, select: str | None, as_json: bool) -> None:
+def report(directory: Path, select: str | None, storage: str | None, as_json: bool) -> None:
     """Writes the views of a study anew and prints its outcome."""
-    study = open_study(directory, selected(select))
+    study = open_study(directory, selected(select), storage)
     outcome, problem = rewrite_projections(study)
     console = output(stderr=as_json)
     for line in (by_hand_in_words(study.by_hand()), problem):
         if line is not None:
             console.print(escape(line), soft_wrap=True, style="yellow")
-    if problem is None:
+    named = object_stores(study.config.data, study.config.storage_path).get("storage_path")
+    if named is not None and f"object store {named}" not in agreed_of_study(directory):
+        say(console, f"Nothing is copied to {named}, since the study was not made on this machine by you.")
+    elif problem is None:
         _print_storage_problem(console, copy_projections(study.config), study.config)
     if as_json:
         print_json(outcome.to_json())
@@ -134,7 +171,7 @@ def _search(
     last_words = once(partial(_say_stopped, config, progress, go_on, as_json))
     with second_signal_stops(f"Stopped at once. {go_on}", last_words):
         try:
-            outcome = run_from_here(config, spec, progress, warm_start)
+            outcome = run_from_here(config, spec, progress, warm_start, lambda loss: stop_for_loss(f"{loss} {go_on}"))
         except KeyboardInterrupt:
             last_words()
             raise typer.Exit(exit_code()) from None
@@ -200,6 +237,11 @@ def _print_storage_problem(console: Console, problem: str | None, config: StudyC
     if problem is not None:
         command = f"{program('antisample')} report {shown_path(config.directory)}"
         console.print(f"{escape(problem)} Copy them with: {command}", soft_wrap=True, style="yellow")
+
+
+def _check_tracking(uri: str | None) -> None:
+    if uri not in (None, "none"):
+        check_uri(str(uri))
 
 
 def _check_registry(config: StudyConfig, register: str | None) -> None:

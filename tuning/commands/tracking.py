@@ -21,22 +21,39 @@ from tuning.requests import load_requests
 from tuning.study_view import StudyView
 from tuning.tracking import Delivery, DeliveryError, pack_model, rebuild, sync
 from tuning.tracking.model import model_folder
+from tuning.trust.addresses import check_stores, object_stores, with_tracking
+from tuning.trust.consent import check_code
+from tuning.trust.named_code import named_code
+from tuning.trust.own_studies import agreed_of_study
 
 
 def mlflow_sync(
-    directory: Path, tracking_uri: str | None, register_as: str | None, trial: int | None, as_json: bool
+    directory: Path,
+    tracking_uri: str | None,
+    register_as: str | None,
+    trial: int | None,
+    storage: str | None,
+    allow_code: bool,
+    allow_address: list[str] | None,
+    as_json: bool,
 ) -> None:
     """Delivers what MLflow lacks of a study."""
     if trial is not None and register_as is None:
         raise ConfigError("`--trial` says which model `--register` takes, so it cannot be given without it.")
-    study = open_study(directory)
-    uri = tracking_uri or study.config.mlflow_uri()
+    if tracking_uri is not None:
+        check_uri(tracking_uri)
+    study = open_study(directory, storage=storage)
+    uri = with_tracking(study.config, directory, tracking_uri).mlflow_uri()
     if uri is None:
         raise ConfigError(
             f"{directory}: the study's `tracking_uri` is none, so `--tracking-uri` must say where to deliver it."
         )
     if trial is not None:
-        _pack(study, find_trial(study, str(trial)), Progress(output(stderr=as_json)))
+        progress = Progress(output(stderr=as_json))
+        record, kept = find_trial(study, str(trial)), agreed_of_study(directory)
+        check_stores(object_stores(study.config.data, study.config.storage_path), kept, allow_address)
+        check_code(named_code(study.config.model), progress.say, allowed=allow_code, agreed_to=kept)
+        _pack(study, record, progress)
     elif register_as is not None and (outcome := find_outcome(study)).nearest is not None:
         raise ConfigError(no_choice(outcome))
     _deliver(partial(sync, register_as=register_as, trial=trial), study, uri, as_json, trial)
@@ -57,9 +74,9 @@ def _pack(study: StudyView, record: TrialRecord, progress: Progress) -> None:
         )
 
 
-def mlflow_rebuild(directory: Path, tracking_uri: str, as_json: bool) -> None:
+def mlflow_rebuild(directory: Path, tracking_uri: str, storage: str | None, as_json: bool) -> None:
     """Makes the runs of a study anew in a store that has none of them."""
-    _deliver(rebuild, open_study(directory), tracking_uri, as_json)
+    _deliver(rebuild, open_study(directory, storage=storage), tracking_uri, as_json)
 
 
 def _deliver(

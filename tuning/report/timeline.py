@@ -12,6 +12,7 @@ _STATES = {
     "PRUNED": ("stopped early", "--start", "/"),
     "FAIL": ("failed", "--chosen", "x"),
     "RUNNING": ("running", "--other", "."),
+    "WAITING": ("waiting", "--other", "."),
 }
 _UNKNOWN = "unknown worker"
 

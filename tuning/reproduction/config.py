@@ -11,7 +11,7 @@ from antisample.errors import ConfigError
 from antisample.forget_request import ClassNames, ForgetRequest, forget_classes
 from antisample.methods import find_method, method_names
 from antisample.metrics import EvaluationConfig
-from antisample.models import find_builder
+from antisample.models import check_name
 from antisample.seeds import numpy_stream
 from antisample.settings import Settings
 from antisample.splits import SplitConfig
@@ -82,7 +82,7 @@ class ReproductionConfig(Settings):
             raise ConfigError(validation_problems(error)) from error
         problems: list[str] = []
         try:
-            find_builder(config.model.name)
+            check_name(config.model.name)
         except ConfigError as error:
             problems += error.problems
         if len(config.sizes) != len(config.draws):

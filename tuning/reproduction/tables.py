@@ -8,6 +8,7 @@ from importlib.resources import files
 from statistics import fmean, stdev
 from typing import Any
 
+from antisample.plain_text import spreadsheet_text
 from tuning.reproduction.plan import ORIGINAL
 
 COLUMNS = {
@@ -164,7 +165,7 @@ def to_csv(rows: Sequence[Row]) -> str:
     for row in rows:
         figures = [value for column in used for value in (row.mean.get(column), row.std.get(column))]
         published = row.published.accuracies if row.published is not None else ""
-        writer.writerow([row.label, row.size, row.requests, row.seeds, *figures, published])
+        writer.writerow([spreadsheet_text(row.label), row.size, row.requests, row.seeds, *figures, published])
     return stream.getvalue()
 
 
@@ -197,7 +198,8 @@ def to_long_csv(results: Sequence[dict[str, Any]]) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["method", "classes", "repetition", "metric", "value"])
     for result in results:
-        key = [result["label"], " ".join(map(str, result["classes"])), result["seed_index"]]
+        classes = " ".join(map(str, result["classes"]))
+        key = [spreadsheet_text(result["label"]), spreadsheet_text(classes), result["seed_index"]]
         for name, value in {**result["values"], "elapsed_s": result["elapsed_s"]}.items():
-            writer.writerow([*key, name, value])
+            writer.writerow([*key, spreadsheet_text(name), value])
     return stream.getvalue()

@@ -28,6 +28,7 @@ class Delivered:
         steps: How many steps of the trial it has, or how many ends of the search.
         last_step: The newest of these steps.
         ended: Whether it has been told its end.
+        waits: Whether it says that the trial waits for a search that goes on.
         files: Fingerprints of the files that it has, by name.
     """
 
@@ -36,6 +37,7 @@ class Delivered:
     steps: int = 0
     last_step: int = 0
     ended: bool = False
+    waits: bool = False
     files: dict[str, str] | None = None
 
     def missing(self, steps: Sequence[StepRecord]) -> Sequence[StepRecord]:

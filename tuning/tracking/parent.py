@@ -6,6 +6,7 @@ Like everything that MLflow is told, it is a function of the study.
 import json
 from typing import TYPE_CHECKING
 
+from antisample.plain_text import markdown_text
 from tuning.outcome import Outcome
 from tuning.records import TrialRecord
 from tuning.study_view import StudyView
@@ -20,11 +21,12 @@ def description(study: StudyView, outcome: Outcome) -> str:
     """The study in Markdown: what was done, which trial is chosen and why, and the front."""
     config = study.config
     forgotten = "; ".join(study.noted("forgetting") or [request.in_words() for request in config.forget])
-    lines = [f"{config.method} on {config.model.name}, {config.data.source}; to forget: {forgotten}.", ""]
+    what = f"{config.method} on {config.model.name}, {config.data.source}; to forget: {forgotten}."
+    lines = [markdown_text(what), ""]
     if outcome.chosen is None:
-        lines += [f"**No trial was chosen.** {outcome.reason}"]
+        lines += [f"**No trial was chosen.** {markdown_text(outcome.reason)}"]
     else:
-        lines += [f"**Chosen: trial {outcome.chosen.number}**, {outcome.reason}."]
+        lines += [f"**Chosen: trial {outcome.chosen.number}**, {markdown_text(outcome.reason)}."]
     lines += [
         "",
         "| trial | forget | retain | confidence | epochs | seconds | origin |",
@@ -55,9 +57,7 @@ def _row(record: TrialRecord, outcome: Outcome) -> str:
     chosen = outcome.chosen is not None and record.number == outcome.chosen.number
     mark = f"**{record.number}**" if chosen else str(record.number)
     seconds = f"{record.duration_s:.1f}"
-    return (
-        f"| {mark} |{_figures(record.metrics)}| {record.fidelity} | {seconds} | {record.origin.replace('|', '/')} |"
-    )
+    return f"| {mark} |{_figures(record.metrics)}| {record.fidelity} | {seconds} | {markdown_text(record.origin)} |"
 
 
 def _figures(metrics: dict[str, float]) -> str:

@@ -13,6 +13,7 @@ from mlflow.store.entities import PagedList
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from tuning.journal import KernelLock
+from tuning.password_rule import keep_to_rule
 from tuning.records import TrialRecord
 from tuning.tracking.content import EXPERIMENT, STUDY_TAG, TRIAL_TAG, StudyFacts
 from tuning.tracking.ui_view import SHARED_VIEW, shared_view
@@ -53,6 +54,7 @@ class StudyRuns:
     def connect(self) -> MlflowClient:
         """The client; the first call finds or creates the experiment and finds the runs."""
         if self._connection is None:
+            keep_to_rule(self._uri)
             client = MlflowClient(self._uri)
             self._connection = (client, self._experiment(client))
             try:

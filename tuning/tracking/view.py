@@ -61,7 +61,8 @@ class MlflowView:
         has = self._cursor.of(run_id)
         steps = has.missing(record.steps)
         ends = record.state in STATUS and not has.ended
-        if not steps and not ends and has.begun:
+        waits = record.state == "WAITING"
+        if not steps and not ends and has.begun and waits == has.waits:
             return
         for batch in batches(
             step_metrics(steps) + (final_metrics(record) if ends else []),
@@ -71,9 +72,13 @@ class MlflowView:
             client.log_batch(run_id, **batch)
         if ends:
             client.set_terminated(run_id, STATUS[record.state], record.finished_ms)
+        elif waits != has.waits:
+            client.update_run(run_id, status="SCHEDULED" if waits else "RUNNING")
+            client.set_tag(run_id, "antisample.state", record.state)
         has = replace(
             has,
             trial=record.number,
+            waits=waits,
             begun=True,
             steps=len(record.steps),
             last_step=record.fidelity,

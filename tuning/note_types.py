@@ -8,9 +8,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Milliseconds = Annotated[int, Field(ge=0, le=253_370_764_800_000)]
 """Since 1970, up to the year 9999."""
-Text = Annotated[str, Field(max_length=1_000_000)]
-Figures = dict[str, float]
-Counts = dict[str, Whole]
+
+
+def _valid(text: str) -> str:
+    text.encode()  # a ValueError where surrogates are in it, which no view can hold
+    return text
+
+
+Text = Annotated[str, Field(max_length=1_000_000), AfterValidator(_valid)]
+Figures = dict[Text, float]
+Counts = dict[Text, Whole]
 STRICT = ConfigDict(strict=True)
 
 
@@ -113,6 +120,6 @@ def misfit(adapter: TypeAdapter[Any], value: Any) -> str | None:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))[:100]
         return f"{place}: {first['msg']}" if place else str(first["msg"])
-    except RecursionError:
-        return "it is nested too deeply"
+    except (RecursionError, OverflowError):
+        return "it is nested too deeply, or a number is too large"
     return None

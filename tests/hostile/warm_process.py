@@ -1,0 +1,130 @@
+"""A process that has imported everything once and runs the command line in children of its own, one for each request.
+
+It is a program: a request is a line of JSON on standard input, the answer a line on standard output. A child takes
+milliseconds to start, has at most a gigabyte more than what it begins with, and is killed when its time is over.
+"""
+
+import json
+import os
+import resource
+import signal
+import sys
+import time
+import warnings
+from pathlib import Path
+
+_GIGABYTE = 2**30
+_IMPORTED = (
+    "tuning.cli.program",
+    "tuning.run",
+    "tuning.report",
+    "tuning.tracking",
+    "matplotlib.pyplot",
+    "mlflow",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "plotly.io",
+    "pyarrow.parquet",
+    "sklearn.datasets",
+    "sklearn.svm",
+    "sklearn.model_selection",
+    "torchvision",
+)
+
+
+def main() -> None:
+    """Answers requests until there are none; in a child, runs the command line and returns."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for module in _IMPORTED:
+        __import__(module)
+    warnings.resetwarnings()
+    answers.write("ready\n")
+    answers.flush()
+    for line in sys.stdin:
+        request = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            _become(request)
+            _run(request["words"])
+            return
+        answers.write(json.dumps(_ended(child, request["timeout_s"])) + "\n")
+        answers.flush()
+
+
+def _become(request: dict) -> None:
+    """Makes this process one that a user could have started: its streams, folder, environment, limits and rights."""
+    os.setsid()
+    for number, name in ((0, os.devnull), (1, request["out"]), (2, request["err"])):
+        descriptor = os.open(name, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.chdir(request["folder"])
+    os.environ |= request["environment"]
+    limits = {resource.RLIMIT_DATA: _data_bytes() + _GIGABYTE, resource.RLIMIT_FSIZE: _GIGABYTE // 2}
+    for name, most in limits.items():
+        resource.setrlimit(name, (most, most))
+    if request["user"] is not None and os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(request["user"])
+        os.setuid(request["user"])
+    if request["read_only_from"] is not None:
+        _turn_read_only(request["read_only_folder"], request["read_only_from"])
+
+
+def _turn_read_only(folder: str, from_write: int) -> None:
+    """Takes the right to write in a folder and below, just before something is written there for the n-th time."""
+    writes = 0
+
+    def watch(event: str, arguments: tuple) -> None:
+        nonlocal writes
+        if event == "open":
+            is_write = bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+        else:
+            is_write = event in ("os.rename", "os.mkdir", "os.remove")
+        if not is_write or not isinstance(arguments[0], str) or not os.path.abspath(arguments[0]).startswith(folder):
+            return
+        writes += 1
+        if writes == from_write:
+            for path in [folder, *(each.path for each in os.scandir(folder))]:
+                os.chmod(path, 0o555 if os.path.isdir(path) else 0o444)
+
+    sys.addaudithook(watch)
+
+
+def _run(words: list[str]) -> None:
+    from tuning import cli
+
+    sys.argv = ["antisample", *words]
+    cli.main()
+
+
+def _ended(child: int, timeout_s: float) -> dict:
+    """Waits for a child; whatever it has started is killed with it."""
+    end, killed = time.monotonic() + timeout_s, False
+    while True:
+        number, status, usage = os.wait4(child, os.WNOHANG)
+        if number:
+            break
+        if time.monotonic() > end:
+            killed = True
+            _kill(child)
+        time.sleep(0.005)
+    _kill(child)
+    code = os.waitstatus_to_exitcode(status)
+    return {"code": code, "timed_out": killed, "cpu_s": usage.ru_utime + usage.ru_stime, "mb": usage.ru_maxrss / 1024}
+
+
+def _kill(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _data_bytes() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData"))
+
+
+if __name__ == "__main__":
+    main()

@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SECRET = "A file of the user's that nothing received may read or change."
 NOBODY = 65534
-_TIMEOUT_S = 60
+_TIMEOUT_S = 30
 _MOST_LINES = 12
 _WRITTEN = {
     "report": ("work/made/",),

@@ -8,7 +8,7 @@ from typing import Any
 
 from antisample.card import EnvironmentFacts, UnlearningCard
 from antisample.card_file import CARD_FILES, environment_facts, file_digest
-from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, weights_fingerprint
+from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, weights_bytes, weights_fingerprint
 from antisample.config import UnlearnConfig
 from antisample.determinism import deterministic
 from antisample.device import choose_device
@@ -20,6 +20,8 @@ from antisample.models import arranged
 from antisample.unlearning import evaluate_finished
 
 _MOST_TEXT = 64 * 2**20
+# Other formats hold the same weights, in types of twice the size perhaps, and the network beside them.
+_MOST_TIMES, _MOST_BESIDE = 4, 100 * 2**20
 _THREADS = 64
 
 
@@ -77,10 +79,11 @@ def _measured(
     weights = next((file for file in card.files if file.format == "safetensors"), None)
     if weights is None:
         raise DataError("The card names no safetensors file, so there is no model to evaluate.")
-    digests = {file.file: _digest(folder / file.file) for file in card.files}
     models = [folder / name for name in (weights.file, "model.safetensors", *EXPORT_FILES.values())]
     unnamed = tuple(path.name for path in models if path.name not in digests and path.exists())
     checkpoint = load_checkpoint(folder / weights.file)
+    most = _MOST_TIMES * weights_bytes(checkpoint.state_dict) + _MOST_BESIDE
+    digests = {file.file: _digest(folder / file.file, most) for file in card.files}
     device = choose_device(card.config.device)
     with deterministic(threads_here(card)):
         config = _accepted(card.config, cache_dir)
@@ -134,9 +137,14 @@ def _inputs(card: UnlearningCard, config: UnlearnConfig, listener: LoadingListen
     return load_inputs(config.model_copy(update={"model": model.model_copy(update=stated)}), listener), True
 
 
-def _digest(path: Path) -> str | None:
+def _digest(path: Path, most: int) -> str | None:
+    """The digest of a file that may hold the weights in one way or another; None where there is none."""
     try:
-        return file_digest(path) if path.is_file() else None
+        if not path.is_file():
+            return None
+        if path.stat().st_size > most:
+            raise DataError(f"{path}: larger than a file of these weights is, {most / 1e6:,.0f} MB.")
+        return file_digest(path)
     except OSError:
         return None
 

@@ -1,6 +1,7 @@
 """Sample ids from a file: text, CSV or Parquet."""
 
 import csv
+import io
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from antisample.errors import DataError
+from antisample.regular_files import read_regular
 
+_MOST_BYTES = 64_000_000
 _COLUMNS = ("sample", "samples", "id", "index", "file")
 
 
@@ -32,7 +35,9 @@ def read_sample_ids(path: Path) -> list[int | str]:
     read = {".parquet": _from_parquet, ".csv": _from_csv}.get(path.suffix.lower(), _from_text)
     try:
         cells = read(path)
-    except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read as a file of sample ids ({error.strerror or error}).") from error
+    except (UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
         raise DataError(f"{path}: cannot be read as a file of sample ids ({error}).") from error
     if not cells:
         raise DataError(f"{path}: must hold at least one sample id, but got none.")
@@ -72,8 +77,12 @@ def _checked(value: Any) -> int | str:
     return int(text)
 
 
+def _read(path: Path) -> bytes:
+    return read_regular(path, most=_MOST_BYTES)
+
+
 def _from_text(path: Path) -> list[str]:
-    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    lines = (line.partition("#")[0].strip() for line in _read(path).decode().splitlines())
     cells: list[str] = []
     for line in filter(None, lines):
         words = line.replace(",", " ").split()
@@ -82,8 +91,8 @@ def _from_text(path: Path) -> list[str]:
 
 
 def _from_csv(path: Path) -> list[str]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(row)]
+    file = io.StringIO(_read(path).decode("utf-8-sig"), newline="")
+    rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(row)]
     if not rows:
         return []
     headed = any(cell.lower() in _COLUMNS for cell in rows[0])
@@ -92,7 +101,7 @@ def _from_csv(path: Path) -> list[str]:
 
 
 def _from_parquet(path: Path) -> list[str]:
-    table = pq.read_table(path)
+    table = pq.read_table(io.BytesIO(_read(path)))
     values = table.column(_column(path, table.column_names)).to_pylist()
     return ["" if value is None else str(value) for value in values]
 

@@ -8,13 +8,14 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from antisample.addresses import shown_address
+from antisample.regular_files import read_regular
 from cluster.base import TOKEN_FILE, Cluster, SharedCluster
 from cluster.errors import ClusterError
 from cluster.kuberay import KubeRayCluster
 from cluster.rules import sentence
 from cluster.slurm import SlurmCluster
 from cluster.vm import VmCluster
-from cluster.yaml_loader import UniqueKeyLoader
+from cluster.yaml_loader import LONGEST, UniqueKeyLoader
 
 
 class LocalCluster(Cluster):
@@ -85,7 +86,8 @@ def load_cluster(path: Path) -> ClusterSpec:
         ClusterError: With every problem found.
     """
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), UniqueKeyLoader)  # noqa: S506  (a safe loader)
+        text = read_regular(path, most=4 * LONGEST).decode()
+        values = yaml.load(text, UniqueKeyLoader)  # noqa: S506  (a safe loader)
     except OSError as error:
         raise ClusterError([f"cannot be read ({error.strerror})."], str(path)) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, numbers of 5,000 digits

@@ -5,8 +5,11 @@ import secrets
 import stat
 from pathlib import Path
 
+from antisample.regular_files import read_regular
 from cluster.environment import reread_environment
 from cluster.errors import ClusterError
+
+_MOST_BYTES = 10_000
 
 
 def make_token(path: Path) -> Path:
@@ -45,7 +48,7 @@ def checked_token(path: Path) -> Path:
     path = path.expanduser().absolute()
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
-        token = path.read_text().strip()
+        token = read_regular(path, most=_MOST_BYTES).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ClusterError([f"{path}: the cluster's token cannot be read ({error})."]) from error
     if mode & 0o077:

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from search_spaces.rules import sentence, shown, unusable
-from search_spaces.yaml_loader import UniqueKeyLoader
+from search_spaces.yaml_loader import LONGEST, UniqueKeyLoader
 
 Value = float | int | str | bool
 """What a hyperparameter can be."""
@@ -169,7 +169,11 @@ def load_space(source: str | Path) -> SearchSpace:
         names = ", ".join(space_names())
         raise SpaceError([f"`space` must be one of {names} or the path of a YAML file, but got {shown(text)}."], text)
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), UniqueKeyLoader)  # noqa: S506  (a safe loader)
+        with path.open("rb") as file:
+            text = file.read(4 * LONGEST + 1).decode()
+        content = yaml.load(text, UniqueKeyLoader)  # noqa: S506  (a safe loader)
+    except OSError as error:
+        raise SpaceError([f"cannot be read ({error.strerror})."], text) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: numbers of 5,000 digits, no UTF-8
         raise SpaceError([f"not readable as YAML: {' '.join(str(error).split())}."], text) from error
     if not isinstance(content, dict):

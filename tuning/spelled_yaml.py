@@ -34,14 +34,18 @@ def load_spelled(text: str, kind: Any) -> Any:
     Raises:
         ConfigError: If it is not YAML, or a key stands twice.
     """
-    loader = UniqueKeyLoader(text)
     try:
-        node = loader.get_single_node()
-        return None if node is None else _value(loader, node, kind)
+        return _read(UniqueKeyLoader(text), kind)
     except DuplicateKeyError as error:
         raise ConfigError(f"{error}.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: 2024-13-45 looks like a date
         raise ConfigError(f"not readable as YAML: {' '.join(str(error).split())}.") from error
+
+
+def _read(loader: UniqueKeyLoader, kind: Any) -> Any:
+    try:
+        node = loader.get_single_node()
+        return None if node is None else _value(loader, node, kind)
     finally:
         loader.dispose()
 

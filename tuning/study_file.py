@@ -9,6 +9,7 @@ from antisample.config import validation_problems
 from antisample.errors import ConfigError
 from antisample.regular_files import read_regular
 from antisample.settings import unusable
+from search_spaces.yaml_loader import LONGEST
 from tuning.config import StudyConfig
 from tuning.names import name_problems
 from tuning.spelled_yaml import kind_of, load_spelled
@@ -48,7 +49,7 @@ def read_values(path: Path, *, inside: Path | None = None) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError("the study file does not exist.", str(path))
     try:
-        text = read_regular(path, inside=inside).decode()
+        text = read_regular(path, inside=inside, most=4 * LONGEST).decode()
     except UnicodeDecodeError as error:
         raise ConfigError(f"not readable as UTF-8: {error}.", str(path)) from error
     except OSError as error:

@@ -18,7 +18,7 @@ _TIMEOUT_S = 30
 _MOST_LINES = 12
 _WRITTEN = {
     "report": ("work/made/",),
-    "unlearn": ("work/out/", "work/out"),
+    "unlearn": ("work/out/", "work/out", "work/runs"),
     "mlflow": ("work/made/", "work/mlflow.db", "work/mlruns"),
     "resume": ("work/made/", "work/mlflow.db", "work/mlruns"),
     "cluster": ("work/rendered/", "work/rendered"),

@@ -17,7 +17,7 @@ from antisample.config import UnlearnConfig, validation_problems
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError, DataError
 from antisample.files import whole_file
-from antisample.regular_files import open_regular
+from antisample.regular_files import open_regular, read_start
 from antisample.settings import shown
 
 CARD_FILES = ("card.json", "card.md")
@@ -64,8 +64,7 @@ def _read_json(path: Path) -> Any:
     try:
         if path.exists() and not path.is_file():
             raise DataError(f"{path}: not a card, since it is no regular file.")
-        with open_regular(path) as file:
-            content = file.read(_LARGEST + 1)
+        content = read_start(path, _LARGEST + 1)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
     if len(content) > _LARGEST:

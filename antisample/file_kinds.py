@@ -7,6 +7,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from antisample.regular_files import read_start
+
 _START_BYTES = 4096
 SAVE_WEIGHTS = "save the weights with `torch.save(model.state_dict(), path)`"
 """The way out of a torch file that holds more than weights."""
@@ -89,8 +91,7 @@ def foreign_kind(path: Path) -> str | None:
 
 
 def _start(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(_START_BYTES)
+    return read_start(path, _START_BYTES)
 
 
 def _zip(path: Path) -> str | None:

@@ -79,11 +79,11 @@ def _measured(
     weights = next((file for file in card.files if file.format == "safetensors"), None)
     if weights is None:
         raise DataError("The card names no safetensors file, so there is no model to evaluate.")
-    models = [folder / name for name in (weights.file, "model.safetensors", *EXPORT_FILES.values())]
-    unnamed = tuple(path.name for path in models if path.name not in digests and path.exists())
     checkpoint = load_checkpoint(folder / weights.file)
     most = _MOST_TIMES * weights_bytes(checkpoint.state_dict) + _MOST_BESIDE
     digests = {file.file: _digest(folder / file.file, most) for file in card.files}
+    models = [folder / name for name in (weights.file, "model.safetensors", *EXPORT_FILES.values())]
+    unnamed = tuple(path.name for path in models if path.name not in digests and path.exists())
     device = choose_device(card.config.device)
     with deterministic(threads_here(card)):
         config = _accepted(card.config, cache_dir)

@@ -61,7 +61,17 @@ def read_regular(path: Path, *, inside: Path | None = None, most: int | None = N
     with open_regular(path, inside=inside) as file:
         if most is not None and os.fstat(file.fileno()).st_size > most:
             raise OSError(errno.EFBIG, f"it is larger than {most / 1e6:.3g} MB", str(path))
-        return file.read() if most is None else file.read(most)
+        return _read(file, -1 if most is None else most, path)
+
+
+def read_start(path: Path, most: int) -> bytes:
+    """The first bytes of a file, as many as there are up to `most`; see `open_regular`.
+
+    Raises:
+        OSError: Likewise, and if one would have to wait for them.
+    """
+    with open_regular(path) as file:
+        return _read(file, most, path)
 
 
 def check_inside(path: Path, inside: Path) -> None:
@@ -98,6 +108,13 @@ def check_tree(folder: Path, inside: Path) -> None:
             check_tree(path, inside)
         elif not entry.is_file():
             raise _other_kind(entry.stat().st_mode, path)
+
+
+def _read(file: BufferedReader | BufferedRandom, most: int, path: Path) -> bytes:
+    content: bytes | None = file.read(most)
+    if content is None:  # such as the kernel's log, whose reader would wait for what comes next
+        raise OSError(errno.EAGAIN, f"{path.name} holds nothing that can be read without waiting", str(path))
+    return content
 
 
 def _open_folder(folder: Path, inside: Path) -> int:

@@ -54,7 +54,12 @@ integration-quick: $(READY)
 
 .PHONY: integration
 integration: $(READY) ## All integration tests, the long ones too
-	$(BIN)/pytest -m "(integration or slow) and not soak"
+	$(BIN)/pytest -m "(integration or slow) and not soak" --ignore tests/hostile
+
+.PHONY: hostile
+hostile: $(READY) ## Run all hostile inputs through the command line: half an hour on 2 cores
+	@echo "==> Running hostile inputs"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests/hostile
 
 .PHONY: images
 images: $(READY) runs/demo/report.html ## Take the pictures in docs/images of the demo's study (needs Chromium: make system)

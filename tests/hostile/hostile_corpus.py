@@ -24,7 +24,15 @@ _FILES = (
     *("driver.json", "driver.lock", "trials.parquet", "report.html", "pareto.png", "hypervolume.png"),
     *("pictures", "checkpoints", "models", "mlflow-model"),
 )
-_READ_BY_ALL = ("journal.log", "journal.lock", "journal.lines", "study.yaml", "study.id", "mlflow.json", "driver.json")
+_READ_BY_ALL = (
+    "journal.log",
+    "journal.lock",
+    "journal.lines",
+    "study.yaml",
+    "study.id",
+    "mlflow.json",
+    "driver.json",
+)
 
 
 def corpus(port: int) -> list[Item]:
@@ -116,11 +124,15 @@ def _study_files(drawn: random.Random, port: int) -> Iterator[Item]:
             if place < 3:
                 make = partial(_set_in_study, "made/study.yaml", key, odd[name])
                 yield Item(f"report: {key} is {name}", ("report", "made"), make, is_quick=place == 1)
-            if place < 1:
+            if place < 1 and key != "data.cache_dir":  # which `unlearn` may use
                 yield Item(f"unlearn: {key} is {name}", _UNLEARN, make)
                 yield Item(f"sync: {key} is {name}", ("mlflow", "sync", "made"), make)
     for name, text in _YAML.items():
-        for command, words, file, in (
+        for (
+            command,
+            words,
+            file,
+        ) in (
             ("run", ("run", "study.yaml", *_NO_DEVICE), "study.yaml"),
             ("report", ("report", "made"), "made/study.yaml"),
             ("spaces", ("spaces", "space.yaml"), "space.yaml"),
@@ -251,7 +263,9 @@ def _cards(drawn: random.Random, port: int) -> Iterator[Item]:
         "40 MB": '{"command": "' + "x" * 40_000_000 + '"}',
     }
     for name, text in texts.items():
-        yield Item(f"verify: a card with {name}", ("verify", "card/card.json"), partial(_write, "card/card.json", text))
+        yield Item(
+            f"verify: a card with {name}", ("verify", "card/card.json"), partial(_write, "card/card.json", text)
+        )
     for kind in KINDS:
         for file in ("card.json", "card.md", "model.safetensors"):
             make = partial(_replace, f"card/{file}", kind)
@@ -331,7 +345,13 @@ _CLUSTER_KEYS = (
     *("launcher", "shared_dir", "nodes", "cpus_per_node", "mem", "time", "partition", "account", "qos", "options.0"),
     *("setup.0", "tracking_uri", "end_early_s", "gpus_per_node", "unknown"),
 )
-_SPACE_KEYS = ("method", "parameters", "parameters.learning_rate", "parameters.epochs.low", "parameters.epochs.reason")
+_SPACE_KEYS = (
+    "method",
+    "parameters",
+    "parameters.learning_rate",
+    "parameters.epochs.low",
+    "parameters.epochs.reason",
+)
 
 
 def _clusters_and_spaces(drawn: random.Random, port: int) -> Iterator[Item]:

@@ -60,7 +60,9 @@ def _weights() -> dict[str, Callable[[], bytes]]:
         "a pickle": lambda: pickle.dumps(_Runs()),
         "a pickle of protocol 2": lambda: pickle.dumps(_Runs(), protocol=2),
         "a pickle that imports": lambda: pickle.dumps(_Imports(), protocol=2),
-        "a pickle in an archive": lambda: _archive({"x/data.pkl": pickle.dumps(_Runs(), protocol=2), "x/version": b"3\n"}),
+        "a pickle in an archive": lambda: _archive(
+            {"x/data.pkl": pickle.dumps(_Runs(), protocol=2), "x/version": b"3\n"}
+        ),
         "objects in a torch file": lambda: _saved({"w": _Runs()}),
         "objects in an old torch file": lambda: _old(_Runs()),
         "an archive cut short": lambda: good[: len(good) // 2],
@@ -69,9 +71,13 @@ def _weights() -> dict[str, Callable[[], bytes]]:
         "a deep pickle": lambda: b"\x80\x02" + b"]" * 100_000 + b".",
         "a pickle of many numbers": lambda: b"\x80\x02" + b"K\x01" * 100_000 + b".",
         "memo of 2^31": lambda: _archive({"x/data.pkl": b"\x80\x02]r\xff\xff\xff\x7f.", "x/version": b"3\n"}),
-        "a text of 2^31 letters": lambda: _archive({"x/data.pkl": b"\x80\x02X\xff\xff\xff\x7f.", "x/version": b"3\n"}),
+        "a text of 2^31 letters": lambda: _archive(
+            {"x/data.pkl": b"\x80\x02X\xff\xff\xff\x7f.", "x/version": b"3\n"}
+        ),
         "a ZIP bomb": lambda: _archive({"x/data.pkl": bytes(1 << 30), "x/version": b"3\n"}),
-        "a ZIP bomb beside": lambda: _archive({"x/data.pkl": b"\x80\x02}.", "x/data/0": bytes(1 << 30), "x/version": b"3\n"}),
+        "a ZIP bomb beside": lambda: _archive(
+            {"x/data.pkl": b"\x80\x02}.", "x/data/0": bytes(1 << 30), "x/version": b"3\n"}
+        ),
         "a header of 2^63": lambda: b"\xff" * 7 + b"\x7f" + b"{}",
         "a header of 2^64": lambda: b"\xff" * 8 + b"{}",
         "a header of 100 MB": lambda: (100_000_000).to_bytes(8, "little") + b"{" + b" " * 99_999_998 + b"}",
@@ -117,7 +123,9 @@ def checkpoint_items(alone: tuple[str, ...]) -> Iterator[Item]:
         make = partial(_put, "card/model.safetensors", content)
         yield Item(f"verify: the model is {name}", ("verify", "card/card.json"), make, (1, 2))
     words = ("run", "study.yaml", "--set", "model.checkpoint=weights.pt", "--set", "device=cuda:999")
-    yield Item("run: weights.pt run code", words, partial(_put, "weights.pt", lambda: pickle.dumps(_Runs())), (2,), True)
+    yield Item(
+        "run: weights.pt run code", words, partial(_put, "weights.pt", lambda: pickle.dumps(_Runs())), (2,), True
+    )
 
 
 def _put(name: str, content: Callable[[], bytes], work: Path) -> None:
@@ -163,10 +171,14 @@ def data_items() -> Iterator[Item]:
     words = (*words, "--set", "data.cache_dir=out/cache", "--set", "data.image_size=8", "--accept-original")
     for name, content in _images().items():
         is_quick = "by" not in name or name.startswith("2^31")
-        yield Item(f"unlearn: an image of {name}", words, partial(_put, "images/cat/0.png", content), is_quick=is_quick)
+        yield Item(
+            f"unlearn: an image of {name}", words, partial(_put, "images/cat/0.png", content), is_quick=is_quick
+        )
         yield Item(f"unlearn: 20 images of {name}", words, partial(_many, content))
     for kind in ("fifo", "zero", "passwd", "itself", "parent", "socket"):
-        yield Item(f"unlearn: an image is a {kind}", words, partial(_odd_image, kind), is_quick=kind in ("fifo", "zero"))
+        yield Item(
+            f"unlearn: an image is a {kind}", words, partial(_odd_image, kind), is_quick=kind in ("fifo", "zero")
+        )
     for name, text in TEXTS.items():
         if "\0" in text or "/" in text or not text or len(text) > 200:
             continue
@@ -217,7 +229,9 @@ def _tables() -> dict[str, Callable[[], bytes]]:
         "labels that are infinite": lambda: _parquet({"image": [image] * 8, "label": [float("inf")] * 8}),
         "labels of 2^62": lambda: _parquet({"image": [image] * 8, "label": [2**62] * 8}),
         "labels that are lists": lambda: _parquet({"image": [image] * 8, "label": [[1]] * 8}),
-        "a billion zeros": lambda: _parquet({"label": pa.array(bytearray(10**8), pa.uint8()), "image": pa.nulls(10**8)}),
+        "a billion zeros": lambda: _parquet(
+            {"label": pa.array(bytearray(10**8), pa.uint8()), "image": pa.nulls(10**8)}
+        ),
         "columns with escapes": lambda: _parquet({"\x1b[31m": [1] * 8, "\u202e[/b]": [1] * 8}),
     }
 

@@ -69,7 +69,7 @@ TEXTS = {
     "closing markup": "[/] [/nothing] [",
     "lines": "a\n#SBATCH --wrap=id\r\nb\u2028c",
     "null": "a\0b",
-    "formula": "=HYPERLINK(\"http://127.0.0.1\")",
+    "formula": '=HYPERLINK("http://127.0.0.1")',
     "template": "{{ 7 * 7 }} ${HOME} $(id) `id` %s %(x)s {0}",
     "long": "x" * 5000,
     "longest": "y" * 1_000_000,

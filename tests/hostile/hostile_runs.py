@@ -20,6 +20,7 @@ _WRITTEN = {
     "report": ("work/made/",),
     "unlearn": ("work/out/", "work/out", "work/runs"),
     "mlflow": ("work/made/", "work/mlflow.db", "work/mlruns"),
+    "verify": ("work/runs",),
     "resume": ("work/made/", "work/mlflow.db", "work/mlruns"),
     "cluster": ("work/rendered/", "work/rendered"),
 }

@@ -5,6 +5,7 @@ milliseconds to start, has at most a gigabyte more than what it begins with, and
 """
 
 import atexit
+import contextlib
 import gc
 import json
 import os
@@ -95,7 +96,7 @@ def _turn_read_only(folder: str, from_write: int) -> None:
 
 
 def _run(words: list[str]) -> int:
-    from tuning import cli
+    from tuning import cli  # noqa: PLC0415  (imported before, in the parent)
 
     sys.argv = ["antisample", *words]
     try:
@@ -135,10 +136,8 @@ def _ended(child: int, timeout_s: float) -> dict:
 
 
 def _kill(group: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def _data_bytes() -> int:

@@ -35,7 +35,8 @@ class Snippet:
 
 
 def documents() -> list[str]:
-    return ["README.md", "CHANGELOG.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))]
+    pages = sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md"))
+    return ["README.md", "CHANGELOG.md", "SECURITY.md", *pages]
 
 
 def text_of(document: str) -> str:

@@ -170,7 +170,7 @@ def load_space(source: str | Path) -> SearchSpace:
         raise SpaceError([f"`space` must be one of {names} or the path of a YAML file, but got {shown(text)}."], text)
     try:
         with path.open("rb") as file:
-            written = file.read(4 * LONGEST + 1).decode()
+            written = file.read(4 * LONGEST).decode()
         content = yaml.load(written, UniqueKeyLoader)  # noqa: S506  (a safe loader)
     except OSError as error:
         raise SpaceError([f"cannot be read ({error.strerror})."], text) from error

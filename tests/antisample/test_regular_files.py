@@ -7,7 +7,7 @@ import pytest
 from antisample.errors import DataError
 from antisample.file_store import FolderStore
 from antisample.files import whole_file
-from antisample.regular_files import check_inside, check_tree, open_regular, read_regular
+from antisample.regular_files import check_inside, check_tree, open_regular, read_regular, read_start
 
 
 @pytest.fixture
@@ -115,3 +115,10 @@ def test_a_store_that_may_be_received_follows_no_link(folder):
             call()
     assert (folder.parent / "outside" / "file").read_bytes() == b"mine"
     assert FolderStore(folder).read("way/file") == b"mine"
+
+
+def test_the_start_of_a_file_is_read(folder):
+    assert read_start(folder / "file", 3) == b"con"
+    assert read_start(folder / "link", 100) == b"mine"
+    with pytest.raises(OSError, match="is a device"):
+        read_start(Path("/dev/zero"), 3)

@@ -1,6 +1,8 @@
 """The secret of a cluster."""
 
+import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +35,10 @@ def test_missing_and_short_tokens_are_refused(tmp_path):
     with pytest.raises(ClusterError, match="at least 32 characters, but has 6") as refused:
         checked_token(tmp_path / "short")
     assert "secret" not in str(refused.value)
+
+
+def test_a_token_that_is_no_file_is_waited_for_by_nobody(tmp_path):
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        with pytest.raises(ClusterError, match="not a regular file"):
+            checked_token(path)

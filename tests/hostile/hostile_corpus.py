@@ -141,7 +141,7 @@ def _study_files(drawn: random.Random, port: int) -> Iterator[Item]:
             codes = (0, 2) if command == "spaces" else (2,)
             make = partial(_write, file, text)
             yield Item(f"{command}: YAML with {name}", words, make, codes, is_quick=command == "run")
-    for device in ("cuda:999", "cuda:-1", "cuda:x", "cuda:" + "9" * 400, "cuda:١", "meta", "mps", "cpu:7"):
+    for device in ("cuda:999", "cuda:-1", "cuda:x", "cuda:" + "9" * 400, "cuda:\u0661", "meta", "mps", "cpu:7"):
         for words in (("run", "study.yaml", "--set", f"device={device}"), (*_ALONE, "--set", f"device={device}")):
             codes = (0, 2) if words[0] == "unlearn" else (2,)
             yield Item(f"{words[0]}: device {device[:20]}", words, lambda _: None, codes, is_quick=words[0] == "run")
@@ -177,7 +177,7 @@ _LINES = {
     "deep nesting": b'{"op_code": 8, "user_attr": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     "escapes": b'{"op_code": 8, "worker_id": "\\u001b[31m\\u202e", "trial_id": 0, "user_attr": {"\\u001b[1m": 1}}',
     "a raw escape": b'\x1b[31m{"op_code": 8}\x07',
-    "a study named by markup": b'{"op_code": 0, "worker_id": "w", "study_name": "[/b]<script>", "directions": [1, 1]}',
+    "a study named by markup": b'{"op_code": 0, "worker_id": "w", "study_name": "[/b]<a>", "directions": [1, 1]}',
     "no text": b"\xff\xfe\x00\x01",
 }
 _NOTES = ("class_names", "original", "environment", "endings", "confusions", "confirmations", "fingerprints", "id")
@@ -335,7 +335,7 @@ def _arguments(drawn: random.Random) -> Iterator[Item]:
             name = next(word for word in words if "X" in word).removeprefix("space=").removeprefix("./")
             is_quick = kind in quick
             yield Item(f"{place}: {kind}", words, partial(_replace, name, kind), codes, is_quick)
-        for device in ("/dev/zero", "/dev/tty", "/proc/kmsg"):
+        for device in ("/dev/zero", "/dev/tty", "/proc/self/mem"):
             if "X." not in "".join(words):
                 said = tuple(word.replace("./X", device).replace("X", device) for word in words)
                 yield Item(f"{place}: {device}", said, codes=(2,), is_quick=device == "/dev/zero" and "run" in place)

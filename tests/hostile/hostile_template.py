@@ -1,6 +1,5 @@
 """What hostile inputs are made from: a real study, its model and card, and files of the user's beside them."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -110,4 +109,4 @@ def _make_images(folder: Path) -> None:
 def copy_template(template: Path, root: Path) -> None:
     """A copy for one item, with the times of the files; everybody may enter it."""
     shutil.copytree(template, root, symlinks=True)
-    os.chmod(root, 0o755)
+    root.chmod(0o755)

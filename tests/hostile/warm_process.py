@@ -85,12 +85,16 @@ def _turn_read_only(folder: str, from_write: int) -> None:
             is_write = bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
         else:
             is_write = event in ("os.rename", "os.mkdir", "os.remove")
-        if not is_write or not isinstance(arguments[0], str) or not os.path.abspath(arguments[0]).startswith(folder):
+        if (
+            not is_write
+            or not isinstance(arguments[0], str)
+            or not Path(arguments[0]).absolute().is_relative_to(folder)
+        ):
             return
         writes += 1
         if writes == from_write:
-            for path in [folder, *(each.path for each in os.scandir(folder))]:
-                os.chmod(path, 0o555 if os.path.isdir(path) else 0o444)
+            for path in [Path(folder), *Path(folder).iterdir()]:
+                path.chmod(0o555 if path.is_dir() else 0o444)
 
     sys.addaudithook(watch)
 

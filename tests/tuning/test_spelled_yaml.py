@@ -1,5 +1,7 @@
 """Names in study files, in `--set` and on the command line mean what is written there."""
 
+import os
+
 import pytest
 import yaml
 from pydantic import ValidationError
@@ -96,3 +98,22 @@ def test_python_is_as_strict_as_files(values):
     for classes in ([True], [1.0]):
         with pytest.raises(ValidationError, match="must be class names or labels"):
             StudyConfig.model_validate({**values, "forget": {"classes": classes}})
+
+
+@pytest.mark.parametrize("text", ["name: a\0b\n", "name: " + "x" * 2_000_001], ids=["null bytes", "too long"])
+def test_a_text_that_the_loader_takes_at_no_price_is_refused_in_a_sentence(tmp_path, text):
+    path = tmp_path / "file.yaml"
+    path.write_text(text)
+    for read, error in ((load_study, ConfigError), (load_space, SpaceError), (load_cluster, ClusterError)):
+        with pytest.raises(error, match="not readable as YAML") as refused:
+            read(path)
+        assert len(str(refused.value)) < 400
+
+
+def test_a_file_larger_than_any_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "file.yaml"
+    path.touch()
+    os.truncate(path, 2**40)
+    for read, error in ((load_study, ConfigError), (load_space, SpaceError), (load_cluster, ClusterError)):
+        with pytest.raises(error, match=r"larger than 8 MB|at most 2,000,000 characters|too large"):
+            read(path)

@@ -3,14 +3,23 @@
 from collections import Counter
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
 
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Milliseconds = Annotated[int, Field(ge=0, le=253_370_764_800_000)]
 """Since 1970, up to the year 9999."""
-Text = Annotated[str, Field(max_length=1_000_000)]
-Figures = dict[str, float]
-Counts = dict[str, Whole]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("Input should be a valid string")
+    return value
+
+
+Text = Annotated[str, PlainValidator(_text)]
+"""Any text: what is no Unicode, as names of files may be, is replaced where it is shown."""
+Figures = dict[Text, float]
+Counts = dict[Text, Whole]
 STRICT = ConfigDict(strict=True)
 
 
@@ -52,7 +61,7 @@ class _WarmStart(StrictModel):
 
 
 class _Learned(StrictModel):
-    params: dict[str, Any]
+    params: dict[Text, Any]
     values: list[float]
     constraints: Figures | None = None
 
@@ -68,15 +77,15 @@ _TYPES: dict[str, Any] = {
     "class_names": list[Text],
     "command": Text,
     "confirmations": Annotated[list[_Confirmation], AfterValidator(_same_figures)],
-    "confusions": dict[str, list[_Cell]],
+    "confusions": dict[Text, list[_Cell]],
     "copy_name": Text,
     "created_ms": Milliseconds,
     "endings": list[_End],
-    "environment": dict[str, Text],
-    "fingerprints": dict[str, Text],
+    "environment": dict[Text, Text],
+    "fingerprints": dict[Text, Text],
     "forget_requests": Annotated[list[list[Annotated[int, Field(ge=0, lt=2**63)]]], Field(min_length=1)],
     "forgetting": list[Text],
-    "id": Annotated[Text, Field(min_length=1)],
+    "id": Text,
     "images": Counts,
     "learned": list[_Learned],
     "notes": list[Text],

@@ -24,7 +24,7 @@ class _Attributes(StrictModel):
     started_ms: Milliseconds = 0
     finished_ms: Milliseconds = 0
     worker: Text | None = None
-    versions: dict[str, Text] = Field(default_factory=dict)
+    versions: dict[Text, Text] = Field(default_factory=dict)
     error: Text | None = None
     partial: _Partial = Field(default_factory=lambda: _Partial(metrics={}))
     batch_halvings: Whole = 0

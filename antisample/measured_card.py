@@ -34,6 +34,7 @@ class MeasuredCard:
         has_text: Whether there is a card.md.
         model: The unlearned model as its file holds it.
         fingerprint: Digest of its weights.
+        config: With which it was measured.
         inputs: Data, splits, original model and reference.
         is_normalisation_open: Whether neither configuration, checkpoint nor images say what the original model
             expects, so that the card's mean and deviation were taken.
@@ -48,6 +49,7 @@ class MeasuredCard:
     has_text: bool
     model: Checkpoint
     fingerprint: str
+    config: UnlearnConfig
     inputs: UnlearnInputs
     is_normalisation_open: bool
     values: Mapping[str, Mapping[str, float]]
@@ -55,19 +57,23 @@ class MeasuredCard:
     environment: EnvironmentFacts
 
 
-def measure_card(card: UnlearningCard, folder: Path, listener: LoadingListener) -> MeasuredCard:
+def measure_card(
+    card: UnlearningCard, folder: Path, listener: LoadingListener, cache_dir: Path | str | None = None
+) -> MeasuredCard:
     """Reads what a card speaks of and measures both models; see `verify_card`.
 
     Raises:
         AntisampleError: If data or model file cannot be read, or take more memory than there is.
     """
     try:
-        return _measured(card, folder, listener)
+        return _measured(card, folder, listener, cache_dir)
     except MemoryError as error:
         raise DataError(f"What the card speaks of does not fit into memory ({in_one_line(error)}).") from error
 
 
-def _measured(card: UnlearningCard, folder: Path, listener: LoadingListener) -> MeasuredCard:
+def _measured(
+    card: UnlearningCard, folder: Path, listener: LoadingListener, cache_dir: Path | str | None
+) -> MeasuredCard:
     weights = next((file for file in card.files if file.format == "safetensors"), None)
     if weights is None:
         raise DataError("The card names no safetensors file, so there is no model to evaluate.")
@@ -77,7 +83,7 @@ def _measured(card: UnlearningCard, folder: Path, listener: LoadingListener) -> 
     checkpoint = load_checkpoint(folder / weights.file)
     device = choose_device(card.config.device)
     with deterministic(threads_here(card)):
-        config = accepted(card.config)
+        config = _accepted(card.config, cache_dir)
         inputs, is_open = _inputs(card, config, listener)
         model = inputs.original.untrained(inputs.dataset)
         load_weights(model, checkpoint.state_dict, str(folder / weights.file))
@@ -88,6 +94,7 @@ def _measured(card: UnlearningCard, folder: Path, listener: LoadingListener) -> 
         environment = environment_facts(config.device, [])
     text = folder / CARD_FILES[1]
     return MeasuredCard(
+        config=config,
         digests=digests,
         unnamed=unnamed,
         text=_text(text),
@@ -107,9 +114,11 @@ def threads_here(card: UnlearningCard) -> int:
     return min(card.environment.threads, max(_THREADS, 2 * (os.cpu_count() or 1)))
 
 
-def accepted(config: UnlearnConfig) -> UnlearnConfig:
-    """The configuration of a card, whose original model was accepted when the card was made."""
-    return config.model_copy(update={"model": config.model.model_copy(update={"accept_original": True})})
+def _accepted(config: UnlearnConfig, cache_dir: Path | str | None) -> UnlearnConfig:
+    """The configuration of a card, whose original model was accepted when the card was made, with a cache of ours."""
+    data = config.data if cache_dir is None else config.data.model_copy(update={"cache_dir": cache_dir})
+    model = config.model.model_copy(update={"accept_original": True})
+    return config.model_copy(update={"model": model, "data": data})
 
 
 def _inputs(card: UnlearningCard, config: UnlearnConfig, listener: LoadingListener) -> tuple[UnlearnInputs, bool]:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from antisample.card import UnlearningCard
 from antisample.checkpoint import weights_fingerprint
 from antisample.determinism import deterministic
-from antisample.inputs import UnlearnInputs
-from antisample.measured_card import MeasuredCard, accepted, threads_here
+from antisample.measured_card import MeasuredCard, threads_here
 from antisample.unlearning import unlearn
 from antisample.verification import Check, Verification, checked, joined, not_checked
 
@@ -32,18 +31,18 @@ class RepeatedCard:
     not_deterministic: tuple[str, ...]
 
 
-def repeat_card(card: UnlearningCard, inputs: UnlearnInputs) -> RepeatedCard:
+def repeat_card(card: UnlearningCard, measured: MeasuredCard) -> RepeatedCard:
     """Unlearns with the card's configuration and as many threads.
 
     Args:
         card: What to repeat.
-        inputs: Data and original model.
+        measured: Its configuration, data and original model.
 
     Raises:
         AntisampleError: If it cannot be done.
     """
     with deterministic(threads_here(card)) as operations:
-        running = unlearn(accepted(card.config), inputs)
+        running = unlearn(measured.config, measured.inputs)
         *_, last = running
         fingerprint = weights_fingerprint(dict(running.model.state_dict()))
     return RepeatedCard(fingerprint, last.metrics.values, tuple(operations))

@@ -19,6 +19,7 @@ def verify_card(
     listener: LoadingListener = SILENT,
     *,
     repeat: bool = False,
+    cache_dir: Path | str | None = None,
 ) -> Verification:
     """Evaluates the model beside a card again, with the card's data, and compares everything that the card states.
 
@@ -32,6 +33,8 @@ def verify_card(
         tolerance: Figures hold if they differ by at most this much; other hardware rounds otherwise.
         listener: Is told what happens while data and original model are loaded.
         repeat: Whether to unlearn again: that alone shows that hyperparameters and seed gave these weights.
+        cache_dir: Where decoded images and trained models are kept; by default where the card says, which whoever
+            sent it has chosen.
 
     Returns:
         What was checked, and what was not.
@@ -39,8 +42,8 @@ def verify_card(
     Raises:
         AntisampleError: If data or model file cannot be read.
     """
-    measured = measure_card(card, folder, listener)
-    return verify_measured(card, measured, tolerance, repeat_card(card, measured.inputs) if repeat else None)
+    measured = measure_card(card, folder, listener, cache_dir)
+    return verify_measured(card, measured, tolerance, repeat_card(card, measured) if repeat else None)
 
 
 def verify_measured(

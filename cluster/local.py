@@ -12,6 +12,7 @@ import ray
 from ray._private import services
 
 from cluster.connection import connect, disconnect
+from cluster.environment import kept_environment, reread_environment
 from cluster.errors import ClusterError
 from cluster.limits import check_limits
 from cluster.local_node import local_node
@@ -36,12 +37,13 @@ def local_ray(num_cpus: int | None = None, num_gpus: int | None = None) -> Itera
     Raises:
         ClusterError: If it cannot be started.
     """
-    if not ray.is_initialized():
-        _start(num_cpus, num_gpus)
-    try:
-        yield
-    finally:
-        disconnect()
+    with kept_environment():
+        if not ray.is_initialized():
+            _start(num_cpus, num_gpus)
+        try:
+            yield
+        finally:
+            disconnect()
 
 
 @contextmanager
@@ -65,11 +67,12 @@ def ray_of_this_process() -> Iterator[None]:
         with local_ray():
             yield
         return
-    connect(f"Ray at {address} cannot be joined", address=address)
-    try:
-        yield
-    finally:
-        disconnect()
+    with kept_environment():
+        connect(f"Ray at {address} cannot be joined", address=address)
+        try:
+            yield
+        finally:
+            disconnect()
 
 
 @contextmanager
@@ -109,6 +112,7 @@ def _start(num_cpus: int | None, num_gpus: int | None) -> None:
     # Ray switches authentication on by itself for a local cluster; setting RAY_AUTH_MODE here would come too late,
     # since Ray reads it when it is imported.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    reread_environment()  # another Ray of this process had another token
     folder = temporary_folder()
     try:
         with local_node():

@@ -5,8 +5,7 @@ import secrets
 import stat
 from pathlib import Path
 
-from ray._raylet import Config  # type: ignore[attr-defined]  # compiled
-
+from cluster.environment import reread_environment
 from cluster.errors import ClusterError
 
 
@@ -64,4 +63,4 @@ def use_token(path: Path) -> None:
     """
     os.environ.pop("RAY_AUTH_TOKEN", None)
     os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(path)}
-    Config.initialize("")
+    reread_environment()

@@ -1,6 +1,7 @@
 """The rules that a space breaks, in words of our own; search spaces import no sibling, so they have their own."""
 
 import math
+from datetime import date
 from typing import Any
 
 _RULES = {
@@ -28,7 +29,10 @@ def sentence(item: Any, prefix: str = "") -> str:
         item: One of pydantic's errors.
         prefix: The key of what was validated.
     """
-    key = ".".join(part for part in (prefix, *map(str, item["loc"])) if part)
+    parts = [part for part in (prefix, *map(str, item["loc"])) if part]
+    if parts[-1:] == ["[key]"]:
+        return f"`{'.'.join(parts[:-2])}` must have text as keys, but got {parts[-2]}."
+    key = ".".join(parts)
     if item["type"] == "extra_forbidden":
         return f"`{key}` is not a known key."
     if item["type"] == "missing":
@@ -36,7 +40,8 @@ def sentence(item: Any, prefix: str = "") -> str:
     if item["type"] == "value_error":
         return f"`{key}`: {item['msg'].removeprefix('Value error, ')}."
     if item["type"] == "too_short":
-        return f"`{key}` must have at least {item['ctx']['min_length']} values, but got {shown(item['input'])}."
+        least = item["ctx"]["min_length"]
+        return f"`{key}` must have at least {least} value{'s' * (least > 1)}, but got {shown(item['input'])}."
     rule = _RULES.get(item["type"], item["msg"])
     return f"`{key}` {rule}, but got {'nothing' if item['input'] is None else shown(item['input'])}."
 
@@ -59,7 +64,8 @@ def unusable(value: Any) -> str | None:
 def shown(value: Any) -> str:
     """A value for a message, cut where it is very long."""
     try:
-        text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+        plain = str(value) if isinstance(value, date) else repr(value)
+        text = ascii(value) if isinstance(value, str) and not value.isprintable() else plain
     except ValueError:  # Python writes whole numbers of up to 4,300 digits alone
         return "a number of thousands of digits"
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}... ({len(text):,} characters)"

@@ -25,7 +25,7 @@ class SpaceError(Exception):
 
     def __init__(self, problems: list[str], source: str) -> None:
         self.problems, self.source = problems, source
-        super().__init__(f"{source}: " + "; ".join(problems))
+        super().__init__(f"{source}: " + " ".join(problems))
 
 
 class NumberParameter(BaseModel):

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pytest
 import typer
 
-from tuning.cli import app
+from tuning.cli.program import app
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("antisample", "search_spaces", "tuning", "cluster")

@@ -130,6 +130,12 @@ def _best_of(kept: list[TrialRecord], what: str, limits: Limits, config: "StudyC
     return Choice(chosen, None, f"{reason}; it loses {100 * limits.loss(chosen):.1f} points of retain accuracy")
 
 
+def figures_of_a_choice(config: "StudyConfig") -> tuple[str, ...]:
+    """Metrics without which a trial cannot be compared with others."""
+    finer = ("forget_loss", "retain_loss") if config.by_samples else ("forget_confidence",)
+    return ("validation/forget_accuracy", RETAIN, *(f"validation/{name}" for name in finer))
+
+
 def _left(metrics: Mapping[str, float], config: "StudyConfig") -> float:
     """What is left of what was to be forgotten, finer than accuracy: the smaller, the better."""
     if config.by_samples:

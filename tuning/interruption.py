@@ -30,6 +30,11 @@ _heard = threading.Event()
 _leaving = threading.Lock()
 
 
+def is_stopped() -> bool:
+    """Whether Ctrl-C or SIGTERM has come: an error that follows may come of it."""
+    return _heard.is_set()
+
+
 def exit_code() -> int:
     """The exit code of a program that was stopped: by SIGTERM if one has come, else by Ctrl-C."""
     return TERMINATED if _terminated.is_set() else INTERRUPTED
@@ -39,12 +44,18 @@ def exit_code() -> int:
 def sigterm_like_ctrl_c() -> Iterator[None]:
     """Has the first SIGTERM within the block do what Ctrl-C does at that moment; needs the main thread.
 
-    A shell leaves SIGINT ignored in what it starts in the background, which then hears SIGTERM all the same.
+    A shell leaves SIGINT ignored in what it starts in the background, which then hears SIGTERM all the same. Both are
+    noted for `is_stopped`.
     """
     came = False
 
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        _heard.set()
+        raise KeyboardInterrupt
+
     def hear(_number: int, frame: FrameType | None) -> None:
         nonlocal came
+        _heard.set()
         _terminated.set()
         if came:
             return  # `second_signal_stops` counts
@@ -54,13 +65,16 @@ def sigterm_like_ctrl_c() -> Iterator[None]:
             raise KeyboardInterrupt
         on_ctrl_c(signal.SIGINT, frame)
 
-    _terminated.clear()
     _heard.clear()
-    before = signal.signal(signal.SIGTERM, hear)
+    _terminated.clear()
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, hear)}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

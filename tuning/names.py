@@ -42,15 +42,28 @@ def find_space(method: str, space: str | None, fixed: Iterable[str]) -> SearchSp
     if found.method != method:
         problems.append(f"`space` {found.name!r} is for the method {found.method!r}, not {method!r}.")
     problems += [
-        f"`space` {found.name!r}: {problem.replace('`', '`parameters.', 1)}"
+        f"`space` {found.name!r}: {problem}"
         for name, parameter in left.parameters.items()
         if name in known and found.method == method
-        for value in _extremes(parameter)
-        for problem in _refusals(config_type, {name: value})
+        for problem in _misfits(config_type, name, parameter)
     ]
     if problems:
         raise ConfigError(problems)
     return left
+
+
+def _misfits(config_type: type[MethodConfig], name: str, parameter: Parameter) -> list[str]:
+    """What of a parameter the method does not take, each rule once."""
+    problems: dict[str, str] = {}
+    for value in _extremes(parameter):
+        refused = [problem.replace("`", "`parameters.", 1) for problem in _refusals(config_type, {name: value})]
+        if not refused and isinstance(value, str):
+            read = getattr(config_type.model_validate({name: value}), name)
+            if not isinstance(read, str):  # the same value could stand there twice, and views would take it for text
+                refused = [f"`parameters.{name}.choices` must not hold text, but got {value!r}; write it as {read}."]
+        for problem in refused:
+            problems.setdefault(problem.partition(", but got")[0], problem)
+    return list(problems.values())
 
 
 def _extremes(parameter: Parameter) -> tuple[Value, ...]:

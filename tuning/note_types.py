@@ -10,14 +10,22 @@ Milliseconds = Annotated[int, Field(ge=0, le=253_370_764_800_000)]
 """Since 1970, up to the year 9999."""
 
 
+def _valid(text: str) -> str:
+    text.encode()  # a ValueError where surrogates are in it, which no view can hold
+    return text
+
+
+Text = Annotated[str, Field(max_length=1_000_000), AfterValidator(_valid)]
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("Input should be a valid string")
     return value
 
 
-Text = Annotated[str, PlainValidator(_text)]
-"""Any text: what is no Unicode, as names of files may be, is replaced where it is shown."""
+AnyText = Annotated[str, PlainValidator(_text)]
+"""Text that may hold surrogates, as names of files and messages may: they are replaced where it is shown."""
 Figures = dict[Text, float]
 Counts = dict[Text, Whole]
 STRICT = ConfigDict(strict=True)
@@ -50,12 +58,12 @@ class _End(StrictModel):
 
 
 class _Place(StrictModel):
-    directory: Text
+    directory: AnyText
     inode: Whole
 
 
 class _WarmStart(StrictModel):
-    source: Text
+    source: AnyText
     same_problem: bool
     n: Whole
 
@@ -74,26 +82,26 @@ def _same_figures(runs: list[_Confirmation]) -> list[_Confirmation]:
 
 _Cell = Annotated[list[Annotated[int, Field(ge=0, lt=2**63)]], Field(min_length=3, max_length=3)]
 _TYPES: dict[str, Any] = {
-    "class_names": list[Text],
-    "command": Text,
+    "class_names": list[AnyText],
+    "command": AnyText,
     "confirmations": Annotated[list[_Confirmation], AfterValidator(_same_figures)],
     "confusions": dict[Text, list[_Cell]],
-    "copy_name": Text,
+    "copy_name": AnyText,
     "created_ms": Milliseconds,
     "endings": list[_End],
-    "environment": dict[Text, Text],
+    "environment": dict[Text, AnyText],
     "fingerprints": dict[Text, Text],
     "forget_requests": Annotated[list[list[Annotated[int, Field(ge=0, lt=2**63)]]], Field(min_length=1)],
-    "forgetting": list[Text],
+    "forgetting": list[AnyText],
     "id": Text,
     "images": Counts,
     "learned": list[_Learned],
-    "notes": list[Text],
+    "notes": list[AnyText],
     "original": Figures,
     "original_counts": Counts,
     "place": _Place,
     "preprocessing": _Preprocessing,
-    "settings": Text,
+    "settings": AnyText,
     "warm_start": _WarmStart,
 }
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {}
@@ -122,6 +130,6 @@ def misfit(adapter: TypeAdapter[Any], value: Any) -> str | None:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))[:100]
         return f"{place}: {first['msg']}" if place else str(first["msg"])
-    except RecursionError:
-        return "it is nested too deeply"
+    except (RecursionError, OverflowError):
+        return "it is nested too deeply, or a number is too large"
     return None

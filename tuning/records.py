@@ -139,7 +139,7 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
     attributes = trial.user_attrs
     check_attributes(attributes, STEP_PREFIX)
     if str(attributes.get("error", "")).startswith(NOT_TRIED):
-        return _bare_record(trial)
+        return _bare_record(trial, refused=True)
     steps = tuple(StepRecord(**value) for key, value in sorted(attributes.items()) if key.startswith(STEP_PREFIX))
     started = trial.datetime_start
     finished = trial.datetime_complete
@@ -179,7 +179,7 @@ def added_record(
         reason: Why samplers do not learn from it; None if they do.
         begun_here: Whether the search began it.
     """
-    bare = _bare_record(trial)
+    bare = _bare_record(trial, refused=False)
     if begun_here:
         try:
             bare = to_record(trial)
@@ -208,10 +208,9 @@ def by_hand_in_words(added: Sequence[TrialRecord]) -> str | None:
     return f"{who} added by hand: not counted, and never on the front; {learns}."
 
 
-def _bare_record(trial: FrozenTrial) -> TrialRecord:
+def _bare_record(trial: FrozenTrial, *, refused: bool) -> TrialRecord:
     """A trial without anything of a run."""
     attributes, started, finished = trial.user_attrs, trial.datetime_start, trial.datetime_complete
-    refused = str(attributes.get("error", "")).startswith(NOT_TRIED)
     ended_ms = _milliseconds(finished)
     return TrialRecord(
         number=trial.number,

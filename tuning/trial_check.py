@@ -12,10 +12,12 @@ from optuna.distributions import BaseDistribution, check_distribution_compatibil
 from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import ChoiceParameter, Parameter
+from tuning.choice import figures_of_a_choice
 from tuning.config import StudyConfig
 from tuning.objectives import ELAPSED, unusable
 from tuning.records import INTERRUPTED, NOT_TRIED, STEP_PREFIX
 from tuning.samplers import distributions
+from tuning.trial_types import well_formed
 
 _OWN = {
     *("key", "number", "seeds", "metrics", "spread", "counts", "partial", "started_ms", "finished_ms", "retries"),
@@ -41,30 +43,36 @@ class TrialCheck:
         self.distributions: dict[str, BaseDistribution] = distributions(self._space)
         self._limits = {str(constraint) for constraint in config.constraints}
         limited = [constraint.metric for constraint in config.constraints if constraint.metric != ELAPSED]
-        self._needed = [*self.objectives, *limited]
+        self._needed = [*self.objectives, *limited, *figures_of_a_choice(config)]
 
     def is_own(self, trial: FrozenTrial) -> bool:
         """Whether the search made a trial what it is; False for one that was added, or ended, by somebody else."""
-        if _is_refused(trial) or not trial.state.is_finished():
+        attributes = trial.user_attrs
+        if not trial.state.is_finished():
             return True
+        if not well_formed(attributes, STEP_PREFIX):
+            return False
         if not self.is_begun_here(trial):
-            return trial.state == TrialState.FAIL and _error(trial).startswith(INTERRUPTED)
+            return _is_refused(trial) or (trial.state == TrialState.FAIL and _error(trial).startswith(INTERRUPTED))
         return len(self.fitting(trial.params)) == len(trial.params) and self._has_its_result(trial)
 
     def _has_its_result(self, trial: FrozenTrial) -> bool:
         attributes = trial.user_attrs
         if trial.state == TrialState.COMPLETE:
             values = [value for value in trial.values or () if math.isfinite(value)]
-            return len(values) == len(self.objectives) and _has_figures(attributes.get("metrics"), self._needed)
+            return len(values) == len(self.objectives) and not unusable(attributes.get("metrics", {}), self._needed)
         if trial.state == TrialState.PRUNED:
-            partial = attributes.get("partial")
-            return isinstance(partial, Mapping) and _has_figures(partial.get("metrics"), self.objectives)
+            return not unusable((attributes.get("partial") or {}).get("metrics", {}), self.objectives)
         return True
 
     def is_begun_here(self, trial: FrozenTrial) -> bool:
         """Whether the search asked for a trial under this number; a copy of such a trial has another number."""
         attributes = trial.user_attrs
-        return "key" in attributes and attributes.get("number", trial.number) == trial.number
+        return (
+            "key" in attributes
+            and attributes.get("number", trial.number) == trial.number
+            and (well_formed(attributes, STEP_PREFIX) or not trial.state.is_finished())
+        )
 
     def misfit(self, trial: FrozenTrial, *, waited: bool = False) -> str | None:
         """Why a trial cannot be run, or None.
@@ -77,6 +85,8 @@ class TrialCheck:
         if carried and (waited or trial.user_attrs.get("number", trial.number) != trial.number):
             return f"it carries `{carried[0]}` of another trial; enqueue its parameters alone"
         given = trial.system_attrs.get("fixed_params") or {}
+        if not isinstance(given, Mapping):
+            return f"its parameters must be a mapping, but are {_short(given)}"
         for name, value in {**given, **trial.params}.items():
             reason = self._value_misfit(name, value)
             if reason is not None:
@@ -120,22 +130,12 @@ class TrialCheck:
 
 
 def _is_refused(trial: FrozenTrial) -> bool:
-    return trial.state == TrialState.FAIL and _error(trial).startswith(NOT_TRIED)
+    noted = trial.state == TrialState.FAIL and "origin" in trial.user_attrs
+    return noted and _error(trial).startswith(NOT_TRIED)
 
 
 def _error(trial: FrozenTrial) -> str:
     return str(trial.user_attrs.get("error", ""))
-
-
-def _has_figures(metrics: Any, needed: list[str]) -> bool:
-    if not isinstance(metrics, Mapping):
-        return False
-    numbers = {
-        name: value
-        for name, value in metrics.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
-    return len(numbers) == len(metrics) and not unusable(numbers, needed)
 
 
 def _fits(parameter: Parameter, value: Any) -> bool:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from tuning.note_types import Counts, Figures, Milliseconds, StrictModel, Text, Whole, adapter_of, misfit
+from tuning.note_types import AnyText, Counts, Figures, Milliseconds, StrictModel, Text, Whole, adapter_of, misfit
 
 
 class _Partial(StrictModel):
@@ -25,13 +25,15 @@ class _Attributes(StrictModel):
     finished_ms: Milliseconds = 0
     worker: Text | None = None
     versions: dict[Text, Text] = Field(default_factory=dict)
-    error: Text | None = None
-    partial: _Partial = Field(default_factory=lambda: _Partial(metrics={}))
+    error: AnyText | None = None
+    partial: _Partial | None = None
     batch_halvings: Whole = 0
     retries: Whole = 0
 
 
 class _Step(StrictModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
     step: Whole
     replicate: Whole
     timestamp_ms: Milliseconds
@@ -52,8 +54,17 @@ def check_attributes(attributes: Mapping[str, Any], step_prefix: str) -> None:
     Raises:
         ValueError: If one holds what no search writes there.
     """
-    problem = misfit(_ATTRIBUTES, dict(attributes))
-    steps = (value for name, value in attributes.items() if name.startswith(step_prefix))
-    problem = problem or next((text for text in (misfit(_STEP, step) for step in steps) if text is not None), None)
+    problem = _problem(attributes, step_prefix)
     if problem is not None:
         raise ValueError(problem)
+
+
+def well_formed(attributes: Mapping[str, Any], step_prefix: str) -> bool:
+    """Whether the attributes hold what a search writes there; see `check_attributes`."""
+    return _problem(attributes, step_prefix) is None
+
+
+def _problem(attributes: Mapping[str, Any], step_prefix: str) -> str | None:
+    problem = misfit(_ATTRIBUTES, dict(attributes))
+    steps = (value for name, value in attributes.items() if name.startswith(step_prefix))
+    return problem or next((text for text in (misfit(_STEP, step) for step in steps) if text is not None), None)

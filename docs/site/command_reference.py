@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from tuning.cli import app
+from tuning.cli.program import app
 
 _INTRODUCTION = """# Command line
 

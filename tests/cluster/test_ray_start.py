@@ -114,6 +114,44 @@ def test_ray_listens_on_loopback_and_its_folder_is_its_owners_alone():
         }
 
 
+OTHERS = """
+import os, ray
+from cluster import ray_of_this_process
+
+def rays():
+    return {n: value for n, value in os.environ.items() if n.startswith("RAY_") or n == "PYTHONBREAKPOINT"}
+
+def answer():
+    return 7
+
+before = rays()
+for ours in (True, True, False, True):
+    if ours:
+        with ray_of_this_process():
+            assert ray.get(ray.remote(answer).remote(), timeout=120) == 7
+        assert rays() == before, rays()
+    else:
+        ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        assert ray.get(ray.remote(answer).remote(), timeout=120) == 7
+        ray.shutdown()
+        before = rays()
+"""
+
+
+@pytest.mark.integration
+def test_the_environment_is_as_it_was_and_a_program_can_start_a_ray_of_its_own_next(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    done = subprocess.run(
+        [sys.executable, "-c", OTHERS],
+        env={**environment, "HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_ray_raises_at_its_start_is_one_sentence(monkeypatch):
     monkeypatch.setenv("RAY_TMPDIR", "/proc")
     with pytest.raises(ClusterError) as refused, local_ray(1, 0):

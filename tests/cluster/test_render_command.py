@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from antisample.errors import ConfigError
 from cluster import ClusterError
-from tuning.cli import app
+from tuning.cli.program import app
 
 STUDY = {"name": "small", "data": {"source": "digits"}, "model": {"name": "SmallCNN"}, "forget": {"classes": [3]}}
 CLUSTERS = {

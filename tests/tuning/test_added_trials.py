@@ -277,3 +277,59 @@ def test_results_with_constraints_of_another_kind_are_not_shown_to_the_sampler(v
         "The sampler does not learn from it: its constraints are not those of the study.",
         None,
     ]
+
+
+FIGURES = {"validation/forget_accuracy": 0.0, "validation/retain_accuracy": 1.0, "validation/forget_confidence": 0.0}
+LIKE_OURS = [
+    (TrialState.COMPLETE, {"metrics": {name: FIGURES[name] for name in list(FIGURES)[:2]}}),
+    (TrialState.COMPLETE, {"metrics": {**FIGURES, "validation/retain_accuracy": 10**400}}),
+    (TrialState.COMPLETE, {"metrics": {**FIGURES, "\ud800": 0.5}}),
+    (TrialState.COMPLETE, {"metrics": FIGURES, "started_ms": "soon"}),
+    (TrialState.COMPLETE, {"metrics": FIGURES, "started_ms": 10**40}),
+    (TrialState.COMPLETE, {"metrics": FIGURES, "finished_ms": math.nan}),
+    (TrialState.COMPLETE, {"metrics": FIGURES, "seeds": {"a": 1}}),
+    (TrialState.COMPLETE, {"metrics": FIGURES, "seeds": [10**30]}),
+    (TrialState.COMPLETE, {"metrics": FIGURES, "counts": {"validation/forget": 10**30}}),
+    (TrialState.COMPLETE, {"metrics": FIGURES, "spread": 5}),
+    (TrialState.COMPLETE, {"metrics": FIGURES, "origin": "\ud800"}),
+    (TrialState.COMPLETE, {"metrics": FIGURES, "worker": [1]}),
+    (TrialState.COMPLETE, {"metrics": FIGURES, "versions": "2"}),
+    (TrialState.COMPLETE, {"metrics": FIGURES, "retries": "no"}),
+    (TrialState.COMPLETE, {"metrics": FIGURES, "report.00001": {"step": 1}}),
+    (TrialState.PRUNED, {"partial": {"metrics": {**FIGURES, "validation/forget_accuracy": math.nan}}}),
+    (TrialState.PRUNED, {"partial": {"metrics": FIGURES, "standard_error": 3}}),
+    (TrialState.FAIL, {"error": "Interrupted: a", "metrics": 3}),
+    (TrialState.FAIL, {"error": "Not tried: a", "origin": 5}),
+    (TrialState.FAIL, {"error": "Not tried: a", "key": None}),
+    (TrialState.FAIL, {"error": {"a": [math.nan]}}),
+]
+
+
+def test_attributes_named_as_ours_with_something_else_in_them_make_no_trial_ours(
+    values, driven_study, metrics, report
+):
+    config = parse_study({**values, "space": str(numbers_only(values))})
+    study = driven_study(config)
+    other, params = theirs(study), whole(study)
+    searched, added = distributions(study.space), 0
+    for number, (state, attributes) in enumerate(LIKE_OURS):
+        result = [0.0, 1.0] if state == TrialState.COMPLETE else None
+        like = {"key": f"a{number}", "number": added, **attributes}
+        like = {name: value for name, value in like.items() if value is not None}
+        try:
+            other.add_trial(
+                create_trial(state=state, params=params, distributions=searched, values=result, user_attrs=like)
+            )
+            added += 1
+        except Exception:
+            if config.storage is None:  # PostgreSQL refuses some by itself
+                raise
+    other.enqueue_trial({})
+    other.add_trial(create_trial(state=TrialState.WAITING, system_attrs={"fixed_params": ["p", 1]}))
+    run_to_its_end(driven_study(config), metrics, report)
+    final = driven_study(config)
+    assert [record.number for record in final.by_hand()] == list(range(added))
+    refused = [record for record in final.records() if record.state == "FAIL"]
+    assert [record.error for record in refused] == ["Not tried: its parameters must be a mapping, but are ['p', 1]."]
+    assert all(record.number > added for record in find_outcome(final).front)
+    write_projections(StudyView(config))

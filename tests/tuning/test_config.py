@@ -150,6 +150,25 @@ def test_a_space_that_reaches_beyond_what_the_method_takes_is_refused_with_every
     ]
 
 
+@pytest.mark.parametrize(
+    ("parameters", "problem"),
+    [
+        ("{p: {choices: [1e-3, 0.001], why: x}}", "must not hold text, but got '1e-3'; write it as 0.001."),
+        ("{p: {choices: ['1', 1], why: x}}", "must not hold text, but got '1'; write it as 1.0."),
+        ("{p: {low: -5, high: 1, why: x}}", "`parameters.p` must be greater than or equal to 0, but got -5.0."),
+        ("{1: {low: 0, high: 1, why: x}}", "`parameters` must have text as keys, but got 1."),
+        ("{}", "`parameters` must have at least 1 value, but got {}."),
+        ("{p: {choices: [2020-01-01, 1], why: x}}", "must be a number, text, true or false, but got 2020-01-01."),
+    ],
+)
+def test_a_space_is_refused_with_one_sentence_for_one_mistake(values, tmp_path, parameters, problem):
+    (tmp_path / "own.yaml").write_text(f"method: antisample\nparameters: {parameters}\n")
+    with pytest.raises(ConfigError) as caught:
+        parse_study({**values, "space": str(tmp_path / "own.yaml")})
+    (said,) = caught.value.problems
+    assert said.endswith(problem)
+
+
 @pytest.mark.parametrize("method", method_names())
 def test_every_packaged_space_holds_what_its_method_takes(method):
     assert find_space(method, None, []).method == method

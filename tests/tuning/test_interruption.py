@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM with real signals: the first ends in order, what is deaf or too slow is stopped at once."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -108,3 +109,39 @@ def test_one_ctrl_c_is_left_alone():
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == -signal.SIGINT
     assert "KeyboardInterrupt" in done.stderr
+
+
+TURNS = {
+    "into an error": "raise AttributeError('half imported') from None",
+    "into nothing": "time.sleep(60)",
+    "into a refusal": "raise __import__('antisample.errors').errors.ConfigError('half imported')",
+}
+
+
+@pytest.mark.parametrize(
+    ("number", "turned"),
+    [(signal.SIGTERM, "into an error"), (signal.SIGTERM, "into nothing"), (signal.SIGINT, "into a refusal")],
+)
+def test_a_signal_that_a_library_turns_into_something_else_ends_the_program(tmp_path, number, turned):
+    """NumPy, SymPy and Torch do so while they are imported."""
+    code = "import time\nopen('ready', 'w').close()\ntry:\n    time.sleep(60)\nexcept BaseException:\n    "
+    (tmp_path / "turning.py").write_text(f"{code}{TURNS[turned]}\n")
+    main = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from tuning.cli import main; main()"
+    )
+    words = ["unlearn", "--model", "turning:build", "--data", "digits", "--forget", "3", "--out", "out"]
+    with subprocess.Popen(
+        [sys.executable, "-c", main, *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while not (tmp_path / "ready").exists():
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (128 + number, "Stopped.\n")
+    assert not (tmp_path / "out").exists()

@@ -10,9 +10,10 @@ import pytest
 import yaml
 
 from antisample.card_file import read_card
-from antisample.config import ModelConfig
+from antisample.config import DataConfig, ModelConfig
 from tuning.storage import remember_id
 from tuning.study_file import parse_study, read_values
+from tuning.trust.addresses import folders, own_cache_dir
 from tuning.trust.consent import remember_card, remember_study
 from tuning.trust.module_files import module_files
 from tuning.trust.named_code import named_code
@@ -358,6 +359,24 @@ def test_a_report_is_copied_to_no_object_store_of_others(call, naming, listener)
     assert code == 0, err
     assert "Nothing is copied to s3://bucket/studies" in err
     assert not listener.was_called()
+
+
+def test_a_report_is_copied_to_no_folder_that_others_chose(call, naming, make_study, tmp_path):
+    config = naming(storage_path=str(tmp_path / "elsewhere"))
+    code, _, err = call("report", "made", "--json")
+    assert (code, f"Nothing is copied to {tmp_path / 'elsewhere'}" in err) == (0, True), err
+    assert not (tmp_path / "elsewhere").exists()
+    remember_study(make_study(config))
+    code, _, err = call("report", "made", "--json")
+    assert (code, err) == (0, "")
+    assert list((tmp_path / "elsewhere").rglob("report.html"))
+
+
+def test_a_card_is_verified_with_a_cache_that_others_did_not_choose(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    data = DataConfig(source="digits", cache_dir=tmp_path / "theirs")
+    assert own_cache_dir(data, []) == Path("runs/cache")
+    assert own_cache_dir(data, folders(data)) == tmp_path / "theirs"
 
 
 def test_addresses_of_own_studies_and_cards_are_used(call, naming, listener, make_study, tmp_path):

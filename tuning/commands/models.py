@@ -30,7 +30,7 @@ from tuning.options import (
 from tuning.progress import Progress, output
 from tuning.requests import load_requests, mean, summed
 from tuning.study_file import load_study
-from tuning.trust.addresses import check_stores, object_stores
+from tuning.trust.addresses import check_stores, object_stores, own_cache_dir
 from tuning.trust.consent import agreed_of_card, check_code, check_study_code, remember_card
 from tuning.trust.named_code import named_code
 from tuning.trust.own_studies import agreed_of_study
@@ -147,7 +147,8 @@ def verify(
     check_stores(object_stores(stated.config.data), kept, allow_address)
     check_code(named_code(stated.config.model), progress.say, allowed=allow_code, agreed_to=kept)
     origin = origin_checks(stated, card.parent, study)
-    verification = verify_card(stated, card.parent, tolerance, progress, repeat=repeat) + origin
+    cache_dir = own_cache_dir(stated.config.data, kept)
+    verification = verify_card(stated, card.parent, tolerance, progress, repeat=repeat, cache_dir=cache_dir) + origin
     if as_json:
         print_json(verification_as_json(card, verification))
     else:

@@ -42,7 +42,7 @@ from tuning.progress import Progress, output
 from tuning.records import by_hand_in_words
 from tuning.study_file import load_study
 from tuning.study_view import StudyView
-from tuning.trust.addresses import check_stores, object_stores, with_tracking
+from tuning.trust.addresses import check_stores, is_own_storage, object_stores, with_tracking
 from tuning.trust.consent import check_study_code, remember_sent_study
 from tuning.trust.own_studies import agreed_of_study
 
@@ -148,8 +148,8 @@ def report(directory: Path, select: str | None, storage: str | None, rebuild: bo
     for line in (by_hand_in_words(study.by_hand()), problem):
         if line is not None:
             console.print(escape(line), soft_wrap=True, style="yellow")
-    named = object_stores(study.config.data, study.config.storage_path).get("storage_path")
-    if named is not None and f"object store {named}" not in agreed_of_study(directory):
+    named = study.config.storage_path
+    if named is not None and not is_own_storage(named, agreed_of_study(directory)):
         say(console, f"Nothing is copied to {named}, since the study was not made on this machine by you.")
     elif problem is None:
         _print_storage_problem(console, copy_projections(study.config), study.config)

@@ -21,13 +21,37 @@ def addresses(config: StudyConfig) -> list[str]:
     """The addresses in a study that get credentials, as `agree` keeps them."""
     named = {"storage": config.storage, "tracking_uri": _server(config.tracking_uri)}
     databases = [f"{key} {address}" for key, address in named.items() if address is not None]
-    return [*databases, *store_addresses(object_stores(config.data, config.storage_path))]
+    stores = store_addresses(object_stores(config.data, config.storage_path))
+    return [*databases, *stores, *folders(config.data, config.storage_path)]
 
 
 def object_stores(data: DataConfig, storage_path: str | None = None) -> dict[str, str]:
     """The object stores that a study or card names, by the key that names each."""
     named = {"data.cache_dir": data.cache_dir, "storage_path": storage_path}
     return {key: str(place) for key, place in named.items() if place is not None and is_object_store(place)}
+
+
+def folders(data: DataConfig, storage_path: str | None = None) -> list[str]:
+    """Folders that a study or card names to write to, as `agree` keeps them."""
+    named = (data.cache_dir, storage_path)
+    return [_folder(place) for place in named if place is not None and not is_object_store(place)]
+
+
+def is_own_storage(storage_path: Path | str, agreed_to: Collection[str]) -> bool:
+    """Whether a study's views may be copied to its `storage_path`: what a received study names is not written to."""
+    return (f"object store {storage_path}" if is_object_store(storage_path) else _folder(storage_path)) in agreed_to
+
+
+def own_cache_dir(data: DataConfig, agreed_to: Collection[str]) -> Path | str:
+    """The cache of a card: where it says, if this user made it here, else the one of the current directory."""
+    if is_object_store(data.cache_dir) or _folder(data.cache_dir) in agreed_to:
+        return data.cache_dir
+    default: Path | str = DataConfig.model_fields["cache_dir"].default
+    return default
+
+
+def _folder(place: Path | str) -> str:
+    return f"folder {Path(place).absolute()}"
 
 
 def store_addresses(stores: Mapping[str, str]) -> list[str]:

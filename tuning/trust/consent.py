@@ -8,7 +8,7 @@ from antisample.card import UnlearningCard
 from antisample.errors import ConfigError
 from tuning.config import StudyConfig
 from tuning.study_view import StudyView
-from tuning.trust.addresses import addresses, object_stores, store_addresses
+from tuning.trust.addresses import addresses, folders, object_stores, store_addresses
 from tuning.trust.named_code import NamedCode, named_code
 from tuning.trust.own_studies import agree, agreed, agreed_of_study, folder_subject
 
@@ -109,8 +109,9 @@ def _wanted(config: StudyConfig) -> list[str]:
 
 def remember_card(card: UnlearningCard) -> None:
     """Keeps that this user made a card here, so that verifying it imports its network without asking."""
-    stores = store_addresses(object_stores(card.config.data))
-    agree(_card(card), [*(code.digest() for code in named_code(card.config.model)), *stores])
+    data = card.config.data
+    stores = store_addresses(object_stores(data))
+    agree(_card(card), [*(code.digest() for code in named_code(card.config.model)), *stores, *folders(data)])
 
 
 def agreed_of_card(card: UnlearningCard) -> Collection[str]:

@@ -30,14 +30,6 @@ def _attribute(value: Any) -> bool:
     return type(value) is dict and len(value) == 1
 
 
-def _system_attribute(value: Any) -> bool:
-    return _attribute(value) and _system_attributes(value)
-
-
-def _system_attributes(value: Any) -> bool:
-    return type(value) is dict and all(_is_map(value[name]) for name in ("fixed_params",) if name in value)
-
-
 def _is_map(value: Any) -> bool:
     return type(value) is dict
 
@@ -66,7 +58,7 @@ _FIELDS: Mapping[int, dict[str, _Check]] = {
     Kind.SET_TRIAL_STATE_VALUES: {**_TRIAL, "state": _state, "values": _nothing_or(_numbers)},
     Kind.SET_TRIAL_INTERMEDIATE_VALUE: {**_TRIAL, "step": _whole, "intermediate_value": _number},
     Kind.SET_TRIAL_USER_ATTR: {**_TRIAL, "user_attr": _attribute},
-    Kind.SET_TRIAL_SYSTEM_ATTR: {**_TRIAL, "system_attr": _system_attribute},
+    Kind.SET_TRIAL_SYSTEM_ATTR: {**_TRIAL, "system_attr": _attribute},
 }
 _OF_A_NEW_TRIAL: dict[str, _Check] = {
     "state": _state,
@@ -75,7 +67,7 @@ _OF_A_NEW_TRIAL: dict[str, _Check] = {
     "params": _number_map,
     "distributions": _is_map,
     "user_attrs": _is_map,
-    "system_attrs": _system_attributes,
+    "system_attrs": _is_map,
     "intermediate_values": _number_map,
 }
 

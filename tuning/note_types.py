@@ -47,7 +47,7 @@ class _Confirmation(StrictModel):
     seed: Whole
     metrics: Figures
     counts: Counts
-    elapsed_s: float
+    elapsed_s: float = 0.0
 
 
 class _End(StrictModel):

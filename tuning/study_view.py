@@ -72,14 +72,14 @@ class StudyView:
         Raises:
             DataError: If it is none that a search keeps under this name.
         """
-        notes = self._study.user_attrs
-        if name not in notes:
+        note = self._study.user_attrs.get(name)
+        if note is None:
             return default
-        problem = note_problem(name, notes[name])
+        problem = note_problem(name, note)
         if problem is not None:
             where = self.config.directory
             raise DataError(f"{where}: the note {name!r} of the study is damaged ({problem}). {WAY_OUT}")
-        return notes[name]
+        return note
 
     def n_finished(self) -> int:
         """Trials that count towards `n_trials`."""

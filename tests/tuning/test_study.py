@@ -4,7 +4,9 @@ from optuna.trial import TrialState
 from antisample.errors import ConfigError
 from tuning.directory import open_study
 from tuning.samplers import distributions
+from tuning.storage import remember_id
 from tuning.study_file import parse_study
+from tuning.trust.consent import remember_study
 
 
 @pytest.fixture
@@ -198,6 +200,9 @@ def test_a_renamed_folder_keeps_its_trials(config, driven_study, metrics):
     study.ask("a")
     study.complete("a", metrics(0.1, 0.9), {})
     (config.directory / "study.yaml").write_text(config.to_yaml())
+    remember_id(config.directory, "renamed")
+    study.note("id", "renamed")
+    remember_study(study)
     config.directory.rename(config.runs_dir / "renamed")
     (record,) = open_study(config.runs_dir / "renamed").records()
     assert record.values == (0.1, 0.9)

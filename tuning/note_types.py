@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
 
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Milliseconds = Annotated[int, Field(ge=0, le=253_370_764_800_000)]
@@ -16,6 +16,16 @@ def _valid(text: str) -> str:
 
 
 Text = Annotated[str, Field(max_length=1_000_000), AfterValidator(_valid)]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("Input should be a valid string")
+    return value
+
+
+AnyText = Annotated[str, PlainValidator(_text)]
+"""Text that may hold surrogates, as names of files and messages may: they are replaced where it is shown."""
 Figures = dict[Text, float]
 Counts = dict[Text, Whole]
 STRICT = ConfigDict(strict=True)
@@ -48,18 +58,18 @@ class _End(StrictModel):
 
 
 class _Place(StrictModel):
-    directory: Text
+    directory: AnyText
     inode: Whole
 
 
 class _WarmStart(StrictModel):
-    source: Text
+    source: AnyText
     same_problem: bool
     n: Whole
 
 
 class _Learned(StrictModel):
-    params: dict[str, Any]
+    params: dict[Text, Any]
     values: list[float]
     constraints: Figures | None = None
 
@@ -72,26 +82,26 @@ def _same_figures(runs: list[_Confirmation]) -> list[_Confirmation]:
 
 _Cell = Annotated[list[Annotated[int, Field(ge=0, lt=2**63)]], Field(min_length=3, max_length=3)]
 _TYPES: dict[str, Any] = {
-    "class_names": list[Text],
-    "command": Text,
+    "class_names": list[AnyText],
+    "command": AnyText,
     "confirmations": Annotated[list[_Confirmation], AfterValidator(_same_figures)],
-    "confusions": dict[str, list[_Cell]],
-    "copy_name": Text,
+    "confusions": dict[Text, list[_Cell]],
+    "copy_name": AnyText,
     "created_ms": Milliseconds,
     "endings": list[_End],
-    "environment": dict[str, Text],
-    "fingerprints": dict[str, Text],
+    "environment": dict[Text, AnyText],
+    "fingerprints": dict[Text, Text],
     "forget_requests": Annotated[list[list[Annotated[int, Field(ge=0, lt=2**63)]]], Field(min_length=1)],
-    "forgetting": list[Text],
-    "id": Annotated[Text, Field(min_length=1)],
+    "forgetting": list[AnyText],
+    "id": Text,
     "images": Counts,
     "learned": list[_Learned],
-    "notes": list[Text],
+    "notes": list[AnyText],
     "original": Figures,
     "original_counts": Counts,
     "place": _Place,
     "preprocessing": _Preprocessing,
-    "settings": Text,
+    "settings": AnyText,
     "warm_start": _WarmStart,
 }
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {}

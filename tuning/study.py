@@ -176,8 +176,7 @@ class Study(StudyView):
         if trial is None:
             return
         known = {**metrics, ELAPSED: self._reader.known(trial.number).unlearning_s}
-        needed = [o.metric for o in self.config.objectives] + [c.metric for c in self.config.constraints]
-        bad = unusable(known, needed)
+        bad = unusable(known, [*self._check.needed, ELAPSED])
         if bad:
             self.fail(key, f"No usable result: {', '.join(bad)}.")
             return

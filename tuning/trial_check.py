@@ -34,6 +34,7 @@ class TrialCheck:
 
     Attributes:
         objectives: Metrics, one an objective.
+        needed: Metrics without which a trial has no usable result: of objectives, constraints and the choice.
         distributions: Of the searched parameters.
     """
 
@@ -43,7 +44,7 @@ class TrialCheck:
         self.distributions: dict[str, BaseDistribution] = distributions(self._space)
         self._limits = {str(constraint) for constraint in config.constraints}
         limited = [constraint.metric for constraint in config.constraints if constraint.metric != ELAPSED]
-        self._needed = [*self.objectives, *limited, *figures_of_a_choice(config)]
+        self.needed = [*self.objectives, *limited, *figures_of_a_choice(config)]
 
     def is_own(self, trial: FrozenTrial) -> bool:
         """Whether the search made a trial what it is; False for one that was added, or ended, by somebody else."""
@@ -60,7 +61,7 @@ class TrialCheck:
         attributes = trial.user_attrs
         if trial.state == TrialState.COMPLETE:
             values = [value for value in trial.values or () if math.isfinite(value)]
-            return len(values) == len(self.objectives) and not unusable(attributes.get("metrics", {}), self._needed)
+            return len(values) == len(self.objectives) and not unusable(attributes.get("metrics", {}), self.needed)
         if trial.state == TrialState.PRUNED:
             return not unusable((attributes.get("partial") or {}).get("metrics", {}), self.objectives)
         return True

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from tuning.note_types import Counts, Figures, Milliseconds, StrictModel, Text, Whole, adapter_of, misfit
+from tuning.note_types import AnyText, Counts, Figures, Milliseconds, StrictModel, Text, Whole, adapter_of, misfit
 
 
 class _Partial(StrictModel):
@@ -24,8 +24,8 @@ class _Attributes(StrictModel):
     started_ms: Milliseconds = 0
     finished_ms: Milliseconds = 0
     worker: Text | None = None
-    versions: dict[str, Text] = Field(default_factory=dict)
-    error: Text | None = None
+    versions: dict[Text, Text] = Field(default_factory=dict)
+    error: AnyText | None = None
     partial: _Partial | None = None
     batch_halvings: Whole = 0
     retries: Whole = 0

@@ -112,7 +112,7 @@ def test_samplers_learn_from_stopped_trials(stopping, make_study, sampler):
         p = study.ask(str(number)).params["p"]
         report = step(1, abs(p - 0.2), 0.9 - abs(p - 0.2), elapsed_s=100.0)
         if study.report(str(number), report):
-            study.complete(str(number), report["metrics"], {})
+            study.complete(str(number), {**report["metrics"], "validation/forget_confidence": abs(p - 0.2)}, {})
     records = study.records()
     assert sum(record.state == "PRUNED" for record in records) >= 2
     early, late = (fmean(abs(r.params["p"] - 0.2) for r in part) for part in (records[:8], records[16:]))

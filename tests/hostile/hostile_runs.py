@@ -108,6 +108,9 @@ class Runs:
     def faults(self, root: Path, item: Item) -> list[str]:
         """Runs an item in `root`, which holds folders `work`, `home` and `canary`, and says what went wrong."""
         item.make(root / "work")
+        if item.read_only_from is not None and os.geteuid() == 0:
+            for path in [root, *root.rglob("*")]:
+                os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
         before = _tree(root)
         ended = self.run(root, item.words, item.read_only_from)
         written = _WRITTEN.get(item.words[0], ())
@@ -121,19 +124,9 @@ class Runs:
             faults.append(f"it ran for more than {_TIMEOUT_S} s")
         if ended["code"] not in item.codes:
             faults.append(f"exit code {ended['code']}")
-        if "Traceback" in out + err:
-            faults.append("a traceback")
-        if ended["code"] == 2 and not re.search(r"^(Error: |Usage: )", err, re.MULTILINE):
-            faults.append("exit code 2 without a word of what is wrong")
-        if err.count("\n") > _MOST_LINES or len(err) > 6000:
-            faults.append(f"{err.count(chr(10))} lines and {len(err)} letters on standard error")
+        faults += _faults_of_output(ended["code"], out, err)
         if not re.search(item.says, err):
             faults.append(f"standard error does not say {item.says!r}")
-        controls = {character for character in out + err if _acts(character)}
-        if controls:
-            faults.append(f"characters that act in a terminal: {sorted(map(ascii, controls))}")
-        if SECRET in out + err:
-            faults.append("a file of the user's was printed")
         if (root / "work" / "imported").exists():
             faults.append("the canary module was imported")
         if self.is_called():
@@ -141,6 +134,22 @@ class Runs:
         if faults:
             faults.append(f"{' '.join(item.words)}\n{out[-1500:]}\n{err[-3000:]}")
         return faults
+
+
+def _faults_of_output(code: int, out: str, err: str) -> list[str]:
+    faults = []
+    if "Traceback" in out + err:
+        faults.append("a traceback")
+    if code == 2 and not re.search(r"^(Error: |Usage: )", err, re.MULTILINE):
+        faults.append("exit code 2 without a word of what is wrong")
+    if err.count("\n") > _MOST_LINES or len(err) > 6000:
+        faults.append(f"{err.count(chr(10))} lines and {len(err)} letters on standard error")
+    controls = {character for character in out + err if _acts(character)}
+    if controls:
+        faults.append(f"characters that act in a terminal: {sorted(map(ascii, controls))}")
+    if SECRET in out + err:
+        faults.append("a file of the user's was printed")
+    return faults
 
 
 def _acts(character: str) -> bool:

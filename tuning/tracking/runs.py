@@ -16,6 +16,7 @@ from tuning.kernel_lock import KernelLock
 from tuning.password_rule import keep_to_rule
 from tuning.records import TrialRecord
 from tuning.tracking.content import EXPERIMENT, STUDY_TAG, TRIAL_TAG, StudyFacts
+from tuning.tracking.sqlite_file import check_writable
 from tuning.tracking.ui_view import SHARED_VIEW, shared_view
 
 _PAGE, _EXPERIMENTS = 10_000, 100
@@ -55,6 +56,7 @@ class StudyRuns:
         """The client; the first call finds or creates the experiment and finds the runs."""
         if self._connection is None:
             keep_to_rule(self._uri)
+            check_writable(self._uri)
             client = MlflowClient(self._uri)
             self._connection = (client, self._experiment(client))
             try:

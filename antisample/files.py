@@ -4,7 +4,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -75,7 +75,7 @@ def _beside(path: Path, inside: Path | None = None) -> Iterator[Path]:
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror or error}).") from error
     finally:
-        if unfinished.is_file():
+        with suppress(OSError):  # a folder that turned read-only keeps it
             unfinished.unlink()
 
 

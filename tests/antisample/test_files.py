@@ -120,3 +120,17 @@ def test_a_new_file_is_written_once_where_there_are_no_hard_links(tmp_path, monk
     assert not write_new(path, b"second")
     assert path.read_bytes() == b"first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_turns_read_only_in_the_middle_is_one_sentence(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    def write():
+        with whole_file(tmp_path / "file") as unfinished:
+            unfinished.write_bytes(b"part")
+            monkeypatch.setattr(Path, "unlink", refused)  # root may write everywhere
+            monkeypatch.setattr(Path, "replace", refused)
+
+    with pytest.raises(DataError, match=r"file: cannot be written \(Permission denied\)"):
+        write()

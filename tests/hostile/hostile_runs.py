@@ -19,7 +19,7 @@ _MOST_LINES = 30  # a problem a line
 _WRITTEN = {
     "report": ("work/made/",),
     "unlearn": ("work/out/", "work/out", "work/runs"),
-    "mlflow": ("work/made/", "work/mlflow.db", "work/mlruns"),
+    "mlflow": ("work/made/", "work/mlflow.db", "work/mlruns", "work/new.db"),
     "verify": ("work/runs",),
     "resume": ("work/made/", "work/mlflow.db", "work/mlruns"),
     "cluster": ("work/rendered/", "work/rendered"),
@@ -117,7 +117,8 @@ class Runs:
         faults = [
             f"{name} was {how}"
             for name, how in _changes(before, _tree(root))
-            if not name.startswith(("state", "stdout", "stderr", *written)) and name not in ("work", "home")
+            if not name.startswith(("state", "stdout", "stderr", *written))
+            and name not in ("work", "work/made", "home")
         ]
         out, err = ended["out"], ended["err"]
         if ended["timed_out"]:

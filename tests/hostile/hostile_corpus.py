@@ -36,7 +36,7 @@ _READ_BY_ALL = (
 
 
 def corpus(port: int) -> list[Item]:
-    """All items; `port` is where nobody may connect to. Every fourth or so is quick."""
+    """All items; `port` is where nobody may connect to. A fifth is quick."""
     drawn = random.Random(SEED)
     items = [
         *_study_folders(drawn),

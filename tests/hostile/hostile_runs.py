@@ -35,7 +35,7 @@ class Item:
         words: The command.
         make: Puts it into the folder in which the command runs.
         codes: Exit codes that are right.
-        is_quick: Whether `make test` runs it, too.
+        is_quick: Whether it is quick and one of its kind; `make test` runs every third of these.
         read_only_from: The folder `made` turns read-only just before it is written to for this time, from 1.
         says: A pattern that standard error must hold.
     """

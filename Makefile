@@ -57,7 +57,7 @@ integration: $(READY) ## All integration tests, the long ones too
 	$(BIN)/pytest -m "(integration or slow) and not soak" --ignore tests/hostile
 
 .PHONY: hostile
-hostile: $(READY) ## Run all hostile inputs through the command line: half an hour on 2 cores
+hostile: $(READY) ## Run all hostile inputs, about 1,700, through the command line: long
 	@echo "==> Running hostile inputs"
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests/hostile
 

@@ -7,8 +7,8 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from antisample.channel_values import channel_values, check_lengths
 from antisample.config import UnlearnConfig
-from antisample.settings import Settings
 from antisample.types import PartName
+from antisample.validation.settings import Settings
 
 Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 """What `antisample` makes of data, splits and weights: 16 bytes, hexadecimal."""

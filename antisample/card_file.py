@@ -18,7 +18,7 @@ from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError, DataError
 from antisample.files import whole_file
 from antisample.regular_files import open_regular, read_start
-from antisample.settings import shown
+from antisample.validation.settings import shown
 
 CARD_FILES = ("card.json", "card.md")
 _LARGEST = 32 * 2**20

@@ -14,10 +14,10 @@ from antisample.forget_request import ForgetRequest
 from antisample.methods import AntiSampleConfig, AnyMethodConfig, method_names
 from antisample.metrics import IMAGES_A_PASS, EvaluationConfig
 from antisample.models.imagenet import IMAGENET_MODELS, has_imagenet_weights
-from antisample.rules import problems_of
-from antisample.settings import Settings
 from antisample.splits import SplitConfig
 from antisample.train import TrainingRecipe
+from antisample.validation.rules import problems_of
+from antisample.validation.settings import Settings
 
 
 class DataConfig(Settings):

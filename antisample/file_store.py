@@ -13,7 +13,7 @@ from antisample.errors import ConfigError, DataError
 from antisample.files import whole_file
 from antisample.object_store import Address, ObjectStore
 from antisample.regular_files import check_inside, read_regular
-from antisample.settings import unusable
+from antisample.validation.settings import unusable
 
 
 class FileStore(Protocol):

@@ -16,7 +16,7 @@ from pydantic import (
 from antisample.class_names import as_written, class_labels, joined_names
 from antisample.errors import ConfigError
 from antisample.sample_ids import checked_sample_ids, read_sample_ids
-from antisample.settings import Settings, unusable
+from antisample.validation.settings import Settings, unusable
 
 ClassNames = Annotated[tuple[str, ...], BeforeValidator(as_written)]
 """Class names or labels in a configuration, as they were written; see `as_written`."""

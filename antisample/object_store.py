@@ -16,9 +16,9 @@ from urllib.parse import parse_qsl, urlsplit
 import pyarrow
 import pyarrow.fs
 
-from antisample.addresses import ALLOWED_KEYS, secret_problem, shown_key
 from antisample.errors import ConfigError, StorageError
 from antisample.files import whole_file
+from antisample.validation.addresses import ALLOWED_KEYS, secret_problem, shown_key
 
 _SCHEMES = ("s3", "gs")
 _CHUNK_BYTES = 8 << 20

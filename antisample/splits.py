@@ -10,8 +10,8 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from antisample.errors import ConfigError
 from antisample.forget_request import ForgetRequest, forget_classes
 from antisample.seeds import numpy_stream
-from antisample.settings import Settings
 from antisample.types import Dataset, IndexArray, PartName, Splits
+from antisample.validation.settings import Settings
 
 
 class SplitConfig(Settings):

@@ -6,8 +6,8 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from antisample.settings import Settings
 from antisample.train import TrainingRecipe
+from antisample.validation.settings import Settings
 
 ToyNetwork = Literal["original", "retrained", "antisample", "unsir"]
 ToyMetric = Literal["retain_accuracy", "forget_accuracy"]

@@ -20,7 +20,7 @@ from antisample.heap import keep_freed_memory
 from antisample.loader import TrainingData
 from antisample.saved_state import load_state, save_state
 from antisample.seeds import derive, torch_stream
-from antisample.settings import Settings
+from antisample.validation.settings import Settings
 
 BatchNormMode = Literal["eval", "train"]
 Loss = Callable[[Tensor, Tensor], Tensor]

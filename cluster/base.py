@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from antisample.addresses import secret_problem
+from antisample.validation.addresses import secret_problem
 from cluster.rules import unusable
 
 TOKEN_FILE = Path("~/.antisample/token")

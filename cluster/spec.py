@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
-from antisample.addresses import shown_address
 from antisample.regular_files import read_regular
+from antisample.validation.addresses import shown_address
 from cluster.base import TOKEN_FILE, Cluster, SharedCluster
 from cluster.errors import ClusterError
 from cluster.kuberay import KubeRayCluster

@@ -7,7 +7,6 @@ from typing import Any
 import yaml
 from pydantic import Field, field_serializer, field_validator, model_validator
 
-from antisample.addresses import without_secrets
 from antisample.config import DataConfig, ModelConfig, UnlearnConfig
 from antisample.device import Precision
 from antisample.errors import ConfigError
@@ -16,8 +15,9 @@ from antisample.forget_request import ForgetRequest
 from antisample.methods import find_method, method_names
 from antisample.metrics import EvaluationConfig, metric_names
 from antisample.seeds import derive
-from antisample.settings import Settings, shown
 from antisample.splits import SplitConfig
+from antisample.validation.addresses import without_secrets
+from antisample.validation.settings import Settings, shown
 from search_spaces import SearchSpace, Value
 from tuning.database_address import database_problem
 from tuning.fidelity import FidelityConfig

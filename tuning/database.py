@@ -11,8 +11,8 @@ import tenacity
 from optuna.exceptions import StorageInternalError
 from sqlalchemy import exc
 
-from antisample.addresses import without_secrets
 from antisample.errors import DataError
+from antisample.validation.addresses import without_secrets
 from tuning.password_rule import REQUIRE_AUTH, encryption_of
 
 PATIENCE_S = 300.0

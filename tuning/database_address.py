@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from antisample.addresses import secret_problem
 from antisample.errors import DataError
+from antisample.validation.addresses import secret_problem
 
 _FORM = re.compile(r"postgresql(\+psycopg)?://.*/[^/]+", re.DOTALL)
 

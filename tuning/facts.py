@@ -11,9 +11,9 @@ import ray
 import torch
 
 import antisample
-from antisample.addresses import without_secrets
 from antisample.device import choose_device, describe_device
 from antisample.forgetting import Forgetting
+from antisample.validation.addresses import without_secrets
 from tuning.fingerprints import check_fingerprints, fingerprints_of
 from tuning.noted_model import PREPROCESSING
 from tuning.requests import RequestInputs, original_metrics

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from antisample.metrics import metric_names
-from antisample.settings import Settings
+from antisample.validation.settings import Settings
 from tuning.objectives import ELAPSED
 from tuning.records import StepRecord
 

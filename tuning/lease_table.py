@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.schema import CreateTable
 
-from antisample.addresses import without_secrets
 from antisample.errors import DataError
+from antisample.validation.addresses import without_secrets
 from tuning.database import connected, opened, patient
 from tuning.lease_holder import Holder
 

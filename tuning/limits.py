@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from antisample.settings import Settings
+from antisample.validation.settings import Settings
 from tuning.records import TrialRecord
 
 RETAIN = "validation/retain_accuracy"

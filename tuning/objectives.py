@@ -8,7 +8,7 @@ from pydantic import field_validator, model_validator
 
 from antisample.forget_request import ForgetRequest
 from antisample.metrics import metric_names
-from antisample.settings import Settings
+from antisample.validation.settings import Settings
 
 ELAPSED = "elapsed_s"
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from antisample.device import choose_device
 from antisample.errors import ConfigError
-from antisample.settings import Settings
+from antisample.validation.settings import Settings
 
 
 def _fraction_or_whole(gpus: float | Literal["auto"]) -> float | Literal["auto"]:

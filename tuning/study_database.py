@@ -13,7 +13,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import event, orm
 
-from antisample.addresses import without_secrets
+from antisample.validation.addresses import without_secrets
 from tuning.database import engine_arguments, opened, patient
 from tuning.lease_holder import LeaseLostError
 from tuning.lease_table import LEASES

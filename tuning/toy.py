@@ -14,8 +14,8 @@ from rich.progress import track
 from antisample.config import validation_problems
 from antisample.errors import ConfigError
 from antisample.files import check_writable, whole_file
-from antisample.settings import shown
 from antisample.toy import ToyConfig, ToyNetwork, ToyResult, ToyRow, run_toy, summarise_toy
+from antisample.validation.settings import shown
 from tuning.fitted_table import Column, FittedTable
 from tuning.pictures.toy import NETWORK_NAMES, draw_toy
 from tuning.study_file import override_value

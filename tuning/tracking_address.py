@@ -2,7 +2,7 @@
 
 import re
 
-from antisample.addresses import secret_problem, shown_address
+from antisample.validation.addresses import secret_problem, shown_address
 
 _FORM = re.compile(r"(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://|databricks(://|$)")
 

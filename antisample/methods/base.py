@@ -13,8 +13,8 @@ from antisample.mapped_weights import as_bytes, as_tensors
 from antisample.models import arranged, build_model
 from antisample.models.initial_weights import RANDOM_WEIGHTS, InitialWeights
 from antisample.neighbour_table import NeighbourTable
-from antisample.settings import Settings
 from antisample.types import Dataset, Preprocessing, Splits
+from antisample.validation.settings import Settings
 
 
 class MethodConfig(Settings):

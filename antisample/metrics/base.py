@@ -12,8 +12,8 @@ from torch import nn
 from antisample.loader import Normaliser
 from antisample.methods.base import OriginalModel
 from antisample.metrics.predictions import Predictions, predict
-from antisample.settings import Settings
 from antisample.types import Dataset, ImageSet, IndexArray, PartName, Splits
+from antisample.validation.settings import Settings
 
 IMAGES_A_PASS = 500
 

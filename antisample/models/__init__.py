@@ -23,7 +23,7 @@ from antisample.models.outputs import take_logits
 from antisample.models.resnet9 import ResNet9
 from antisample.models.small_cnn import SmallCNN
 from antisample.models.torchvision_nets import mobilenet_v2, resnet18
-from antisample.settings import shown
+from antisample.validation.settings import shown
 
 ModelBuilder = Callable[..., nn.Module]
 

@@ -5,8 +5,8 @@ import pickle
 import pytest
 import yaml
 
-from antisample.addresses import without_secrets
 from antisample.errors import ConfigError
+from antisample.validation.addresses import without_secrets
 from tuning.database import engine_arguments
 from tuning.study_file import parse_study
 

@@ -10,9 +10,9 @@ import typer
 from typer.core import TyperGroup
 
 import antisample
-from antisample.addresses import without_secrets
 from antisample.errors import AntisampleError
 from antisample.plain_text import plain_text
+from antisample.validation.addresses import without_secrets
 from search_spaces import SpaceError
 from tuning.cli import cluster, models, published, studies, tracking
 from tuning.cli.streams import use_forgiving_streams

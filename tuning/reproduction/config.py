@@ -13,8 +13,8 @@ from antisample.methods import find_method, method_names
 from antisample.metrics import EvaluationConfig
 from antisample.models import check_name
 from antisample.seeds import numpy_stream
-from antisample.settings import Settings
 from antisample.splits import SplitConfig
+from antisample.validation.settings import Settings
 from search_spaces import SpaceError, published_set
 from tuning.resources import GpuShare, WorkerShare, this_machine
 

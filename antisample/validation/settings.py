@@ -6,7 +6,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
-from antisample.addresses import holds_password
+from antisample.validation.addresses import holds_password
 
 _LARGEST = 2**63 - 1
 

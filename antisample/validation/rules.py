@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from antisample.settings import shown
+from antisample.validation.settings import shown
 
 _LABEL = re.compile(r"(float|int|str|bool|path|none|[a-z-]+\[.*|constrained-.*)")
 """What pydantic puts into the place of a value that may be of several types, as if it were a key."""

@@ -16,8 +16,8 @@ from antisample.card_text import card_text
 from antisample.config import UnlearnConfig, validation_problems
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError, DataError
-from antisample.files import whole_file
-from antisample.regular_files import open_regular, read_start
+from antisample.storage.atomic import whole_file
+from antisample.storage.regular_files import open_regular, read_start
 from antisample.validation.settings import shown
 
 CARD_FILES = ("card.json", "card.md")

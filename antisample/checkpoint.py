@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from antisample.channel_values import checked_preprocessing, is_number
 from antisample.errors import DataError
 from antisample.file_kinds import foreign_kind, is_safetensors
-from antisample.files import whole_file
 from antisample.given_path import path_problem
 from antisample.names_of_weights import Match
 from antisample.state_dicts import check_tensors, find_state_dict
+from antisample.storage.atomic import whole_file
 from antisample.torch_file import read_torch_file
 from antisample.types import Preprocessing
 from antisample.unfitting import check_weights, refusal

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from antisample.errors import AntisampleError, ConfigError
-from antisample.files import whole_file
+from antisample.storage.atomic import whole_file
 from antisample.types import Preprocessing
 
 ExportFormat = Literal["torch.export", "onnx"]

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from antisample.regular_files import read_start
+from antisample.storage.regular_files import read_start
 
 _START_BYTES = 4096
 SAVE_WEIGHTS = "save the weights with `torch.save(model.state_dict(), path)`"

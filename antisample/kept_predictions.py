@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from antisample.cache import Cache
 from antisample.metrics import PARTS, Predictions, Subject
-from antisample.saved_state import load_state, save_state
+from antisample.storage.cache import Cache
+from antisample.storage.state_file import load_state, save_state
 from antisample.types import PartName
 
 _VERSION = 1

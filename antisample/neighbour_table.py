@@ -14,10 +14,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from antisample.cache import Cache
 from antisample.loader import Normaliser, to_device
 from antisample.neighbours import farthest_neighbours
-from antisample.saved_state import load_state, save_state
+from antisample.storage.cache import Cache
+from antisample.storage.state_file import load_state, save_state
 from antisample.types import Dataset, ImageSet, IndexArray, Preprocessing, Splits
 
 WIDTH = 512

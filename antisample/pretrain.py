@@ -11,11 +11,9 @@ import torch
 from torch import nn
 
 from antisample.agreement import other_order
-from antisample.cache import Cache
 from antisample.checkpoint import Checkpoint, load_checkpoint, weights_bytes, weights_fingerprint
 from antisample.config import ModelConfig
 from antisample.errors import ConfigError
-from antisample.files import check_writable
 from antisample.fitting import fitted_weights
 from antisample.loader import Normaliser, TrainingData, to_device
 from antisample.methods.base import OriginalModel
@@ -30,6 +28,8 @@ from antisample.normalisation import (
     usual_normalisation,
 )
 from antisample.original_network import build_network, checked_network, initial_weights
+from antisample.storage.atomic import check_writable
+from antisample.storage.cache import Cache
 from antisample.train import EpochListener, train_from_scratch, train_resumably
 from antisample.trained_models import find_or_train
 from antisample.types import Dataset, Preprocessing, Splits

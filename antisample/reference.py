@@ -10,15 +10,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from antisample.cache import Cache
 from antisample.checkpoint import Checkpoint, load_weights, weights_bytes, weights_fingerprint
 from antisample.device import describe_device
 from antisample.errors import DataError
-from antisample.files import check_writable
 from antisample.kept_predictions import kept_predictions
 from antisample.methods import OriginalModel, RetrainConfig, UnlearnContext, find_method
 from antisample.metrics import EvaluationSettings, RetrainedReference, Subject
 from antisample.models import arranged, code_digest
+from antisample.storage.atomic import check_writable
+from antisample.storage.cache import Cache
 from antisample.train import EpochListener, Trainer, TrainingRecipe, train_resumably
 from antisample.trained_models import find_or_train
 from antisample.types import Dataset, Splits

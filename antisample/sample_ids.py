@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from antisample.errors import DataError
-from antisample.regular_files import read_regular
+from antisample.storage.regular_files import read_regular
 
 _MOST_BYTES = 64_000_000
 _COLUMNS = ("sample", "samples", "id", "index", "file")

@@ -18,8 +18,8 @@ from antisample.device import Precision, differentiable, mixed_precision
 from antisample.errors import DivergedError
 from antisample.heap import keep_freed_memory
 from antisample.loader import TrainingData
-from antisample.saved_state import load_state, save_state
 from antisample.seeds import derive, torch_stream
+from antisample.storage.state_file import load_state, save_state
 from antisample.validation.settings import Settings
 
 BatchNormMode = Literal["eval", "train"]

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from antisample.cache import Cache
 from antisample.checkpoint import Checkpoint, load_checkpoint, pack_checkpoint
 from antisample.errors import DataError
-from antisample.files import whole_file
+from antisample.storage.atomic import whole_file
+from antisample.storage.cache import Cache
 
 _T = TypeVar("_T")
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
-from antisample.regular_files import read_regular
+from antisample.storage.regular_files import read_regular
 from antisample.validation.addresses import shown_address
 from cluster.base import TOKEN_FILE, Cluster, SharedCluster
 from cluster.errors import ClusterError

@@ -5,7 +5,7 @@ import secrets
 import stat
 from pathlib import Path
 
-from antisample.regular_files import read_regular
+from antisample.storage.regular_files import read_regular
 from cluster.environment import reread_environment
 from cluster.errors import ClusterError
 

@@ -21,12 +21,12 @@ from antisample.determinism import deterministic
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError
 from antisample.export import EXPORT_FILES, ExportError, ExportFormat
-from antisample.files import check_writable
 from antisample.forget_request import ForgetRequest
 from antisample.forgetting import Forgetting
 from antisample.inputs import UnlearnInputs, load_inputs, open_dataset, request_data
 from antisample.metrics.retrained import reference_values
 from antisample.original_network import build_network
+from antisample.storage.atomic import check_writable
 from antisample.types import StepReport, UnlearnMetrics
 from antisample.unlearning import evaluate_finished, unlearn
 from tuning.display import shown_path

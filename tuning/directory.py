@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from antisample.errors import ConfigError, DataError, StorageError
-from antisample.files import check_writable, whole_file
+from antisample.storage.atomic import check_writable, whole_file
 from tuning.config import StudyConfig
 from tuning.lease import Lease
 from tuning.lost_trials import refuse_lost_trials

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from antisample.config import UnlearnConfig
 from antisample.device import choose_device
 from antisample.errors import AntisampleError
-from antisample.files import whole_file
 from antisample.inputs import UnlearnInputs
 from antisample.methods import UnlearnContext
 from antisample.methods.anti_sample import AntiSample, AntiSampleConfig
+from antisample.storage.atomic import whole_file
 from antisample.types import Preprocessing
 from antisample.unlearning import subject_of
 from tuning.outcome import find_outcome

@@ -16,7 +16,7 @@ from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from antisample.errors import DataError
-from antisample.regular_files import open_regular
+from antisample.storage.regular_files import open_regular
 from tuning.journal_file import WholeLines, kept_lines, length_file, mend_journal
 from tuning.journal_replay import WAY_OUT, CheckedReplay
 from tuning.kernel_lock import KernelLock

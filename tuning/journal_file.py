@@ -16,8 +16,8 @@ from optuna.storages.journal._storage import JournalOperation
 from optuna.trial import TrialState
 
 from antisample.errors import DataError
-from antisample.files import whole_file
-from antisample.regular_files import open_regular, read_regular
+from antisample.storage.atomic import whole_file
+from antisample.storage.regular_files import open_regular, read_regular
 from tuning.journal_lines import Chain
 from tuning.journal_replay import WAY_OUT, damaged
 from tuning.kernel_lock import KernelLock

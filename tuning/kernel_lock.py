@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import IO
 
-from antisample.regular_files import open_regular
+from antisample.storage.regular_files import open_regular
 
 
 class KernelLock:

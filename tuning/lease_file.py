@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from antisample.errors import DataError
-from antisample.files import whole_file
-from antisample.regular_files import read_regular
+from antisample.storage.atomic import whole_file
+from antisample.storage.regular_files import read_regular
 from tuning.kernel_lock import KernelLock
 from tuning.lease_holder import Holder
 

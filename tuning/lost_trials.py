@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from antisample.errors import DataError
-from antisample.regular_files import read_regular
+from antisample.storage.regular_files import read_regular
 from tuning.display import program, shown_path
 from tuning.journal_replay import WAY_OUT
 from tuning.study_view import StudyView

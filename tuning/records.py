@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from optuna.trial import FrozenTrial, TrialState
 
-from antisample.files import whole_file
+from antisample.storage.atomic import whole_file
 from tuning.trial_types import check_attributes
 
 STEP_PREFIX = "report."

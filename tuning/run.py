@@ -14,8 +14,8 @@ from ray import tune
 
 from antisample.device import choose_device, describe_device, has_bfloat16_unit
 from antisample.errors import AntisampleError, DataError
-from antisample.files import check_writable
-from antisample.regular_files import check_inside
+from antisample.storage.atomic import check_writable
+from antisample.storage.regular_files import check_inside
 from cluster import ray_of_this_process
 from tuning.config import StudyConfig
 from tuning.confirm import confirm, missing_confirmations

@@ -9,8 +9,8 @@ import optuna
 from optuna.storages import BaseStorage
 
 from antisample.errors import AntisampleError, ConfigError, DataError
-from antisample.files import whole_file
-from antisample.regular_files import read_regular
+from antisample.storage.atomic import whole_file
+from antisample.storage.regular_files import read_regular
 from tuning.config import StudyConfig
 from tuning.database_address import postgresql_packages
 from tuning.journal import open_journal

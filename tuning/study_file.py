@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from antisample.config import validation_problems
 from antisample.errors import ConfigError
-from antisample.regular_files import read_regular
+from antisample.storage.regular_files import read_regular
 from antisample.validation.settings import unusable
 from search_spaces.yaml_loader import LONGEST
 from tuning.config import StudyConfig

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from antisample.checkpoint import Checkpoint, pack_checkpoint
 from antisample.errors import ConfigError, DataError, StorageError
-from antisample.file_store import FileStore, file_store, joined_place
-from antisample.regular_files import read_regular
-from antisample.saved_state import pack_state, unpack_state
+from antisample.storage.file_store import FileStore, file_store, joined_place
+from antisample.storage.regular_files import read_regular
+from antisample.storage.state_file import pack_state, unpack_state
 from tuning.config import StudyConfig
 
 _logger = logging.getLogger(__name__)

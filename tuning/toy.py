@@ -13,7 +13,7 @@ from rich.progress import track
 
 from antisample.config import validation_problems
 from antisample.errors import ConfigError
-from antisample.files import check_writable, whole_file
+from antisample.storage.atomic import check_writable, whole_file
 from antisample.toy import ToyConfig, ToyNetwork, ToyResult, ToyRow, run_toy, summarise_toy
 from antisample.validation.settings import shown
 from tuning.fitted_table import Column, FittedTable

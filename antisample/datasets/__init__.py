@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from antisample.cache import Cache
 from antisample.datasets.archives import CLASS_FOLDERS, PICKLE_SUFFIXES, refuse_archives
 from antisample.datasets.cache import cache_key, read_cache, write_cache
 from antisample.datasets.casia_webface import CasiaWebFace
@@ -25,6 +24,7 @@ from antisample.datasets.parquet_layout import holds_parquet_files
 from antisample.datasets.source import DatasetSource, DecodedData, validate
 from antisample.datasets.torchvision_sets import TorchvisionSource
 from antisample.errors import ConfigError, DataError
+from antisample.storage.cache import Cache
 from antisample.types import Dataset
 
 __all__ = ["load_dataset", "dataset_names", "training_files", "DatasetSource", "DecodedData"]

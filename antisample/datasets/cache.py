@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from antisample.cache import Cache
 from antisample.datasets.source import DecodedData
-from antisample.files import whole_file
+from antisample.storage.atomic import whole_file
+from antisample.storage.cache import Cache
 from antisample.types import ImageSet, PartName
 
 _logger = logging.getLogger(__name__)

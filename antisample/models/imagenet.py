@@ -8,7 +8,7 @@ from urllib.request import urlopen
 import torch
 
 from antisample.errors import DataError
-from antisample.files import whole_file
+from antisample.storage.atomic import whole_file
 
 IMAGENET_MODELS = ("ResNet18", "MobileNet_v2")
 """Models whose layout is that of torchvision's published weights."""

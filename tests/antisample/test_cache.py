@@ -4,10 +4,10 @@ import logging
 
 import pytest
 
-from antisample.cache import Cache
 from antisample.config import UnlearnConfig
 from antisample.errors import StorageError
 from antisample.inputs import LoadingListener, load_inputs
+from antisample.storage.cache import Cache
 
 
 def test_a_folder_is_its_own_cache(tmp_path):

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from antisample.cache import Cache
 from antisample.datasets import DecodedData, load_dataset
 from antisample.datasets.cache import cache_key, fingerprint, read_cache, write_cache
 from antisample.datasets.source import validate
 from antisample.errors import DataError
+from antisample.storage.cache import Cache
 from antisample.types import ImageSet
 
 

@@ -9,9 +9,9 @@ import torch
 
 from antisample.checkpoint import Checkpoint, load_checkpoint, pack_checkpoint
 from antisample.errors import ConfigError, DataError, StorageError
-from antisample.file_store import FolderStore, checked_place, file_store, is_object_store, joined_place
-from antisample.object_store import Address, ObjectStore
-from antisample.saved_state import _digest, pack_state, unpack_state
+from antisample.storage.file_store import FolderStore, checked_place, file_store, is_object_store, joined_place
+from antisample.storage.object_store import Address, ObjectStore
+from antisample.storage.state_file import _digest, pack_state, unpack_state
 
 
 class FileStoreSuite:

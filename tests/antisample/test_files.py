@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from antisample.errors import DataError
-from antisample.files import check_writable, whole_file, write_new
+from antisample.storage.atomic import check_writable, whole_file, write_new
 
 
 def test_a_reader_sees_the_old_file_until_the_block_succeeds(tmp_path):

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from antisample.errors import DataError
-from antisample.file_store import FolderStore
-from antisample.files import whole_file
-from antisample.regular_files import check_inside, check_tree, open_regular, read_regular, read_start
+from antisample.storage.atomic import whole_file
+from antisample.storage.file_store import FolderStore
+from antisample.storage.regular_files import check_inside, check_tree, open_regular, read_regular, read_start
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antisample.errors import DataError
-from antisample.saved_state import load_state, save_state
+from antisample.storage.state_file import load_state, save_state
 
 STATE = {"weights": torch.arange(50.0), "epoch": 3, "optimizer": {"lr": 0.1, "steps": [1, 2]}}
 

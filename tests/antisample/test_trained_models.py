@@ -8,13 +8,13 @@ from threading import Barrier
 import pytest
 import torch
 
-from antisample.cache import Cache
 from antisample.checkpoint import Checkpoint, load_checkpoint, pack_checkpoint, save_checkpoint, weights_fingerprint
 from antisample.config import ModelConfig
 from antisample.metrics import EvaluationConfig
 from antisample.models import build_model
 from antisample.pretrain import original_model, pretrained_path
 from antisample.reference import ReferenceTraining
+from antisample.storage.cache import Cache
 from antisample.trained_models import find_or_train
 
 CPU = torch.device("cpu")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from antisample.object_store import Address
+from antisample.storage.object_store import Address
 from cluster.node_facts import facts_of_this_node
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from antisample.cache import Cache
 from antisample.errors import ConfigError, DataError
-from antisample.file_store import FolderStore
+from antisample.storage.cache import Cache
+from antisample.storage.file_store import FolderStore
 from tuning.directory import check_directory, copy_projections, open_study, prepared_directory, write_projections
 from tuning.housekeeping import Housekeeping
 from tuning.lease import Lease, held_lease, lease_place

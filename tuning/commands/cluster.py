@@ -8,8 +8,8 @@ import typer
 from rich.markup import escape
 
 from antisample.errors import ConfigError
-from antisample.file_store import is_object_store
-from antisample.object_store import Address
+from antisample.storage.file_store import is_object_store
+from antisample.storage.object_store import Address
 from cluster import ExistingCluster, SubmittedCluster, load_cluster
 from cluster.check import check_cluster
 from cluster.existing import existing_ray

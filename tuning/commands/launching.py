@@ -13,8 +13,8 @@ import yaml
 
 from antisample.device import choose_device
 from antisample.errors import ConfigError
-from antisample.file_store import is_object_store
 from antisample.models import find_builder
+from antisample.storage.file_store import is_object_store
 from cluster import (
     ClusterSpec,
     ExistingCluster,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from antisample.files import whole_file
+from antisample.storage.atomic import whole_file
 from tuning.plain_values import storable
 from tuning.report.page import render_report
 from tuning.study_view import StudyView

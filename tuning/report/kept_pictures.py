@@ -7,7 +7,7 @@ under the name of a picture, a link to a file of its reader's.
 import re
 from pathlib import Path
 
-from antisample.regular_files import read_regular
+from antisample.storage.regular_files import read_regular
 from tuning.records import TrialRecord
 from tuning.study_view import StudyView
 

@@ -13,10 +13,10 @@ import antisample
 from antisample.determinism import deterministic
 from antisample.device import choose_device, describe_device
 from antisample.errors import AntisampleError
-from antisample.files import whole_file
 from antisample.inputs import UnlearnInputs, load_inputs
 from antisample.metrics import RetrainedReference, Subject
 from antisample.reference import ReferenceTraining
+from antisample.storage.atomic import whole_file
 from antisample.unlearning import evaluate_finished, subject_of, unlearn
 from tuning.reproduction.config import RETRAIN
 from tuning.reproduction.plan import ORIGINAL, Job, without_reference

@@ -1,6 +1,6 @@
 """Everything a reproduction leaves in its folder besides the results of its jobs."""
 
-from antisample.files import whole_file
+from antisample.storage.atomic import whole_file
 from tuning.reproduction.config import ReproductionConfig
 from tuning.reproduction.pictures import draw_anti_samples, draw_class_accuracy, draw_confusion, draw_losses
 from tuning.reproduction.plan import plan_jobs

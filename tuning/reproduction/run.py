@@ -18,10 +18,10 @@ from antisample.config import ModelConfig
 from antisample.datasets import is_registered
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError
-from antisample.files import check_writable
 from antisample.inputs import RequestData, UnlearnInputs, load_inputs, open_dataset, request_data
 from antisample.metrics import left_out_families
 from antisample.original_accuracy import check_original
+from antisample.storage.atomic import check_writable
 from antisample.types import Dataset, Preprocessing
 from tuning.progress import Progress
 from tuning.reproduction.config import RETRAIN, ReproductionConfig

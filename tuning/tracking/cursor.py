@@ -14,8 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from antisample.errors import DataError
-from antisample.files import whole_file
-from antisample.regular_files import read_regular
+from antisample.storage.atomic import whole_file
+from antisample.storage.regular_files import read_regular
 from tuning.records import StepRecord
 
 

@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput
 from mlflow.exceptions import MlflowException
 
-from antisample.regular_files import check_inside, check_tree
+from antisample.storage.regular_files import check_inside, check_tree
 from tuning.tracking.content import STUDY_TAG, TRIAL_TAG, StudyFacts
 
 FOLDER = "mlflow-model"

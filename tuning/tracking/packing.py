@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from antisample.inputs import UnlearnInputs
 from antisample.loader import Normaliser
-from antisample.regular_files import check_inside
+from antisample.storage.regular_files import check_inside
 from antisample.types import Preprocessing
 from tuning.outcome import find_outcome
 from tuning.records import TrialRecord

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
-from antisample.regular_files import read_regular
+from antisample.storage.regular_files import read_regular
 from tuning.plain_values import finite
 from tuning.records import TrialRecord
 from tuning.tracking.batches import batches

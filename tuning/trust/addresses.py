@@ -10,7 +10,7 @@ from pathlib import Path
 
 from antisample.config import DataConfig
 from antisample.errors import ConfigError
-from antisample.file_store import is_object_store
+from antisample.storage.file_store import is_object_store
 from tuning.config import StudyConfig
 from tuning.database_address import database_problem
 from tuning.storage import known_id

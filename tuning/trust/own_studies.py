@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from antisample.errors import DataError
-from antisample.files import whole_file
+from antisample.storage.atomic import whole_file
 from tuning.storage import known_id
 
 

@@ -10,9 +10,9 @@ from typing import Annotated, Protocol
 from pydantic import AfterValidator
 
 from antisample.errors import ConfigError, DataError
-from antisample.files import whole_file
-from antisample.object_store import Address, ObjectStore
-from antisample.regular_files import check_inside, read_regular
+from antisample.storage.atomic import whole_file
+from antisample.storage.object_store import Address, ObjectStore
+from antisample.storage.regular_files import check_inside, read_regular
 from antisample.validation.settings import unusable
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from antisample.files import whole_file
+from antisample.storage.atomic import whole_file
 
 _DIGEST_BYTES = 32
 

@@ -17,7 +17,7 @@ import pyarrow
 import pyarrow.fs
 
 from antisample.errors import ConfigError, StorageError
-from antisample.files import whole_file
+from antisample.storage.atomic import whole_file
 from antisample.validation.addresses import ALLOWED_KEYS, secret_problem, shown_key
 
 _SCHEMES = ("s3", "gs")

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from antisample.errors import StorageError
-from antisample.file_store import is_object_store
-from antisample.files import write_new
-from antisample.object_store import ObjectStore
+from antisample.storage.atomic import write_new
+from antisample.storage.file_store import is_object_store
+from antisample.storage.object_store import ObjectStore
 
 _logger = logging.getLogger(__name__)
 

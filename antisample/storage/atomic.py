@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from antisample.errors import DataError
-from antisample.regular_files import check_inside
+from antisample.storage.regular_files import check_inside
 
 _CHUNK = 65536
 

@@ -7,10 +7,10 @@ from antisample.errors import AntisampleError, ConfigError, DataError, DivergedE
 
 if TYPE_CHECKING:
     from antisample.config import DataConfig, ModelConfig, UnlearnConfig
-    from antisample.forget_request import ForgetRequest
+    from antisample.data.forget_request import ForgetRequest
+    from antisample.data.splits import SplitConfig
     from antisample.inputs import UnlearnInputs, load_inputs
     from antisample.metrics import evaluate
-    from antisample.splits import SplitConfig
     from antisample.types import Dataset, Splits, StepReport, UnlearnMetrics
     from antisample.unlearning import Unlearning, subject_of, unlearn
 

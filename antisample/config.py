@@ -7,13 +7,13 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from antisample.channel_values import channel_values, check_lengths
+from antisample.data.forget_request import ForgetRequest
+from antisample.data.splits import SplitConfig
 from antisample.device import Precision
 from antisample.errors import ConfigError
-from antisample.forget_request import ForgetRequest
 from antisample.methods import AntiSampleConfig, AnyMethodConfig, method_names
 from antisample.metrics import IMAGES_A_PASS, EvaluationConfig
 from antisample.models.imagenet import IMAGENET_MODELS, has_imagenet_weights
-from antisample.splits import SplitConfig
 from antisample.storage.file_store import checked_place, is_object_store
 from antisample.train import TrainingRecipe
 from antisample.validation.rules import problems_of

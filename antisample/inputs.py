@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import torch
 
 from antisample.config import DataConfig, UnlearnConfig
+from antisample.data.forget_request import ForgetRequest
+from antisample.data.splits import SplitConfig, make_splits
 from antisample.datasets import load_dataset, training_files
 from antisample.device import choose_device
 from antisample.errors import ConfigError
-from antisample.forget_request import ForgetRequest
 from antisample.forgetting import Forgetting
 from antisample.methods import OriginalModel
 from antisample.metrics import Predictions, RetrainedReference, Subject, left_out_families
@@ -17,7 +18,6 @@ from antisample.neighbour_table import NeighbourTable, neighbour_tables
 from antisample.original_accuracy import OriginalAccuracy, check_original
 from antisample.pretrain import original_model
 from antisample.reference import ReferenceTraining
-from antisample.splits import SplitConfig, make_splits
 from antisample.types import Dataset, Splits
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from antisample.loader import Normaliser, to_device
+from antisample.data.loader import Normaliser, to_device
 from antisample.neighbours import farthest_neighbours
 from antisample.storage.cache import Cache
 from antisample.storage.state_file import load_state, save_state

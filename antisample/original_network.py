@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from antisample.config import ModelConfig
-from antisample.loader import Normaliser, to_device
+from antisample.data.loader import Normaliser, to_device
 from antisample.models import build_model, describe_call
 from antisample.models.initial_weights import InitialWeights, find_initial_weights
 from antisample.models.suitability import check_network

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from antisample.data.loader import Normaliser, TrainingData
 from antisample.errors import ConfigError
 from antisample.generate import convex_combinations, draw_anti_samples
-from antisample.loader import Normaliser, TrainingData
 from antisample.methods.unsir import impair_and_repair, optimise_noise
 from antisample.neighbours import farthest_points
 from antisample.seeds import derive, numpy_stream, torch_stream

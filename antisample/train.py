@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from antisample.adam import Adam
 from antisample.captured_step import CapturedStep, can_be_captured
+from antisample.data.loader import TrainingData
 from antisample.device import Precision, differentiable, mixed_precision
 from antisample.errors import DivergedError
 from antisample.heap import keep_freed_memory
-from antisample.loader import TrainingData
 from antisample.seeds import derive, torch_stream
 from antisample.storage.state_file import load_state, save_state
 from antisample.validation.settings import Settings

@@ -20,10 +20,10 @@ from sklearn.metrics.pairwise import euclidean_distances
 from torch import nn
 from torch.utils.data import DataLoader
 
+from antisample.data.forget_request import ForgetRequest
+from antisample.data.splits import SplitConfig, make_splits
 from antisample.datasets import load_dataset
-from antisample.forget_request import ForgetRequest
 from antisample.models import build_model
-from antisample.splits import SplitConfig, make_splits
 from antisample.types import ImageSet, IndexArray
 
 EPS, BATCH = 0.01, 128

@@ -32,9 +32,9 @@ from scipy.special import softmax
 from sklearn.metrics.pairwise import euclidean_distances
 from surroundings import surroundings
 
+from antisample.data.loader import Normaliser
 from antisample.datasets import load_dataset
 from antisample.generate import convex_combinations, draw_anti_samples
-from antisample.loader import Normaliser
 from antisample.neighbours import farthest_neighbours
 from antisample.types import Preprocessing
 

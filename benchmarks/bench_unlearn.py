@@ -37,14 +37,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from antisample import pretrain
 from antisample.checkpoint import load_checkpoint
 from antisample.config import ModelConfig
+from antisample.data.forget_request import ForgetRequest
+from antisample.data.loader import TrainingData, to_device
+from antisample.data.splits import SplitConfig, make_splits, stratified_subset
 from antisample.datasets import load_dataset
-from antisample.forget_request import ForgetRequest
-from antisample.loader import TrainingData, to_device
 from antisample.methods import AntiSampleConfig, OriginalModel, UnlearnContext, find_method
 from antisample.methods.finetune import LEARNING_RATE_UNIT, fine_tuner, retain_subset
 from antisample.metrics import predict
 from antisample.models import build_model
-from antisample.splits import SplitConfig, make_splits, stratified_subset
 from antisample.train import TrainingRecipe
 from antisample.types import Dataset, ImageSet, IndexArray, Preprocessing, Splits
 

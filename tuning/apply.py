@@ -17,11 +17,11 @@ from antisample.card import (
 from antisample.card_file import CARD_FILES, environment_facts, now, write_card
 from antisample.checkpoint import weights_bytes, weights_fingerprint
 from antisample.config import UnlearnConfig
+from antisample.data.forget_request import ForgetRequest
 from antisample.determinism import deterministic
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError
 from antisample.export import EXPORT_FILES, ExportError, ExportFormat
-from antisample.forget_request import ForgetRequest
 from antisample.forgetting import Forgetting
 from antisample.inputs import UnlearnInputs, load_inputs, open_dataset, request_data
 from antisample.metrics.retrained import reference_values

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from antisample.card import UnlearningCard
-from antisample.class_names import joined_names, split_names
+from antisample.data.class_names import joined_names, split_names
 from antisample.errors import AntisampleError
 from antisample.verification import Check, Verification, checked, compared_values, joined, not_checked
 from search_spaces import SpaceError

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import field_validator, model_validator
 
-from antisample.forget_request import ForgetRequest
+from antisample.data.forget_request import ForgetRequest
 from antisample.metrics import metric_names
 from antisample.validation.settings import Settings
 

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from antisample.class_names import split_names
 from antisample.config import UnlearnConfig, validation_problems
+from antisample.data.class_names import split_names
+from antisample.data.forget_request import ForgetRequest
 from antisample.errors import ConfigError
-from antisample.forget_request import ForgetRequest
 from antisample.normalisation import NORMALISATIONS
 from search_spaces import published_set
 from tuning.config import StudyConfig

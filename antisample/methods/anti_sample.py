@@ -12,9 +12,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from antisample.data.loader import TrainingData, to_device
 from antisample.errors import ConfigError
 from antisample.generate import convex_combinations, draw_anti_samples
-from antisample.loader import TrainingData, to_device
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.methods.controls import GeneratorName, control_samples
 from antisample.methods.finetune import FineTuneSettings, fine_tuner, retain_subset

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
+from antisample.data.loader import Normaliser
 from antisample.device import Precision
-from antisample.loader import Normaliser
 from antisample.mapped_weights import as_bytes, as_tensors
 from antisample.models import arranged, build_model
 from antisample.models.initial_weights import RANDOM_WEIGHTS, InitialWeights

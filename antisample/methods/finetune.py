@@ -6,10 +6,10 @@ from pydantic import Field
 from torch import nn
 
 from antisample.adam import Adam
-from antisample.loader import TrainingData, to_device
+from antisample.data.loader import TrainingData, to_device
+from antisample.data.splits import stratified_subset
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.seeds import numpy_stream
-from antisample.splits import stratified_subset
 from antisample.train import BatchNormMode, Loss, Trainer
 from antisample.types import IndexArray
 

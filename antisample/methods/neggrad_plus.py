@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor, nn
 
-from antisample.loader import TrainingData, to_device
+from antisample.data.loader import TrainingData, to_device
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.methods.finetune import FineTuneSettings, fine_tuner, retain_subset
 from antisample.train import Loss, Trainer

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 
-from antisample.loader import TrainingData, to_device
+from antisample.data.loader import TrainingData, to_device
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.methods.finetune import FineTuneSettings, fine_tuner, retain_subset
 from antisample.seeds import numpy_stream

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from antisample.loader import TrainingData, to_device
+from antisample.data.loader import TrainingData, to_device
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.models import arranged
 from antisample.train import Trainer, TrainingRecipe, train_from_scratch

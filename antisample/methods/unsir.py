@@ -7,8 +7,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from antisample.adam import Adam
+from antisample.data.loader import TrainingData, to_device
 from antisample.device import Precision, differentiable
-from antisample.loader import TrainingData, to_device
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.methods.finetune import retain_subset
 from antisample.seeds import derive, torch_stream

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from antisample.loader import Normaliser
+from antisample.data.loader import Normaliser
 from antisample.methods.base import OriginalModel
 from antisample.metrics.predictions import Predictions, predict
 from antisample.types import Dataset, ImageSet, IndexArray, PartName, Splits

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from antisample.loader import Normaliser
+from antisample.data.loader import Normaliser
 from antisample.types import ImageSet, IndexArray
 
 

@@ -8,8 +8,8 @@ from torch import nn
 
 from antisample.adam import Adam
 from antisample.captured_step import can_be_captured
+from antisample.data.loader import Normaliser, TrainingData
 from antisample.determinism import deterministic
-from antisample.loader import Normaliser, TrainingData
 from antisample.methods.neggrad_plus import neggrad_plus_loss
 from antisample.models import build_model, model_names, optimise_for
 from antisample.train import Trainer

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from antisample.class_names import class_labels, joined_names, near_names, split_names
+from antisample.data.class_names import class_labels, joined_names, near_names, split_names
+from antisample.data.forget_request import ForgetRequest, forget_classes
 from antisample.errors import ConfigError
-from antisample.forget_request import ForgetRequest, forget_classes
 
 LANGUAGES = ("de", "fi", "no", "se")
 PADDED = ("001", "002", "003")

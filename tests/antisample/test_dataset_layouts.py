@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 from antisample.config import UnlearnConfig
+from antisample.data.forget_request import ForgetRequest
+from antisample.data.splits import SplitConfig, make_splits
 from antisample.datasets import DecodedData, load_dataset, training_files
 from antisample.datasets.cache import fingerprint, read_cache, write_cache
 from antisample.errors import ConfigError, DataError
-from antisample.forget_request import ForgetRequest
-from antisample.splits import SplitConfig, make_splits
 from antisample.storage.cache import Cache
 from antisample.types import Dataset, ImageSet
 from antisample.unlearning import load_inputs

@@ -9,14 +9,14 @@ from PIL import Image
 from pydantic import ValidationError
 
 from antisample import UnlearnConfig, load_inputs, unlearn
+from antisample.data.forget_request import ForgetRequest
+from antisample.data.splits import SplitConfig, make_splits
 from antisample.datasets import load_dataset
 from antisample.errors import ConfigError
-from antisample.forget_request import ForgetRequest
 from antisample.methods import UnlearnContext, find_method, method_config, method_names
 from antisample.metrics import Predictions, Subject, evaluate, summarise
 from antisample.metrics.membership import membership_inference
 from antisample.pretrain import pretrained_path
-from antisample.splits import SplitConfig, make_splits
 
 CPU = torch.device("cpu")
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from antisample.forget_request import ForgetRequest
+from antisample.data.forget_request import ForgetRequest
+from antisample.data.splits import SplitConfig, make_splits
 from antisample.kept_predictions import kept_predictions
 from antisample.metrics import PARTS, Subject
-from antisample.splits import SplitConfig, make_splits
 from antisample.types import Preprocessing
 from antisample.unlearning import evaluate_finished, evaluate_original
 

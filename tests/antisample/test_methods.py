@@ -10,8 +10,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from antisample.data.loader import to_device
 from antisample.errors import ConfigError
-from antisample.loader import to_device
 from antisample.methods import UnlearnContext, find_method, method_config, method_names
 from antisample.methods.anti_sample import generated_count
 from antisample.methods.finetune import retain_subset

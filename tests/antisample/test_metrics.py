@@ -6,6 +6,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
+from antisample.data.splits import SplitConfig
 from antisample.errors import ConfigError, DivergedError
 from antisample.inputs import load_inputs
 from antisample.methods import OriginalModel
@@ -28,7 +29,6 @@ from antisample.metrics.zrf import Zrf, js_divergence
 from antisample.models import build_model
 from antisample.reference import ReferenceTraining
 from antisample.seeds import derive
-from antisample.splits import SplitConfig
 from antisample.types import Dataset, ImageSet, Preprocessing, Splits
 from antisample.unlearning import evaluate_finished, evaluate_original
 

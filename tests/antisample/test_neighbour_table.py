@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from antisample import neighbour_table as module
+from antisample.data.loader import Normaliser, to_device
 from antisample.errors import ConfigError
-from antisample.loader import Normaliser, to_device
 from antisample.neighbour_table import neighbour_tables
 from antisample.neighbours import farthest_neighbours
 from antisample.types import Preprocessing

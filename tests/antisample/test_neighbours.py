@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from antisample import neighbours as module
+from antisample.data.loader import Normaliser
 from antisample.errors import ConfigError
-from antisample.loader import Normaliser
 from antisample.neighbours import farthest_neighbours, farthest_points
 from antisample.types import Preprocessing
 

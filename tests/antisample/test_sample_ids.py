@@ -2,8 +2,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from antisample.data.sample_ids import read_sample_ids
 from antisample.errors import DataError
-from antisample.sample_ids import read_sample_ids
 
 
 @pytest.mark.parametrize(

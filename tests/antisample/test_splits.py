@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from antisample.data.forget_request import ForgetRequest, forget_classes
+from antisample.data.splits import SplitConfig, make_splits, stratified_subset
 from antisample.errors import ConfigError
-from antisample.forget_request import ForgetRequest, forget_classes
-from antisample.splits import SplitConfig, make_splits, stratified_subset
 from antisample.types import Dataset, ImageSet
 
 NAMES = ("plane", "car", "bird", "cat")

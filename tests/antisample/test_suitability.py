@@ -10,10 +10,10 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from antisample.config import UnlearnConfig
+from antisample.data.loader import Normaliser, to_device
 from antisample.errors import ConfigError
 from antisample.export import export_model
 from antisample.inputs import load_inputs
-from antisample.loader import Normaliser, to_device
 from antisample.models import arranged, build_model
 from antisample.models.suitability import check_network
 from antisample.types import Preprocessing

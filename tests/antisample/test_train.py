@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from antisample import train
+from antisample.data.loader import Normaliser, TrainingData
 from antisample.errors import DivergedError
-from antisample.loader import Normaliser, TrainingData
 from antisample.models import build_model
 from antisample.train import Trainer, TrainingRecipe, train_from_scratch, train_resumably
 from antisample.types import Preprocessing

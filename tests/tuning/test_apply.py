@@ -2,8 +2,8 @@
 
 import pytest
 
+from antisample.data.forget_request import ForgetRequest
 from antisample.errors import DataError
-from antisample.forget_request import ForgetRequest
 from tuning.apply import apply_config, trial_config
 from tuning.progress import Progress
 from tuning.study_file import parse_study

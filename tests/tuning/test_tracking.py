@@ -15,8 +15,8 @@ import torch
 from mlflow import MlflowClient
 
 from antisample.checkpoint import Checkpoint
+from antisample.data.loader import Normaliser, to_device
 from antisample.errors import ConfigError, DataError
-from antisample.loader import Normaliser, to_device
 from tuning.directory import write_projections
 from tuning.endings import ends, note_end
 from tuning.outcome import find_outcome

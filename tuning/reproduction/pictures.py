@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from antisample.config import UnlearnConfig
+from antisample.data.splits import make_splits
 from antisample.device import choose_device
 from antisample.inputs import UnlearnInputs
 from antisample.methods.anti_sample import AntiSample, AntiSampleConfig
 from antisample.methods.base import UnlearnContext
-from antisample.splits import make_splits
 from antisample.types import Preprocessing
 from tuning.pictures.style import CLASS_COLOURS, INK, QUIET, class_colour, new_figure, save_figure
 from tuning.reproduction.plan import ORIGINAL

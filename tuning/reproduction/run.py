@@ -13,8 +13,8 @@ import ray
 from ray.util.queue import Queue
 
 from antisample.checkpoint import load_checkpoint
-from antisample.class_names import joined_names
 from antisample.config import ModelConfig
+from antisample.data.class_names import joined_names
 from antisample.datasets import is_registered
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError

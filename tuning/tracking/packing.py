@@ -11,8 +11,8 @@ from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from torch import Tensor, nn
 
+from antisample.data.loader import Normaliser
 from antisample.inputs import UnlearnInputs
-from antisample.loader import Normaliser
 from antisample.storage.regular_files import check_inside
 from antisample.types import Preprocessing
 from tuning.outcome import find_outcome

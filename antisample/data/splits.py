@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from antisample.data.forget_request import ForgetRequest, forget_classes
 from antisample.errors import ConfigError
-from antisample.forget_request import ForgetRequest, forget_classes
 from antisample.seeds import numpy_stream
 from antisample.types import Dataset, IndexArray, PartName, Splits
 from antisample.validation.settings import Settings

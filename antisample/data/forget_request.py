@@ -13,9 +13,9 @@ from pydantic import (
     model_validator,
 )
 
-from antisample.class_names import as_written, class_labels, joined_names
+from antisample.data.class_names import as_written, class_labels, joined_names
+from antisample.data.sample_ids import checked_sample_ids, read_sample_ids
 from antisample.errors import ConfigError
-from antisample.sample_ids import checked_sample_ids, read_sample_ids
 from antisample.validation.settings import Settings, unusable
 
 ClassNames = Annotated[tuple[str, ...], BeforeValidator(as_written)]

@@ -1,0 +1,1 @@
+"""Forget requests and the splits that they make of a data set."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from antisample.channel_values import channel_values, check_lengths
+from antisample.checkpoints.channel_values import channel_values, check_lengths
 from antisample.config import UnlearnConfig
 from antisample.types import PartName
 from antisample.validation.settings import Settings

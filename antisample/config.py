@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from antisample.channel_values import channel_values, check_lengths
+from antisample.checkpoints.channel_values import channel_values, check_lengths
 from antisample.data.forget_request import ForgetRequest
 from antisample.data.splits import SplitConfig
 from antisample.device import Precision

@@ -8,7 +8,13 @@ from typing import Any
 
 from antisample.card import EnvironmentFacts, UnlearningCard
 from antisample.card_file import CARD_FILES, environment_facts, file_digest
-from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, weights_bytes, weights_fingerprint
+from antisample.checkpoints.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    load_weights,
+    weights_bytes,
+    weights_fingerprint,
+)
 from antisample.config import UnlearnConfig
 from antisample.determinism import deterministic
 from antisample.device import choose_device

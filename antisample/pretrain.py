@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from antisample.agreement import other_order
-from antisample.checkpoint import Checkpoint, load_checkpoint, weights_bytes, weights_fingerprint
+from antisample.checkpoints.checkpoint import Checkpoint, load_checkpoint, weights_bytes, weights_fingerprint
+from antisample.checkpoints.fitting import fitted_weights
 from antisample.config import ModelConfig
 from antisample.data.loader import Normaliser, TrainingData, to_device
 from antisample.errors import ConfigError
-from antisample.fitting import fitted_weights
 from antisample.methods.base import OriginalModel
 from antisample.metrics.predictions import predict
 from antisample.models import arranged, code_digest

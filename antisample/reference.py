@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from antisample.checkpoint import Checkpoint, load_weights, weights_bytes, weights_fingerprint
+from antisample.checkpoints.checkpoint import Checkpoint, load_weights, weights_bytes, weights_fingerprint
 from antisample.device import describe_device
 from antisample.errors import DataError
 from antisample.kept_predictions import kept_predictions

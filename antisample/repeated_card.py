@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from antisample.card import UnlearningCard
-from antisample.checkpoint import weights_fingerprint
+from antisample.checkpoints.checkpoint import weights_fingerprint
 from antisample.determinism import deterministic
 from antisample.measured_card import MeasuredCard, threads_here
 from antisample.unlearning import unlearn

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from antisample.checkpoint import Checkpoint, load_checkpoint, pack_checkpoint
+from antisample.checkpoints.checkpoint import Checkpoint, load_checkpoint, pack_checkpoint
 from antisample.errors import DataError
 from antisample.storage.atomic import whole_file
 from antisample.storage.cache import Cache

@@ -35,7 +35,7 @@ from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
 from antisample import pretrain
-from antisample.checkpoint import load_checkpoint
+from antisample.checkpoints.checkpoint import load_checkpoint
 from antisample.config import ModelConfig
 from antisample.data.forget_request import ForgetRequest
 from antisample.data.loader import TrainingData, to_device

@@ -15,7 +15,7 @@ from antisample.card import (
     images_of,
 )
 from antisample.card_file import CARD_FILES, environment_facts, now, write_card
-from antisample.checkpoint import weights_bytes, weights_fingerprint
+from antisample.checkpoints.checkpoint import weights_bytes, weights_fingerprint
 from antisample.config import UnlearnConfig
 from antisample.data.forget_request import ForgetRequest
 from antisample.determinism import deterministic

@@ -9,7 +9,7 @@ import torch
 
 from antisample.card import ModelFile
 from antisample.card_file import file_digest
-from antisample.checkpoint import Checkpoint, save_checkpoint
+from antisample.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from antisample.data.loader import Normaliser, to_device
 from antisample.export import EXPORT_FILES, ExportError, ExportFormat, export_model
 from antisample.inputs import UnlearnInputs

@@ -11,7 +11,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from antisample.checkpoint import Checkpoint, pack_checkpoint
+from antisample.checkpoints.checkpoint import Checkpoint, pack_checkpoint
 from antisample.errors import ConfigError, DataError, StorageError
 from antisample.storage.file_store import FileStore, file_store, joined_place
 from antisample.storage.regular_files import read_regular

@@ -13,7 +13,7 @@ import torch
 from ray import tune
 
 import antisample
-from antisample.checkpoint import Checkpoint
+from antisample.checkpoints.checkpoint import Checkpoint
 from antisample.config import UnlearnConfig
 from antisample.determinism import deterministic
 from antisample.errors import AntisampleError

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from antisample.checkpoint import load_checkpoint
+from antisample.checkpoints.checkpoint import load_checkpoint
+from antisample.checkpoints.fitting import named_weights
+from antisample.checkpoints.unfitting import check_weights
 from antisample.errors import ConfigError, DataError
-from antisample.fitting import named_weights
 from antisample.models import build_model
 from antisample.models.imagenet import IMAGENET_MODELS, fetch_weights, has_imagenet_weights, imagenet_url
 from antisample.seeds import derive
-from antisample.unfitting import check_weights
 
 _logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from antisample.adam import Adam
-from antisample.checkpoint import Checkpoint, pack_checkpoint
+from antisample.checkpoints.checkpoint import Checkpoint, pack_checkpoint
 from antisample.device import differentiable
 from antisample.errors import ConfigError, in_one_line
 from antisample.models.arranged import arranged

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from antisample.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from antisample.checkpoints.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
 from antisample.config import UnlearnConfig
 from antisample.errors import ConfigError, DataError
 from antisample.models import build_model

@@ -16,8 +16,8 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from antisample.channel_values import channel_values
-from antisample.checkpoint import load_checkpoint
+from antisample.checkpoints.channel_values import channel_values
+from antisample.checkpoints.checkpoint import load_checkpoint
 from antisample.errors import DataError
 from antisample.models import build_model
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from antisample.checkpoint import Checkpoint, load_checkpoint, pack_checkpoint
+from antisample.checkpoints.checkpoint import Checkpoint, load_checkpoint, pack_checkpoint
 from antisample.errors import ConfigError, DataError, StorageError
 from antisample.storage.file_store import FolderStore, checked_place, file_store, is_object_store, joined_place
 from antisample.storage.object_store import Address, ObjectStore

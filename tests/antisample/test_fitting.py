@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from antisample.checkpoint import Checkpoint, weights_fingerprint
+from antisample.checkpoints.checkpoint import Checkpoint, weights_fingerprint
+from antisample.checkpoints.fitting import fitted_weights
 from antisample.errors import DataError
-from antisample.fitting import fitted_weights
 from antisample.models import build_model
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from antisample.agreement import chance_accuracy, guesses, other_order
-from antisample.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from antisample.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from antisample.config import UnlearnConfig
 from antisample.errors import ConfigError
 from antisample.forgetting import Forgetting, forgetting_line

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from antisample.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, weights_fingerprint
+from antisample.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, weights_fingerprint
 from antisample.config import ModelConfig
 from antisample.errors import ConfigError, DataError
 from antisample.models import build_model

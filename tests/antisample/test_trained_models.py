@@ -8,7 +8,13 @@ from threading import Barrier
 import pytest
 import torch
 
-from antisample.checkpoint import Checkpoint, load_checkpoint, pack_checkpoint, save_checkpoint, weights_fingerprint
+from antisample.checkpoints.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    pack_checkpoint,
+    save_checkpoint,
+    weights_fingerprint,
+)
 from antisample.config import ModelConfig
 from antisample.metrics import EvaluationConfig
 from antisample.models import build_model

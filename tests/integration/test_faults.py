@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
 
-from antisample.checkpoint import load_checkpoint, weights_fingerprint
+from antisample.checkpoints.checkpoint import load_checkpoint, weights_fingerprint
 from antisample.unlearning import unlearn
 from tuning.directory import open_study
 from tuning.lease import read_holder

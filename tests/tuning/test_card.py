@@ -14,7 +14,7 @@ import torch
 
 from antisample.card import UnlearningCard
 from antisample.card_file import read_card
-from antisample.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, weights_fingerprint
+from antisample.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, weights_fingerprint
 from antisample.models import build_model
 from tuning import cli
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
-from antisample.checkpoint import Checkpoint
+from antisample.checkpoints.checkpoint import Checkpoint
 from antisample.data.loader import Normaliser, to_device
 from antisample.errors import ConfigError, DataError
 from tuning.directory import write_projections

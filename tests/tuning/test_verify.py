@@ -14,7 +14,7 @@ from rich.console import Console
 
 from antisample.card import UnlearningCard
 from antisample.card_file import file_digest, read_card, write_card
-from antisample.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from antisample.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from antisample.errors import AntisampleError, ConfigError, DataError
 from antisample.inputs import SILENT
 from antisample.measured_card import measure_card

@@ -12,7 +12,7 @@ from typing import Any
 import ray
 from ray.util.queue import Queue
 
-from antisample.checkpoint import load_checkpoint
+from antisample.checkpoints.checkpoint import load_checkpoint
 from antisample.config import ModelConfig
 from antisample.data.class_names import joined_names
 from antisample.datasets import is_registered

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from antisample.checkpoint import Checkpoint
+from antisample.checkpoints.checkpoint import Checkpoint
+from antisample.checkpoints.unfitting import check_weights, refusal, type_name
+from antisample.checkpoints.weight_names import Match, find_match, is_counter
 from antisample.errors import DataError
-from antisample.names_of_weights import Match, find_match, is_counter
-from antisample.unfitting import check_weights, refusal, type_name
 
 
 def fitted_weights(

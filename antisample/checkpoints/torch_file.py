@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from antisample.checkpoints.file_kinds import SAVE_WEIGHTS
 from antisample.errors import DataError
-from antisample.file_kinds import SAVE_WEIGHTS
 
 # What frameworks keep beside the weights: learning curves, random states and names as NumPy arrays, and the options
 # of the training. Making one of these does nothing else; nothing besides is let in.

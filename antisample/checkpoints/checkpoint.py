@@ -13,16 +13,16 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from antisample.channel_values import checked_preprocessing, is_number
+from antisample.checkpoints.channel_values import checked_preprocessing, is_number
+from antisample.checkpoints.file_kinds import foreign_kind, is_safetensors
+from antisample.checkpoints.given_path import path_problem
+from antisample.checkpoints.state_dicts import check_tensors, find_state_dict
+from antisample.checkpoints.torch_file import read_torch_file
+from antisample.checkpoints.unfitting import check_weights, refusal
+from antisample.checkpoints.weight_names import Match
 from antisample.errors import DataError
-from antisample.file_kinds import foreign_kind, is_safetensors
-from antisample.given_path import path_problem
-from antisample.names_of_weights import Match
-from antisample.state_dicts import check_tensors, find_state_dict
 from antisample.storage.atomic import whole_file
-from antisample.torch_file import read_torch_file
 from antisample.types import Preprocessing
-from antisample.unfitting import check_weights, refusal
 
 _DIGEST = "digest"
 _NUMBERS = r"[\s=:(\[]*((?:(?:[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?nan|[-+]?inf)\b[\s,;]*)+)"

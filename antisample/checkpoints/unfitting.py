@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
+from antisample.checkpoints.weight_names import Match
 from antisample.errors import DataError
-from antisample.names_of_weights import Match
 
 _SHOWN = 3
 

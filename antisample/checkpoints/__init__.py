@@ -1,0 +1,1 @@
+"""Files of weights, in any of the usual formats, read without executing anything."""

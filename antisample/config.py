@@ -15,7 +15,7 @@ from antisample.methods import AntiSampleConfig, AnyMethodConfig, method_names
 from antisample.metrics import IMAGES_A_PASS, EvaluationConfig
 from antisample.models.imagenet import IMAGENET_MODELS, has_imagenet_weights
 from antisample.storage.file_store import checked_place, is_object_store
-from antisample.train import TrainingRecipe
+from antisample.training.trainer import TrainingRecipe
 from antisample.validation.rules import problems_of
 from antisample.validation.settings import Settings
 

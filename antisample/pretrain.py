@@ -30,8 +30,8 @@ from antisample.normalisation import (
 from antisample.original_network import build_network, checked_network, initial_weights
 from antisample.storage.atomic import check_writable
 from antisample.storage.cache import Cache
-from antisample.train import EpochListener, train_from_scratch, train_resumably
 from antisample.trained_models import find_or_train
+from antisample.training.trainer import EpochListener, train_from_scratch, train_resumably
 from antisample.types import Dataset, Preprocessing, Splits
 
 _CACHE_VERSION = 1

@@ -19,8 +19,8 @@ from antisample.metrics import EvaluationSettings, RetrainedReference, Subject
 from antisample.models import arranged, code_digest
 from antisample.storage.atomic import check_writable
 from antisample.storage.cache import Cache
-from antisample.train import EpochListener, Trainer, TrainingRecipe, train_resumably
 from antisample.trained_models import find_or_train
+from antisample.training.trainer import EpochListener, Trainer, TrainingRecipe, train_resumably
 from antisample.types import Dataset, Splits
 
 _CACHE_VERSION = 1

@@ -19,7 +19,7 @@ from antisample.methods.unsir import impair_and_repair, optimise_noise
 from antisample.neighbours import farthest_points
 from antisample.seeds import derive, numpy_stream, torch_stream
 from antisample.toy_types import Points, ToyConfig, ToyMetric, ToyNetwork, ToyOutcome, ToyResult, ToyRow
-from antisample.train import Trainer, train_from_scratch
+from antisample.training.trainer import Trainer, train_from_scratch
 from antisample.types import Preprocessing
 
 __all__ = ["Points", "ToyConfig", "ToyNetwork", "ToyOutcome", "ToyResult", "ToyRow", "run_toy", "summarise_toy"]

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from antisample.train import TrainingRecipe
+from antisample.training.trainer import TrainingRecipe
 from antisample.validation.settings import Settings
 
 ToyNetwork = Literal["original", "retrained", "antisample", "unsir"]

@@ -45,7 +45,7 @@ from antisample.methods import AntiSampleConfig, OriginalModel, UnlearnContext, 
 from antisample.methods.finetune import LEARNING_RATE_UNIT, fine_tuner, retain_subset
 from antisample.metrics import predict
 from antisample.models import build_model
-from antisample.train import TrainingRecipe
+from antisample.training.trainer import TrainingRecipe
 from antisample.types import Dataset, ImageSet, IndexArray, Preprocessing, Splits
 
 RECORDS = Path(__file__).parent / "records"

@@ -20,7 +20,7 @@ from antisample.methods.controls import GeneratorName, control_samples
 from antisample.methods.finetune import FineTuneSettings, fine_tuner, retain_subset
 from antisample.neighbours import farthest_neighbours
 from antisample.seeds import torch_stream
-from antisample.train import Trainer
+from antisample.training.trainer import Trainer
 from antisample.types import IndexArray
 
 

@@ -102,7 +102,7 @@ class UnlearnContext:
 
 
 class UnlearningRun(Protocol):
-    """One unlearning under way. `antisample.train.Trainer` is the usual one.
+    """One unlearning under way. `antisample.training.trainer.Trainer` is the usual one.
 
     Attributes:
         model: The model as it is after the last finished epoch, on the device.

@@ -5,12 +5,12 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import nn
 
-from antisample.adam import Adam
 from antisample.data.loader import TrainingData, to_device
 from antisample.data.splits import stratified_subset
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.seeds import numpy_stream
-from antisample.train import BatchNormMode, Loss, Trainer
+from antisample.training.adam import Adam
+from antisample.training.trainer import BatchNormMode, Loss, Trainer
 from antisample.types import IndexArray
 
 LEARNING_RATE_UNIT = 1e-3

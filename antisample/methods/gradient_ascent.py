@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from antisample.data.loader import TrainingData, to_device
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.methods.finetune import FineTuneSettings, fine_tuner
-from antisample.train import Trainer
+from antisample.training.trainer import Trainer
 
 
 class GradientAscentConfig(FineTuneSettings):

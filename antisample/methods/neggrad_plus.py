@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from antisample.data.loader import TrainingData, to_device
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.methods.finetune import FineTuneSettings, fine_tuner, retain_subset
-from antisample.train import Loss, Trainer
+from antisample.training.trainer import Loss, Trainer
 
 
 class NegGradPlusConfig(FineTuneSettings):

@@ -9,7 +9,7 @@ from antisample.data.loader import TrainingData, to_device
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.methods.finetune import FineTuneSettings, fine_tuner, retain_subset
 from antisample.seeds import numpy_stream
-from antisample.train import Trainer
+from antisample.training.trainer import Trainer
 
 
 class RandomLabelsConfig(FineTuneSettings):

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from antisample.data.loader import TrainingData, to_device
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.models import arranged
-from antisample.train import Trainer, TrainingRecipe, train_from_scratch
+from antisample.training.trainer import Trainer, TrainingRecipe, train_from_scratch
 
 
 class RetrainConfig(TrainingRecipe, MethodConfig):

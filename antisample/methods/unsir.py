@@ -6,13 +6,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from antisample.adam import Adam
 from antisample.data.loader import TrainingData, to_device
 from antisample.device import Precision, differentiable
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.methods.finetune import retain_subset
 from antisample.seeds import derive, torch_stream
-from antisample.train import BatchNormMode, Trainer
+from antisample.training.adam import Adam
+from antisample.training.trainer import BatchNormMode, Trainer
 
 
 class UnsirConfig(MethodConfig):

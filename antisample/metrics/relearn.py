@@ -5,13 +5,13 @@ from typing import ClassVar
 import numpy as np
 from torch import nn
 
-from antisample.adam import Adam
 from antisample.data.loader import TrainingData, to_device
 from antisample.data.splits import stratified_subset
 from antisample.metrics.base import Subject
 from antisample.metrics.predictions import predict
 from antisample.seeds import derive, numpy_stream
-from antisample.train import Trainer
+from antisample.training.adam import Adam
+from antisample.training.trainer import Trainer
 from antisample.types import Dataset, IndexArray, PartName, Splits
 
 TOLERANCE = 0.05

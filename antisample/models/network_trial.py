@@ -7,13 +7,13 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from antisample.adam import Adam
 from antisample.checkpoints.checkpoint import Checkpoint, pack_checkpoint
 from antisample.device import differentiable
 from antisample.errors import ConfigError, in_one_line
 from antisample.models.arranged import arranged
 from antisample.models.network_state import buffer_shapes, contents, difference_in_use
 from antisample.seeds import undisturbed
+from antisample.training.adam import Adam
 
 _TOLERANCE = 1e-3  # of the largest answer; more than other kernels make, less than another network does
 _SIZES = tuple(dict.fromkeys((1, 2, 3, 4, 8, 16, 32, 64, 128, 10, 20, 50, 100, 256, 200, 250, *range(1, 129))))
@@ -85,7 +85,7 @@ class NetworkTrial:
         return logits  # type: ignore[no-any-return]
 
     def step(self, model: nn.Module, optimizer: Adam, mode: str, count: int) -> None:
-        """A step of a training, as `antisample.train.Trainer` does it."""
+        """A step of a training, as `antisample.training.trainer.Trainer` does it."""
         before = contents(model)
         model.train(mode == "train")
         with differentiable(model):

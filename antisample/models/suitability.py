@@ -8,7 +8,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from antisample.adam import Adam
 from antisample.errors import ConfigError
 from antisample.models.network_state import (
     buffer_shapes,
@@ -22,6 +21,7 @@ from antisample.models.network_state import (
 from antisample.models.network_trial import NetworkTrial, alike, gives_probabilities
 from antisample.models.outputs import describe_outputs
 from antisample.seeds import undisturbed
+from antisample.training.adam import Adam
 
 _LEARNING_RATE = 1e-3
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from antisample.adam import Adam
+from antisample.training.adam import Adam
 
 
 def network():
@@ -70,7 +70,7 @@ def test_it_continues_from_its_state():
 def test_unlearning_loads_no_compiler():
     """It takes four seconds; nothing that a worker does with a network of ours needs it."""
     code = (
-        "import sys, torch; from antisample.adam import Adam;"
+        "import sys, torch; from antisample.training.adam import Adam;"
         "from antisample.models import build_model, optimise_for;"
         "model = optimise_for(build_model('SmallCNN', 3, 1), torch.device('cpu')).eval();"
         "optimizer = Adam(model.parameters(), 1e-3); optimizer.zero_grad();"

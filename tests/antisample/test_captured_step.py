@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from antisample.adam import Adam
-from antisample.captured_step import can_be_captured
 from antisample.data.loader import Normaliser, TrainingData
 from antisample.determinism import deterministic
 from antisample.methods.neggrad_plus import neggrad_plus_loss
 from antisample.models import build_model, model_names, optimise_for
-from antisample.train import Trainer
+from antisample.training.adam import Adam
+from antisample.training.cuda_graph import can_be_captured
+from antisample.training.trainer import Trainer
 from antisample.types import Preprocessing
 
 

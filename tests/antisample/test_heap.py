@@ -9,7 +9,7 @@ PROGRAM = """
 import resource
 import sys
 import torch
-from antisample.heap import keep_freed_memory
+from antisample.training.malloc import keep_freed_memory
 
 torch.set_num_threads(1)
 if sys.argv[1] == "keep":

@@ -9,7 +9,7 @@ from antisample import train
 from antisample.data.loader import Normaliser, TrainingData
 from antisample.errors import DivergedError
 from antisample.models import build_model
-from antisample.train import Trainer, TrainingRecipe, train_from_scratch, train_resumably
+from antisample.training.trainer import Trainer, TrainingRecipe, train_from_scratch, train_resumably
 from antisample.types import Preprocessing
 
 CPU = torch.device("cpu")

@@ -12,14 +12,14 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from antisample.adam import Adam
-from antisample.captured_step import CapturedStep, can_be_captured
 from antisample.data.loader import TrainingData
 from antisample.device import Precision, differentiable, mixed_precision
 from antisample.errors import DivergedError
-from antisample.heap import keep_freed_memory
 from antisample.seeds import derive, torch_stream
 from antisample.storage.state_file import load_state, save_state
+from antisample.training.adam import Adam
+from antisample.training.cuda_graph import CapturedStep, can_be_captured
+from antisample.training.malloc import keep_freed_memory
 from antisample.validation.settings import Settings
 
 BatchNormMode = Literal["eval", "train"]
@@ -57,7 +57,7 @@ class Trainer:
 
     Every random draw depends on `seed` and the number of the epoch, so a run that continues from `state_dict` ends
     with the weights of one that never stopped. On a CPU the process keeps the memory it frees from now on
-    (`antisample.heap`).
+    (`antisample.training.malloc`).
 
     Args:
         model: Trained in place.

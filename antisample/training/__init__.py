@@ -1,0 +1,1 @@
+"""The training loop that original models, references and unlearning methods share."""

@@ -12,9 +12,9 @@ from antisample.datasets import load_dataset, training_files
 from antisample.device import choose_device
 from antisample.errors import ConfigError
 from antisample.forgetting import Forgetting
+from antisample.generation.neighbour_table import NeighbourTable, neighbour_tables
 from antisample.methods import OriginalModel
 from antisample.metrics import Predictions, RetrainedReference, Subject, left_out_families
-from antisample.neighbour_table import NeighbourTable, neighbour_tables
 from antisample.original_accuracy import OriginalAccuracy, check_original
 from antisample.pretrain import original_model
 from antisample.reference import ReferenceTraining

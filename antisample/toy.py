@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from antisample.data.loader import Normaliser, TrainingData
 from antisample.errors import ConfigError
-from antisample.generate import convex_combinations, draw_anti_samples
+from antisample.generation.anti_samples import convex_combinations, draw_anti_samples
+from antisample.generation.neighbours import farthest_points
 from antisample.methods.unsir import impair_and_repair, optimise_noise
-from antisample.neighbours import farthest_points
 from antisample.seeds import derive, numpy_stream, torch_stream
 from antisample.toy_types import Points, ToyConfig, ToyMetric, ToyNetwork, ToyOutcome, ToyResult, ToyRow
 from antisample.training.trainer import Trainer, train_from_scratch

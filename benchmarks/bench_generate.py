@@ -34,8 +34,8 @@ from surroundings import surroundings
 
 from antisample.data.loader import Normaliser
 from antisample.datasets import load_dataset
-from antisample.generate import convex_combinations, draw_anti_samples
-from antisample.neighbours import farthest_neighbours
+from antisample.generation.anti_samples import convex_combinations, draw_anti_samples
+from antisample.generation.neighbours import farthest_neighbours
 from antisample.types import Preprocessing
 
 RECORDS = Path(__file__).parent / "records"

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from antisample.data.loader import TrainingData, to_device
 from antisample.errors import ConfigError
-from antisample.generate import convex_combinations, draw_anti_samples
+from antisample.generation.anti_samples import convex_combinations, draw_anti_samples
+from antisample.generation.controls import GeneratorName, control_samples
+from antisample.generation.neighbours import farthest_neighbours
 from antisample.methods.base import MethodConfig, UnlearnContext
-from antisample.methods.controls import GeneratorName, control_samples
 from antisample.methods.finetune import FineTuneSettings, fine_tuner, retain_subset
-from antisample.neighbours import farthest_neighbours
 from antisample.seeds import torch_stream
 from antisample.training.trainer import Trainer
 from antisample.types import IndexArray

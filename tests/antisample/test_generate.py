@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from antisample.errors import ConfigError
-from antisample.generate import convex_combinations, draw_anti_samples
-from antisample.neighbours import farthest_neighbours, farthest_points
+from antisample.generation.anti_samples import convex_combinations, draw_anti_samples
+from antisample.generation.neighbours import farthest_neighbours, farthest_points
 
 
 def as_float(images):
@@ -113,7 +113,7 @@ def test_combinations_refuse_impossible_arguments(count, temperature):
 def test_chunks_do_not_change_neighbours_or_ranges(monkeypatch):
     forget, retain = pixels(30, 5), pixels(120, 6)
     whole = farthest_neighbours(forget, retain, 7, SCALE)
-    monkeypatch.setattr("antisample.generate._CHUNK_ELEMENTS", 500)
+    monkeypatch.setattr("antisample.generation.anti_samples._CHUNK_ELEMENTS", 500)
     assert torch.equal(farthest_neighbours(forget, retain, 7, SCALE), whole)
     samples = draw_anti_samples(
         forget,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from antisample import neighbour_table as module
 from antisample.data.loader import Normaliser, to_device
 from antisample.errors import ConfigError
-from antisample.neighbour_table import neighbour_tables
-from antisample.neighbours import farthest_neighbours
+from antisample.generation.neighbour_table import neighbour_tables
+from antisample.generation.neighbours import farthest_neighbours
 from antisample.types import Preprocessing
 
 CPU = torch.device("cpu")

@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 from antisample import neighbours as module
 from antisample.data.loader import Normaliser
 from antisample.errors import ConfigError
-from antisample.neighbours import farthest_neighbours, farthest_points
+from antisample.generation.neighbours import farthest_neighbours, farthest_points
 from antisample.types import Preprocessing
 
 NORMALISE = Normaliser(Preprocessing((0.5, 0.4, 0.3), (0.2, 0.25, 0.3)), torch.device("cpu"))

@@ -1,6 +1,6 @@
 """Anti-sample generation (Mondal & Samanta, PReMI 2025): noise around the retain images farthest from a forget image.
 
-`antisample.neighbours` finds these. Arguments keep their published names. Everything runs on the device of its input
+`antisample.generation.neighbours` finds these. Arguments keep their published names. Everything runs on the device of its input
 and in chunks, so that memory grows with n + m, never with n x m, for n forget and m retain images.
 """
 

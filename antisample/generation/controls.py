@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from antisample.generate import convex_combinations
+from antisample.generation.anti_samples import convex_combinations
 
 GeneratorName = Literal["antisample", "normal", "retain_combinations", "forget", "none"]
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from antisample.data.loader import Normaliser, to_device
-from antisample.neighbours import farthest_neighbours
+from antisample.generation.neighbours import farthest_neighbours
 from antisample.storage.cache import Cache
 from antisample.storage.state_file import load_state, save_state
 from antisample.types import Dataset, ImageSet, IndexArray, Preprocessing, Splits

@@ -1,0 +1,1 @@
+"""Anti-samples: noise around the retain images that lie farthest from the forget images."""

@@ -52,7 +52,7 @@ class ModelConfig(Settings):
         checkpoint: Its weights; without it the model is trained on the data, validation images held out.
         mean: Mean of the input, a value for each channel, of pixels scaled to [0, 1]; see `channel_values`. By
             default what the checkpoint states; where it states nothing, the usual normalisations are tried, see
-            `antisample.normalisation`. A model that is trained here gets the data's.
+            `antisample.models.normalisation`. A model that is trained here gets the data's.
         std: Standard deviation of the input, likewise; given if and only if `mean` is.
         normalisation: A usual normalisation by name, in the place of `mean` and `std`: `0..1`, `data`, `imagenet`,
             `-1..1` or `0..255`.
@@ -61,7 +61,7 @@ class ModelConfig(Settings):
             `imagenet` (ResNet18 and MobileNet_v2; downloaded where torch hub's cache lacks them) or the path of
             a weights file. See `antisample.models.initial_weights`.
         arguments: What the model's builder gets beside the numbers of classes and channels of the data, by name:
-            `{width: 64}`. See `antisample.models.builder_call`.
+            `{width: 64}`. See `antisample.models.custom.builder_call`.
         accept_original: Whether to go on with an original model that is not better than guessing, or recognises
             nothing of what is to be forgotten. Otherwise it is refused.
     """

@@ -15,8 +15,8 @@ from antisample.forgetting import Forgetting
 from antisample.generation.neighbour_table import NeighbourTable, neighbour_tables
 from antisample.methods import OriginalModel
 from antisample.metrics import Predictions, RetrainedReference, Subject, left_out_families
+from antisample.models.pretrain import original_model
 from antisample.original_accuracy import OriginalAccuracy, check_original
-from antisample.pretrain import original_model
 from antisample.reference import ReferenceTraining
 from antisample.types import Dataset, Splits
 

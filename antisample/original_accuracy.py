@@ -3,9 +3,9 @@
 import json
 from dataclasses import dataclass
 
-from antisample.agreement import LEVEL, chance_accuracy, guesses, other_order
 from antisample.errors import ConfigError
 from antisample.metrics import Predictions
+from antisample.models.agreement import LEVEL, chance_accuracy, guesses, other_order
 from antisample.types import Dataset, Splits
 
 _NOTHING = 0.05

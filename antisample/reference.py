@@ -17,9 +17,9 @@ from antisample.kept_predictions import kept_predictions
 from antisample.methods import OriginalModel, RetrainConfig, UnlearnContext, find_method
 from antisample.metrics import EvaluationSettings, RetrainedReference, Subject
 from antisample.models import arranged, code_digest
+from antisample.models.trained_models import find_or_train
 from antisample.storage.atomic import check_writable
 from antisample.storage.cache import Cache
-from antisample.trained_models import find_or_train
 from antisample.training.trainer import EpochListener, Trainer, TrainingRecipe, train_resumably
 from antisample.types import Dataset, Splits
 

@@ -34,7 +34,6 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
-from antisample import pretrain
 from antisample.checkpoints.checkpoint import load_checkpoint
 from antisample.config import ModelConfig
 from antisample.data.forget_request import ForgetRequest
@@ -44,7 +43,7 @@ from antisample.datasets import load_dataset
 from antisample.methods import AntiSampleConfig, OriginalModel, UnlearnContext, find_method
 from antisample.methods.finetune import LEARNING_RATE_UNIT, fine_tuner, retain_subset
 from antisample.metrics import predict
-from antisample.models import build_model
+from antisample.models import build_model, pretrain
 from antisample.training.trainer import TrainingRecipe
 from antisample.types import Dataset, ImageSet, IndexArray, Preprocessing, Splits
 

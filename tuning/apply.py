@@ -25,7 +25,7 @@ from antisample.export import EXPORT_FILES, ExportError, ExportFormat
 from antisample.forgetting import Forgetting
 from antisample.inputs import UnlearnInputs, load_inputs, open_dataset, request_data
 from antisample.metrics.retrained import reference_values
-from antisample.original_network import build_network
+from antisample.models.original_network import build_network
 from antisample.storage.atomic import check_writable
 from antisample.types import StepReport, UnlearnMetrics
 from antisample.unlearning import evaluate_finished, unlearn

@@ -14,7 +14,7 @@ from antisample.config import UnlearnConfig, validation_problems
 from antisample.data.class_names import split_names
 from antisample.data.forget_request import ForgetRequest
 from antisample.errors import ConfigError
-from antisample.normalisation import NORMALISATIONS
+from antisample.models.normalisation import NORMALISATIONS
 from search_spaces import published_set
 from tuning.config import StudyConfig
 from tuning.reproduction.config import ReproductionConfig

@@ -1,7 +1,7 @@
 """Anti-sample generation (Mondal & Samanta, PReMI 2025): noise around the retain images farthest from a forget image.
 
-`antisample.generation.neighbours` finds these. Arguments keep their published names. Everything runs on the device of its input
-and in chunks, so that memory grows with n + m, never with n x m, for n forget and m retain images.
+`antisample.generation.neighbours` finds these. Arguments keep their published names. Everything runs on the device
+of its input and in chunks, so that memory grows with n + m, never with n x m, for n forget and m retain images.
 """
 
 from collections.abc import Callable

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from antisample.data.loader import Normaliser
 from antisample.device import Precision
 from antisample.generation.neighbour_table import NeighbourTable
-from antisample.mapped_weights import as_bytes, as_tensors
 from antisample.models import arranged, build_model
 from antisample.models.initial_weights import RANDOM_WEIGHTS, InitialWeights
+from antisample.models.mapped_weights import as_bytes, as_tensors
 from antisample.types import Dataset, Preprocessing, Splits
 from antisample.validation.settings import Settings
 

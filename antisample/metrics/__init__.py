@@ -20,10 +20,10 @@ from antisample.metrics.base import (
 )
 from antisample.metrics.classification import Classification, summarise
 from antisample.metrics.membership import Membership
-from antisample.metrics.predictions import Predictions, predict
 from antisample.metrics.relearn import Relearn
 from antisample.metrics.retrained import Retrained
 from antisample.metrics.zrf import Zrf
+from antisample.models.predictions import Predictions, predict
 from antisample.types import Dataset, PartName, Splits, UnlearnMetrics
 
 PARTS: tuple[PartName, ...] = ("validation", "train", "test")

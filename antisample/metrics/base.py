@@ -11,7 +11,7 @@ from torch import nn
 
 from antisample.data.loader import Normaliser
 from antisample.methods.base import OriginalModel
-from antisample.metrics.predictions import Predictions, predict
+from antisample.models.predictions import Predictions, predict
 from antisample.types import Dataset, ImageSet, IndexArray, PartName, Splits
 from antisample.validation.settings import Settings
 

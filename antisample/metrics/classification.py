@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from antisample.metrics.base import Subject
-from antisample.metrics.predictions import Predictions
+from antisample.models.predictions import Predictions
 from antisample.types import Dataset, PartName, Splits
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from antisample.metrics.base import Subject
-from antisample.metrics.predictions import Predictions
+from antisample.models.predictions import Predictions
 from antisample.seeds import derive, numpy_stream
 from antisample.types import Dataset, IndexArray, PartName, Splits
 

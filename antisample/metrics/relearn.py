@@ -8,7 +8,7 @@ from torch import nn
 from antisample.data.loader import TrainingData, to_device
 from antisample.data.splits import stratified_subset
 from antisample.metrics.base import Subject
-from antisample.metrics.predictions import predict
+from antisample.models.predictions import predict
 from antisample.seeds import derive, numpy_stream
 from antisample.training.adam import Adam
 from antisample.training.trainer import Trainer

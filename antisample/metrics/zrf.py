@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 
 from antisample.metrics.base import Subject
-from antisample.metrics.predictions import predict
+from antisample.models.predictions import predict
 from antisample.seeds import derive
 from antisample.types import Dataset, PartName, Splits
 

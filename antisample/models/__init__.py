@@ -14,15 +14,15 @@ import torch
 from torch import nn
 
 from antisample.errors import ConfigError, in_one_line
-from antisample.models.allcnn import AllCNN
-from antisample.models.arranged import arranged
-from antisample.models.builder_call import builder_call
-from antisample.models.lazy_layers import is_lazy, materialise
-from antisample.models.optimised import optimise_for
-from antisample.models.outputs import take_logits
-from antisample.models.resnet9 import ResNet9
-from antisample.models.small_cnn import SmallCNN
-from antisample.models.torchvision_nets import mobilenet_v2, resnet18
+from antisample.models.custom.builder_call import builder_call
+from antisample.models.custom.lazy_layers import is_lazy, materialise
+from antisample.models.custom.outputs import take_logits
+from antisample.models.kernels.arrange import arranged
+from antisample.models.kernels.fused_conv import optimise_for
+from antisample.models.networks.allcnn import AllCNN
+from antisample.models.networks.resnet9 import ResNet9
+from antisample.models.networks.small_cnn import SmallCNN
+from antisample.models.networks.torchvision_nets import mobilenet_v2, resnet18
 from antisample.validation.settings import shown
 
 ModelBuilder = Callable[..., nn.Module]

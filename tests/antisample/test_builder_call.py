@@ -8,7 +8,7 @@ import torch
 from antisample.config import ModelConfig, UnlearnConfig
 from antisample.errors import ConfigError
 from antisample.models import build_model, describe_call
-from antisample.pretrain import pretrained_path
+from antisample.models.pretrain import pretrained_path
 
 CODE = '''
 import functools

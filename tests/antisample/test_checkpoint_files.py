@@ -120,9 +120,9 @@ def test_a_whole_network_is_called_one(tmp_path, net):
     for options in ({}, {"_use_new_zipfile_serialization": False}):
         text = refused(saved(tmp_path / "a.pt", net, **options))
         assert "refused, since reading it would execute code" in text
-        assert "antisample.models.small_cnn.SmallCNN" in text
+        assert "antisample.models.networks.small_cnn.SmallCNN" in text
         assert "`torch.save(model.state_dict(), path)`" in text
-    assert "it holds a whole network, with objects such as antisample.models.small_cnn.SmallCNN" in refused(
+    assert "it holds a whole network, with objects such as antisample.models.networks.small_cnn.SmallCNN" in refused(
         saved(tmp_path / "b.pt", {"net": nn.DataParallel(net)})
     )
     other = refused(saved(tmp_path / "c.pt", {"state_dict": net.state_dict(), "when": zipfile.ZipInfo("x")}))

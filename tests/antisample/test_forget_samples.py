@@ -16,7 +16,7 @@ from antisample.errors import ConfigError
 from antisample.methods import UnlearnContext, find_method, method_config, method_names
 from antisample.metrics import Predictions, Subject, evaluate, summarise
 from antisample.metrics.membership import membership_inference
-from antisample.pretrain import pretrained_path
+from antisample.models.pretrain import pretrained_path
 
 CPU = torch.device("cpu")
 

@@ -5,8 +5,8 @@ import pickle
 import numpy as np
 import torch
 
-from antisample.mapped_weights import as_bytes, as_tensors
 from antisample.methods import OriginalModel
+from antisample.models.mapped_weights import as_bytes, as_tensors
 from antisample.types import Preprocessing
 
 WEIGHTS = {

@@ -7,8 +7,8 @@ from torch.profiler import ProfilerActivity, profile
 
 from antisample.errors import ConfigError
 from antisample.models import arranged, build_model, model_names, optimise_for
-from antisample.models.activations import InPlaceReLU6
-from antisample.models.optimised import AbsorbedBatchNorm2d, OptimisedConv2d
+from antisample.models.kernels.activations import InPlaceReLU6
+from antisample.models.kernels.fused_conv import AbsorbedBatchNorm2d, OptimisedConv2d
 
 CPU = torch.device("cpu")
 
@@ -49,7 +49,7 @@ def test_unknown_models_are_refused(name):
 
 
 def test_an_import_path_must_build_a_module():
-    assert isinstance(build_model("antisample.models.small_cnn:SmallCNN", 4, 1), nn.Module)
+    assert isinstance(build_model("antisample.models.networks.small_cnn:SmallCNN", 4, 1), nn.Module)
     with pytest.raises(ConfigError, match=r"must build a torch.nn.Module, but got list"):
         build_model("tests_builders:listing", 4, 1)
 

@@ -8,9 +8,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from antisample import neighbour_table as module
 from antisample.data.loader import Normaliser, to_device
 from antisample.errors import ConfigError
+from antisample.generation import neighbour_table as module
 from antisample.generation.neighbour_table import neighbour_tables
 from antisample.generation.neighbours import farthest_neighbours
 from antisample.types import Preprocessing

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from antisample import neighbours as module
 from antisample.data.loader import Normaliser
 from antisample.errors import ConfigError
+from antisample.generation import neighbours as module
 from antisample.generation.neighbours import farthest_neighbours, farthest_points
 from antisample.types import Preprocessing
 

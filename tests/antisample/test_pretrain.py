@@ -9,8 +9,8 @@ from antisample.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_
 from antisample.config import ModelConfig
 from antisample.errors import ConfigError, DataError
 from antisample.models import build_model
-from antisample.normalisation import pixel_statistics
-from antisample.pretrain import original_model, pretrained_path
+from antisample.models.normalisation import pixel_statistics
+from antisample.models.pretrain import original_model, pretrained_path
 from antisample.types import ImageSet
 
 CPU = torch.device("cpu")

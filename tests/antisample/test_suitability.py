@@ -15,7 +15,7 @@ from antisample.errors import ConfigError
 from antisample.export import export_model
 from antisample.inputs import load_inputs
 from antisample.models import arranged, build_model
-from antisample.models.suitability import check_network
+from antisample.models.custom.suitability import check_network
 from antisample.types import Preprocessing
 from antisample.unlearning import unlearn
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from antisample import train
 from antisample.data.loader import Normaliser, TrainingData
 from antisample.errors import DivergedError
 from antisample.models import build_model
+from antisample.training import trainer as train
 from antisample.training.trainer import Trainer, TrainingRecipe, train_from_scratch, train_resumably
 from antisample.types import Preprocessing
 

@@ -18,10 +18,10 @@ from antisample.checkpoints.checkpoint import (
 from antisample.config import ModelConfig
 from antisample.metrics import EvaluationConfig
 from antisample.models import build_model
-from antisample.pretrain import original_model, pretrained_path
+from antisample.models.pretrain import original_model, pretrained_path
+from antisample.models.trained_models import find_or_train
 from antisample.reference import ReferenceTraining
 from antisample.storage.cache import Cache
-from antisample.trained_models import find_or_train
 
 CPU = torch.device("cpu")
 MODEL = ModelConfig.model_validate({"name": "SmallCNN", "recipe": {"epochs": 1, "batch_size": 128}})

@@ -12,7 +12,7 @@ from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError
 from antisample.export import check_formats
 from antisample.metrics import evaluate
-from antisample.pretrain import pretrained_path
+from antisample.models.pretrain import pretrained_path
 from antisample.unlearning import subject_of
 from antisample.verify import verify_card
 from tuning.apply import Provenance, apply_config, find_trial, trial_config

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from antisample.models.kernel_taps import Axis, axes_of, empty_output
+from antisample.models.kernels.kernel_taps import Axis, axes_of, empty_output
 
 
 def patch_convolution(images: Tensor, weight: Tensor, conv: nn.Conv2d, max_positions: int) -> Tensor | None:

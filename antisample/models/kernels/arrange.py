@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from antisample.models.optimised import optimise_for
+from antisample.models.kernels.fused_conv import optimise_for
 from antisample.seeds import undisturbed
 
 _TOLERANCE = 1e-2  # of the largest answer; products on GPUs are rounded to 10 bits

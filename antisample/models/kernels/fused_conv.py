@@ -10,10 +10,10 @@ from collections import Counter
 import torch
 from torch import Tensor, fx, nn
 
-from antisample.models.activations import InPlaceReLU6
-from antisample.models.depthwise import depthwise_convolution
-from antisample.models.patch_product import patch_convolution
-from antisample.models.tracing import trace
+from antisample.models.kernels.activations import InPlaceReLU6
+from antisample.models.kernels.depthwise_conv import depthwise_convolution
+from antisample.models.kernels.patch_conv import patch_convolution
+from antisample.models.kernels.tracing import trace
 
 _USUAL_BATCH = 128
 # Below, the ten or so short kernels that a weight is normalised by take longer than passing over the output.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from antisample.errors import ConfigError
-from antisample.models.network_state import (
+from antisample.models.custom.network_state import (
     buffer_shapes,
     contents,
     difference_in_use,
@@ -18,8 +18,8 @@ from antisample.models.network_state import (
     shared_weights,
     weights_problem,
 )
-from antisample.models.network_trial import NetworkTrial, alike, gives_probabilities
-from antisample.models.outputs import describe_outputs
+from antisample.models.custom.network_trial import NetworkTrial, alike, gives_probabilities
+from antisample.models.custom.outputs import describe_outputs
 from antisample.seeds import undisturbed
 from antisample.training.adam import Adam
 

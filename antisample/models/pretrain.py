@@ -10,27 +10,27 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from antisample.agreement import other_order
 from antisample.checkpoints.checkpoint import Checkpoint, load_checkpoint, weights_bytes, weights_fingerprint
 from antisample.checkpoints.fitting import fitted_weights
 from antisample.config import ModelConfig
 from antisample.data.loader import Normaliser, TrainingData, to_device
 from antisample.errors import ConfigError
 from antisample.methods.base import OriginalModel
-from antisample.metrics.predictions import predict
 from antisample.models import arranged, code_digest
+from antisample.models.agreement import other_order
 from antisample.models.initial_weights import InitialWeights
-from antisample.normalisation import (
+from antisample.models.normalisation import (
     MOST_IMAGES,
     decided_normalisation,
     in_words,
     pixel_statistics,
     usual_normalisation,
 )
-from antisample.original_network import build_network, checked_network, initial_weights
+from antisample.models.original_network import build_network, checked_network, initial_weights
+from antisample.models.predictions import predict
+from antisample.models.trained_models import find_or_train
 from antisample.storage.atomic import check_writable
 from antisample.storage.cache import Cache
-from antisample.trained_models import find_or_train
 from antisample.training.trainer import EpochListener, train_from_scratch, train_resumably
 from antisample.types import Dataset, Preprocessing, Splits
 

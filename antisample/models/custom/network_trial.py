@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from antisample.checkpoints.checkpoint import Checkpoint, pack_checkpoint
 from antisample.device import differentiable
 from antisample.errors import ConfigError, in_one_line
-from antisample.models.arranged import arranged
-from antisample.models.network_state import buffer_shapes, contents, difference_in_use
+from antisample.models.custom.network_state import buffer_shapes, contents, difference_in_use
+from antisample.models.kernels.arrange import arranged
 from antisample.seeds import undisturbed
 from antisample.training.adam import Adam
 

@@ -7,9 +7,9 @@ from torch import nn
 from antisample.config import ModelConfig
 from antisample.data.loader import Normaliser, to_device
 from antisample.models import build_model, describe_call
+from antisample.models.custom.suitability import check_network
 from antisample.models.initial_weights import InitialWeights, find_initial_weights
-from antisample.models.suitability import check_network
-from antisample.normalisation import pixel_statistics
+from antisample.models.normalisation import pixel_statistics
 from antisample.types import Dataset, ImageSet, Preprocessing
 
 

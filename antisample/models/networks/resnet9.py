@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from antisample.models.padding import PadTo32
+from antisample.models.networks.padding import PadTo32
 
 
 def _block(in_channels: int, out_channels: int, *, pool: bool = False) -> nn.Sequential:

@@ -13,8 +13,8 @@ from antisample.card import UnlearningCard, images_of
 from antisample.card_file import CARD_FILES, card_config, parse_json
 from antisample.card_text import card_text
 from antisample.errors import ConfigError, DataError
-from antisample.forgetting import Forgetting
 from antisample.measured_card import MeasuredCard
+from antisample.metrics.forgetting import Forgetting
 from antisample.verification import (
     Check,
     Verification,

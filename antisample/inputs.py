@@ -11,13 +11,13 @@ from antisample.data.splits import SplitConfig, make_splits
 from antisample.datasets import load_dataset, training_files
 from antisample.device import choose_device
 from antisample.errors import ConfigError
-from antisample.forgetting import Forgetting
 from antisample.generation.neighbour_table import NeighbourTable, neighbour_tables
 from antisample.methods import OriginalModel
 from antisample.metrics import Predictions, RetrainedReference, Subject, left_out_families
+from antisample.metrics.forgetting import Forgetting
+from antisample.metrics.original_accuracy import OriginalAccuracy, check_original
+from antisample.metrics.retrained_reference import ReferenceTraining
 from antisample.models.pretrain import original_model
-from antisample.original_accuracy import OriginalAccuracy, check_original
-from antisample.reference import ReferenceTraining
 from antisample.types import Dataset, Splits
 
 

@@ -9,9 +9,9 @@ from torch import nn
 from antisample.config import UnlearnConfig
 from antisample.device import choose_device
 from antisample.inputs import UnlearnInputs, load_inputs
-from antisample.kept_predictions import kept_predictions
 from antisample.methods import UnlearnContext, find_method
 from antisample.metrics import PARTS, Subject, evaluate
+from antisample.metrics.prediction_cache import kept_predictions
 from antisample.types import StepReport, UnlearnMetrics
 
 

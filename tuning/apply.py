@@ -22,8 +22,8 @@ from antisample.determinism import deterministic
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError
 from antisample.export import EXPORT_FILES, ExportError, ExportFormat
-from antisample.forgetting import Forgetting
 from antisample.inputs import UnlearnInputs, load_inputs, open_dataset, request_data
+from antisample.metrics.forgetting import Forgetting
 from antisample.metrics.retrained import reference_values
 from antisample.models.original_network import build_network
 from antisample.storage.atomic import check_writable

@@ -12,7 +12,7 @@ import torch
 
 import antisample
 from antisample.device import choose_device, describe_device
-from antisample.forgetting import Forgetting
+from antisample.metrics.forgetting import Forgetting
 from antisample.validation.addresses import without_secrets
 from tuning.fingerprints import check_fingerprints, fingerprints_of
 from tuning.noted_model import PREPROCESSING

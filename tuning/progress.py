@@ -9,10 +9,10 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from antisample.forgetting import Forgetting, forgetting_line
 from antisample.inputs import LoadingListener, RequestData
 from antisample.methods import OriginalModel
-from antisample.original_accuracy import OriginalAccuracy
+from antisample.metrics.forgetting import Forgetting, forgetting_line
+from antisample.metrics.original_accuracy import OriginalAccuracy
 from tuning.live import duration, live_view
 from tuning.outcome import find_outcome
 from tuning.plain_console import PlainConsole

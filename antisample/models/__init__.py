@@ -1,4 +1,4 @@
-"""Classifiers by name. Adding one is a file beside this one and a line in `_BUILDERS`."""
+"""Classifiers by name. Adding one is a file in `networks` beside this one and a line in `_BUILDERS`."""
 
 import hashlib
 import importlib

@@ -8,8 +8,8 @@ import torch
 
 from antisample.data.forget_request import ForgetRequest
 from antisample.data.splits import SplitConfig, make_splits
-from antisample.kept_predictions import kept_predictions
 from antisample.metrics import PARTS, Subject
+from antisample.metrics.prediction_cache import kept_predictions
 from antisample.types import Preprocessing
 from antisample.unlearning import evaluate_finished, evaluate_original
 

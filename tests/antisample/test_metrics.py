@@ -25,9 +25,9 @@ from antisample.metrics import (
 from antisample.metrics.membership import attack_accuracy, membership_inference
 from antisample.metrics.relearn import Relearn
 from antisample.metrics.retrained import Retrained
+from antisample.metrics.retrained_reference import ReferenceTraining
 from antisample.metrics.zrf import Zrf, js_divergence
 from antisample.models import build_model
-from antisample.reference import ReferenceTraining
 from antisample.seeds import derive
 from antisample.types import Dataset, ImageSet, Preprocessing, Splits
 from antisample.unlearning import evaluate_finished, evaluate_original

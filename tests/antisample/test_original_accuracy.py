@@ -10,13 +10,13 @@ from torch import nn
 from antisample.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from antisample.config import UnlearnConfig
 from antisample.errors import ConfigError
-from antisample.forgetting import Forgetting, forgetting_line
 from antisample.inputs import LoadingListener, load_inputs
 from antisample.metrics import Predictions
+from antisample.metrics.forgetting import Forgetting, forgetting_line
+from antisample.metrics.original_accuracy import check_original
 from antisample.models.agreement import chance_accuracy, guesses, other_order
 from antisample.models.normalisation import NORMALISATIONS, usual_normalisation
 from antisample.models.pretrain import pretrained_path
-from antisample.original_accuracy import check_original
 from antisample.types import Preprocessing
 
 

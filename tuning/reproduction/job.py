@@ -15,7 +15,7 @@ from antisample.device import choose_device, describe_device
 from antisample.errors import AntisampleError
 from antisample.inputs import UnlearnInputs, load_inputs
 from antisample.metrics import RetrainedReference, Subject
-from antisample.reference import ReferenceTraining
+from antisample.metrics.retrained_reference import ReferenceTraining
 from antisample.storage.atomic import whole_file
 from antisample.unlearning import evaluate_finished, subject_of, unlearn
 from tuning.reproduction.config import RETRAIN

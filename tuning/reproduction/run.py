@@ -20,7 +20,7 @@ from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError
 from antisample.inputs import RequestData, UnlearnInputs, load_inputs, open_dataset, request_data
 from antisample.metrics import left_out_families
-from antisample.original_accuracy import check_original
+from antisample.metrics.original_accuracy import check_original
 from antisample.storage.atomic import check_writable
 from antisample.types import Dataset, Preprocessing
 from tuning.progress import Progress

@@ -13,9 +13,9 @@ from torch import nn
 from antisample.checkpoints.checkpoint import Checkpoint, load_weights, weights_bytes, weights_fingerprint
 from antisample.device import describe_device
 from antisample.errors import DataError
-from antisample.kept_predictions import kept_predictions
 from antisample.methods import OriginalModel, RetrainConfig, UnlearnContext, find_method
 from antisample.metrics import EvaluationSettings, RetrainedReference, Subject
+from antisample.metrics.prediction_cache import kept_predictions
 from antisample.models import arranged, code_digest
 from antisample.models.trained_models import find_or_train
 from antisample.storage.atomic import check_writable

@@ -4,7 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from antisample.card import (
+from antisample.checkpoints.checkpoint import weights_bytes, weights_fingerprint
+from antisample.config import UnlearnConfig
+from antisample.data.forget_request import ForgetRequest
+from antisample.determinism import deterministic
+from antisample.device import choose_device, describe_device
+from antisample.errors import ConfigError
+from antisample.export.card import (
     CardMetric,
     DataFacts,
     OriginalFacts,
@@ -14,14 +20,9 @@ from antisample.card import (
     UnlearningCard,
     images_of,
 )
-from antisample.card_file import CARD_FILES, environment_facts, now, write_card
-from antisample.checkpoints.checkpoint import weights_bytes, weights_fingerprint
-from antisample.config import UnlearnConfig
-from antisample.data.forget_request import ForgetRequest
-from antisample.determinism import deterministic
-from antisample.device import choose_device, describe_device
-from antisample.errors import ConfigError
-from antisample.export import EXPORT_FILES, ExportError, ExportFormat
+from antisample.export.card_file import CARD_FILES, environment_facts, now, write_card
+from antisample.export.formats import EXPORT_FILES, ExportError, ExportFormat
+from antisample.export.model_files import WEIGHTS_FILE, write_model
 from antisample.inputs import UnlearnInputs, load_inputs, open_dataset, request_data
 from antisample.metrics.forgetting import Forgetting
 from antisample.metrics.retrained import reference_values
@@ -32,7 +33,6 @@ from antisample.unlearning import evaluate_finished, unlearn
 from tuning.display import shown_path
 from tuning.fingerprints import check_fingerprints, fingerprints_of
 from tuning.known_spreads import known_spreads
-from tuning.model_files import WEIGHTS_FILE, write_model
 from tuning.noted_model import noted_model
 from tuning.outcome import find_outcome, no_choice
 from tuning.progress import Progress

@@ -4,10 +4,17 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from antisample.card import UnlearningCard
 from antisample.data.class_names import joined_names, split_names
 from antisample.errors import AntisampleError
-from antisample.verification import Check, Verification, checked, compared_values, joined, not_checked
+from antisample.export.card import UnlearningCard
+from antisample.export.verification.statements import (
+    Check,
+    Verification,
+    checked,
+    compared_values,
+    joined,
+    not_checked,
+)
 from search_spaces import SpaceError
 from tuning.options import direct_config
 

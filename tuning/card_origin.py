@@ -3,9 +3,16 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from antisample.card import SpreadFigure, UnlearningCard
 from antisample.errors import AntisampleError, ConfigError
-from antisample.verification import Check, Verification, checked, compared_values, joined, not_checked
+from antisample.export.card import SpreadFigure, UnlearningCard
+from antisample.export.verification.statements import (
+    Check,
+    Verification,
+    checked,
+    compared_values,
+    joined,
+    not_checked,
+)
 from search_spaces import SpaceError
 from tuning.apply import trial_config
 from tuning.card_command import command_checks, command_options

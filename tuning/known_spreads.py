@@ -1,7 +1,7 @@
 """Figures of a trial over several seeds, as far as its study has run them."""
 
-from antisample.card import SpreadFigure
 from antisample.data.forget_request import ForgetRequest
+from antisample.export.card import SpreadFigure
 from tuning.outcome import find_outcome
 from tuning.records import TrialRecord
 from tuning.study_view import StudyView

@@ -6,8 +6,8 @@ from typing import Any
 
 from rich.console import Console
 
+from antisample.export.verification.statements import Check, Value, Verification
 from antisample.plain_text import plain_text
-from antisample.verification import Check, Value, Verification
 from tuning.display import say
 from tuning.fitted_table import Column, FittedTable
 

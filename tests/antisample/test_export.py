@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from antisample.errors import ConfigError
-from antisample.export import EXPORT_FILES, ExportError, check_formats, export_model
+from antisample.export.formats import EXPORT_FILES, ExportError, check_formats, export_model
 from antisample.models import build_model
 from antisample.types import Preprocessing
 

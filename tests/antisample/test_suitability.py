@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from antisample.config import UnlearnConfig
 from antisample.data.loader import Normaliser, to_device
 from antisample.errors import ConfigError
-from antisample.export import export_model
+from antisample.export.formats import export_model
 from antisample.inputs import load_inputs
 from antisample.models import arranged, build_model
 from antisample.models.custom.suitability import check_network

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from antisample.card import UnlearningCard
-from antisample.card_file import read_card
 from antisample.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, weights_fingerprint
+from antisample.export.card import UnlearningCard
+from antisample.export.card_file import read_card
 from antisample.models import build_model
 from tuning import cli
 

@@ -6,8 +6,8 @@ import re
 import pytest
 from rich.console import Console
 
+from antisample.export.verification.statements import Check, Unchecked, Verification
 from antisample.toy import ToyRow
-from antisample.verification import Check, Unchecked, Verification
 from search_spaces import NumberParameter, load_space
 from tuning.commands.spaces import spaces
 from tuning.display import print_outcome

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from antisample.card import UnlearningCard
-from antisample.card_file import file_digest, read_card, write_card
 from antisample.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from antisample.errors import AntisampleError, ConfigError, DataError
+from antisample.export.card import UnlearningCard
+from antisample.export.card_file import file_digest, read_card, write_card
+from antisample.export.verification.measured import measure_card
+from antisample.export.verification.repeated import RepeatedCard, repeated_checks
+from antisample.export.verification.statements import Verification
+from antisample.export.verification.verify import verify_measured
 from antisample.inputs import SILENT
-from antisample.measured_card import measure_card
-from antisample.repeated_card import RepeatedCard, repeated_checks
-from antisample.verification import Verification
-from antisample.verify import verify_measured
 from tuning import cli
 from tuning.card_origin import origin_checks
 from tuning.study import Study

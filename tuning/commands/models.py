@@ -7,14 +7,14 @@ from typing import Any
 
 import typer
 
-from antisample.card_file import read_card
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError
-from antisample.export import check_formats
+from antisample.export.card_file import read_card
+from antisample.export.formats import check_formats
+from antisample.export.verification.verify import verify_card
 from antisample.metrics import evaluate
 from antisample.models.pretrain import pretrained_path
 from antisample.unlearning import subject_of
-from antisample.verify import verify_card
 from tuning.apply import Provenance, apply_config, find_trial, trial_config
 from tuning.card_origin import origin_checks
 from tuning.directory import open_study

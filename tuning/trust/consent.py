@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from antisample.card import UnlearningCard
 from antisample.errors import ConfigError
+from antisample.export.card import UnlearningCard
 from tuning.config import StudyConfig
 from tuning.study_view import StudyView
 from tuning.trust.addresses import addresses, folders, object_stores, store_addresses

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from antisample.card import UnlearningCard
 from antisample.checkpoints.checkpoint import weights_fingerprint
 from antisample.determinism import deterministic
-from antisample.measured_card import MeasuredCard, threads_here
+from antisample.export.card import UnlearningCard
+from antisample.export.verification.measured import MeasuredCard, threads_here
+from antisample.export.verification.statements import Check, Verification, checked, joined, not_checked
 from antisample.unlearning import unlearn
-from antisample.verification import Check, Verification, checked, joined, not_checked
 
 REPEAT_TOLERANCE = 0.05
 """By how much accuracies of the repetition may differ on other hardware or versions, as a share of 1."""

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from antisample.card import ModelFile
-from antisample.card_file import file_digest
 from antisample.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from antisample.data.loader import Normaliser, to_device
-from antisample.export import EXPORT_FILES, ExportError, ExportFormat, export_model
+from antisample.export.card import ModelFile
+from antisample.export.card_file import file_digest
+from antisample.export.formats import EXPORT_FILES, ExportError, ExportFormat, export_model
 from antisample.inputs import UnlearnInputs
 from antisample.unlearning import Unlearning
 

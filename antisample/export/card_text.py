@@ -2,7 +2,7 @@
 
 import json
 
-from antisample.card import CardMetric, SpreadFigure, UnlearningCard
+from antisample.export.card import CardMetric, SpreadFigure, UnlearningCard
 from antisample.plain_text import markdown_block, markdown_code, markdown_text
 
 _PARTS = {

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from antisample.card import UnlearningCard
-from antisample.card_checks import card_checks
+from antisample.export.card import UnlearningCard
+from antisample.export.verification.checks import card_checks
+from antisample.export.verification.measured import MeasuredCard, measure_card
+from antisample.export.verification.repeated import RepeatedCard, repeat_card, repeated_checks
+from antisample.export.verification.statements import Verification, joined, not_checked
 from antisample.inputs import SILENT, LoadingListener
-from antisample.measured_card import MeasuredCard, measure_card
-from antisample.repeated_card import RepeatedCard, repeat_card, repeated_checks
-from antisample.verification import Verification, joined, not_checked
 
 TOLERANCE = 1e-4
 

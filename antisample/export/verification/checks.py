@@ -9,13 +9,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from antisample.card import UnlearningCard, images_of
-from antisample.card_file import CARD_FILES, card_config, parse_json
-from antisample.card_text import card_text
 from antisample.errors import ConfigError, DataError
-from antisample.measured_card import MeasuredCard
-from antisample.metrics.forgetting import Forgetting
-from antisample.verification import (
+from antisample.export.card import UnlearningCard, images_of
+from antisample.export.card_file import CARD_FILES, card_config, parse_json
+from antisample.export.card_text import card_text
+from antisample.export.verification.measured import MeasuredCard
+from antisample.export.verification.statements import (
     Check,
     Verification,
     as_value,
@@ -24,6 +23,7 @@ from antisample.verification import (
     joined,
     not_checked,
 )
+from antisample.metrics.forgetting import Forgetting
 
 _SUFFIXES = {"safetensors": ".safetensors", "torch.export": ".pt2", "onnx": ".onnx"}
 _ROLES = ("unlearned", "original", "retrained")

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from antisample.card import EnvironmentFacts, UnlearningCard
-from antisample.card_file import CARD_FILES, environment_facts, file_digest
 from antisample.checkpoints.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -19,7 +17,9 @@ from antisample.config import UnlearnConfig
 from antisample.determinism import deterministic
 from antisample.device import choose_device
 from antisample.errors import ConfigError, DataError, in_one_line
-from antisample.export import EXPORT_FILES
+from antisample.export.card import EnvironmentFacts, UnlearningCard
+from antisample.export.card_file import CARD_FILES, environment_facts, file_digest
+from antisample.export.formats import EXPORT_FILES
 from antisample.inputs import LoadingListener, UnlearnInputs, load_inputs
 from antisample.metrics.retrained import reference_values
 from antisample.models import arranged

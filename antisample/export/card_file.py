@@ -11,11 +11,11 @@ import torch
 from pydantic import ValidationError
 
 import antisample
-from antisample.card import EnvironmentFacts, UnlearningCard
-from antisample.card_text import card_text
 from antisample.config import UnlearnConfig, validation_problems
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError, DataError
+from antisample.export.card import EnvironmentFacts, UnlearningCard
+from antisample.export.card_text import card_text
 from antisample.storage.atomic import whole_file
 from antisample.storage.regular_files import open_regular, read_start
 from antisample.validation.settings import shown

@@ -1,0 +1,1 @@
+"""An unlearned model as files: weights, other formats, and the card that says what was done."""

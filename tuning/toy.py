@@ -14,7 +14,7 @@ from rich.progress import track
 from antisample.config import validation_problems
 from antisample.errors import ConfigError
 from antisample.storage.atomic import check_writable, whole_file
-from antisample.toy import ToyConfig, ToyNetwork, ToyResult, ToyRow, run_toy, summarise_toy
+from antisample.toy.problem import ToyConfig, ToyNetwork, ToyResult, ToyRow, run_toy, summarise_toy
 from antisample.validation.settings import shown
 from tuning.fitted_table import Column, FittedTable
 from tuning.pictures.toy import NETWORK_NAMES, draw_toy

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from antisample.errors import ConfigError
-from antisample.toy import ToyConfig, run_toy, summarise_toy
+from antisample.toy.problem import ToyConfig, run_toy, summarise_toy
 
 
 @pytest.fixture(scope="module")

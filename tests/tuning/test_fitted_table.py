@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from antisample.export.verification.statements import Check, Unchecked, Verification
-from antisample.toy import ToyRow
+from antisample.toy.problem import ToyRow
 from search_spaces import NumberParameter, load_space
 from tuning.commands.spaces import spaces
 from tuning.display import print_outcome

@@ -10,7 +10,7 @@ from PIL import Image
 from rich.console import Console
 
 from antisample.errors import ConfigError, DataError
-from antisample.toy import run_toy, summarise_toy
+from antisample.toy.problem import run_toy, summarise_toy
 from tuning.pictures.style import new_figure, save_figure
 from tuning.pictures.toy import draw_toy
 from tuning.toy import run_toy_seeds, toy_json, toy_table

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 from antisample.config import UnlearnConfig, validation_problems
 from antisample.errors import ConfigError
 from antisample.methods import find_method, method_names
-from antisample.toy_types import ToyConfig
+from antisample.toy.types import ToyConfig
 from tuning.config import StudyConfig
 from tuning.reproduction.config import ReproductionConfig
 from tuning.study_file import load_study, parse_study

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from antisample.errors import ConfigError
-from antisample.toy import ToyNetwork, ToyResult, ToyRow
+from antisample.toy.problem import ToyNetwork, ToyResult, ToyRow
 from tuning.pictures.style import INK, QUIET, YELLOW, class_colour, new_figure, save_figure, tint
 
 NETWORK_NAMES: dict[ToyNetwork, str] = {

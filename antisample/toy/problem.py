@@ -18,7 +18,7 @@ from antisample.generation.anti_samples import convex_combinations, draw_anti_sa
 from antisample.generation.neighbours import farthest_points
 from antisample.methods.unsir import impair_and_repair, optimise_noise
 from antisample.seeds import derive, numpy_stream, torch_stream
-from antisample.toy_types import Points, ToyConfig, ToyMetric, ToyNetwork, ToyOutcome, ToyResult, ToyRow
+from antisample.toy.types import Points, ToyConfig, ToyMetric, ToyNetwork, ToyOutcome, ToyResult, ToyRow
 from antisample.training.trainer import Trainer, train_from_scratch
 from antisample.types import Preprocessing
 

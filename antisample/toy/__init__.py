@@ -1,0 +1,1 @@
+"""The method on four 2-D Gaussians, where it can be seen."""

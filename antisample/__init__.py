@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 from antisample.errors import AntisampleError, ConfigError, DataError, DivergedError
 
 if TYPE_CHECKING:
-    from antisample.config import DataConfig, ModelConfig, UnlearnConfig
+    from antisample.config import UnlearnConfig
     from antisample.data.forget_request import ForgetRequest
     from antisample.data.splits import SplitConfig
+    from antisample.datasets.config import DataConfig
     from antisample.inputs import UnlearnInputs, load_inputs
     from antisample.metrics import evaluate
+    from antisample.models.config import ModelConfig
     from antisample.types import Dataset, Splits, StepReport, UnlearnMetrics
     from antisample.unlearning import Unlearning, subject_of, unlearn
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 import torch
 
-from antisample.config import DataConfig, UnlearnConfig
+from antisample.config import UnlearnConfig
 from antisample.data.forget_request import ForgetRequest
 from antisample.data.splits import SplitConfig, make_splits
 from antisample.datasets import load_dataset, training_files
+from antisample.datasets.config import DataConfig
 from antisample.device import choose_device
 from antisample.errors import ConfigError
 from antisample.generation.neighbour_table import NeighbourTable, neighbour_tables

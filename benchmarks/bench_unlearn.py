@@ -35,7 +35,6 @@ from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
 from antisample.checkpoints.checkpoint import load_checkpoint
-from antisample.config import ModelConfig
 from antisample.data.forget_request import ForgetRequest
 from antisample.data.loader import TrainingData, to_device
 from antisample.data.splits import SplitConfig, make_splits, stratified_subset
@@ -44,6 +43,7 @@ from antisample.methods import AntiSampleConfig, OriginalModel, UnlearnContext, 
 from antisample.methods.finetune import LEARNING_RATE_UNIT, fine_tuner, retain_subset
 from antisample.metrics import predict
 from antisample.models import build_model, pretrain
+from antisample.models.config import ModelConfig
 from antisample.training.trainer import TrainingRecipe
 from antisample.types import Dataset, ImageSet, IndexArray, Preprocessing, Splits
 

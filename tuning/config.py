@@ -7,13 +7,15 @@ from typing import Any
 import yaml
 from pydantic import Field, field_serializer, field_validator, model_validator
 
-from antisample.config import DataConfig, ModelConfig, UnlearnConfig
+from antisample.config import UnlearnConfig
 from antisample.data.forget_request import ForgetRequest
 from antisample.data.splits import SplitConfig
+from antisample.datasets.config import DataConfig
 from antisample.device import Precision
 from antisample.errors import ConfigError
 from antisample.methods import find_method, method_names
 from antisample.metrics import EvaluationConfig, metric_names
+from antisample.models.config import ModelConfig
 from antisample.seeds import derive
 from antisample.storage.file_store import Place
 from antisample.validation.addresses import without_secrets

@@ -1,7 +1,7 @@
 """The original model of a study that has begun: its normalisation is the one it began with."""
 
 from antisample.checkpoints.checkpoint import load_checkpoint
-from antisample.config import ModelConfig
+from antisample.models.config import ModelConfig
 from tuning.study_view import StudyView
 
 PREPROCESSING = "preprocessing"

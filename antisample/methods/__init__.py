@@ -8,19 +8,14 @@ from pydantic import Field
 
 from antisample.errors import ConfigError
 from antisample.methods.anti_sample import AntiSample, AntiSampleConfig
-from antisample.methods.base import (
-    MethodConfig,
-    OriginalModel,
-    UnlearnContext,
-    UnlearningMethod,
-    UnlearningRun,
-)
+from antisample.methods.base import MethodConfig, UnlearnContext, UnlearningMethod, UnlearningRun
 from antisample.methods.finetune import FineTune, FineTuneConfig
 from antisample.methods.gradient_ascent import GradientAscent, GradientAscentConfig
 from antisample.methods.neggrad_plus import NegGradPlus, NegGradPlusConfig
 from antisample.methods.random_labels import RandomLabels, RandomLabelsConfig
 from antisample.methods.retrain import Retrain, RetrainConfig
 from antisample.methods.unsir import Unsir, UnsirConfig
+from antisample.models.original import OriginalModel
 
 _METHODS: dict[str, UnlearningMethod] = {
     "antisample": AntiSample(),

@@ -5,15 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from antisample.data.loader import Normaliser
 from antisample.device import Precision
 from antisample.generation.neighbour_table import NeighbourTable
-from antisample.models import arranged, build_model
-from antisample.models.initial_weights import RANDOM_WEIGHTS, InitialWeights
-from antisample.models.mapped_weights import as_bytes, as_tensors
-from antisample.types import Dataset, Preprocessing, Splits
+from antisample.models.original import OriginalModel
+from antisample.types import Dataset, Splits
 from antisample.validation.settings import Settings
 
 
@@ -32,46 +30,6 @@ class MethodConfig(Settings):
     def needs_neighbours(self) -> bool:
         """Whether the method looks for farthest neighbours, which are then found once for all of its runs."""
         return False
-
-
-@dataclass(frozen=True)
-class OriginalModel:
-    """The trained model that has to forget.
-
-    Attributes:
-        name: As `antisample.models.build_model` takes it.
-        state_dict: Weights on the CPU; never changed.
-        preprocessing: What the model expects of its input.
-        fingerprint: Hexadecimal digest of the weights.
-        initial: What a retraining starts from, as its own training did; that of a given checkpoint is not known.
-        arguments: Of the builder, likewise.
-        notes: What a person should know of how it was built and read, in sentences.
-    """
-
-    name: str
-    state_dict: dict[str, Tensor]
-    preprocessing: Preprocessing
-    fingerprint: str
-    initial: InitialWeights = RANDOM_WEIGHTS
-    arguments: dict[str, Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "state_dict": as_bytes(self.state_dict)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update({**state, "state_dict": as_tensors(state["state_dict"])})
-
-    def untrained(self, dataset: Dataset) -> nn.Module:
-        """The same architecture with fresh weights from torch's global random state, on the CPU."""
-        size = dataset.train.images.shape[2:]
-        return build_model(self.name, dataset.n_classes, dataset.channels, self.arguments, size)
-
-    def build(self, dataset: Dataset, device: torch.device) -> nn.Module:
-        """A fresh copy with the original weights on `device`."""
-        model = self.untrained(dataset)
-        model.load_state_dict(self.state_dict)
-        return arranged(model, self.name, dataset.train.images.shape[1:], device)
 
 
 @dataclass(frozen=True)

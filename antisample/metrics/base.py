@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import nn
 
 from antisample.data.loader import Normaliser
-from antisample.methods.base import OriginalModel
+from antisample.models.original import OriginalModel
 from antisample.models.predictions import Predictions, predict
 from antisample.types import Dataset, ImageSet, IndexArray, PartName, Splits
 from antisample.validation.settings import Settings

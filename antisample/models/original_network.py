@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from antisample.config import ModelConfig
 from antisample.data.loader import Normaliser, to_device
 from antisample.models import build_model, describe_call
+from antisample.models.config import ModelConfig
 from antisample.models.custom.suitability import check_network
 from antisample.models.initial_weights import InitialWeights, find_initial_weights
 from antisample.models.normalisation import pixel_statistics

@@ -12,12 +12,11 @@ from torch import nn
 
 from antisample.checkpoints.checkpoint import Checkpoint, load_checkpoint, weights_bytes, weights_fingerprint
 from antisample.checkpoints.fitting import fitted_weights
-from antisample.config import ModelConfig
 from antisample.data.loader import Normaliser, TrainingData, to_device
 from antisample.errors import ConfigError
-from antisample.methods.base import OriginalModel
 from antisample.models import arranged, code_digest
 from antisample.models.agreement import other_order
+from antisample.models.config import ModelConfig
 from antisample.models.initial_weights import InitialWeights
 from antisample.models.normalisation import (
     MOST_IMAGES,
@@ -26,6 +25,7 @@ from antisample.models.normalisation import (
     pixel_statistics,
     usual_normalisation,
 )
+from antisample.models.original import OriginalModel
 from antisample.models.original_network import build_network, checked_network, initial_weights
 from antisample.models.predictions import predict
 from antisample.models.trained_models import find_or_train

@@ -5,9 +5,10 @@ import sys
 import pytest
 import torch
 
-from antisample.config import ModelConfig, UnlearnConfig
+from antisample.config import UnlearnConfig
 from antisample.errors import ConfigError
 from antisample.models import build_model, describe_call
+from antisample.models.config import ModelConfig
 from antisample.models.pretrain import pretrained_path
 
 CODE = '''

@@ -13,10 +13,11 @@ import safetensors.torch
 import torch
 import torchvision.models
 
-from antisample.config import ModelConfig, UnlearnConfig
+from antisample.config import UnlearnConfig
 from antisample.errors import ConfigError, DataError
 from antisample.methods import UnlearnContext, find_method, method_config
 from antisample.models import build_model
+from antisample.models.config import ModelConfig
 from antisample.models.imagenet import fetch_weights, imagenet_url
 from antisample.models.initial_weights import RANDOM_WEIGHTS, InitialWeights, find_initial_weights
 

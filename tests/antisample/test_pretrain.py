@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from antisample.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, weights_fingerprint
-from antisample.config import ModelConfig
 from antisample.errors import ConfigError, DataError
 from antisample.models import build_model
+from antisample.models.config import ModelConfig
 from antisample.models.normalisation import pixel_statistics
 from antisample.models.pretrain import original_model, pretrained_path
 from antisample.types import ImageSet

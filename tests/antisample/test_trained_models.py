@@ -15,10 +15,10 @@ from antisample.checkpoints.checkpoint import (
     save_checkpoint,
     weights_fingerprint,
 )
-from antisample.config import ModelConfig
 from antisample.metrics import EvaluationConfig
 from antisample.metrics.retrained_reference import ReferenceTraining
 from antisample.models import build_model
+from antisample.models.config import ModelConfig
 from antisample.models.pretrain import original_model, pretrained_path
 from antisample.models.trained_models import find_or_train
 from antisample.storage.cache import Cache

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from antisample.config import DataConfig, ModelConfig
+from antisample.datasets.config import DataConfig
 from antisample.export.card_file import read_card
+from antisample.models.config import ModelConfig
 from tuning.storage import remember_id
 from tuning.study_file import parse_study, read_values
 from tuning.trust.addresses import folders, own_cache_dir

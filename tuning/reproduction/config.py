@@ -6,13 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from antisample.config import DataConfig, ModelConfig, validation_problems
+from antisample.config import validation_problems
 from antisample.data.forget_request import ClassNames, ForgetRequest, forget_classes
 from antisample.data.splits import SplitConfig
+from antisample.datasets.config import DataConfig
 from antisample.errors import ConfigError
 from antisample.methods import find_method, method_names
 from antisample.metrics import EvaluationConfig
 from antisample.models import check_name
+from antisample.models.config import ModelConfig
 from antisample.seeds import numpy_stream
 from antisample.validation.settings import Settings
 from search_spaces import SpaceError, published_set

@@ -13,7 +13,6 @@ import ray
 from ray.util.queue import Queue
 
 from antisample.checkpoints.checkpoint import load_checkpoint
-from antisample.config import ModelConfig
 from antisample.data.class_names import joined_names
 from antisample.datasets import is_registered
 from antisample.device import choose_device, describe_device
@@ -21,6 +20,7 @@ from antisample.errors import ConfigError
 from antisample.inputs import RequestData, UnlearnInputs, load_inputs, open_dataset, request_data
 from antisample.metrics import left_out_families
 from antisample.metrics.original_accuracy import check_original
+from antisample.models.config import ModelConfig
 from antisample.storage.atomic import check_writable
 from antisample.types import Dataset, Preprocessing
 from tuning.progress import Progress

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from antisample.config import DataConfig
+from antisample.datasets.config import DataConfig
 from antisample.errors import ConfigError
 from antisample.storage.file_store import is_object_store
 from tuning.config import StudyConfig

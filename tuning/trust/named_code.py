@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from antisample.config import ModelConfig
+from antisample.models.config import ModelConfig
 from antisample.plain_text import plain_text
 from tuning.trust.module_files import module_files
 

@@ -1,0 +1,32 @@
+"""Configuration: which images."""
+
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from antisample.storage.file_store import checked_place, is_object_store
+from antisample.validation.settings import Settings
+
+
+class DataConfig(Settings):
+    """Which images.
+
+    Attributes:
+        source: A registered data set, or the path of a folder (images by class, or Parquet files) or Parquet file.
+        root: Where torchvision data sets lie, or are downloaded to; the folder of casia-webface.
+        download: Whether torchvision may download into `root`.
+        image_size: Resize images to this many pixels; None keeps their size (64 for casia-webface).
+        cache_dir: Where decoded images, original models, retrained references and neighbours are kept: a folder, or
+            an object store such as s3://bucket/cache, of which each machine keeps a copy; see `Cache.at`.
+    """
+
+    source: str
+    root: Path | None = None
+    download: bool = False
+    image_size: int | None = Field(default=None, ge=1, le=16_384)
+    cache_dir: Path | str = Path("runs/cache")
+
+    @field_validator("cache_dir")
+    @classmethod
+    def _folder_or_object_store(cls, place: Path | str) -> Path | str:
+        return checked_place(str(place)) if is_object_store(place) else Path(place)

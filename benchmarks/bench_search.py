@@ -33,8 +33,8 @@ from simulator import Search
 from surroundings import surroundings
 
 from antisample.datasets import load_dataset
+from tuning.config.objectives import minimised_point
 from tuning.directory import open_study
-from tuning.objectives import minimised_point
 from tuning.outcome import find_outcome
 
 RECORDS = Path(__file__).parent / "records"

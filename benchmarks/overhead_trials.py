@@ -7,8 +7,8 @@ from typing import Any
 
 from ray import tune
 
-from tuning.config import StudyConfig
-from tuning.study_file import parse_study
+from tuning.config.loading import parse_study
+from tuning.config.study import StudyConfig
 from tuning.trainable import REPORT_KEY
 
 SLEEP_S = 0.2

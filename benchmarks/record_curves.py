@@ -24,9 +24,9 @@ from antisample.device import choose_device, describe_device
 from antisample.errors import AntisampleError
 from antisample.inputs import UnlearnInputs, load_inputs
 from antisample.unlearning import unlearn
-from tuning.config import StudyConfig
+from tuning.config.loading import parse_study
+from tuning.config.study import StudyConfig
 from tuning.samplers import distributions
-from tuning.study_file import parse_study
 
 CURVES = Path(__file__).parent / "data" / "curves.parquet"
 METRICS = ("validation/forget_accuracy", "validation/retain_accuracy", "validation/forget_confidence")

@@ -17,7 +17,7 @@ from mlflow_server import mlflow_server
 from overhead_trials import StudyTrial, content, final, study_config
 
 from cluster import local_ray
-from tuning.config import StudyConfig
+from tuning.config.study import StudyConfig
 from tuning.endings import note_end
 from tuning.lease import held_lease, lease_place
 from tuning.outcome import find_outcome

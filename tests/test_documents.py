@@ -15,7 +15,7 @@ from documents import ROOT, RUN_AS_WRITTEN, anchors, commands, documents, links,
 from antisample.metrics import metric_names
 from search_spaces import load_space
 from tuning.cli.program import app
-from tuning.study_file import load_study, parse_study
+from tuning.config.loading import load_study, parse_study
 
 # How many snippets are marked as not run, by document. Whoever marks one says so here, too.
 NOT_RUN = {

@@ -4,15 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tuning.config import StudyConfig
+    from tuning.config.loading import load_study
+    from tuning.config.study import StudyConfig
     from tuning.outcome import Outcome
     from tuning.run import run_study
-    from tuning.study_file import load_study
 
 _HOMES = {
     "Outcome": "tuning.outcome",
-    "StudyConfig": "tuning.config",
-    "load_study": "tuning.study_file",
+    "StudyConfig": "tuning.config.study",
+    "load_study": "tuning.config.loading",
     "run_study": "tuning.run",
 }
 

@@ -16,11 +16,11 @@ from antisample.export.verification.statements import (
 from search_spaces import SpaceError
 from tuning.apply import trial_config
 from tuning.card_command import command_checks, command_options
+from tuning.config.loading import read_values
 from tuning.directory import open_study
 from tuning.known_spreads import known_spreads
 from tuning.noted_model import PREPROCESSING
 from tuning.records import TrialRecord
-from tuning.study_file import read_values
 from tuning.study_view import StudyView
 
 

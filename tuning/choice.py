@@ -9,7 +9,7 @@ from tuning.limits import RETAIN, Limits
 from tuning.records import TrialRecord
 
 if TYPE_CHECKING:
-    from tuning.config import StudyConfig
+    from tuning.config.study import StudyConfig
 
 GAP = "validation/retrained_gap"
 MIA = "validation/mia_loss"

@@ -9,7 +9,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from antisample.determinism import deterministic
 from antisample.unlearning import unlearn
-from tuning.config import StudyConfig
+from tuning.config.study import StudyConfig
 from tuning.outcome import find_outcome
 from tuning.records import TrialRecord
 from tuning.requests import RequestInputs, counts_of, mean

@@ -13,7 +13,7 @@ from sqlalchemy import exc
 
 from antisample.errors import DataError
 from antisample.validation.addresses import without_secrets
-from tuning.password_rule import REQUIRE_AUTH, encryption_of
+from tuning.config.password_rule import REQUIRE_AUTH, encryption_of
 
 PATIENCE_S = 300.0
 _logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def engine_arguments(address: str) -> tuple[sa.URL, dict[str, Any]]:
 
 
 def _password_rule(url: sa.URL) -> dict[str, str]:
-    """What of `tuning.password_rule` the client is given.
+    """What of `tuning.config.password_rule` the client is given.
 
     Raises:
         DataError: If it is too old to keep to it.

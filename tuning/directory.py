@@ -9,14 +9,14 @@ import yaml
 
 from antisample.errors import ConfigError, DataError, StorageError
 from antisample.storage.atomic import check_writable, whole_file
-from tuning.config import StudyConfig
+from tuning.config.loading import override_value, parse_study, read_values, values_of
+from tuning.config.study import StudyConfig
 from tuning.lease import Lease
 from tuning.lost_trials import refuse_lost_trials
 from tuning.outcome import Outcome, find_outcome
 from tuning.records import write_table
 from tuning.report import write_report
 from tuning.study import Study
-from tuning.study_file import override_value, parse_study, read_values, values_of
 from tuning.study_files import StudyFiles
 from tuning.study_view import StudyView
 from tuning.tracking.content import FILES

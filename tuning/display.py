@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from tuning.config import StudyConfig
+from tuning.config.study import StudyConfig
 from tuning.fitted_table import Column, FittedTable
 from tuning.live import front_table
 from tuning.outcome import Outcome, Spread

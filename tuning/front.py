@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tuning.objectives import ELAPSED, Constraint, Objective, minimised_point
+from tuning.config.objectives import ELAPSED, Constraint, Objective, minimised_point
 from tuning.pareto import Point, non_dominated
 from tuning.records import TrialRecord
 

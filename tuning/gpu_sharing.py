@@ -8,7 +8,7 @@ import torch
 
 from antisample.errors import AntisampleError
 from antisample.unlearning import unlearn
-from tuning.config import StudyConfig
+from tuning.config.study import StudyConfig
 from tuning.requests import RequestInputs
 from tuning.resources import WorkerShare
 from tuning.study import Study

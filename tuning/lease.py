@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 
 from antisample.errors import DataError
-from tuning.config import StudyConfig
-from tuning.database_address import postgresql_packages
+from tuning.config.database_address import postgresql_packages
+from tuning.config.study import StudyConfig
 from tuning.lease_file import LeaseFile
 from tuning.lease_holder import BEAT_S, Holder, LeaseLostError, LeasePlace
 

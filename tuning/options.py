@@ -16,10 +16,10 @@ from antisample.data.forget_request import ForgetRequest
 from antisample.errors import ConfigError
 from antisample.models.normalisation import NORMALISATIONS
 from search_spaces import published_set
-from tuning.config import StudyConfig
+from tuning.config.loading import override_value, parse_study
+from tuning.config.study import StudyConfig
+from tuning.config.tracking_address import tracking_problem
 from tuning.reproduction.config import ReproductionConfig
-from tuning.study_file import override_value, parse_study
-from tuning.tracking_address import tracking_problem
 
 _LONGEST_NAME = 120
 _Config = TypeVar("_Config", StudyConfig, UnlearnConfig)

@@ -5,8 +5,8 @@ from statistics import mean, stdev
 from typing import Any
 
 from tuning.choice import GAP, choose, choose_oracle
+from tuning.config.objectives import Objective, minimised_point
 from tuning.front import minimised
-from tuning.objectives import Objective, minimised_point
 from tuning.pareto import hypervolume
 from tuning.records import TrialRecord
 from tuning.study_view import StudyView

@@ -18,7 +18,7 @@ from antisample.inputs import (
 from antisample.metrics import PARTS, image_counts, metric_names
 from antisample.types import UnlearnMetrics
 from antisample.unlearning import evaluate_original
-from tuning.config import StudyConfig
+from tuning.config.study import StudyConfig
 
 RequestInputs = tuple[UnlearnInputs, ...]
 

@@ -17,7 +17,7 @@ from antisample.errors import AntisampleError, DataError
 from antisample.storage.atomic import check_writable
 from antisample.storage.regular_files import check_inside
 from cluster import ray_of_this_process
-from tuning.config import StudyConfig
+from tuning.config.study import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
 from tuning.directory import (
     check_directory,

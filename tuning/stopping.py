@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterable
 
-from tuning.config import StudyConfig
-from tuning.fidelity import Reached, reached
+from tuning.config.fidelity import Reached, reached
+from tuning.config.objectives import minimised_point
+from tuning.config.study import StudyConfig
 from tuning.halving import ParetoHalving, rungs
-from tuning.objectives import minimised_point
 from tuning.records import TrialRecord
 
 

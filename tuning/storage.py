@@ -11,8 +11,8 @@ from optuna.storages import BaseStorage
 from antisample.errors import AntisampleError, ConfigError, DataError
 from antisample.storage.atomic import whole_file
 from antisample.storage.regular_files import read_regular
-from tuning.config import StudyConfig
-from tuning.database_address import postgresql_packages
+from tuning.config.database_address import postgresql_packages
+from tuning.config.study import StudyConfig
 from tuning.journal import open_journal
 from tuning.journal_replay import WAY_OUT
 

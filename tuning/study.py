@@ -12,9 +12,9 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from antisample.errors import AntisampleError
-from tuning.config import StudyConfig
+from tuning.config.objectives import ELAPSED, unusable
+from tuning.config.study import StudyConfig
 from tuning.lease import Lease
-from tuning.objectives import ELAPSED, unusable
 from tuning.records import BY_HAND, ENQUEUED, NOT_TRIED, StepRecord, TrialRecord, step_attribute
 from tuning.sampler_view import PARTIAL
 from tuning.stopping import StoppingRule

@@ -16,7 +16,7 @@ from antisample.errors import ConfigError, DataError, StorageError
 from antisample.storage.file_store import FileStore, file_store, joined_place
 from antisample.storage.regular_files import read_regular
 from antisample.storage.state_file import pack_state, unpack_state
-from tuning.config import StudyConfig
+from tuning.config.study import StudyConfig
 
 _logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import optuna
 
 from antisample.errors import DataError
 from search_spaces import SearchSpace
-from tuning.config import StudyConfig
+from tuning.config.study import StudyConfig
 from tuning.front import front_of
 from tuning.journal_replay import WAY_OUT
 from tuning.note_types import note_problem

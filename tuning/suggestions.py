@@ -8,7 +8,7 @@ from typing import Any
 
 import optuna
 
-from tuning.config import StudyConfig
+from tuning.config.study import StudyConfig
 from tuning.sampler_view import ViewSampler
 from tuning.samplers import make_sampler, resolve_sampler
 from tuning.trial_check import TrialCheck

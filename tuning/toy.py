@@ -16,9 +16,9 @@ from antisample.errors import ConfigError
 from antisample.storage.atomic import check_writable, whole_file
 from antisample.toy.problem import ToyConfig, ToyNetwork, ToyResult, ToyRow, run_toy, summarise_toy
 from antisample.validation.settings import shown
+from tuning.config.loading import override_value
 from tuning.fitted_table import Column, FittedTable
 from tuning.pictures.toy import NETWORK_NAMES, draw_toy
-from tuning.study_file import override_value
 
 _FILES = ("toy.csv", "toy.png")
 

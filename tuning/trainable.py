@@ -20,7 +20,7 @@ from antisample.errors import AntisampleError
 from antisample.inputs import UnlearnInputs
 from antisample.types import StepReport
 from antisample.unlearning import Unlearning, unlearn
-from tuning.config import StudyConfig
+from tuning.config.study import StudyConfig
 from tuning.requests import RequestInputs, counts_of, mean
 from tuning.study_files import StudyFiles
 

@@ -13,8 +13,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import ChoiceParameter, Parameter
 from tuning.choice import figures_of_a_choice
-from tuning.config import StudyConfig
-from tuning.objectives import ELAPSED, unusable
+from tuning.config.objectives import ELAPSED, unusable
+from tuning.config.study import StudyConfig
 from tuning.records import INTERRUPTED, NOT_TRIED, STEP_PREFIX
 from tuning.samplers import distributions
 from tuning.trial_types import well_formed

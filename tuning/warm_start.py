@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from antisample.errors import ConfigError
-from tuning.config import StudyConfig
+from tuning.config.objectives import ELAPSED
+from tuning.config.study import StudyConfig
 from tuning.directory import open_study
-from tuning.objectives import ELAPSED
 from tuning.outcome import find_outcome
 from tuning.records import TrialRecord
 from tuning.study import Study

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from antisample.methods import find_method, method_names
-from tuning.config import StudyConfig
+from tuning.config.study import StudyConfig
 
 _INTRODUCTION = """# The study file
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from antisample.config import UnlearnConfig
 from antisample.inputs import load_inputs
+from tuning.config.loading import parse_study
 from tuning.study import Study
-from tuning.study_file import parse_study
 
 CANARY = "def build(n_classes, in_channels):\n    raise KeyError('was called')\n"
 MODEL = {"name": "SmallCNN", "recipe": {"epochs": 2, "batch_size": 64}}

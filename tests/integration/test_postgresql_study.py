@@ -13,9 +13,9 @@ import psycopg
 import pytest
 from postgresql import postgresql_server, programs
 
+from tuning.config.loading import parse_study
 from tuning.directory import open_study
 from tuning.lease import lease_place
-from tuning.study_file import parse_study
 
 pytestmark = [
     pytest.mark.integration,
@@ -26,7 +26,7 @@ TRIVIAL_SEARCH = """
 import sys, time, yaml
 from tuning.lease import held_lease, lease_place
 from tuning.study import Study
-from tuning.study_file import parse_study
+from tuning.config.loading import parse_study
 
 config = parse_study(yaml.safe_load(sys.stdin))
 config.directory.mkdir(parents=True, exist_ok=True)

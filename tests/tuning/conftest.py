@@ -10,10 +10,10 @@ from mlflow.entities import Run
 from postgresql import postgresql, programs
 
 from tuning import cli
-from tuning.config import StudyConfig
+from tuning.config.loading import parse_study
+from tuning.config.study import StudyConfig
 from tuning.lease import Lease, lease_place
 from tuning.study import Study
-from tuning.study_file import parse_study
 from tuning.tracking import EXPERIMENT
 
 

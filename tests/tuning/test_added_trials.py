@@ -10,11 +10,11 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
+from tuning.config.loading import parse_study
 from tuning.directory import write_projections
 from tuning.outcome import find_outcome
 from tuning.records import BY_HAND, ENQUEUED, by_hand_in_words
 from tuning.samplers import distributions
-from tuning.study_file import parse_study
 from tuning.study_view import StudyView
 
 

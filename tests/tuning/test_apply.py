@@ -5,8 +5,8 @@ import pytest
 from antisample.data.forget_request import ForgetRequest
 from antisample.errors import DataError
 from tuning.apply import apply_config, trial_config
+from tuning.config.loading import parse_study
 from tuning.progress import Progress
-from tuning.study_file import parse_study
 
 
 @pytest.fixture

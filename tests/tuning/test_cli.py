@@ -13,8 +13,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from antisample.models import build_model
+from tuning.config.loading import parse_study
 from tuning.display import apply_command
-from tuning.study_file import parse_study
 
 
 @pytest.fixture

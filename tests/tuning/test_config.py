@@ -3,8 +3,8 @@ import yaml
 
 from antisample.errors import ConfigError
 from antisample.methods import method_names
-from tuning.names import find_space
-from tuning.study_file import load_study, parse_study
+from tuning.config.loading import load_study, parse_study
+from tuning.config.space import find_space
 
 
 def test_a_study_survives_the_round_trip_through_its_yaml(config):

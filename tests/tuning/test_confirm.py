@@ -9,10 +9,10 @@ import ray
 
 from antisample.unlearning import unlearn
 from cluster import local_ray
+from tuning.config.loading import parse_study
 from tuning.confirm import confirm, missing_confirmations
 from tuning.requests import load_requests
 from tuning.resources import WorkerShare
-from tuning.study_file import parse_study
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 
 def look():
     """Writes down the databases of all studies in this process."""
-    from tuning.config import StudyConfig
+    from tuning.config.study import StudyConfig
 
     found = [each.storage for each in gc.get_objects() if isinstance(each, StudyConfig)]
     (HERE / "seen").write_text(repr(found))

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from tuning.config.loading import load_study
 from tuning.gpu_sharing import GpuMemory, _measure
 from tuning.requests import load_requests
-from tuning.study_file import load_study
 
 GIB = 2**30
 

@@ -15,11 +15,11 @@ import pytest
 from optuna.trial import TrialState
 
 from antisample.errors import ConfigError, DataError
+from tuning.config.loading import parse_study
 from tuning.lease import Lease, end_orphans, held_lease, lease_place
 from tuning.lease_file import LeaseFile
 from tuning.lease_holder import EXPIRES_S, Holder, LeaseLostError
 from tuning.study import Study
-from tuning.study_file import parse_study
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_lease_that_is_rubbish_is_held_by_nobody(config, content):
 
 def test_the_lease_of_a_dead_process_is_taken_over(config, place):
     code = (
-        "import sys, yaml; from tuning.study_file import parse_study; from tuning.lease import Lease, lease_place; "
+        "import sys, yaml; from tuning.config.loading import parse_study; from tuning.lease import Lease, lease_place; "
         "Lease(lease_place(parse_study(yaml.safe_load(sys.stdin)))).take()"
     )
     subprocess.run([sys.executable, "-c", code], input=config.to_yaml(), text=True, check=True)

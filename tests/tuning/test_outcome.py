@@ -4,11 +4,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from antisample.errors import ConfigError
+from tuning.config.loading import parse_study
 from tuning.confirm import missing_confirmations
 from tuning.directory import open_study
 from tuning.outcome import Spread, find_outcome
 from tuning.records import write_table
-from tuning.study_file import parse_study
 
 
 @pytest.fixture

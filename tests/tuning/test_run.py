@@ -3,8 +3,8 @@
 import pytest
 
 from antisample.errors import ConfigError
+from tuning.config.loading import parse_study
 from tuning.run import run_study
-from tuning.study_file import parse_study
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from antisample.errors import ConfigError
 from cluster import ClusterError, load_cluster
 from search_spaces import SpaceError, load_space
-from tuning.config import StudyConfig
-from tuning.spelled_yaml import kind_of, load_spelled
-from tuning.study_file import load_study, override_value
+from tuning.config.loading import load_study, override_value
+from tuning.config.spelled_yaml import kind_of, load_spelled
+from tuning.config.study import StudyConfig
 
 SPELLINGS = ["no", "yes", "on", "off", "true", "False", "y", "~", "null", "001", "010", "0o7", "0x1F", "1_000", "1.0"]
 SPELLINGS += ["1e3", "1:30", "2024-01-01", ".5", ".inf", ".nan", "+3", "-1", "=", "<<", "cat"]

@@ -12,12 +12,12 @@ from postgresql import postgresql_server, programs
 from sqlalchemy.exc import OperationalError
 
 from antisample.errors import ConfigError, DataError
+from tuning.config.loading import parse_study
 from tuning.database import connected, engine_arguments, opened, patient
 from tuning.directory import check_settings, note_settings, open_study
 from tuning.lease import held_lease, lease_place
 from tuning.storage import remember_id
 from tuning.study import Study
-from tuning.study_file import parse_study
 from tuning.study_view import StudyView
 
 pytestmark = pytest.mark.integration

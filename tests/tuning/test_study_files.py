@@ -11,10 +11,10 @@ import yaml
 from antisample.errors import ConfigError, DataError
 from antisample.storage.cache import Cache
 from antisample.storage.file_store import FolderStore
+from tuning.config.loading import load_study, parse_study
 from tuning.directory import check_directory, copy_projections, open_study, prepared_directory, write_projections
 from tuning.housekeeping import Housekeeping
 from tuning.lease import Lease, held_lease, lease_place
-from tuning.study_file import load_study, parse_study
 from tuning.study_files import StudyFiles
 
 

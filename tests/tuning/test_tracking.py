@@ -17,11 +17,11 @@ from mlflow import MlflowClient
 from antisample.checkpoints.checkpoint import Checkpoint
 from antisample.data.loader import Normaliser, to_device
 from antisample.errors import ConfigError, DataError
+from tuning.config.loading import parse_study
 from tuning.directory import write_projections
 from tuning.endings import ends, note_end
 from tuning.outcome import find_outcome
 from tuning.report import write_report
-from tuning.study_file import parse_study
 from tuning.study_files import StudyFiles
 from tuning.tracking import (
     EXPERIMENT,

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
+from tuning.config.loading import parse_study
 from tuning.front import front_of
-from tuning.study_file import parse_study
 from tuning.study_view import StudyView
 from tuning.trial_reader import TrialReader
 

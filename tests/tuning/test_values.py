@@ -8,9 +8,9 @@ from antisample.config import UnlearnConfig, validation_problems
 from antisample.errors import ConfigError
 from antisample.methods import find_method, method_names
 from antisample.toy.types import ToyConfig
-from tuning.config import StudyConfig
+from tuning.config.loading import load_study, parse_study
+from tuning.config.study import StudyConfig
 from tuning.reproduction.config import ReproductionConfig
-from tuning.study_file import load_study, parse_study
 
 PYDANTIC = re.compile(
     r"Input|String should|validation error|valid dictionary|NoneType|PosixPath|<class|\[type=|None\b"

@@ -23,8 +23,8 @@ from antisample.export.verification.verify import verify_measured
 from antisample.inputs import SILENT
 from tuning import cli
 from tuning.card_origin import origin_checks
+from tuning.config.loading import parse_study
 from tuning.study import Study
-from tuning.study_file import parse_study
 from tuning.verdict import print_verification, verification_as_json
 
 RECIPE = ["--set", "model.recipe.epochs=6", "--set", "model.recipe.batch_size=64", "--set", "method.epochs=1"]

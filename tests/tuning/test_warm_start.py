@@ -3,9 +3,9 @@
 import pytest
 
 from antisample.errors import ConfigError
+from tuning.config.loading import parse_study
 from tuning.outcome import find_outcome
 from tuning.study import Study
-from tuning.study_file import parse_study
 from tuning.warm_start import take_over
 
 

@@ -17,10 +17,10 @@ from cluster.findings import Store
 from cluster.services import ADMIN, TrackingServer, running
 from cluster.submission import rendered, write_files
 from tuning.commands.launching import on_cluster, study_job
-from tuning.config import StudyConfig
+from tuning.config.loading import load_study
+from tuning.config.study import StudyConfig
 from tuning.display import print_json
 from tuning.progress import output
-from tuning.study_file import load_study
 
 
 def check(cluster: Path, study: Path | None, overrides: list[str] | None, as_json: bool) -> None:

@@ -30,7 +30,7 @@ from cluster import (
 )
 from cluster.kuberay import KubeRayCluster
 from cluster.slurm import SlurmCluster
-from tuning.config import StudyConfig
+from tuning.config.study import StudyConfig
 from tuning.confirm import missing_confirmations
 from tuning.directory import study_config
 from tuning.display import print_json

@@ -30,7 +30,8 @@ from tuning.commands.launching import (
     study_job,
     submit_study,
 )
-from tuning.config import StudyConfig
+from tuning.config.loading import load_study
+from tuning.config.study import StudyConfig
 from tuning.directory import copy_projections, open_study, rewrite_projections, study_config
 from tuning.display import apply_command, print_json, print_outcome, program, say, shown_path
 from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
@@ -40,7 +41,6 @@ from tuning.options import accepting_original, check_uri, model_overrides, selec
 from tuning.outcome import Outcome, find_outcome
 from tuning.progress import Progress, output
 from tuning.records import by_hand_in_words
-from tuning.study_file import load_study
 from tuning.study_view import StudyView
 from tuning.trust.addresses import check_stores, is_own_storage, object_stores, with_tracking
 from tuning.trust.consent import check_study_code, remember_sent_study

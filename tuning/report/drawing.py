@@ -7,7 +7,7 @@ import html
 import math
 from typing import Any
 
-from tuning.objectives import Objective
+from tuning.config.objectives import Objective
 from tuning.outcome import Outcome
 from tuning.records import TrialRecord
 

@@ -4,8 +4,8 @@ import html
 from collections.abc import Iterable
 from typing import Any
 
+from tuning.config.objectives import Constraint, Objective, minimised_point
 from tuning.front import front_of, minimised
-from tuning.objectives import Constraint, Objective, minimised_point
 from tuning.outcome import Outcome
 from tuning.pareto import Point, dominates, hypervolume
 from tuning.records import TrialRecord

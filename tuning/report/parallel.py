@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 from search_spaces import ChoiceParameter, SearchSpace
-from tuning.objectives import Objective
+from tuning.config.objectives import Objective
 from tuning.outcome import Outcome
 from tuning.records import TrialRecord
 from tuning.report.drawing import Figure, assembled, completed, grouped_lines, label, short, shown

@@ -7,8 +7,8 @@ as JSON, found by the key in the link. A tag holds 5,000 characters.
 import json
 from collections.abc import Sequence
 
-from tuning.config import StudyConfig
-from tuning.objectives import ELAPSED
+from tuning.config.objectives import ELAPSED
+from tuning.config.study import StudyConfig
 
 SHARED_VIEW = "mlflow.sharedViewState."
 FORGET, RETAIN = "validation/forget_accuracy", "validation/retain_accuracy"

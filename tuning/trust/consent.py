@@ -6,7 +6,7 @@ from pathlib import Path
 
 from antisample.errors import ConfigError
 from antisample.export.card import UnlearningCard
-from tuning.config import StudyConfig
+from tuning.config.study import StudyConfig
 from tuning.study_view import StudyView
 from tuning.trust.addresses import addresses, folders, object_stores, store_addresses
 from tuning.trust.named_code import NamedCode, named_code

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from antisample.metrics import metric_names
 from antisample.validation.settings import Settings
-from tuning.objectives import ELAPSED
+from tuning.config.objectives import ELAPSED
 from tuning.records import StepRecord
 
 

@@ -10,9 +10,9 @@ from antisample.errors import ConfigError
 from antisample.storage.regular_files import read_regular
 from antisample.validation.settings import unusable
 from search_spaces.yaml_loader import LONGEST
-from tuning.config import StudyConfig
-from tuning.names import name_problems
-from tuning.spelled_yaml import kind_of, load_spelled
+from tuning.config.space import name_problems
+from tuning.config.spelled_yaml import kind_of, load_spelled
+from tuning.config.study import StudyConfig
 
 
 def load_study(path: Path, overrides: list[str] | None = None) -> StudyConfig:

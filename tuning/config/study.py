@@ -21,13 +21,13 @@ from antisample.storage.file_store import Place
 from antisample.validation.addresses import without_secrets
 from antisample.validation.settings import Settings, shown
 from search_spaces import SearchSpace, Value
-from tuning.database_address import database_problem
-from tuning.fidelity import FidelityConfig
+from tuning.config.database_address import database_problem
+from tuning.config.fidelity import FidelityConfig
+from tuning.config.objectives import ELAPSED, Constraint, Objective, default_objectives
+from tuning.config.space import find_space, find_starting_points, name_problems
+from tuning.config.tracking_address import tracking_problem
 from tuning.limits import SelectionConfig
-from tuning.names import find_space, find_starting_points, name_problems
-from tuning.objectives import ELAPSED, Constraint, Objective, default_objectives
 from tuning.resources import ResourceConfig
-from tuning.tracking_address import tracking_problem
 
 _MOST_SAMPLES = 90_000
 

@@ -28,8 +28,8 @@ from simulator import Curves, Rule, Search, simulate
 
 from search_spaces import ChoiceParameter, SearchSpace
 from tuning.halving import ParetoHalving, rungs
-from tuning.pareto import Point, hypervolume, non_dominated
 from tuning.suggestions import Suggestions
+from tuning.trials.pareto import Point, hypervolume, non_dominated
 
 RECORD = Path(__file__).parent / "records" / "scheduler.json"
 WORKERS = (1, 4, 16, 64, 256)

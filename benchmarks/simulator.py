@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from tuning.pareto import Point, hypervolume, non_dominated
+from tuning.trials.pareto import Point, hypervolume, non_dominated
 
 Rule = Callable[[int, int, Point], bool]
 """Takes number, replicates done and their mean point; tells whether the trial goes on."""

@@ -36,8 +36,8 @@ from tuning.known_spreads import known_spreads
 from tuning.noted_model import noted_model
 from tuning.outcome import find_outcome, no_choice
 from tuning.progress import Progress
-from tuning.records import TrialRecord
 from tuning.study_view import StudyView
+from tuning.trials.records import TrialRecord
 
 _FILES = (WEIGHTS_FILE, *EXPORT_FILES.values(), *CARD_FILES)
 

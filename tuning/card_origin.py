@@ -20,8 +20,8 @@ from tuning.config.loading import read_values
 from tuning.directory import open_study
 from tuning.known_spreads import known_spreads
 from tuning.noted_model import PREPROCESSING
-from tuning.records import TrialRecord
 from tuning.study_view import StudyView
+from tuning.trials.records import TrialRecord
 
 
 def origin_checks(card: UnlearningCard, folder: Path, study: Path | None = None) -> Verification:

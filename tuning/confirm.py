@@ -11,11 +11,11 @@ from antisample.determinism import deterministic
 from antisample.unlearning import unlearn
 from tuning.config.study import StudyConfig
 from tuning.outcome import find_outcome
-from tuning.records import TrialRecord
 from tuning.requests import RequestInputs, counts_of, mean
 from tuning.resources import WorkerShare
 from tuning.study import Study
 from tuning.study_view import StudyView
+from tuning.trials.records import TrialRecord
 
 _NOTE = "confirmations"
 _TRIES = 3

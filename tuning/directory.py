@@ -14,12 +14,12 @@ from tuning.config.study import StudyConfig
 from tuning.lease import Lease
 from tuning.lost_trials import refuse_lost_trials
 from tuning.outcome import Outcome, find_outcome
-from tuning.records import write_table
 from tuning.report import write_report
 from tuning.study import Study
 from tuning.study_files import StudyFiles
 from tuning.study_view import StudyView
 from tuning.tracking.content import FILES
+from tuning.trials.records import write_table
 from tuning.trust.addresses import with_storage
 
 # What may change when a study goes on: how long, on what and where to, never what is searched.

@@ -15,8 +15,8 @@ from tuning.fitted_table import Column, FittedTable
 from tuning.live import front_table
 from tuning.outcome import Outcome, Spread
 from tuning.plain_values import finite
-from tuning.records import TrialRecord
 from tuning.study_files import StudyFiles
+from tuning.trials.records import TrialRecord
 
 
 def print_outcome(

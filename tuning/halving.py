@@ -10,7 +10,7 @@ that of Li et al., MLSys 2020).
 import math
 from dataclasses import dataclass, field
 
-from tuning.pareto import Point, epsilon_net_order, sorted_fronts
+from tuning.trials.pareto import Point, epsilon_net_order, sorted_fronts
 
 
 def rungs(least: int, most: int, reduction_factor: int) -> tuple[int, ...]:

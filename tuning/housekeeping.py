@@ -4,9 +4,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
 from tuning.outcome import find_outcome
-from tuning.records import TrialRecord
 from tuning.study_files import StudyFiles
 from tuning.study_view import StudyView
+from tuning.trials.records import TrialRecord
 
 
 class Housekeeping(AbstractContextManager["Housekeeping"]):

@@ -19,13 +19,13 @@ from antisample.storage.atomic import whole_file
 from antisample.types import Preprocessing
 from antisample.unlearning import subject_of
 from tuning.outcome import find_outcome
-from tuning.records import TrialRecord
 from tuning.report.inside import CONFUSIONS, ORIGINAL, Cells
 from tuning.report.kept_pictures import picture_file, picture_files
 from tuning.requests import RequestInputs
 from tuning.study import Study
 from tuning.study_files import StudyFiles
 from tuning.study_view import StudyView
+from tuning.trials.records import TrialRecord
 
 _SHOWN, _GAP_PX = 8, 2
 

@@ -3,8 +3,8 @@
 from antisample.data.forget_request import ForgetRequest
 from antisample.export.card import SpreadFigure
 from tuning.outcome import find_outcome
-from tuning.records import TrialRecord
 from tuning.study_view import StudyView
+from tuning.trials.records import TrialRecord
 
 
 def known_spreads(

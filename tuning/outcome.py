@@ -4,12 +4,12 @@ from dataclasses import asdict, dataclass
 from statistics import mean, stdev
 from typing import Any
 
-from tuning.choice import GAP, choose, choose_oracle
 from tuning.config.objectives import Objective, minimised_point
-from tuning.front import minimised
-from tuning.pareto import hypervolume
-from tuning.records import TrialRecord
 from tuning.study_view import StudyView
+from tuning.trials.front import minimised
+from tuning.trials.pareto import hypervolume
+from tuning.trials.records import TrialRecord
+from tuning.trials.selection import GAP, choose, choose_oracle
 
 
 @dataclass(frozen=True)

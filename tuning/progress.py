@@ -16,8 +16,8 @@ from antisample.metrics.original_accuracy import OriginalAccuracy
 from tuning.live import duration, live_view
 from tuning.outcome import find_outcome
 from tuning.plain_console import PlainConsole
-from tuning.records import TrialRecord
 from tuning.study_view import StudyView
+from tuning.trials.records import TrialRecord
 
 _SHOWN = ("validation/forget_accuracy", "validation/retain_accuracy")
 _FAILURES = 3

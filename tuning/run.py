@@ -38,7 +38,6 @@ from tuning.machines import live_slots, machines, worker_share
 from tuning.noted_model import noted_model
 from tuning.outcome import Outcome
 from tuning.progress import Progress
-from tuning.records import by_hand_in_words
 from tuning.requests import RequestInputs, load_requests
 from tuning.resources import WorkerShare
 from tuning.search import RAY_FOLDER, search
@@ -47,6 +46,7 @@ from tuning.study_files import StudyFiles
 from tuning.tracking import Ending, StudyFacts, Tracker
 from tuning.tracking.content import FILES, PLOTS
 from tuning.trainable import UnlearnTrainable
+from tuning.trials.records import by_hand_in_words
 from tuning.trust.consent import remember_study
 from tuning.warm_start import take_over
 

@@ -7,7 +7,7 @@ from tuning.config.fidelity import Reached, reached
 from tuning.config.objectives import minimised_point
 from tuning.config.study import StudyConfig
 from tuning.halving import ParetoHalving, rungs
-from tuning.records import TrialRecord
+from tuning.trials.records import TrialRecord
 
 
 class StoppingRule:

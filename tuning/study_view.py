@@ -7,13 +7,13 @@ import optuna
 from antisample.errors import DataError
 from search_spaces import SearchSpace
 from tuning.config.study import StudyConfig
-from tuning.front import front_of
 from tuning.journal_replay import WAY_OUT
 from tuning.note_types import note_problem
-from tuning.records import TrialRecord
 from tuning.storage import open_optuna_study
 from tuning.trial_check import TrialCheck
 from tuning.trial_reader import TrialReader
+from tuning.trials.front import front_of
+from tuning.trials.records import TrialRecord
 
 COPY_NAME = "copy_name"
 """The note of a study that was copied with its folder: what the copy is called since it is a study of its own."""

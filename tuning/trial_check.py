@@ -12,12 +12,12 @@ from optuna.distributions import BaseDistribution, check_distribution_compatibil
 from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import ChoiceParameter, Parameter
-from tuning.choice import figures_of_a_choice
 from tuning.config.objectives import ELAPSED, unusable
 from tuning.config.study import StudyConfig
-from tuning.records import INTERRUPTED, NOT_TRIED, STEP_PREFIX
 from tuning.samplers import distributions
-from tuning.trial_types import well_formed
+from tuning.trials.attribute_types import well_formed
+from tuning.trials.records import INTERRUPTED, NOT_TRIED, STEP_PREFIX
+from tuning.trials.selection import figures_of_a_choice
 
 _OWN = {
     *("key", "number", "seeds", "metrics", "spread", "counts", "partial", "started_ms", "finished_ms", "retries"),

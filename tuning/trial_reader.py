@@ -8,8 +8,8 @@ from statistics import median
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from tuning.records import INTERRUPTED, NOT_TRIED, TrialRecord, added_record, to_record
 from tuning.trial_check import TrialCheck
+from tuning.trials.records import INTERRUPTED, NOT_TRIED, TrialRecord, added_record, to_record
 
 _COUNTED = ("COMPLETE", "PRUNED")
 

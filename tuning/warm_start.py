@@ -9,9 +9,9 @@ from tuning.config.objectives import ELAPSED
 from tuning.config.study import StudyConfig
 from tuning.directory import open_study
 from tuning.outcome import find_outcome
-from tuning.records import TrialRecord
 from tuning.study import Study
 from tuning.study_view import StudyView
+from tuning.trials.records import TrialRecord
 
 _NOTE = "warm_start"
 

@@ -8,9 +8,9 @@ from antisample.errors import AntisampleError
 from tuning.directory import open_study
 from tuning.journal_lines import CHECK, LINE
 from tuning.outcome import find_outcome
-from tuning.records import write_table
 from tuning.report import render_report
 from tuning.study import Study
+from tuning.trials.records import write_table
 
 VALUES = (None, True, -1, 10**30, float("nan"), "\0\ud800", [None], {}, {"a": [[]]})
 FIELDS = {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuning.halving import ParetoHalving, rungs
-from tuning.pareto import epsilon_net_order, non_dominated, sorted_fronts
+from tuning.trials.pareto import epsilon_net_order, non_dominated, sorted_fronts
 
 coordinate = st.integers(0, 6).map(lambda value: value / 6)
 clouds = st.lists(st.tuples(coordinate, coordinate), min_size=1, max_size=12)

@@ -108,7 +108,8 @@ def test_a_lease_that_is_rubbish_is_held_by_nobody(config, content):
 
 def test_the_lease_of_a_dead_process_is_taken_over(config, place):
     code = (
-        "import sys, yaml; from tuning.config.loading import parse_study; from tuning.lease import Lease, lease_place; "
+        "import sys, yaml; from tuning.config.loading import parse_study; "
+        "from tuning.lease import Lease, lease_place; "
         "Lease(lease_place(parse_study(yaml.safe_load(sys.stdin)))).take()"
     )
     subprocess.run([sys.executable, "-c", code], input=config.to_yaml(), text=True, check=True)

@@ -8,7 +8,7 @@ from tuning.config.loading import parse_study
 from tuning.confirm import missing_confirmations
 from tuning.directory import open_study
 from tuning.outcome import Spread, find_outcome
-from tuning.records import write_table
+from tuning.trials.records import write_table
 
 
 @pytest.fixture

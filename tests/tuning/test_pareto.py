@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna._hypervolume import compute_hypervolume
 
-from tuning.pareto import dominates, hypervolume, non_dominated
+from tuning.trials.pareto import dominates, hypervolume, non_dominated
 
 coordinate = st.integers(0, 6).map(lambda value: value / 6)
 

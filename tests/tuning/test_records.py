@@ -5,7 +5,7 @@ import dataclasses
 import pyarrow.parquet as pq
 import pytest
 
-from tuning.records import TrialRecord, write_table
+from tuning.trials.records import TrialRecord, write_table
 
 RECORD = TrialRecord(
     number=0,

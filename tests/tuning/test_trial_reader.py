@@ -5,9 +5,9 @@ import random
 import pytest
 
 from tuning.config.loading import parse_study
-from tuning.front import front_of
 from tuning.study_view import StudyView
 from tuning.trial_reader import TrialReader
+from tuning.trials.front import front_of
 
 
 @pytest.fixture(params=["journal", pytest.param("postgresql", marks=[pytest.mark.integration, pytest.mark.slow])])

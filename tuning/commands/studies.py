@@ -19,7 +19,6 @@ from cluster import (
     SubmittedCluster,
     load_cluster,
 )
-from tuning import tracking
 from tuning.commands.launching import (
     agreed_options,
     check_study,
@@ -40,8 +39,9 @@ from tuning.lost_trials import lost_trials
 from tuning.options import accepting_original, check_uri, model_overrides, selected, study_of_flags
 from tuning.outcome import Outcome, find_outcome
 from tuning.progress import Progress, output
-from tuning.records import by_hand_in_words
 from tuning.study_view import StudyView
+from tuning.tracking import DeliveryError, sync
+from tuning.trials.records import by_hand_in_words
 from tuning.trust.addresses import check_stores, is_own_storage, object_stores, with_tracking
 from tuning.trust.consent import check_study_code, remember_sent_study
 from tuning.trust.own_studies import agreed_of_study
@@ -182,8 +182,8 @@ def _search(
     problem, version = progress.mlflow_problem, None
     if register is not None and problem is None and outcome.chosen is not None:
         try:
-            version = tracking.sync(StudyView(config), config.mlflow_uri() or "", register).version
-        except (tracking.DeliveryError, AntisampleError) as error:
+            version = sync(StudyView(config), config.mlflow_uri() or "", register).version
+        except (DeliveryError, AntisampleError) as error:
             problem = str(error)
     if as_json:
         own = {"directory": str(config.directory), "apply": _apply(config, outcome), "registered_version": version}

@@ -16,11 +16,11 @@ from tuning.noted_model import noted_model
 from tuning.options import check_uri
 from tuning.outcome import find_outcome, no_choice
 from tuning.progress import Progress, output
-from tuning.records import TrialRecord
 from tuning.requests import load_requests
 from tuning.study_view import StudyView
 from tuning.tracking import Delivery, DeliveryError, pack_model, rebuild, sync
 from tuning.tracking.model import model_folder
+from tuning.trials.records import TrialRecord
 from tuning.trust.addresses import check_stores, object_stores, with_tracking
 from tuning.trust.consent import check_code
 from tuning.trust.named_code import named_code

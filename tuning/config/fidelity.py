@@ -11,7 +11,7 @@ from pydantic import Field
 from antisample.metrics import metric_names
 from antisample.validation.settings import Settings
 from tuning.config.objectives import ELAPSED
-from tuning.records import StepRecord
+from tuning.trials.records import StepRecord
 
 
 class FidelityConfig(Settings):

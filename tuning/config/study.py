@@ -26,8 +26,8 @@ from tuning.config.fidelity import FidelityConfig
 from tuning.config.objectives import ELAPSED, Constraint, Objective, default_objectives
 from tuning.config.space import find_space, find_starting_points, name_problems
 from tuning.config.tracking_address import tracking_problem
-from tuning.limits import SelectionConfig
 from tuning.resources import ResourceConfig
+from tuning.trials.limits import SelectionConfig
 
 _MOST_SAMPLES = 90_000
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from tuning.outcome import Outcome
 from tuning.pictures.style import CLASS_COLOURS, INK, QUIET, new_figure, save_figure
-from tuning.records import TrialRecord
 from tuning.report.drawing import completed, label
 from tuning.report.figures import hypervolume_histories
 from tuning.study_view import StudyView
+from tuning.trials.records import TrialRecord
 
 _CHOSEN, _FRONT, _START = CLASS_COLOURS[:3]
 PARETO, HYPERVOLUME = "pareto.png", "hypervolume.png"

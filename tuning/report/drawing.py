@@ -9,7 +9,7 @@ from typing import Any
 
 from tuning.config.objectives import Objective
 from tuning.outcome import Outcome
-from tuning.records import TrialRecord
+from tuning.trials.records import TrialRecord
 
 Figure = dict[str, Any]
 Line = tuple[list[Any], list[Any], str]

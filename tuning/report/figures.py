@@ -5,10 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tuning.config.objectives import Constraint, Objective, minimised_point
-from tuning.front import front_of, minimised
 from tuning.outcome import Outcome
-from tuning.pareto import Point, dominates, hypervolume
-from tuning.records import TrialRecord
 from tuning.report.drawing import (
     Figure,
     Line,
@@ -25,6 +22,9 @@ from tuning.report.drawing import (
     short,
     shown,
 )
+from tuning.trials.front import front_of, minimised
+from tuning.trials.pareto import Point, dominates, hypervolume
+from tuning.trials.records import TrialRecord
 
 
 def pareto(records: list[TrialRecord], outcome: Outcome, objectives: tuple[Objective, ...]) -> Figure:

@@ -4,10 +4,10 @@ import base64
 import html
 
 from tuning.outcome import Outcome
-from tuning.records import TrialRecord
 from tuning.report.drawing import Figure, assembled
 from tuning.report.kept_pictures import PICTURE_ROWS, kept_pictures
 from tuning.study_view import StudyView
+from tuning.trials.records import TrialRecord
 
 Cells = list[tuple[int, int, int]]
 """A confusion matrix: true class, predicted class and images, where there are any."""

@@ -7,8 +7,8 @@ from typing import Any
 from search_spaces import ChoiceParameter, SearchSpace
 from tuning.config.objectives import Objective
 from tuning.outcome import Outcome
-from tuning.records import TrialRecord
 from tuning.report.drawing import Figure, assembled, completed, grouped_lines, label, short, shown
+from tuning.trials.records import TrialRecord
 
 
 def parallel(

@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 from search_spaces import ChoiceParameter
 from tuning.outcome import Confirmation, Outcome, Spread
-from tuning.records import TrialRecord
 from tuning.report.drawing import label, shown
 from tuning.study_view import StudyView
+from tuning.trials.records import TrialRecord
 
 _LONGEST_ERROR = 2000
 _LONGEST_LINE = 240

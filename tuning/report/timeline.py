@@ -4,8 +4,8 @@ import html
 from dataclasses import dataclass
 from typing import Any
 
-from tuning.records import StepRecord, TrialRecord
 from tuning.report.drawing import Figure, assembled, seconds_axis, short
+from tuning.trials.records import StepRecord, TrialRecord
 
 _STATES = {
     "COMPLETE": ("complete", "--front", ""),

@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from tuning.records import TrialRecord
 from tuning.tracking.content import Ending
+from tuning.trials.records import TrialRecord
 
 if TYPE_CHECKING:
     from tuning.tracking.view import MlflowView

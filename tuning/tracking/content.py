@@ -9,10 +9,10 @@ from antisample.errors import DataError
 from tuning.endings import EndRecord, ends
 from tuning.outcome import Outcome, find_outcome
 from tuning.plain_values import storable
-from tuning.records import StepRecord, TrialRecord
 from tuning.study_view import COPY_NAME, StudyView
 from tuning.tracking.parent import description
 from tuning.tracking.ui_view import shown_metrics
+from tuning.trials.records import StepRecord, TrialRecord
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param, RunTag

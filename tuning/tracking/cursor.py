@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass
 from antisample.errors import DataError
 from antisample.storage.atomic import whole_file
 from antisample.storage.regular_files import read_regular
-from tuning.records import StepRecord
+from tuning.trials.records import StepRecord
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from antisample.plain_text import markdown_text
 from tuning.outcome import Outcome
-from tuning.records import TrialRecord
 from tuning.study_view import StudyView
+from tuning.trials.records import TrialRecord
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput

@@ -14,10 +14,10 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from tuning.config.password_rule import keep_to_rule
 from tuning.kernel_lock import KernelLock
-from tuning.records import TrialRecord
 from tuning.tracking.content import EXPERIMENT, STUDY_TAG, TRIAL_TAG, StudyFacts
 from tuning.tracking.sqlite_file import check_writable
 from tuning.tracking.ui_view import SHARED_VIEW, shared_view
+from tuning.trials.records import TrialRecord
 
 _PAGE, _EXPERIMENTS = 10_000, 100
 T = TypeVar("T")

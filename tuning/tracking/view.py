@@ -9,7 +9,6 @@ from mlflow.entities import Metric
 
 from antisample.storage.regular_files import read_regular
 from tuning.plain_values import finite
-from tuning.records import TrialRecord
 from tuning.tracking.batches import batches
 from tuning.tracking.content import (
     FILES,
@@ -26,6 +25,7 @@ from tuning.tracking.cursor import Cursor
 from tuning.tracking.model import deliver_model
 from tuning.tracking.parent import data_set
 from tuning.tracking.runs import StudyRuns
+from tuning.trials.records import TrialRecord
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from antisample.validation.settings import Settings
-from tuning.records import TrialRecord
+from tuning.trials.records import TrialRecord
 
 RETAIN = "validation/retain_accuracy"
 _ROUNDING = 1e-9

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from tuning.config.objectives import ELAPSED, Constraint, Objective, minimised_point
-from tuning.pareto import Point, non_dominated
-from tuning.records import TrialRecord
+from tuning.trials.pareto import Point, non_dominated
+from tuning.trials.records import TrialRecord
 
 
 def front_of(

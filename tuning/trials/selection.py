@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuning.limits import RETAIN, Limits
-from tuning.records import TrialRecord
+from tuning.trials.limits import RETAIN, Limits
+from tuning.trials.records import TrialRecord
 
 if TYPE_CHECKING:
     from tuning.config.study import StudyConfig

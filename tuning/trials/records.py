@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from optuna.trial import FrozenTrial, TrialState
 
 from antisample.storage.atomic import whole_file
-from tuning.trial_types import check_attributes
+from tuning.trials.attribute_types import check_attributes
 
 STEP_PREFIX = "report."
 INTERRUPTED, NOT_TRIED = "Interrupted", "Not tried"

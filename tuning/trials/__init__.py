@@ -1,0 +1,1 @@
+"""What a trial leaves behind, and how trials are compared. No Optuna."""

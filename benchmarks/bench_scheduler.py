@@ -27,8 +27,8 @@ from rich.table import Table
 from simulator import Curves, Rule, Search, simulate
 
 from search_spaces import ChoiceParameter, SearchSpace
-from tuning.halving import ParetoHalving, rungs
-from tuning.suggestions import Suggestions
+from tuning.strategies.halving import ParetoHalving, rungs
+from tuning.strategies.suggester import Suggestions
 from tuning.trials.pareto import Point, hypervolume, non_dominated
 
 RECORD = Path(__file__).parent / "records" / "scheduler.json"

@@ -26,7 +26,7 @@ from antisample.inputs import UnlearnInputs, load_inputs
 from antisample.unlearning import unlearn
 from tuning.config.loading import parse_study
 from tuning.config.study import StudyConfig
-from tuning.samplers import distributions
+from tuning.strategies.samplers import distributions
 
 CURVES = Path(__file__).parent / "data" / "curves.parquet"
 METRICS = ("validation/forget_accuracy", "validation/retain_accuracy", "validation/forget_confidence")

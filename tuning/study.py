@@ -15,10 +15,10 @@ from antisample.errors import AntisampleError
 from tuning.config.objectives import ELAPSED, unusable
 from tuning.config.study import StudyConfig
 from tuning.lease import Lease
-from tuning.sampler_view import PARTIAL
-from tuning.stopping import StoppingRule
+from tuning.strategies.pruned_trials import PARTIAL
+from tuning.strategies.stopping import StoppingRule
+from tuning.strategies.suggester import Suggested, Suggestions
 from tuning.study_view import StudyView
-from tuning.suggestions import Suggested, Suggestions
 from tuning.trials.records import BY_HAND, ENQUEUED, NOT_TRIED, StepRecord, TrialRecord, step_attribute
 
 Listener = Callable[[TrialRecord], None]

@@ -10,7 +10,7 @@ from tuning.config.study import StudyConfig
 from tuning.journal_replay import WAY_OUT
 from tuning.note_types import note_problem
 from tuning.storage import open_optuna_study
-from tuning.trial_check import TrialCheck
+from tuning.strategies.eligibility import TrialCheck
 from tuning.trial_reader import TrialReader
 from tuning.trials.front import front_of
 from tuning.trials.records import TrialRecord

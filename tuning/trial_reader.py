@@ -8,7 +8,7 @@ from statistics import median
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from tuning.trial_check import TrialCheck
+from tuning.strategies.eligibility import TrialCheck
 from tuning.trials.records import INTERRUPTED, NOT_TRIED, TrialRecord, added_record, to_record
 
 _COUNTED = ("COMPLETE", "PRUNED")

@@ -13,7 +13,7 @@ from optuna.trial import TrialState, create_trial
 from tuning.config.loading import parse_study
 from tuning.directory import write_projections
 from tuning.outcome import find_outcome
-from tuning.samplers import distributions
+from tuning.strategies.samplers import distributions
 from tuning.study_view import StudyView
 from tuning.trials.records import BY_HAND, ENQUEUED, by_hand_in_words
 

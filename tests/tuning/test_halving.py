@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuning.halving import ParetoHalving, rungs
+from tuning.strategies.halving import ParetoHalving, rungs
 from tuning.trials.pareto import epsilon_net_order, non_dominated, sorted_fronts
 
 coordinate = st.integers(0, 6).map(lambda value: value / 6)

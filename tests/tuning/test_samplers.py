@@ -3,7 +3,7 @@ import pytest
 
 from antisample.errors import ConfigError
 from search_spaces import ChoiceParameter, NumberParameter, SearchSpace, load_space, space_names
-from tuning.samplers import distribution, distributions, make_sampler, resolve_sampler, sampler_names
+from tuning.strategies.samplers import distribution, distributions, make_sampler, resolve_sampler, sampler_names
 
 NUMBERS = SearchSpace(name="n", method="finetune", parameters={"x": NumberParameter(low=0, high=1, why="w")})
 CHOICES = SearchSpace(name="c", method="finetune", parameters={"x": ChoiceParameter(choices=("a", "b"), why="w")})

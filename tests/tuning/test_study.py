@@ -4,8 +4,8 @@ from optuna.trial import TrialState
 from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
 from tuning.directory import open_study
-from tuning.samplers import distributions
 from tuning.storage import remember_id
+from tuning.strategies.samplers import distributions
 from tuning.trust.consent import remember_study
 
 

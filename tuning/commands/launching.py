@@ -40,7 +40,7 @@ from tuning.machines import worker_share
 from tuning.outcome import Outcome
 from tuning.progress import Progress, output
 from tuning.resources import Machine, this_machine
-from tuning.samplers import make_sampler
+from tuning.strategies.samplers import make_sampler
 from tuning.study_view import StudyView
 from tuning.trust.addresses import check_stores, object_stores, with_tracking
 from tuning.trust.consent import check_study_code

@@ -9,9 +9,9 @@ from typing import Any
 import optuna
 
 from tuning.config.study import StudyConfig
-from tuning.sampler_view import ViewSampler
-from tuning.samplers import make_sampler, resolve_sampler
-from tuning.trial_check import TrialCheck
+from tuning.strategies.eligibility import TrialCheck
+from tuning.strategies.pruned_trials import ViewSampler
+from tuning.strategies.samplers import make_sampler, resolve_sampler
 
 _SHARE, _ASKED = 0.05, 5
 _TPE_S = 0.03  # what TPE takes itself

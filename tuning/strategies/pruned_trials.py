@@ -15,7 +15,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from tuning.trial_check import TrialCheck
+from tuning.strategies.eligibility import TrialCheck
 
 PARTIAL = "partial"
 

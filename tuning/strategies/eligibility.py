@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from search_spaces import ChoiceParameter, Parameter
 from tuning.config.objectives import ELAPSED, unusable
 from tuning.config.study import StudyConfig
-from tuning.samplers import distributions
+from tuning.strategies.samplers import distributions
 from tuning.trials.attribute_types import well_formed
 from tuning.trials.records import INTERRUPTED, NOT_TRIED, STEP_PREFIX
 from tuning.trials.selection import figures_of_a_choice

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from tuning.config.fidelity import Reached, reached
 from tuning.config.objectives import minimised_point
 from tuning.config.study import StudyConfig
-from tuning.halving import ParetoHalving, rungs
+from tuning.strategies.halving import ParetoHalving, rungs
 from tuning.trials.records import TrialRecord
 
 

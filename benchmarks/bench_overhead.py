@@ -35,12 +35,12 @@ from ray.tune.search.optuna import OptunaSearch
 from rich.console import Console
 
 from cluster import local_ray
-from tuning.endings import note_end
-from tuning.lease import held_lease, lease_place
-from tuning.outcome import find_outcome
 from tuning.resources import WorkerShare
 from tuning.search import search
-from tuning.study import Study
+from tuning.study.history import note_end
+from tuning.study.outcome import find_outcome
+from tuning.study.storage.lease import held_lease, lease_place
+from tuning.study.study import Study
 from tuning.tracking import Ending, MlflowView, StudyFacts, Tracker
 
 RECORD = Path(__file__).parent / "records" / "overhead.json"

@@ -34,8 +34,8 @@ from surroundings import surroundings
 
 from antisample.datasets import load_dataset
 from tuning.config.objectives import minimised_point
-from tuning.directory import open_study
-from tuning.outcome import find_outcome
+from tuning.study.directory import open_study
+from tuning.study.outcome import find_outcome
 
 RECORDS = Path(__file__).parent / "records"
 EPOCHS, FORGET = 5, 3

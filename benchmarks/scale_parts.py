@@ -18,12 +18,12 @@ from overhead_trials import StudyTrial, content, final, study_config
 
 from cluster import local_ray
 from tuning.config.study import StudyConfig
-from tuning.endings import note_end
-from tuning.lease import held_lease, lease_place
-from tuning.outcome import find_outcome
 from tuning.resources import WorkerShare
 from tuning.search import search
-from tuning.study import Study
+from tuning.study.history import note_end
+from tuning.study.outcome import find_outcome
+from tuning.study.storage.lease import held_lease, lease_place
+from tuning.study.study import Study
 from tuning.tracking import Ending, MlflowView, StudyFacts, Tracker
 
 SIZES = (100, 300, 1000, 3000, 10_000)

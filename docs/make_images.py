@@ -9,7 +9,7 @@ from mlflow_pages import mlflow_server, open_charts, open_runs, unfold
 from PIL import Image
 from playwright.sync_api import Browser
 
-from tuning.directory import open_study
+from tuning.study.directory import open_study
 from tuning.tracking import StudyFacts
 from tuning.tracking.runs import StudyRuns
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tuning.config.loading import load_study
     from tuning.config.study import StudyConfig
-    from tuning.outcome import Outcome
     from tuning.run import run_study
+    from tuning.study.outcome import Outcome
 
 _HOMES = {
-    "Outcome": "tuning.outcome",
+    "Outcome": "tuning.study.outcome",
     "StudyConfig": "tuning.config.study",
     "load_study": "tuning.config.loading",
     "run_study": "tuning.run",

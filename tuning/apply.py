@@ -32,11 +32,11 @@ from antisample.types import StepReport, UnlearnMetrics
 from antisample.unlearning import evaluate_finished, unlearn
 from tuning.display import shown_path
 from tuning.fingerprints import check_fingerprints, fingerprints_of
-from tuning.known_spreads import known_spreads
-from tuning.noted_model import noted_model
-from tuning.outcome import find_outcome, no_choice
 from tuning.progress import Progress
-from tuning.study_view import StudyView
+from tuning.study.known_spreads import known_spreads
+from tuning.study.model_source import noted_model
+from tuning.study.outcome import find_outcome, no_choice
+from tuning.study.reader import StudyView
 from tuning.trials.records import TrialRecord
 
 _FILES = (WEIGHTS_FILE, *EXPORT_FILES.values(), *CARD_FILES)

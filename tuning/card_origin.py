@@ -17,10 +17,10 @@ from search_spaces import SpaceError
 from tuning.apply import trial_config
 from tuning.card_command import command_checks, command_options
 from tuning.config.loading import read_values
-from tuning.directory import open_study
-from tuning.known_spreads import known_spreads
-from tuning.noted_model import PREPROCESSING
-from tuning.study_view import StudyView
+from tuning.study.directory import open_study
+from tuning.study.known_spreads import known_spreads
+from tuning.study.model_source import PREPROCESSING
+from tuning.study.reader import StudyView
 from tuning.trials.records import TrialRecord
 
 

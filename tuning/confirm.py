@@ -10,11 +10,11 @@ from ray.exceptions import RayError, RayTaskError
 from antisample.determinism import deterministic
 from antisample.unlearning import unlearn
 from tuning.config.study import StudyConfig
-from tuning.outcome import find_outcome
 from tuning.requests import RequestInputs, counts_of, mean
 from tuning.resources import WorkerShare
-from tuning.study import Study
-from tuning.study_view import StudyView
+from tuning.study.outcome import find_outcome
+from tuning.study.reader import StudyView
+from tuning.study.study import Study
 from tuning.trials.records import TrialRecord
 
 _NOTE = "confirmations"

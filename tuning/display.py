@@ -13,9 +13,9 @@ from rich.text import Text
 from tuning.config.study import StudyConfig
 from tuning.fitted_table import Column, FittedTable
 from tuning.live import front_table
-from tuning.outcome import Outcome, Spread
 from tuning.plain_values import finite
-from tuning.study_files import StudyFiles
+from tuning.study.artifacts import StudyFiles
+from tuning.study.outcome import Outcome, Spread
 from tuning.trials.records import TrialRecord
 
 

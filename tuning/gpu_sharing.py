@@ -11,7 +11,7 @@ from antisample.unlearning import unlearn
 from tuning.config.study import StudyConfig
 from tuning.requests import RequestInputs
 from tuning.resources import WorkerShare
-from tuning.study import Study
+from tuning.study.study import Study
 
 MOST = 8
 _SPARE = 0.9

@@ -3,9 +3,9 @@
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
-from tuning.outcome import find_outcome
-from tuning.study_files import StudyFiles
-from tuning.study_view import StudyView
+from tuning.study.artifacts import StudyFiles
+from tuning.study.outcome import find_outcome
+from tuning.study.reader import StudyView
 from tuning.trials.records import TrialRecord
 
 

@@ -18,13 +18,13 @@ from antisample.methods.anti_sample import AntiSample, AntiSampleConfig
 from antisample.storage.atomic import whole_file
 from antisample.types import Preprocessing
 from antisample.unlearning import subject_of
-from tuning.outcome import find_outcome
 from tuning.report.inside import CONFUSIONS, ORIGINAL, Cells
-from tuning.report.kept_pictures import picture_file, picture_files
 from tuning.requests import RequestInputs
-from tuning.study import Study
-from tuning.study_files import StudyFiles
-from tuning.study_view import StudyView
+from tuning.study.artifacts import StudyFiles
+from tuning.study.outcome import find_outcome
+from tuning.study.pictures import picture_file, picture_files
+from tuning.study.reader import StudyView
+from tuning.study.study import Study
 from tuning.trials.records import TrialRecord
 
 _SHOWN, _GAP_PX = 8, 2

@@ -9,8 +9,8 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from tuning.fitted_table import Column, FittedTable
-from tuning.outcome import Outcome, find_outcome
-from tuning.study_view import StudyView
+from tuning.study.outcome import Outcome, find_outcome
+from tuning.study.reader import StudyView
 
 _SHOWN = ("validation/forget_accuracy", "validation/retain_accuracy", "validation/forget_confidence")
 _FRONT_ROWS = 8

@@ -14,9 +14,9 @@ from antisample.methods import OriginalModel
 from antisample.metrics.forgetting import Forgetting, forgetting_line
 from antisample.metrics.original_accuracy import OriginalAccuracy
 from tuning.live import duration, live_view
-from tuning.outcome import find_outcome
 from tuning.plain_console import PlainConsole
-from tuning.study_view import StudyView
+from tuning.study.outcome import find_outcome
+from tuning.study.reader import StudyView
 from tuning.trials.records import TrialRecord
 
 _SHOWN = ("validation/forget_accuracy", "validation/retain_accuracy")

@@ -19,7 +19,17 @@ from antisample.storage.regular_files import check_inside
 from cluster import ray_of_this_process
 from tuning.config.study import StudyConfig
 from tuning.confirm import confirm, missing_confirmations
-from tuning.directory import (
+from tuning.facts import note_facts
+from tuning.gpu_sharing import packed
+from tuning.housekeeping import Housekeeping
+from tuning.inspection import inspect
+from tuning.machines import live_slots, machines, worker_share
+from tuning.progress import Progress
+from tuning.requests import RequestInputs, load_requests
+from tuning.resources import WorkerShare
+from tuning.search import RAY_FOLDER, search
+from tuning.study.artifacts import StudyFiles
+from tuning.study.directory import (
     check_directory,
     check_settings,
     copy_projections,
@@ -27,28 +37,18 @@ from tuning.directory import (
     prepared_directory,
     write_projections,
 )
-from tuning.endings import note_end
-from tuning.facts import note_facts
-from tuning.gpu_sharing import packed
-from tuning.housekeeping import Housekeeping
-from tuning.inspection import inspect
-from tuning.lease import held_lease, lease_place
-from tuning.lost_trials import refuse_lost_trials
-from tuning.machines import live_slots, machines, worker_share
-from tuning.noted_model import noted_model
-from tuning.outcome import Outcome
-from tuning.progress import Progress
-from tuning.requests import RequestInputs, load_requests
-from tuning.resources import WorkerShare
-from tuning.search import RAY_FOLDER, search
-from tuning.study import Study
-from tuning.study_files import StudyFiles
+from tuning.study.history import note_end
+from tuning.study.lost_trials import refuse_lost_trials
+from tuning.study.model_source import noted_model
+from tuning.study.outcome import Outcome
+from tuning.study.storage.lease import held_lease, lease_place
+from tuning.study.study import Study
+from tuning.study.warm_start import take_over
 from tuning.tracking import Ending, StudyFacts, Tracker
 from tuning.tracking.content import FILES, PLOTS
 from tuning.trainable import UnlearnTrainable
 from tuning.trials.records import by_hand_in_words
 from tuning.trust.consent import remember_study
-from tuning.warm_start import take_over
 
 if TYPE_CHECKING:
     from tuning.tracking import MlflowView

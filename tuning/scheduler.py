@@ -6,7 +6,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from tuning.searcher import report_of
-from tuning.study import Study
+from tuning.study.study import Study
 
 
 class StudyScheduler(FIFOScheduler):

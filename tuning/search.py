@@ -20,7 +20,7 @@ from tuning.interruption import interrupts_noted
 from tuning.resources import WorkerShare
 from tuning.scheduler import StudyScheduler
 from tuning.searcher import StudySearcher
-from tuning.study import Study
+from tuning.study.study import Study
 
 RAY_FOLDER = "ray"
 """Name of the folder in the directory of a study that is Ray Tune's."""

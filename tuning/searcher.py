@@ -8,7 +8,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from tuning.study import Study
+from tuning.study.study import Study
 from tuning.trainable import ERROR_KEY, REPORT_KEY
 
 

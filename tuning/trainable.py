@@ -22,7 +22,7 @@ from antisample.types import StepReport
 from antisample.unlearning import Unlearning, unlearn
 from tuning.config.study import StudyConfig
 from tuning.requests import RequestInputs, counts_of, mean
-from tuning.study_files import StudyFiles
+from tuning.study.artifacts import StudyFiles
 
 REPORT_KEY = "antisample_report"
 ERROR_KEY = "antisample_error"

@@ -11,7 +11,7 @@ from PIL import Image
 from antisample.config import UnlearnConfig
 from antisample.inputs import load_inputs
 from tuning.config.loading import parse_study
-from tuning.study import Study
+from tuning.study.study import Study
 
 CANARY = "def build(n_classes, in_channels):\n    raise KeyError('was called')\n"
 MODEL = {"name": "SmallCNN", "recipe": {"epochs": 2, "batch_size": 64}}

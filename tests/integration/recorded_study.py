@@ -9,12 +9,12 @@ import numpy as np
 from PIL import Image
 
 from tuning.config.loading import parse_study
-from tuning.directory import write_projections
-from tuning.endings import note_end
-from tuning.outcome import find_outcome
 from tuning.report.inside import CONFUSIONS, ORIGINAL
-from tuning.report.kept_pictures import PICTURE_ROWS, picture_file
-from tuning.study import Study
+from tuning.study.directory import write_projections
+from tuning.study.history import note_end
+from tuning.study.outcome import find_outcome
+from tuning.study.pictures import PICTURE_ROWS, picture_file
+from tuning.study.study import Study
 
 COUNTS = {
     f"{part}/{kind}": factor * count

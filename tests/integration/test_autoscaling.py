@@ -14,7 +14,7 @@ import ray
 import yaml
 
 from cluster.token import make_token
-from tuning.directory import open_study
+from tuning.study.directory import open_study
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -220,7 +220,7 @@ def _whole(place, n_trials=N_TRIALS) -> Counter:
 
 def _trials(place) -> list[dict]:
     code = (
-        "import json, sys; from pathlib import Path; from tuning.directory import open_study\n"
+        "import json, sys; from pathlib import Path; from tuning.study.directory import open_study\n"
         "records = open_study(Path('runs/wide')).records()\n"
         "print(json.dumps([{'number': r.number, 'state': r.state, 'params': r.params} for r in records]))"
     )

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
 
-from tuning.directory import open_study
+from tuning.study.directory import open_study
 
 pytestmark = pytest.mark.integration
 

@@ -15,7 +15,7 @@ from tuning.gpu_sharing import packed
 from tuning.machines import live_slots, machines
 from tuning.resources import Machine, WorkerShare
 from tuning.search import search
-from tuning.study import Study
+from tuning.study.study import Study
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from tuning.directory import open_study
-from tuning.lease import read_holder
+from tuning.study.directory import open_study
+from tuning.study.storage.lease import read_holder
 
 pytestmark = pytest.mark.integration
 

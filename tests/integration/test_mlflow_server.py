@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow_server import mlflow_server
 from postgresql import postgresql, programs
 
-from tuning.directory import open_study
+from tuning.study.directory import open_study
 
 pytestmark = pytest.mark.integration
 

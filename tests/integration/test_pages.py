@@ -16,7 +16,7 @@ from chromium import chromium, open_report
 from postgresql import postgresql, programs
 from recorded_study import record_study
 
-from tuning.journal import open_journal
+from tuning.study.storage.journal import open_journal
 
 pytestmark = pytest.mark.integration
 

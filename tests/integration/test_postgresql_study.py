@@ -14,8 +14,8 @@ import pytest
 from postgresql import postgresql_server, programs
 
 from tuning.config.loading import parse_study
-from tuning.directory import open_study
-from tuning.lease import lease_place
+from tuning.study.directory import open_study
+from tuning.study.storage.lease import lease_place
 
 pytestmark = [
     pytest.mark.integration,
@@ -24,8 +24,8 @@ pytestmark = [
 
 TRIVIAL_SEARCH = """
 import sys, time, yaml
-from tuning.lease import held_lease, lease_place
-from tuning.study import Study
+from tuning.study.storage.lease import held_lease, lease_place
+from tuning.study.study import Study
 from tuning.config.loading import parse_study
 
 config = parse_study(yaml.safe_load(sys.stdin))

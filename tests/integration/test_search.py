@@ -7,7 +7,7 @@ import pytest
 from mlflow import MlflowClient
 from safetensors import safe_open
 
-from tuning.directory import open_study
+from tuning.study.directory import open_study
 
 pytestmark = pytest.mark.integration
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from slurm_cluster import missing, slurm
 
-from tuning.directory import open_study
+from tuning.study.directory import open_study
 
 pytestmark = [
     pytest.mark.integration,

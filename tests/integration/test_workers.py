@@ -14,7 +14,7 @@ from ray._private.node import Node
 from cluster import local_ray
 from tuning.resources import WorkerShare
 from tuning.search import search
-from tuning.study import Study
+from tuning.study.study import Study
 
 pytestmark = pytest.mark.integration
 N_WORKERS = 3

@@ -12,8 +12,8 @@ from postgresql import postgresql, programs
 from tuning import cli
 from tuning.config.loading import parse_study
 from tuning.config.study import StudyConfig
-from tuning.lease import Lease, lease_place
-from tuning.study import Study
+from tuning.study.storage.lease import Lease, lease_place
+from tuning.study.study import Study
 from tuning.tracking import EXPERIMENT
 
 

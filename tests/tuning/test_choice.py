@@ -8,11 +8,11 @@ from antisample.errors import ConfigError
 from tuning.apply import find_trial
 from tuning.config.loading import parse_study
 from tuning.confirm import missing_confirmations
-from tuning.directory import open_study
 from tuning.display import print_outcome
-from tuning.endings import ends, note_end
-from tuning.outcome import find_outcome
 from tuning.report import render_report
+from tuning.study.directory import open_study
+from tuning.study.history import ends, note_end
+from tuning.study.outcome import find_outcome
 from tuning.tracking.content import Ending
 
 

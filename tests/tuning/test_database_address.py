@@ -8,7 +8,7 @@ import yaml
 from antisample.errors import ConfigError
 from antisample.validation.addresses import without_secrets
 from tuning.config.loading import parse_study
-from tuning.database import engine_arguments
+from tuning.study.storage.connection import engine_arguments
 
 PLACES = {
     "postgresql://me@host:5432/db": {},

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from antisample.errors import AntisampleError
-from tuning.directory import open_study
-from tuning.journal_lines import CHECK, LINE
-from tuning.outcome import find_outcome
 from tuning.report import render_report
-from tuning.study import Study
+from tuning.study.directory import open_study
+from tuning.study.outcome import find_outcome
+from tuning.study.storage.journal_lines import CHECK, LINE
+from tuning.study.study import Study
 from tuning.trials.records import write_table
 
 VALUES = (None, True, -1, 10**30, float("nan"), "\0\ud800", [None], {}, {"a": [[]]})

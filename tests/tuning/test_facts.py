@@ -6,7 +6,7 @@ import pytest
 
 from antisample.errors import DataError
 from tuning.facts import note_facts
-from tuning.study import Study
+from tuning.study.study import Study
 
 
 def test_another_original_model_or_other_data_is_refused_once_the_study_has_begun(make_study, config, digits_inputs):

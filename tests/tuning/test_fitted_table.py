@@ -13,7 +13,7 @@ from tuning.commands.spaces import spaces
 from tuning.display import print_outcome
 from tuning.fitted_table import Column, FittedTable
 from tuning.live import front_table, live_view
-from tuning.outcome import find_outcome
+from tuning.study.outcome import find_outcome
 from tuning.toy import toy_table
 from tuning.verdict import print_verification
 

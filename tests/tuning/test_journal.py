@@ -11,7 +11,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from antisample.errors import DataError
-from tuning.journal import KernelLock, mend_journal, open_journal
+from tuning.study.storage.journal import KernelLock, mend_journal, open_journal
 
 
 def started(path, n=3):
@@ -60,7 +60,7 @@ def test_damage_in_the_middle_is_an_error_that_names_the_line(tmp_path):
 
 def test_the_kernel_frees_the_lock_of_a_killed_process(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from tuning.journal import KernelLock; "
+        "import sys, time; from pathlib import Path; from tuning.study.storage.journal import KernelLock; "
         "lock = KernelLock(Path(sys.argv[1])); lock.acquire(); print('held', flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "lock")]
@@ -80,7 +80,7 @@ def test_changes_made_together_are_in_the_file_at_once_and_wait_for_the_disk_onc
     journal = open_journal(tmp_path / "journal.log")
     study = optuna.create_study(storage=journal, study_name="s")
     saved = []
-    monkeypatch.setattr("tuning.journal.os.fsync", saved.append)
+    monkeypatch.setattr("tuning.study.storage.journal.os.fsync", saved.append)
     with journal.together():
         trial = study.ask()
         trial.set_user_attr("name", "value")

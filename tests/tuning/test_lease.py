@@ -16,10 +16,10 @@ from optuna.trial import TrialState
 
 from antisample.errors import ConfigError, DataError
 from tuning.config.loading import parse_study
-from tuning.lease import Lease, end_orphans, held_lease, lease_place
-from tuning.lease_file import LeaseFile
-from tuning.lease_holder import EXPIRES_S, Holder, LeaseLostError
-from tuning.study import Study
+from tuning.study.storage.journal_lease import LeaseFile
+from tuning.study.storage.lease import Lease, end_orphans, held_lease, lease_place
+from tuning.study.storage.lease_owner import EXPIRES_S, Holder, LeaseLostError
+from tuning.study.study import Study
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def failing(path):
 
 
 def test_a_file_system_that_fails_for_a_while_does_not_end_the_beats(config, monkeypatch):
-    monkeypatch.setattr("tuning.lease.BEAT_S", 0.2)
+    monkeypatch.setattr("tuning.study.storage.lease.BEAT_S", 0.2)
     place = LeaseFile(config.directory)
     with held_lease(place):
         with failing(config.directory / "driver.lock"):
@@ -109,7 +109,7 @@ def test_a_lease_that_is_rubbish_is_held_by_nobody(config, content):
 def test_the_lease_of_a_dead_process_is_taken_over(config, place):
     code = (
         "import sys, yaml; from tuning.config.loading import parse_study; "
-        "from tuning.lease import Lease, lease_place; "
+        "from tuning.study.storage.lease import Lease, lease_place; "
         "Lease(lease_place(parse_study(yaml.safe_load(sys.stdin)))).take()"
     )
     subprocess.run([sys.executable, "-c", code], input=config.to_yaml(), text=True, check=True)
@@ -230,6 +230,6 @@ def test_a_database_that_is_not_there_is_said_at_once(config):
 
 
 def test_missing_packages_for_postgresql_are_named(config, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tuning.lease_table", None)
+    monkeypatch.setitem(sys.modules, "tuning.study.storage.postgresql_lease", None)
     with pytest.raises(DataError, match=r"needs `pip install antisample\[postgresql\]`"):
         lease_place(config.model_copy(update={"storage": "postgresql://me@127.0.0.1:1/db"}))

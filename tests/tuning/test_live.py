@@ -8,8 +8,8 @@ from rich.console import Console
 
 from tuning.display import print_outcome
 from tuning.live import live_view
-from tuning.outcome import find_outcome
 from tuning.progress import Progress
+from tuning.study.outcome import find_outcome
 
 
 def shown(study, **options) -> str:

@@ -10,10 +10,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from antisample.errors import DataError
-from tuning.directory import open_study, write_projections
-from tuning.journal import open_journal
-from tuning.journal_lines import CHECK, LINE
-from tuning.lost_trials import lost_trials
+from tuning.study.directory import open_study, write_projections
+from tuning.study.lost_trials import lost_trials
+from tuning.study.storage.journal import open_journal
+from tuning.study.storage.journal_lines import CHECK, LINE
 
 
 def tell(storage, n=3):
@@ -113,7 +113,7 @@ def test_an_older_journal_stays_readable_and_goes_on_with_checks_that_cover_it(p
 def test_lines_that_others_append_at_the_same_moment_harm_nothing(path, monkeypatch):
     """Optuna does not take our lock, so its lines may come between our look at the end and our own lines."""
     mine = tell(open_journal(path), 0)
-    from tuning.journal_file import WholeLines  # noqa: PLC0415
+    from tuning.study.storage.journal_file import WholeLines  # noqa: PLC0415
 
     look = WholeLines._at_end
 

@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from antisample.errors import AntisampleError
-from tuning.directory import write_projections
-from tuning.report.kept_pictures import picture_file
-from tuning.study_files import StudyFiles
+from tuning.study.artifacts import StudyFiles
+from tuning.study.directory import write_projections
+from tuning.study.pictures import picture_file
 from tuning.tracking.model import keep_only, model_folder
 
 FILES = (

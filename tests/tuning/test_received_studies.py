@@ -13,7 +13,7 @@ from antisample.datasets.config import DataConfig
 from antisample.export.card_file import read_card
 from antisample.models.config import ModelConfig
 from tuning.config.loading import parse_study, read_values
-from tuning.storage import remember_id
+from tuning.study.storage.backends import remember_id
 from tuning.trust.addresses import folders, own_cache_dir
 from tuning.trust.consent import remember_card, remember_study
 from tuning.trust.module_files import module_files

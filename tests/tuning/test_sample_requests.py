@@ -6,9 +6,9 @@ from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
 from tuning.display import apply_command
 from tuning.live import front_table
-from tuning.outcome import find_outcome
 from tuning.progress import output
 from tuning.report import render_report
+from tuning.study.outcome import find_outcome
 
 IDS = [1, 5, 8]
 

@@ -8,8 +8,8 @@ from optuna.trial import TrialState
 
 from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
-from tuning.outcome import find_outcome
 from tuning.strategies.pruned_trials import StudyView
+from tuning.study.outcome import find_outcome
 
 
 def step(number, forget, retain, *, replicate=0, last=True, elapsed_s=1.0):

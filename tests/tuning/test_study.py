@@ -3,9 +3,9 @@ from optuna.trial import TrialState
 
 from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
-from tuning.directory import open_study
-from tuning.storage import remember_id
 from tuning.strategies.samplers import distributions
+from tuning.study.directory import open_study
+from tuning.study.storage.backends import remember_id
 from tuning.trust.consent import remember_study
 
 

@@ -13,12 +13,12 @@ from sqlalchemy.exc import OperationalError
 
 from antisample.errors import ConfigError, DataError
 from tuning.config.loading import parse_study
-from tuning.database import connected, engine_arguments, opened, patient
-from tuning.directory import check_settings, note_settings, open_study
-from tuning.lease import held_lease, lease_place
-from tuning.storage import remember_id
-from tuning.study import Study
-from tuning.study_view import StudyView
+from tuning.study.directory import check_settings, note_settings, open_study
+from tuning.study.reader import StudyView
+from tuning.study.storage.backends import remember_id
+from tuning.study.storage.connection import connected, engine_arguments, opened, patient
+from tuning.study.storage.lease import held_lease, lease_place
+from tuning.study.study import Study
 
 pytestmark = pytest.mark.integration
 
@@ -131,7 +131,7 @@ def test_a_driver_sees_what_others_see_and_reads_only_what_it_changed(
 
 
 def test_a_server_that_stays_away_is_an_error_in_the_end(monkeypatch):
-    monkeypatch.setattr("tuning.database.PATIENCE_S", 0.5)
+    monkeypatch.setattr("tuning.study.storage.connection.PATIENCE_S", 0.5)
 
     def fail():
         raise OperationalError("SELECT 1", None, ConnectionError("connection refused"))

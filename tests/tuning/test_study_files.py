@@ -12,10 +12,16 @@ from antisample.errors import ConfigError, DataError
 from antisample.storage.cache import Cache
 from antisample.storage.file_store import FolderStore
 from tuning.config.loading import load_study, parse_study
-from tuning.directory import check_directory, copy_projections, open_study, prepared_directory, write_projections
 from tuning.housekeeping import Housekeeping
-from tuning.lease import Lease, held_lease, lease_place
-from tuning.study_files import StudyFiles
+from tuning.study.artifacts import StudyFiles
+from tuning.study.directory import (
+    check_directory,
+    copy_projections,
+    open_study,
+    prepared_directory,
+    write_projections,
+)
+from tuning.study.storage.lease import Lease, held_lease, lease_place
 
 
 @pytest.fixture

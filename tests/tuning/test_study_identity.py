@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from antisample.errors import DataError
-from tuning.directory import open_study
-from tuning.study_identity import copied_from, settle_identity
+from tuning.study.directory import open_study
+from tuning.study.identity import copied_from, settle_identity
 from tuning.tracking import StudyFacts, sync
 
 

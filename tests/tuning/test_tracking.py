@@ -18,11 +18,11 @@ from antisample.checkpoints.checkpoint import Checkpoint
 from antisample.data.loader import Normaliser, to_device
 from antisample.errors import ConfigError, DataError
 from tuning.config.loading import parse_study
-from tuning.directory import write_projections
-from tuning.endings import ends, note_end
-from tuning.outcome import find_outcome
 from tuning.report import write_report
-from tuning.study_files import StudyFiles
+from tuning.study.artifacts import StudyFiles
+from tuning.study.directory import write_projections
+from tuning.study.history import ends, note_end
+from tuning.study.outcome import find_outcome
 from tuning.tracking import (
     EXPERIMENT,
     DeliveryError,
@@ -435,7 +435,7 @@ def test_batches_keep_mlflows_limits_and_lose_nothing(fill):
 
 def test_a_study_that_never_began_cannot_be_delivered(config, uri):
     config.directory.mkdir()
-    from tuning.study import Study  # noqa: PLC0415
+    from tuning.study.study import Study  # noqa: PLC0415
 
     with pytest.raises(DataError, match="the search has not begun"):
         sync(Study(config), uri)

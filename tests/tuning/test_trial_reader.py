@@ -5,8 +5,8 @@ import random
 import pytest
 
 from tuning.config.loading import parse_study
-from tuning.study_view import StudyView
-from tuning.trial_reader import TrialReader
+from tuning.study.reader import StudyView
+from tuning.study.trial_reader import TrialReader
 from tuning.trials.front import front_of
 
 

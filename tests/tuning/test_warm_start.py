@@ -4,9 +4,9 @@ import pytest
 
 from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
-from tuning.outcome import find_outcome
-from tuning.study import Study
-from tuning.warm_start import take_over
+from tuning.study.outcome import find_outcome
+from tuning.study.study import Study
+from tuning.study.warm_start import take_over
 
 
 @pytest.fixture

@@ -32,16 +32,16 @@ from cluster.kuberay import KubeRayCluster
 from cluster.slurm import SlurmCluster
 from tuning.config.study import StudyConfig
 from tuning.confirm import missing_confirmations
-from tuning.directory import study_config
 from tuning.display import print_json
 from tuning.interruption import exit_code
-from tuning.lease import lease_place
 from tuning.machines import worker_share
-from tuning.outcome import Outcome
 from tuning.progress import Progress, output
 from tuning.resources import Machine, this_machine
 from tuning.strategies.samplers import make_sampler
-from tuning.study_view import StudyView
+from tuning.study.directory import study_config
+from tuning.study.outcome import Outcome
+from tuning.study.reader import StudyView
+from tuning.study.storage.lease import lease_place
 from tuning.trust.addresses import check_stores, object_stores, with_tracking
 from tuning.trust.consent import check_study_code
 from tuning.trust.own_studies import agreed_of_study

@@ -18,7 +18,6 @@ from antisample.unlearning import subject_of
 from tuning.apply import Provenance, apply_config, find_trial, trial_config
 from tuning.card_origin import origin_checks
 from tuning.config.loading import load_study
-from tuning.directory import open_study
 from tuning.display import print_json, say
 from tuning.options import (
     accepting_original,
@@ -30,6 +29,7 @@ from tuning.options import (
 )
 from tuning.progress import Progress, output
 from tuning.requests import load_requests, mean, summed
+from tuning.study.directory import open_study
 from tuning.trust.addresses import check_stores, object_stores, own_cache_dir
 from tuning.trust.consent import agreed_of_card, check_code, check_study_code, remember_card
 from tuning.trust.named_code import named_code

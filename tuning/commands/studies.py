@@ -31,15 +31,15 @@ from tuning.commands.launching import (
 )
 from tuning.config.loading import load_study
 from tuning.config.study import StudyConfig
-from tuning.directory import copy_projections, open_study, rewrite_projections, study_config
 from tuning.display import apply_command, print_json, print_outcome, program, say, shown_path
 from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
 from tuning.live import front_table
-from tuning.lost_trials import lost_trials
 from tuning.options import accepting_original, check_uri, model_overrides, selected, study_of_flags
-from tuning.outcome import Outcome, find_outcome
 from tuning.progress import Progress, output
-from tuning.study_view import StudyView
+from tuning.study.directory import copy_projections, open_study, rewrite_projections, study_config
+from tuning.study.lost_trials import lost_trials
+from tuning.study.outcome import Outcome, find_outcome
+from tuning.study.reader import StudyView
 from tuning.tracking import DeliveryError, sync
 from tuning.trials.records import by_hand_in_words
 from tuning.trust.addresses import check_stores, is_own_storage, object_stores, with_tracking

@@ -10,14 +10,14 @@ import typer
 
 from antisample.errors import ConfigError
 from tuning.apply import find_trial
-from tuning.directory import open_study
 from tuning.display import print_json, print_mlflow
-from tuning.noted_model import noted_model
 from tuning.options import check_uri
-from tuning.outcome import find_outcome, no_choice
 from tuning.progress import Progress, output
 from tuning.requests import load_requests
-from tuning.study_view import StudyView
+from tuning.study.directory import open_study
+from tuning.study.model_source import noted_model
+from tuning.study.outcome import find_outcome, no_choice
+from tuning.study.reader import StudyView
 from tuning.tracking import Delivery, DeliveryError, pack_model, rebuild, sync
 from tuning.tracking.model import model_folder
 from tuning.trials.records import TrialRecord

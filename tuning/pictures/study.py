@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from tuning.outcome import Outcome
 from tuning.pictures.style import CLASS_COLOURS, INK, QUIET, new_figure, save_figure
 from tuning.report.drawing import completed, label
 from tuning.report.figures import hypervolume_histories
-from tuning.study_view import StudyView
+from tuning.study.outcome import Outcome
+from tuning.study.reader import StudyView
 from tuning.trials.records import TrialRecord
 
 _CHOSEN, _FRONT, _START = CLASS_COLOURS[:3]

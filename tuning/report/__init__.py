@@ -5,7 +5,7 @@ from pathlib import Path
 from antisample.storage.atomic import whole_file
 from tuning.plain_values import storable
 from tuning.report.page import render_report
-from tuning.study_view import StudyView
+from tuning.study.reader import StudyView
 
 __all__ = ["render_report", "write_report"]
 

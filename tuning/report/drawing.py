@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 from tuning.config.objectives import Objective
-from tuning.outcome import Outcome
+from tuning.study.outcome import Outcome
 from tuning.trials.records import TrialRecord
 
 Figure = dict[str, Any]

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from tuning.config.objectives import Constraint, Objective, minimised_point
-from tuning.outcome import Outcome
 from tuning.report.drawing import (
     Figure,
     Line,
@@ -22,6 +21,7 @@ from tuning.report.drawing import (
     short,
     shown,
 )
+from tuning.study.outcome import Outcome
 from tuning.trials.front import front_of, minimised
 from tuning.trials.pareto import Point, dominates, hypervolume
 from tuning.trials.records import TrialRecord

@@ -3,10 +3,10 @@
 import base64
 import html
 
-from tuning.outcome import Outcome
 from tuning.report.drawing import Figure, assembled
-from tuning.report.kept_pictures import PICTURE_ROWS, kept_pictures
-from tuning.study_view import StudyView
+from tuning.study.outcome import Outcome
+from tuning.study.pictures import PICTURE_ROWS, kept_pictures
+from tuning.study.reader import StudyView
 from tuning.trials.records import TrialRecord
 
 Cells = list[tuple[int, int, int]]

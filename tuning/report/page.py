@@ -10,7 +10,6 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from optuna.trial import FrozenTrial
 
-from tuning.outcome import Outcome, find_outcome
 from tuning.plain_values import finite
 from tuning.report import figures
 from tuning.report.drawing import Figure, label
@@ -18,7 +17,8 @@ from tuning.report.inside import confusion_figures, pictures
 from tuning.report.parallel import parallel
 from tuning.report.tables import confirmation_rows, headings, key_metrics, key_rows, trial_row
 from tuning.report.timeline import timeline
-from tuning.study_view import StudyView
+from tuning.study.outcome import Outcome, find_outcome
+from tuning.study.reader import StudyView
 from tuning.trials.records import TrialRecord, by_hand_in_words
 
 _ENOUGH_FOR_IMPORTANCE = 8

@@ -6,8 +6,8 @@ from typing import Any
 
 from search_spaces import ChoiceParameter, SearchSpace
 from tuning.config.objectives import Objective
-from tuning.outcome import Outcome
 from tuning.report.drawing import Figure, assembled, completed, grouped_lines, label, short, shown
+from tuning.study.outcome import Outcome
 from tuning.trials.records import TrialRecord
 
 

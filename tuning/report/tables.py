@@ -3,9 +3,9 @@
 from typing import Any, NamedTuple
 
 from search_spaces import ChoiceParameter
-from tuning.outcome import Confirmation, Outcome, Spread
 from tuning.report.drawing import label, shown
-from tuning.study_view import StudyView
+from tuning.study.outcome import Confirmation, Outcome, Spread
+from tuning.study.reader import StudyView
 from tuning.trials.records import TrialRecord
 
 _LONGEST_ERROR = 2000

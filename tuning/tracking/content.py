@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from antisample.errors import DataError
-from tuning.endings import EndRecord, ends
-from tuning.outcome import Outcome, find_outcome
 from tuning.plain_values import storable
-from tuning.study_view import COPY_NAME, StudyView
+from tuning.study.history import EndRecord, ends
+from tuning.study.outcome import Outcome, find_outcome
+from tuning.study.reader import COPY_NAME, StudyView
 from tuning.tracking.parent import description
 from tuning.tracking.ui_view import shown_metrics
 from tuning.trials.records import StepRecord, TrialRecord

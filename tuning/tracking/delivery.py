@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from mlflow.exceptions import MlflowException
 
 from antisample.errors import ConfigError
-from tuning.directory import write_projections
-from tuning.study_identity import refuse_copy
-from tuning.study_view import StudyView
+from tuning.study.directory import write_projections
+from tuning.study.identity import refuse_copy
+from tuning.study.reader import StudyView
 from tuning.tracking.background import Tracker
 from tuning.tracking.content import FILES, Ending, StudyFacts
 from tuning.tracking.cursor import store_name

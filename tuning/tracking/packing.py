@@ -15,9 +15,9 @@ from antisample.data.loader import Normaliser
 from antisample.inputs import UnlearnInputs
 from antisample.storage.regular_files import check_inside
 from antisample.types import Preprocessing
-from tuning.outcome import find_outcome
-from tuning.study_files import StudyFiles
-from tuning.study_view import StudyView
+from tuning.study.artifacts import StudyFiles
+from tuning.study.outcome import find_outcome
+from tuning.study.reader import StudyView
 from tuning.tracking.model import keep_only, model_folder
 from tuning.trials.records import TrialRecord
 

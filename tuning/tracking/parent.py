@@ -7,8 +7,8 @@ import json
 from typing import TYPE_CHECKING
 
 from antisample.plain_text import markdown_text
-from tuning.outcome import Outcome
-from tuning.study_view import StudyView
+from tuning.study.outcome import Outcome
+from tuning.study.reader import StudyView
 from tuning.trials.records import TrialRecord
 
 if TYPE_CHECKING:

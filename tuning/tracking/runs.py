@@ -13,7 +13,7 @@ from mlflow.store.entities import PagedList
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from tuning.config.password_rule import keep_to_rule
-from tuning.kernel_lock import KernelLock
+from tuning.study.storage.kernel_lock import KernelLock
 from tuning.tracking.content import EXPERIMENT, STUDY_TAG, TRIAL_TAG, StudyFacts
 from tuning.tracking.sqlite_file import check_writable
 from tuning.tracking.ui_view import SHARED_VIEW, shared_view

@@ -5,7 +5,17 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from tuning.note_types import AnyText, Counts, Figures, Milliseconds, StrictModel, Text, Whole, adapter_of, misfit
+from tuning.study.note_types import (
+    AnyText,
+    Counts,
+    Figures,
+    Milliseconds,
+    StrictModel,
+    Text,
+    Whole,
+    adapter_of,
+    misfit,
+)
 
 
 class _Partial(StrictModel):

@@ -7,7 +7,7 @@ from pathlib import Path
 from antisample.errors import ConfigError
 from antisample.export.card import UnlearningCard
 from tuning.config.study import StudyConfig
-from tuning.study_view import StudyView
+from tuning.study.reader import StudyView
 from tuning.trust.addresses import addresses, folders, object_stores, store_addresses
 from tuning.trust.named_code import NamedCode, named_code
 from tuning.trust.own_studies import agree, agreed, agreed_of_study, folder_subject

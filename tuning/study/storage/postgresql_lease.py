@@ -13,8 +13,8 @@ from sqlalchemy.schema import CreateTable
 
 from antisample.errors import DataError
 from antisample.validation.addresses import without_secrets
-from tuning.database import connected, opened, patient
-from tuning.lease_holder import Holder
+from tuning.study.storage.connection import connected, opened, patient
+from tuning.study.storage.lease_owner import Holder
 
 LEASES = sa.Table(
     "antisample_leases",

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from antisample.errors import DataError
-from tuning.storage import forget_id, known_id, remember_id
-from tuning.study import Study
-from tuning.study_view import COPY_NAME, StudyView
+from tuning.study.reader import COPY_NAME, StudyView
+from tuning.study.storage.backends import forget_id, known_id, remember_id
+from tuning.study.study import Study
 
 _PLACE = "place"
 

@@ -11,13 +11,13 @@ from antisample.errors import ConfigError, DataError, StorageError
 from antisample.storage.atomic import check_writable, whole_file
 from tuning.config.loading import override_value, parse_study, read_values, values_of
 from tuning.config.study import StudyConfig
-from tuning.lease import Lease
-from tuning.lost_trials import refuse_lost_trials
-from tuning.outcome import Outcome, find_outcome
 from tuning.report import write_report
-from tuning.study import Study
-from tuning.study_files import StudyFiles
-from tuning.study_view import StudyView
+from tuning.study.artifacts import StudyFiles
+from tuning.study.lost_trials import refuse_lost_trials
+from tuning.study.outcome import Outcome, find_outcome
+from tuning.study.reader import StudyView
+from tuning.study.storage.lease import Lease
+from tuning.study.study import Study
 from tuning.tracking.content import FILES
 from tuning.trials.records import write_table
 from tuning.trust.addresses import with_storage

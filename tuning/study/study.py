@@ -14,11 +14,11 @@ from optuna.trial import FrozenTrial, TrialState
 from antisample.errors import AntisampleError
 from tuning.config.objectives import ELAPSED, unusable
 from tuning.config.study import StudyConfig
-from tuning.lease import Lease
 from tuning.strategies.pruned_trials import PARTIAL
 from tuning.strategies.stopping import StoppingRule
 from tuning.strategies.suggester import Suggested, Suggestions
-from tuning.study_view import StudyView
+from tuning.study.reader import StudyView
+from tuning.study.storage.lease import Lease
 from tuning.trials.records import BY_HAND, ENQUEUED, NOT_TRIED, StepRecord, TrialRecord, step_attribute
 
 Listener = Callable[[TrialRecord], None]

@@ -17,9 +17,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from antisample.errors import DataError
 from antisample.storage.regular_files import open_regular
-from tuning.journal_file import WholeLines, kept_lines, length_file, mend_journal
-from tuning.journal_replay import WAY_OUT, CheckedReplay
-from tuning.kernel_lock import KernelLock
+from tuning.study.storage.journal_file import WholeLines, kept_lines, length_file, mend_journal
+from tuning.study.storage.journal_replay import WAY_OUT, CheckedReplay
+from tuning.study.storage.kernel_lock import KernelLock
 
 
 def open_journal(path: Path, *, begin: bool = True, write: bool = True) -> "StudyJournal":

@@ -5,7 +5,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from tuning.config.objectives import Objective, minimised_point
-from tuning.study_view import StudyView
+from tuning.study.reader import StudyView
 from tuning.trials.front import minimised
 from tuning.trials.pareto import hypervolume
 from tuning.trials.records import TrialRecord

@@ -10,8 +10,8 @@ from pathlib import Path
 from antisample.errors import DataError
 from antisample.storage.atomic import whole_file
 from antisample.storage.regular_files import read_regular
-from tuning.kernel_lock import KernelLock
-from tuning.lease_holder import Holder
+from tuning.study.storage.kernel_lock import KernelLock
+from tuning.study.storage.lease_owner import Holder
 
 _PAUSES_S = (0.2, 1.0)
 _MOST_BYTES = 1_000_000

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from antisample.errors import DataError
 from antisample.storage.regular_files import read_regular
 from tuning.display import program, shown_path
-from tuning.journal_replay import WAY_OUT
-from tuning.study_view import StudyView
+from tuning.study.reader import StudyView
+from tuning.study.storage.journal_replay import WAY_OUT
 
 _MOST_BYTES, _MOST_ROWS = 500_000_000, 10_000_000
 

@@ -7,10 +7,10 @@ from typing import Any
 from antisample.errors import ConfigError
 from tuning.config.objectives import ELAPSED
 from tuning.config.study import StudyConfig
-from tuning.directory import open_study
-from tuning.outcome import find_outcome
-from tuning.study import Study
-from tuning.study_view import StudyView
+from tuning.study.directory import open_study
+from tuning.study.outcome import find_outcome
+from tuning.study.reader import StudyView
+from tuning.study.study import Study
 from tuning.trials.records import TrialRecord
 
 _NOTE = "warm_start"

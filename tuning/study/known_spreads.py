@@ -2,8 +2,8 @@
 
 from antisample.data.forget_request import ForgetRequest
 from antisample.export.card import SpreadFigure
-from tuning.outcome import find_outcome
-from tuning.study_view import StudyView
+from tuning.study.outcome import find_outcome
+from tuning.study.reader import StudyView
 from tuning.trials.records import TrialRecord
 
 

@@ -11,8 +11,8 @@ from optuna.distributions import json_to_distribution
 from optuna.storages.journal._storage import JournalOperation, JournalStorageReplayResult
 
 from antisample.errors import DataError
-from tuning.journal_fields import has_its_fields
-from tuning.journal_lines import LINE
+from tuning.study.storage.journal_fields import has_its_fields
+from tuning.study.storage.journal_lines import LINE
 
 WAY_OUT = "Restore it from a backup; to begin anew, choose another `name` or delete the folder."
 

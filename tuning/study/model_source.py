@@ -2,7 +2,7 @@
 
 from antisample.checkpoints.checkpoint import load_checkpoint
 from antisample.models.config import ModelConfig
-from tuning.study_view import StudyView
+from tuning.study.reader import StudyView
 
 PREPROCESSING = "preprocessing"
 """The note of a study that holds mean and deviation of the original model's input."""

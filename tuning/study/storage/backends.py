@@ -13,8 +13,8 @@ from antisample.storage.atomic import whole_file
 from antisample.storage.regular_files import read_regular
 from tuning.config.database_address import postgresql_packages
 from tuning.config.study import StudyConfig
-from tuning.journal import open_journal
-from tuning.journal_replay import WAY_OUT
+from tuning.study.storage.journal import open_journal
+from tuning.study.storage.journal_replay import WAY_OUT
 
 _LONGEST_ID = 1000
 
@@ -56,7 +56,7 @@ def open_optuna_study(
         where = str(config.directory)
     else:
         with postgresql_packages():  # which a journal does not need
-            from tuning.study_database import study_database  # noqa: PLC0415
+            from tuning.study.storage.postgresql import study_database  # noqa: PLC0415
 
         name = config.name_in_storage()
         storage = study_database(config.storage, name, token)

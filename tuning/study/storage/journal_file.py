@@ -18,9 +18,9 @@ from optuna.trial import TrialState
 from antisample.errors import DataError
 from antisample.storage.atomic import whole_file
 from antisample.storage.regular_files import open_regular, read_regular
-from tuning.journal_lines import Chain
-from tuning.journal_replay import WAY_OUT, damaged
-from tuning.kernel_lock import KernelLock
+from tuning.study.storage.journal_lines import Chain
+from tuning.study.storage.journal_replay import WAY_OUT, damaged
+from tuning.study.storage.kernel_lock import KernelLock
 
 _BEGINNING = b'{"op_code":0,"worker_id":"'
 _LONGEST_LINE = 1 << 28

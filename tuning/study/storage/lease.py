@@ -11,8 +11,8 @@ import psutil
 from antisample.errors import DataError
 from tuning.config.database_address import postgresql_packages
 from tuning.config.study import StudyConfig
-from tuning.lease_file import LeaseFile
-from tuning.lease_holder import BEAT_S, Holder, LeaseLostError, LeasePlace
+from tuning.study.storage.journal_lease import LeaseFile
+from tuning.study.storage.lease_owner import BEAT_S, Holder, LeaseLostError, LeasePlace
 
 
 def lease_place(config: StudyConfig) -> LeasePlace:
@@ -24,7 +24,7 @@ def lease_place(config: StudyConfig) -> LeasePlace:
     if config.storage is None:
         return LeaseFile(config.directory)
     with postgresql_packages():  # which a journal does not need
-        from tuning.lease_table import LeaseTable  # noqa: PLC0415
+        from tuning.study.storage.postgresql_lease import LeaseTable  # noqa: PLC0415
 
     return LeaseTable(config.storage, config.name_in_storage())
 

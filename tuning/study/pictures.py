@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from antisample.storage.regular_files import read_regular
-from tuning.study_view import StudyView
+from tuning.study.reader import StudyView
 from tuning.trials.records import TrialRecord
 
 PICTURE_ROWS = ("forget images", "farthest neighbours", "one draw around each", "anti-samples")

@@ -3,9 +3,9 @@
 import time
 from dataclasses import asdict, dataclass
 
-from tuning.outcome import Outcome
-from tuning.study import Study
-from tuning.study_view import StudyView
+from tuning.study.outcome import Outcome
+from tuning.study.reader import StudyView
+from tuning.study.study import Study
 
 _NOTE = "endings"
 

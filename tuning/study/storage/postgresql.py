@@ -14,9 +14,9 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import event, orm
 
 from antisample.validation.addresses import without_secrets
-from tuning.database import engine_arguments, opened, patient
-from tuning.lease_holder import LeaseLostError
-from tuning.lease_table import LEASES
+from tuning.study.storage.connection import engine_arguments, opened, patient
+from tuning.study.storage.lease_owner import LeaseLostError
+from tuning.study.storage.postgresql_lease import LEASES
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -7,11 +7,11 @@ import optuna
 from antisample.errors import DataError
 from search_spaces import SearchSpace
 from tuning.config.study import StudyConfig
-from tuning.journal_replay import WAY_OUT
-from tuning.note_types import note_problem
-from tuning.storage import open_optuna_study
 from tuning.strategies.eligibility import TrialCheck
-from tuning.trial_reader import TrialReader
+from tuning.study.note_types import note_problem
+from tuning.study.storage.backends import open_optuna_study
+from tuning.study.storage.journal_replay import WAY_OUT
+from tuning.study.trial_reader import TrialReader
 from tuning.trials.front import front_of
 from tuning.trials.records import TrialRecord
 

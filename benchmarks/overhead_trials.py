@@ -9,7 +9,7 @@ from ray import tune
 
 from tuning.config.loading import parse_study
 from tuning.config.study import StudyConfig
-from tuning.trainable import REPORT_KEY
+from tuning.worker.trainable import REPORT_KEY
 
 SLEEP_S = 0.2
 SPACE = {

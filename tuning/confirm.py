@@ -10,12 +10,12 @@ from ray.exceptions import RayError, RayTaskError
 from antisample.determinism import deterministic
 from antisample.unlearning import unlearn
 from tuning.config.study import StudyConfig
-from tuning.requests import RequestInputs, counts_of, mean
 from tuning.resources import WorkerShare
 from tuning.study.outcome import find_outcome
 from tuning.study.reader import StudyView
 from tuning.study.study import Study
 from tuning.trials.records import TrialRecord
+from tuning.worker.inputs import RequestInputs, counts_of, mean
 
 _NOTE = "confirmations"
 _TRIES = 3

@@ -14,11 +14,11 @@ import antisample
 from antisample.device import choose_device, describe_device
 from antisample.metrics.forgetting import Forgetting
 from antisample.validation.addresses import without_secrets
-from tuning.fingerprints import check_fingerprints, fingerprints_of
-from tuning.requests import RequestInputs, original_metrics
 from tuning.study.identity import settle_identity
 from tuning.study.model_source import PREPROCESSING
 from tuning.study.study import Study
+from tuning.worker.fingerprints import check_fingerprints, fingerprints_of
+from tuning.worker.inputs import RequestInputs, original_metrics
 
 FORGETTING = "forgetting"
 """The note of a study that says what each of its requests forgets: classes, labels, images of each split."""

@@ -9,9 +9,9 @@ import torch
 from antisample.errors import AntisampleError
 from antisample.unlearning import unlearn
 from tuning.config.study import StudyConfig
-from tuning.requests import RequestInputs
 from tuning.resources import WorkerShare
 from tuning.study.study import Study
+from tuning.worker.inputs import RequestInputs
 
 MOST = 8
 _SPARE = 0.9

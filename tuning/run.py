@@ -25,7 +25,6 @@ from tuning.housekeeping import Housekeeping
 from tuning.inspection import inspect
 from tuning.machines import live_slots, machines, worker_share
 from tuning.progress import Progress
-from tuning.requests import RequestInputs, load_requests
 from tuning.resources import WorkerShare
 from tuning.search import RAY_FOLDER, search
 from tuning.study.artifacts import StudyFiles
@@ -46,9 +45,10 @@ from tuning.study.study import Study
 from tuning.study.warm_start import take_over
 from tuning.tracking import Ending, StudyFacts, Tracker
 from tuning.tracking.content import FILES, PLOTS
-from tuning.trainable import UnlearnTrainable
 from tuning.trials.records import by_hand_in_words
 from tuning.trust.consent import remember_study
+from tuning.worker.inputs import RequestInputs, load_requests
+from tuning.worker.trainable import UnlearnTrainable
 
 if TYPE_CHECKING:
     from tuning.tracking import MlflowView

@@ -9,7 +9,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from tuning.study.study import Study
-from tuning.trainable import ERROR_KEY, REPORT_KEY
+from tuning.worker.trainable import ERROR_KEY, REPORT_KEY
 
 
 class StudySearcher(Searcher):

@@ -15,10 +15,10 @@ from mlflow import MlflowClient
 
 from antisample.checkpoints.checkpoint import load_checkpoint, weights_fingerprint
 from antisample.unlearning import unlearn
-from tuning.requests import load_requests
 from tuning.study.directory import open_study
 from tuning.study.outcome import find_outcome
 from tuning.study.storage.lease import read_holder
+from tuning.worker.inputs import load_requests
 
 pytestmark = pytest.mark.integration
 

@@ -11,8 +11,8 @@ from antisample.unlearning import unlearn
 from cluster import local_ray
 from tuning.config.loading import parse_study
 from tuning.confirm import confirm, missing_confirmations
-from tuning.requests import load_requests
 from tuning.resources import WorkerShare
+from tuning.worker.inputs import load_requests
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

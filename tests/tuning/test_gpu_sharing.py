@@ -7,7 +7,7 @@ import torch
 
 from tuning.config.loading import load_study
 from tuning.gpu_sharing import GpuMemory, _measure
-from tuning.requests import load_requests
+from tuning.worker.inputs import load_requests
 
 GIB = 2**30
 

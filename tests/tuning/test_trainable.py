@@ -7,13 +7,13 @@ from statistics import fmean
 import pytest
 import safetensors.torch
 import torch
-from tuning.worker import trainable as module
 
 from antisample.errors import ConfigError
 from antisample.unlearning import unlearn
 from tuning.config.loading import parse_study
-from tuning.requests import counts_of, load_requests, original_metrics
-from tuning.trainable import ERROR_KEY, REPORT_KEY, UnlearnTrainable
+from tuning.worker import trainable as module
+from tuning.worker.inputs import counts_of, load_requests, original_metrics
+from tuning.worker.trainable import ERROR_KEY, REPORT_KEY, UnlearnTrainable
 
 PARAMS = {"size_multiplier": 4, "unlearn_scale_lr": 2.0}
 

@@ -152,7 +152,7 @@ def _ray_meanwhile(
 ) -> AbstractContextManager[None]:
     """Has Ray before anything is loaded, for a search that will need it."""
     if isinstance(spec, LocalCluster):
-        return early_ray(_WANTED_SOON, "tuning.trainable", spec.num_cpus, spec.num_gpus)
+        return early_ray(_WANTED_SOON, "tuning.worker.trainable", spec.num_cpus, spec.num_gpus)
     return launch()
 
 

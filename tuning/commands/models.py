@@ -28,13 +28,13 @@ from tuning.options import (
     unlearn_command,
 )
 from tuning.progress import Progress, output
-from tuning.requests import load_requests, mean, summed
 from tuning.study.directory import open_study
 from tuning.trust.addresses import check_stores, object_stores, own_cache_dir
 from tuning.trust.consent import agreed_of_card, check_code, check_study_code, remember_card
 from tuning.trust.named_code import named_code
 from tuning.trust.own_studies import agreed_of_study
 from tuning.verdict import print_verification, verification_as_json
+from tuning.worker.inputs import load_requests, mean, summed
 
 
 def pretrain(

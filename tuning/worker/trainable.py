@@ -21,8 +21,8 @@ from antisample.inputs import UnlearnInputs
 from antisample.types import StepReport
 from antisample.unlearning import Unlearning, unlearn
 from tuning.config.study import StudyConfig
-from tuning.requests import RequestInputs, counts_of, mean
 from tuning.study.artifacts import StudyFiles
+from tuning.worker.inputs import RequestInputs, counts_of, mean
 
 REPORT_KEY = "antisample_report"
 ERROR_KEY = "antisample_error"

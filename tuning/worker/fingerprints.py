@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from antisample.errors import DataError
-from tuning.requests import RequestInputs
+from tuning.worker.inputs import RequestInputs
 
 
 def fingerprints_of(inputs: RequestInputs) -> dict[str, str]:

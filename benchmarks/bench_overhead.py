@@ -35,8 +35,8 @@ from ray.tune.search.optuna import OptunaSearch
 from rich.console import Console
 
 from cluster import local_ray
-from tuning.resources import WorkerShare
-from tuning.search import search
+from tuning.driver.capacity import WorkerShare
+from tuning.driver.search import search
 from tuning.study.history import note_end
 from tuning.study.outcome import find_outcome
 from tuning.study.storage.lease import held_lease, lease_place

@@ -18,8 +18,8 @@ from overhead_trials import StudyTrial, content, final, study_config
 
 from cluster import local_ray
 from tuning.config.study import StudyConfig
-from tuning.resources import WorkerShare
-from tuning.search import search
+from tuning.driver.capacity import WorkerShare
+from tuning.driver.search import search
 from tuning.study.history import note_end
 from tuning.study.outcome import find_outcome
 from tuning.study.storage.lease import held_lease, lease_place

@@ -1,4 +1,4 @@
-"""What Ray would print and report, and nobody reads; `tuning.search` settles the same for Ray Tune."""
+"""What Ray would print and report, and nobody reads; `tuning.driver.search` settles the same for Ray Tune."""
 
 import logging
 import os

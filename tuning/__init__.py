@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tuning.config.loading import load_study
     from tuning.config.study import StudyConfig
-    from tuning.run import run_study
+    from tuning.driver.run import run_study
     from tuning.study.outcome import Outcome
 
 _HOMES = {
     "Outcome": "tuning.study.outcome",
     "StudyConfig": "tuning.config.study",
     "load_study": "tuning.config.loading",
-    "run_study": "tuning.run",
+    "run_study": "tuning.driver.run",
 }
 
 __all__ = ["Outcome", "StudyConfig", "load_study", "run_study"]

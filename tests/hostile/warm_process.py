@@ -20,7 +20,7 @@ from typing import NoReturn
 _GIGABYTE = 2**30
 _IMPORTED = (
     "tuning.cli.program",
-    "tuning.run",
+    "tuning.driver.run",
     "tuning.report",
     "tuning.tracking",
     "matplotlib.pyplot",

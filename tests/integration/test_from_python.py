@@ -61,7 +61,7 @@ asyncio.run(main())
 check_left_as_it_was()
 """,
     "two at once": """
-from tuning.run import SearchUnderWayError
+from tuning.driver.run import SearchUnderWayError
 refused = []
 def try_search(name):
     try:

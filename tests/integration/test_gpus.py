@@ -11,10 +11,10 @@ from overhead_trials import StudyTrial, study_config
 from ray import cloudpickle
 
 from cluster import local_ray
-from tuning.gpu_sharing import packed
-from tuning.machines import live_slots, machines
-from tuning.resources import Machine, WorkerShare
-from tuning.search import search
+from tuning.driver.capacity import Machine, WorkerShare
+from tuning.driver.gpu_sharing import packed
+from tuning.driver.machines import live_slots, machines
+from tuning.driver.search import search
 from tuning.study.study import Study
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

@@ -12,8 +12,8 @@ from ray import cloudpickle
 from ray._private.node import Node
 
 from cluster import local_ray
-from tuning.resources import WorkerShare
-from tuning.search import search
+from tuning.driver.capacity import WorkerShare
+from tuning.driver.search import search
 from tuning.study.study import Study
 
 pytestmark = pytest.mark.integration

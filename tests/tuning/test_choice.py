@@ -7,8 +7,8 @@ from rich.console import Console
 from antisample.errors import ConfigError
 from tuning.apply import find_trial
 from tuning.config.loading import parse_study
-from tuning.confirm import missing_confirmations
 from tuning.display import print_outcome
+from tuning.driver.confirmation import missing_confirmations
 from tuning.report import render_report
 from tuning.study.directory import open_study
 from tuning.study.history import ends, note_end

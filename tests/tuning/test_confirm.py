@@ -10,8 +10,8 @@ import ray
 from antisample.unlearning import unlearn
 from cluster import local_ray
 from tuning.config.loading import parse_study
-from tuning.confirm import confirm, missing_confirmations
-from tuning.resources import WorkerShare
+from tuning.driver.capacity import WorkerShare
+from tuning.driver.confirmation import confirm, missing_confirmations
 from tuning.worker.inputs import load_requests
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from antisample.errors import DataError
-from tuning.facts import note_facts
+from tuning.driver.provenance import note_facts
 from tuning.study.study import Study
 
 

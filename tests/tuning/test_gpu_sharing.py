@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tuning.config.loading import load_study
-from tuning.gpu_sharing import GpuMemory, _measure
+from tuning.driver.gpu_sharing import GpuMemory, _measure
 from tuning.worker.inputs import load_requests
 
 GIB = 2**30

@@ -5,7 +5,7 @@ import pytest
 
 from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
-from tuning.confirm import missing_confirmations
+from tuning.driver.confirmation import missing_confirmations
 from tuning.study.directory import open_study
 from tuning.study.outcome import Spread, find_outcome
 from tuning.trials.records import write_table

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antisample.errors import ConfigError
-from tuning.resources import Machine, WorkerShare
+from tuning.driver.capacity import Machine, WorkerShare
 
 
 def share(machines, cpus=1, gpus="auto", device="auto"):

@@ -4,7 +4,7 @@ import pytest
 
 from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
-from tuning.run import run_study
+from tuning.driver.run import run_study
 
 
 @pytest.fixture

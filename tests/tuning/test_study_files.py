@@ -12,7 +12,7 @@ from antisample.errors import ConfigError, DataError
 from antisample.storage.cache import Cache
 from antisample.storage.file_store import FolderStore
 from tuning.config.loading import load_study, parse_study
-from tuning.housekeeping import Housekeeping
+from tuning.driver.retention import Housekeeping
 from tuning.study.artifacts import StudyFiles
 from tuning.study.directory import (
     check_directory,

@@ -31,12 +31,12 @@ from cluster import (
 from cluster.kuberay import KubeRayCluster
 from cluster.slurm import SlurmCluster
 from tuning.config.study import StudyConfig
-from tuning.confirm import missing_confirmations
 from tuning.display import print_json
+from tuning.driver.capacity import Machine, this_machine
+from tuning.driver.confirmation import missing_confirmations
+from tuning.driver.machines import worker_share
 from tuning.interruption import exit_code
-from tuning.machines import worker_share
 from tuning.progress import Progress, output
-from tuning.resources import Machine, this_machine
 from tuning.strategies.samplers import make_sampler
 from tuning.study.directory import study_config
 from tuning.study.outcome import Outcome
@@ -46,7 +46,7 @@ from tuning.trust.addresses import check_stores, object_stores, with_tracking
 from tuning.trust.consent import check_study_code
 from tuning.trust.own_studies import agreed_of_study
 
-_WANTED_SOON = ("tuning.run", "sklearn.model_selection", "sklearn.svm")
+_WANTED_SOON = ("tuning.driver.run", "sklearn.model_selection", "sklearn.svm")
 """Modules that a driver uses before its first trial and that take seconds to import."""
 
 
@@ -74,7 +74,7 @@ def run_from_here(
     """
     launch = _launch(spec, lost)
     with nullcontext() if _is_over(config) else _ray_meanwhile(spec, launch):
-        from tuning.run import InterruptedStudyError, run_study  # noqa: PLC0415  (Ray Tune takes seconds to import)
+        from tuning.driver.run import InterruptedStudyError, run_study  # noqa: PLC0415  (Ray Tune takes seconds to import)
 
         try:
             return run_study(config, progress, launch, warm_start)

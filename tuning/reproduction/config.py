@@ -18,7 +18,7 @@ from antisample.models.config import ModelConfig
 from antisample.seeds import numpy_stream
 from antisample.validation.settings import Settings
 from search_spaces import SpaceError, published_set
-from tuning.resources import GpuShare, WorkerShare, this_machine
+from tuning.driver.capacity import GpuShare, WorkerShare, this_machine
 
 RETRAIN = "retrain"
 _ALL_UP_TO = 100

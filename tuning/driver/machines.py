@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import ray
 
 from tuning.config.study import StudyConfig
-from tuning.resources import Machine, WorkerShare, this_machine
+from tuning.driver.capacity import Machine, WorkerShare, this_machine
 
 _LOOK_EVERY_S = 1.0
 

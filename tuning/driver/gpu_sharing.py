@@ -9,7 +9,7 @@ import torch
 from antisample.errors import AntisampleError
 from antisample.unlearning import unlearn
 from tuning.config.study import StudyConfig
-from tuning.resources import WorkerShare
+from tuning.driver.capacity import WorkerShare
 from tuning.study.study import Study
 from tuning.worker.inputs import RequestInputs
 

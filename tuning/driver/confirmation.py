@@ -10,7 +10,7 @@ from ray.exceptions import RayError, RayTaskError
 from antisample.determinism import deterministic
 from antisample.unlearning import unlearn
 from tuning.config.study import StudyConfig
-from tuning.resources import WorkerShare
+from tuning.driver.capacity import WorkerShare
 from tuning.study.outcome import find_outcome
 from tuning.study.reader import StudyView
 from tuning.study.study import Study

@@ -5,7 +5,7 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from tuning.searcher import report_of
+from tuning.driver.searcher import report_of
 from tuning.study.study import Study
 
 

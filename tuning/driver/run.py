@@ -18,15 +18,15 @@ from antisample.storage.atomic import check_writable
 from antisample.storage.regular_files import check_inside
 from cluster import ray_of_this_process
 from tuning.config.study import StudyConfig
-from tuning.confirm import confirm, missing_confirmations
-from tuning.facts import note_facts
-from tuning.gpu_sharing import packed
-from tuning.housekeeping import Housekeeping
-from tuning.inspection import inspect
-from tuning.machines import live_slots, machines, worker_share
+from tuning.driver.capacity import WorkerShare
+from tuning.driver.confirmation import confirm, missing_confirmations
+from tuning.driver.diagnostics import inspect
+from tuning.driver.gpu_sharing import packed
+from tuning.driver.machines import live_slots, machines, worker_share
+from tuning.driver.provenance import note_facts
+from tuning.driver.retention import Housekeeping
+from tuning.driver.search import RAY_FOLDER, search
 from tuning.progress import Progress
-from tuning.resources import WorkerShare
-from tuning.search import RAY_FOLDER, search
 from tuning.study.artifacts import StudyFiles
 from tuning.study.directory import (
     check_directory,

@@ -16,10 +16,10 @@ from ray.tune.error import TuneError
 from ray.tune.execution import class_cache
 
 from antisample.errors import AntisampleError
+from tuning.driver.capacity import WorkerShare
+from tuning.driver.scheduler import StudyScheduler
+from tuning.driver.searcher import StudySearcher
 from tuning.interruption import interrupts_noted
-from tuning.resources import WorkerShare
-from tuning.scheduler import StudyScheduler
-from tuning.searcher import StudySearcher
 from tuning.study.study import Study
 
 RAY_FOLDER = "ray"

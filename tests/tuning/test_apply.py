@@ -6,7 +6,7 @@ from antisample.data.forget_request import ForgetRequest
 from antisample.errors import DataError
 from tuning.apply import apply_config, trial_config
 from tuning.config.loading import parse_study
-from tuning.progress import Progress
+from tuning.views.terminal.progress import Progress
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from antisample.models import build_model
 from tuning.config.loading import parse_study
-from tuning.display import apply_command
+from tuning.views.terminal.outcome import apply_command
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from antisample.export.verification.statements import Check, Unchecked, Verifica
 from antisample.toy.problem import ToyRow
 from search_spaces import NumberParameter, load_space
 from tuning.commands.spaces import spaces
-from tuning.display import print_outcome
-from tuning.fitted_table import Column, FittedTable
-from tuning.live import front_table, live_view
 from tuning.study.outcome import find_outcome
 from tuning.toy import toy_table
-from tuning.verdict import print_verification
+from tuning.views.terminal.fitted_table import Column, FittedTable
+from tuning.views.terminal.live import front_table, live_view
+from tuning.views.terminal.outcome import print_outcome
+from tuning.views.terminal.verdict import print_verification
 
 WIDTHS = (20, 25, 30, 40, 50, 60, 80, 120)
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from tuning.display import print_outcome
-from tuning.live import live_view
-from tuning.progress import Progress
 from tuning.study.outcome import find_outcome
+from tuning.views.terminal.live import live_view
+from tuning.views.terminal.outcome import print_outcome
+from tuning.views.terminal.progress import Progress
 
 
 def shown(study, **options) -> str:

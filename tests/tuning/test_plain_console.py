@@ -5,7 +5,7 @@ import io
 from rich.table import Table
 from rich.text import Text
 
-from tuning.plain_console import PlainConsole
+from tuning.views.terminal.console import PlainConsole
 
 HOSTILE = "cat\x1b[2J\x1b]0;owned\x07\x9b31m\u202egod\u200b"
 

@@ -4,11 +4,11 @@ import pytest
 
 from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
-from tuning.display import apply_command
-from tuning.live import front_table
-from tuning.progress import output
 from tuning.report import render_report
 from tuning.study.outcome import find_outcome
+from tuning.views.terminal.live import front_table
+from tuning.views.terminal.outcome import apply_command
+from tuning.views.terminal.progress import output
 
 IDS = [1, 5, 8]
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tuning.plain_values import as_ascii, finite, storable
+from tuning.views.plain_values import as_ascii, finite, storable
 
 TALKS = """
 import sys

@@ -25,7 +25,7 @@ from tuning import cli
 from tuning.card_origin import origin_checks
 from tuning.config.loading import parse_study
 from tuning.study.study import Study
-from tuning.verdict import print_verification, verification_as_json
+from tuning.views.terminal.verdict import print_verification, verification_as_json
 
 RECIPE = ["--set", "model.recipe.epochs=6", "--set", "model.recipe.batch_size=64", "--set", "method.epochs=1"]
 

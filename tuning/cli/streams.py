@@ -12,7 +12,7 @@ import os
 import sys
 from typing import Any
 
-from tuning.plain_values import as_ascii
+from tuning.views.plain_values import as_ascii
 
 _ERRORS = "antisample.replace"
 _NAMES = {1: "Standard output", 2: "Standard error"}

@@ -19,8 +19,8 @@ from cluster.submission import rendered, write_files
 from tuning.commands.launching import on_cluster, study_job
 from tuning.config.loading import load_study
 from tuning.config.study import StudyConfig
-from tuning.display import print_json
-from tuning.progress import output
+from tuning.views.terminal.outcome import print_json
+from tuning.views.terminal.progress import output
 
 
 def check(cluster: Path, study: Path | None, overrides: list[str] | None, as_json: bool) -> None:

@@ -31,12 +31,10 @@ from cluster import (
 from cluster.kuberay import KubeRayCluster
 from cluster.slurm import SlurmCluster
 from tuning.config.study import StudyConfig
-from tuning.display import print_json
 from tuning.driver.capacity import Machine, this_machine
 from tuning.driver.confirmation import missing_confirmations
 from tuning.driver.machines import worker_share
 from tuning.interruption import exit_code
-from tuning.progress import Progress, output
 from tuning.strategies.samplers import make_sampler
 from tuning.study.directory import study_config
 from tuning.study.outcome import Outcome
@@ -45,6 +43,8 @@ from tuning.study.storage.lease import lease_place
 from tuning.trust.addresses import check_stores, object_stores, with_tracking
 from tuning.trust.consent import check_study_code
 from tuning.trust.own_studies import agreed_of_study
+from tuning.views.terminal.outcome import print_json
+from tuning.views.terminal.progress import Progress, output
 
 _WANTED_SOON = ("tuning.driver.run", "sklearn.model_selection", "sklearn.svm")
 """Modules that a driver uses before its first trial and that take seconds to import."""

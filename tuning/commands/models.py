@@ -18,7 +18,6 @@ from antisample.unlearning import subject_of
 from tuning.apply import Provenance, apply_config, find_trial, trial_config
 from tuning.card_origin import origin_checks
 from tuning.config.loading import load_study
-from tuning.display import print_json, say
 from tuning.options import (
     accepting_original,
     direct_config,
@@ -27,13 +26,14 @@ from tuning.options import (
     selected,
     unlearn_command,
 )
-from tuning.progress import Progress, output
 from tuning.study.directory import open_study
 from tuning.trust.addresses import check_stores, object_stores, own_cache_dir
 from tuning.trust.consent import agreed_of_card, check_code, check_study_code, remember_card
 from tuning.trust.named_code import named_code
 from tuning.trust.own_studies import agreed_of_study
-from tuning.verdict import print_verification, verification_as_json
+from tuning.views.terminal.outcome import print_json, say
+from tuning.views.terminal.progress import Progress, output
+from tuning.views.terminal.verdict import print_verification, verification_as_json
 from tuning.worker.inputs import load_requests, mean, summed
 
 

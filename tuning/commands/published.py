@@ -10,10 +10,8 @@ from rich.console import Console
 
 from antisample.models import find_builder
 from tuning.commands.launching import watched_local_ray
-from tuning.display import print_json, say, shown_path
 from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
 from tuning.options import reproduction_config
-from tuning.progress import Progress, output
 from tuning.reproduction.config import ReproductionConfig
 from tuning.reproduction.display import print_reproduction, reproduction_table
 from tuning.reproduction.output import write_outputs
@@ -23,6 +21,8 @@ from tuning.reproduction.tables import summarise_results
 from tuning.toy import run_toy_seeds, toy_json, toy_table
 from tuning.trust.consent import check_code
 from tuning.trust.named_code import named_code
+from tuning.views.terminal.outcome import print_json, say, shown_path
+from tuning.views.terminal.progress import Progress, output
 
 
 def reproduce(options: dict[str, Any], as_json: bool, quiet: bool) -> None:

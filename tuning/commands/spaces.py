@@ -1,9 +1,9 @@
 """Showing search spaces and published sets."""
 
 from search_spaces import ChoiceParameter, load_space, published_sets, space_names
-from tuning.display import print_json, say
-from tuning.fitted_table import Column, FittedTable
-from tuning.progress import output
+from tuning.views.terminal.fitted_table import Column, FittedTable
+from tuning.views.terminal.outcome import print_json, say
+from tuning.views.terminal.progress import output
 
 
 def spaces(name: str | None, as_json: bool) -> None:

@@ -31,20 +31,19 @@ from tuning.commands.launching import (
 )
 from tuning.config.loading import load_study
 from tuning.config.study import StudyConfig
-from tuning.display import apply_command, print_json, print_outcome, program, say, shown_path
 from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
-from tuning.live import front_table
 from tuning.options import accepting_original, check_uri, model_overrides, selected, study_of_flags
-from tuning.progress import Progress, output
 from tuning.study.directory import copy_projections, open_study, rewrite_projections, study_config
 from tuning.study.lost_trials import lost_trials
 from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.reader import StudyView
-from tuning.tracking import DeliveryError, sync
 from tuning.trials.records import by_hand_in_words
 from tuning.trust.addresses import check_stores, is_own_storage, object_stores, with_tracking
 from tuning.trust.consent import check_study_code, remember_sent_study
 from tuning.trust.own_studies import agreed_of_study
+from tuning.views.terminal.live import front_table
+from tuning.views.terminal.outcome import apply_command, print_json, print_outcome, program, say, shown_path
+from tuning.views.terminal.progress import Progress, output
 
 
 def run(
@@ -181,6 +180,8 @@ def _search(
             raise typer.Exit(exit_code()) from None
     problem, version = progress.mlflow_problem, None
     if register is not None and problem is None and outcome.chosen is not None:
+        from tuning.tracking import DeliveryError, sync  # noqa: PLC0415  (MLflow takes seconds to import)
+
         try:
             version = sync(StudyView(config), config.mlflow_uri() or "", register).version
         except (DeliveryError, AntisampleError) as error:

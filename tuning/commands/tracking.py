@@ -10,9 +10,7 @@ import typer
 
 from antisample.errors import ConfigError
 from tuning.apply import find_trial
-from tuning.display import print_json, print_mlflow
 from tuning.options import check_uri
-from tuning.progress import Progress, output
 from tuning.study.directory import open_study
 from tuning.study.model_source import noted_model
 from tuning.study.outcome import find_outcome, no_choice
@@ -24,6 +22,8 @@ from tuning.trust.addresses import check_stores, object_stores, with_tracking
 from tuning.trust.consent import check_code
 from tuning.trust.named_code import named_code
 from tuning.trust.own_studies import agreed_of_study
+from tuning.views.terminal.outcome import print_json, print_mlflow
+from tuning.views.terminal.progress import Progress, output
 from tuning.worker.inputs import load_requests
 
 

@@ -26,7 +26,6 @@ from tuning.driver.machines import live_slots, machines, worker_share
 from tuning.driver.provenance import note_facts
 from tuning.driver.retention import Housekeeping
 from tuning.driver.search import RAY_FOLDER, search
-from tuning.progress import Progress
 from tuning.study.artifacts import StudyFiles
 from tuning.study.directory import (
     check_directory,
@@ -47,6 +46,7 @@ from tuning.tracking import Ending, StudyFacts, Tracker
 from tuning.tracking.content import FILES, PLOTS
 from tuning.trials.records import by_hand_in_words
 from tuning.trust.consent import remember_study
+from tuning.views.terminal.progress import Progress
 from tuning.worker.inputs import RequestInputs, load_requests
 from tuning.worker.trainable import UnlearnTrainable
 

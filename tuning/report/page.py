@@ -10,7 +10,6 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from optuna.trial import FrozenTrial
 
-from tuning.plain_values import finite
 from tuning.report import figures
 from tuning.report.drawing import Figure, label
 from tuning.report.inside import confusion_figures, pictures
@@ -20,6 +19,7 @@ from tuning.report.timeline import timeline
 from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.reader import StudyView
 from tuning.trials.records import TrialRecord, by_hand_in_words
+from tuning.views.plain_values import finite
 
 _ENOUGH_FOR_IMPORTANCE = 8
 

@@ -24,10 +24,10 @@ from antisample.models.config import ModelConfig
 from antisample.storage.atomic import check_writable
 from antisample.types import Dataset, Preprocessing
 from tuning.driver.capacity import this_machine
-from tuning.progress import Progress
 from tuning.reproduction.config import RETRAIN, ReproductionConfig
 from tuning.reproduction.job import do_job, load_reference
 from tuning.reproduction.plan import Job, plan_jobs, without_reference
+from tuning.views.terminal.progress import Progress
 
 TABLES = ("table.md", "table.csv", "table.tex", "results.csv")
 """The files that hold the figures of a reproduction."""

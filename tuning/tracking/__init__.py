@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "Delivery": "delivery",
     "DeliveryError": "delivery",
-    "MlflowView": "view",
-    "pack_model": "packing",
+    "MlflowView": "writer",
+    "pack_model": "packaging",
     "rebuild": "delivery",
     "sync": "delivery",
 }

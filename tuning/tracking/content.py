@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from antisample.errors import DataError
-from tuning.plain_values import storable
 from tuning.study.history import EndRecord, ends
 from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.reader import COPY_NAME, StudyView
 from tuning.tracking.parent import description
 from tuning.tracking.ui_view import shown_metrics
 from tuning.trials.records import StepRecord, TrialRecord
+from tuning.views.plain_values import storable
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param, RunTag

@@ -8,7 +8,6 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 
 from antisample.storage.regular_files import read_regular
-from tuning.plain_values import finite
 from tuning.tracking.batches import batches
 from tuning.tracking.content import (
     FILES,
@@ -26,6 +25,7 @@ from tuning.tracking.model import deliver_model
 from tuning.tracking.parent import data_set
 from tuning.tracking.runs import StudyRuns
 from tuning.trials.records import TrialRecord
+from tuning.views.plain_values import finite
 
 
 @dataclass

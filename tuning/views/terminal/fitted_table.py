@@ -8,7 +8,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from tuning.plain_values import as_ascii
+from tuning.views.plain_values import as_ascii
 
 _LONGEST_WORD = 14
 """Words of a text may be parted where they are longer; figures never are."""

@@ -13,11 +13,11 @@ from antisample.inputs import LoadingListener, RequestData
 from antisample.methods import OriginalModel
 from antisample.metrics.forgetting import Forgetting, forgetting_line
 from antisample.metrics.original_accuracy import OriginalAccuracy
-from tuning.live import duration, live_view
-from tuning.plain_console import PlainConsole
 from tuning.study.outcome import find_outcome
 from tuning.study.reader import StudyView
 from tuning.trials.records import TrialRecord
+from tuning.views.terminal.console import PlainConsole
+from tuning.views.terminal.live import duration, live_view
 
 _SHOWN = ("validation/forget_accuracy", "validation/retain_accuracy")
 _FAILURES = 3

@@ -8,9 +8,9 @@ from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from tuning.fitted_table import Column, FittedTable
 from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.reader import StudyView
+from tuning.views.terminal.fitted_table import Column, FittedTable
 
 _SHOWN = ("validation/forget_accuracy", "validation/retain_accuracy", "validation/forget_confidence")
 _FRONT_ROWS = 8

@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.text import Text
 
 from tuning.config.study import StudyConfig
-from tuning.fitted_table import Column, FittedTable
-from tuning.live import front_table
-from tuning.plain_values import finite
 from tuning.study.artifacts import StudyFiles
 from tuning.study.outcome import Outcome, Spread
 from tuning.trials.records import TrialRecord
+from tuning.views.plain_values import finite
+from tuning.views.terminal.fitted_table import Column, FittedTable
+from tuning.views.terminal.live import front_table
 
 
 def print_outcome(

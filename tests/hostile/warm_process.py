@@ -21,7 +21,7 @@ _GIGABYTE = 2**30
 _IMPORTED = (
     "tuning.cli.program",
     "tuning.driver.run",
-    "tuning.report",
+    "tuning.views.report",
     "tuning.tracking",
     "matplotlib.pyplot",
     "mlflow",

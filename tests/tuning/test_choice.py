@@ -8,11 +8,11 @@ from antisample.errors import ConfigError
 from tuning.apply import find_trial
 from tuning.config.loading import parse_study
 from tuning.driver.confirmation import missing_confirmations
-from tuning.report import render_report
 from tuning.study.directory import open_study
 from tuning.study.history import ends, note_end
 from tuning.study.outcome import find_outcome
 from tuning.tracking.content import Ending
+from tuning.views.report import render_report
 from tuning.views.terminal.outcome import print_outcome
 
 

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 from tuning.config.loading import parse_study
-from tuning.report import render_report, write_report
-from tuning.report.figures import hypervolume_histories
-from tuning.report.timeline import stretches
 from tuning.study.outcome import find_outcome
 from tuning.study.pictures import picture_file
 from tuning.study.study import Study
 from tuning.study.trial_reader import TrialReader
+from tuning.views.report import render_report, write_report
+from tuning.views.report.figures import hypervolume_histories
+from tuning.views.report.timeline import stretches
 
 HOSTILE = "</script><script>alert('x')</script><img src=http://evil.example/x>"
 SECTIONS = (

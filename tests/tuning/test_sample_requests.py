@@ -4,8 +4,8 @@ import pytest
 
 from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
-from tuning.report import render_report
 from tuning.study.outcome import find_outcome
+from tuning.views.report import render_report
 from tuning.views.terminal.live import front_table
 from tuning.views.terminal.outcome import apply_command
 from tuning.views.terminal.progress import output

@@ -18,7 +18,6 @@ from antisample.checkpoints.checkpoint import Checkpoint
 from antisample.data.loader import Normaliser, to_device
 from antisample.errors import ConfigError, DataError
 from tuning.config.loading import parse_study
-from tuning.report import write_report
 from tuning.study.artifacts import StudyFiles
 from tuning.study.directory import write_projections
 from tuning.study.history import ends, note_end
@@ -36,6 +35,7 @@ from tuning.tracking import (
 )
 from tuning.tracking.batches import batches
 from tuning.tracking.content import params_of, step_metrics
+from tuning.views.report import write_report
 
 
 @pytest.fixture(scope="session")

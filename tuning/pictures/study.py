@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from tuning.pictures.style import CLASS_COLOURS, INK, QUIET, new_figure, save_figure
-from tuning.report.drawing import completed, label
-from tuning.report.figures import hypervolume_histories
 from tuning.study.outcome import Outcome
 from tuning.study.reader import StudyView
 from tuning.trials.records import TrialRecord
+from tuning.views.report.drawing import completed, label
+from tuning.views.report.figures import hypervolume_histories
 
 _CHOSEN, _FRONT, _START = CLASS_COLOURS[:3]
 PARETO, HYPERVOLUME = "pareto.png", "hypervolume.png"

@@ -11,7 +11,6 @@ from antisample.errors import ConfigError, DataError, StorageError
 from antisample.storage.atomic import check_writable, whole_file
 from tuning.config.loading import override_value, parse_study, read_values, values_of
 from tuning.config.study import StudyConfig
-from tuning.report import write_report
 from tuning.study.artifacts import StudyFiles
 from tuning.study.lost_trials import refuse_lost_trials
 from tuning.study.outcome import Outcome, find_outcome
@@ -21,6 +20,7 @@ from tuning.study.study import Study
 from tuning.tracking.content import FILES
 from tuning.trials.records import write_table
 from tuning.trust.addresses import with_storage
+from tuning.views.report import write_report
 
 # What may change when a study goes on: how long, on what and where to, never what is searched.
 _MAY_CHANGE = {

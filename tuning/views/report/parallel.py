@@ -6,9 +6,9 @@ from typing import Any
 
 from search_spaces import ChoiceParameter, SearchSpace
 from tuning.config.objectives import Objective
-from tuning.report.drawing import Figure, assembled, completed, grouped_lines, label, short, shown
 from tuning.study.outcome import Outcome
 from tuning.trials.records import TrialRecord
+from tuning.views.report.drawing import Figure, assembled, completed, grouped_lines, label, short, shown
 
 
 def parallel(

@@ -5,7 +5,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from tuning.config.objectives import Constraint, Objective, minimised_point
-from tuning.report.drawing import (
+from tuning.study.outcome import Outcome
+from tuning.trials.front import front_of, minimised
+from tuning.trials.pareto import Point, dominates, hypervolume
+from tuning.trials.records import TrialRecord
+from tuning.views.report.drawing import (
     Figure,
     Line,
     assembled,
@@ -21,10 +25,6 @@ from tuning.report.drawing import (
     short,
     shown,
 )
-from tuning.study.outcome import Outcome
-from tuning.trials.front import front_of, minimised
-from tuning.trials.pareto import Point, dominates, hypervolume
-from tuning.trials.records import TrialRecord
 
 
 def pareto(records: list[TrialRecord], outcome: Outcome, objectives: tuple[Objective, ...]) -> Figure:

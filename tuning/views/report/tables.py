@@ -3,10 +3,10 @@
 from typing import Any, NamedTuple
 
 from search_spaces import ChoiceParameter
-from tuning.report.drawing import label, shown
 from tuning.study.outcome import Confirmation, Outcome, Spread
 from tuning.study.reader import StudyView
 from tuning.trials.records import TrialRecord
+from tuning.views.report.drawing import label, shown
 
 _LONGEST_ERROR = 2000
 _LONGEST_LINE = 240

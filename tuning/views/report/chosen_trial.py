@@ -3,11 +3,11 @@
 import base64
 import html
 
-from tuning.report.drawing import Figure, assembled
 from tuning.study.outcome import Outcome
 from tuning.study.pictures import PICTURE_ROWS, kept_pictures
 from tuning.study.reader import StudyView
 from tuning.trials.records import TrialRecord
+from tuning.views.report.drawing import Figure, assembled
 
 Cells = list[tuple[int, int, int]]
 """A confusion matrix: true class, predicted class and images, where there are any."""

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from antisample.storage.atomic import whole_file
-from tuning.report.page import render_report
 from tuning.study.reader import StudyView
 from tuning.views.plain_values import storable
+from tuning.views.report.page import render_report
 
 __all__ = ["render_report", "write_report"]
 

@@ -4,8 +4,8 @@ import html
 from dataclasses import dataclass
 from typing import Any
 
-from tuning.report.drawing import Figure, assembled, seconds_axis, short
 from tuning.trials.records import StepRecord, TrialRecord
+from tuning.views.report.drawing import Figure, assembled, seconds_axis, short
 
 _STATES = {
     "COMPLETE": ("complete", "--front", ""),

@@ -10,16 +10,16 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from optuna.trial import FrozenTrial
 
-from tuning.report import figures
-from tuning.report.drawing import Figure, label
-from tuning.report.inside import confusion_figures, pictures
-from tuning.report.parallel import parallel
-from tuning.report.tables import confirmation_rows, headings, key_metrics, key_rows, trial_row
-from tuning.report.timeline import timeline
 from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.reader import StudyView
 from tuning.trials.records import TrialRecord, by_hand_in_words
 from tuning.views.plain_values import finite
+from tuning.views.report import figures
+from tuning.views.report.chosen_trial import confusion_figures, pictures
+from tuning.views.report.drawing import Figure, label
+from tuning.views.report.parallel import parallel
+from tuning.views.report.tables import confirmation_rows, headings, key_metrics, key_rows, trial_row
+from tuning.views.report.timeline import timeline
 
 _ENOUGH_FOR_IMPORTANCE = 8
 
@@ -36,7 +36,7 @@ def render_report(study: StudyView) -> str:
     records, outcome = study.records(), find_outcome(study)
     sections = _figures(study, records, outcome)
     environment = Environment(
-        loader=PackageLoader("tuning.report", ""),
+        loader=PackageLoader("tuning.views.report", ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -124,7 +124,9 @@ def test_a_message_does_not_hold_a_word_of_thousands_of_letters(call):
 def test_a_home_that_cannot_be_written_brings_no_warning_of_matplotlib(tmp_path):
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "MPL"))}
     environment |= {"HOME": "/dev/null", "TMPDIR": str(tmp_path)}
-    code = "import tuning.pictures.style as s; s.save_figure(s.new_figure(1, 1), __import__('pathlib').Path('a.png'))"
+    code = (
+        "import tuning.views.plots.style as s; s.save_figure(s.new_figure(1, 1), __import__('pathlib').Path('a.png'))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**environment, "PYTHONPATH": os.pathsep.join(sys.path)},

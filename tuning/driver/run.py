@@ -53,7 +53,7 @@ from tuning.worker.trainable import UnlearnTrainable
 if TYPE_CHECKING:
     from tuning.tracking import MlflowView
 
-_WANTED_AT_THE_END = ("tuning.tracking.packing", "torch._dynamo", "tuning.pictures.study")
+_WANTED_AT_THE_END = ("tuning.tracking.packing", "torch._dynamo", "tuning.views.plots.study")
 """Modules for the exported model and the pictures; they take seconds to import, better beside trials than after."""
 
 _searching = Lock()

@@ -15,8 +15,8 @@ from antisample.inputs import UnlearnInputs
 from antisample.methods.anti_sample import AntiSample, AntiSampleConfig
 from antisample.methods.base import UnlearnContext
 from antisample.types import Preprocessing
-from tuning.pictures.style import CLASS_COLOURS, INK, QUIET, class_colour, new_figure, save_figure
 from tuning.reproduction.plan import ORIGINAL
+from tuning.views.plots.style import CLASS_COLOURS, INK, QUIET, class_colour, new_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -70,7 +70,7 @@ def _views(study: StudyView) -> dict[str, Callable[[], None]]:
     directory = study.config.directory
 
     def draw() -> None:
-        from tuning.pictures.study import draw_study  # noqa: PLC0415  (Matplotlib takes a second to import)
+        from tuning.views.plots.study import draw_study  # noqa: PLC0415  (Matplotlib takes a second to import)
 
         draw_study(study, find_outcome(study), directory)
 

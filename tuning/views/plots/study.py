@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from tuning.pictures.style import CLASS_COLOURS, INK, QUIET, new_figure, save_figure
 from tuning.study.outcome import Outcome
 from tuning.study.reader import StudyView
 from tuning.trials.records import TrialRecord
+from tuning.views.plots.style import CLASS_COLOURS, INK, QUIET, new_figure, save_figure
 from tuning.views.report.drawing import completed, label
 from tuning.views.report.figures import hypervolume_histories
 

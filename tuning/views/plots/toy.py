@@ -14,7 +14,7 @@ from torch import Tensor
 
 from antisample.errors import ConfigError
 from antisample.toy.problem import ToyNetwork, ToyResult, ToyRow
-from tuning.pictures.style import INK, QUIET, YELLOW, class_colour, new_figure, save_figure, tint
+from tuning.views.plots.style import INK, QUIET, YELLOW, class_colour, new_figure, save_figure, tint
 
 NETWORK_NAMES: dict[ToyNetwork, str] = {
     "original": "original",

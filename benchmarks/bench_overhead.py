@@ -41,7 +41,7 @@ from tuning.study.history import note_end
 from tuning.study.outcome import find_outcome
 from tuning.study.storage.lease import held_lease, lease_place
 from tuning.study.study import Study
-from tuning.tracking import Ending, MlflowView, StudyFacts, Tracker
+from tuning.views.mlflow import Ending, MlflowView, StudyFacts, Tracker
 
 RECORD = Path(__file__).parent / "records" / "overhead.json"
 AT_ONCE = 2

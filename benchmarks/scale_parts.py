@@ -24,7 +24,7 @@ from tuning.study.history import note_end
 from tuning.study.outcome import find_outcome
 from tuning.study.storage.lease import held_lease, lease_place
 from tuning.study.study import Study
-from tuning.tracking import Ending, MlflowView, StudyFacts, Tracker
+from tuning.views.mlflow import Ending, MlflowView, StudyFacts, Tracker
 
 SIZES = (100, 300, 1000, 3000, 10_000)
 EPOCHS = 5

@@ -10,8 +10,8 @@ from PIL import Image
 from playwright.sync_api import Browser
 
 from tuning.study.directory import open_study
-from tuning.tracking import StudyFacts
-from tuning.tracking.runs import StudyRuns
+from tuning.views.mlflow import StudyFacts
+from tuning.views.mlflow.runs import StudyRuns
 
 IMAGES = Path(__file__).parent / "images"
 _COLOURS = 128

@@ -22,7 +22,7 @@ _IMPORTED = (
     "tuning.cli.program",
     "tuning.driver.run",
     "tuning.views.report",
-    "tuning.tracking",
+    "tuning.views.mlflow",
     "matplotlib.pyplot",
     "mlflow",
     "mlflow.store.tracking.sqlalchemy_store",

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from mlflow_pages import column, compare_address, headers, mlflow_server, open_charts, open_runs, unfold
 from recorded_study import record_study
 
-from tuning.tracking import sync
+from tuning.views.mlflow import sync
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

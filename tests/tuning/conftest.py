@@ -14,7 +14,7 @@ from tuning.config.loading import parse_study
 from tuning.config.study import StudyConfig
 from tuning.study.storage.lease import Lease, lease_place
 from tuning.study.study import Study
-from tuning.tracking import EXPERIMENT
+from tuning.views.mlflow import EXPERIMENT
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from tuning.driver.confirmation import missing_confirmations
 from tuning.study.directory import open_study
 from tuning.study.history import ends, note_end
 from tuning.study.outcome import find_outcome
-from tuning.tracking.content import Ending
+from tuning.views.mlflow.payload import Ending
 from tuning.views.report import render_report
 from tuning.views.terminal.outcome import print_outcome
 

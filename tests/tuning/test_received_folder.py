@@ -9,7 +9,7 @@ from antisample.errors import AntisampleError
 from tuning.study.artifacts import StudyFiles
 from tuning.study.directory import write_projections
 from tuning.study.pictures import picture_file
-from tuning.tracking.model import keep_only, model_folder
+from tuning.views.mlflow.logged_model import keep_only, model_folder
 
 FILES = (
     *("journal.log", "journal.lock", "journal.lines", "mlflow.lock", "mlflow.json", "study.yaml", "study.id"),

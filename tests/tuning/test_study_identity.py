@@ -7,7 +7,7 @@ import pytest
 from antisample.errors import DataError
 from tuning.study.directory import open_study
 from tuning.study.identity import copied_from, settle_identity
-from tuning.tracking import StudyFacts, sync
+from tuning.views.mlflow import StudyFacts, sync
 
 
 @pytest.fixture

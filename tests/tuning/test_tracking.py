@@ -22,7 +22,7 @@ from tuning.study.artifacts import StudyFiles
 from tuning.study.directory import write_projections
 from tuning.study.history import ends, note_end
 from tuning.study.outcome import find_outcome
-from tuning.tracking import (
+from tuning.views.mlflow import (
     EXPERIMENT,
     DeliveryError,
     Ending,
@@ -33,8 +33,8 @@ from tuning.tracking import (
     rebuild,
     sync,
 )
-from tuning.tracking.batches import batches
-from tuning.tracking.content import params_of, step_metrics
+from tuning.views.mlflow.batches import batches
+from tuning.views.mlflow.payload import params_of, step_metrics
 from tuning.views.report import write_report
 
 

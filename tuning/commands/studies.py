@@ -180,7 +180,7 @@ def _search(
             raise typer.Exit(exit_code()) from None
     problem, version = progress.mlflow_problem, None
     if register is not None and problem is None and outcome.chosen is not None:
-        from tuning.tracking import DeliveryError, sync  # noqa: PLC0415  (MLflow takes seconds to import)
+        from tuning.views.mlflow import DeliveryError, sync  # noqa: PLC0415  (MLflow takes seconds to import)
 
         try:
             version = sync(StudyView(config), config.mlflow_uri() or "", register).version

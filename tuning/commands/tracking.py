@@ -15,13 +15,13 @@ from tuning.study.directory import open_study
 from tuning.study.model_source import noted_model
 from tuning.study.outcome import find_outcome, no_choice
 from tuning.study.reader import StudyView
-from tuning.tracking import Delivery, DeliveryError, pack_model, rebuild, sync
-from tuning.tracking.model import model_folder
 from tuning.trials.records import TrialRecord
 from tuning.trust.addresses import check_stores, object_stores, with_tracking
 from tuning.trust.consent import check_code
 from tuning.trust.named_code import named_code
 from tuning.trust.own_studies import agreed_of_study
+from tuning.views.mlflow import Delivery, DeliveryError, pack_model, rebuild, sync
+from tuning.views.mlflow.logged_model import model_folder
 from tuning.views.terminal.outcome import print_json, print_mlflow
 from tuning.views.terminal.progress import Progress, output
 from tuning.worker.inputs import load_requests

@@ -42,18 +42,18 @@ from tuning.study.outcome import Outcome
 from tuning.study.storage.lease import held_lease, lease_place
 from tuning.study.study import Study
 from tuning.study.warm_start import take_over
-from tuning.tracking import Ending, StudyFacts, Tracker
-from tuning.tracking.content import FILES, PLOTS
 from tuning.trials.records import by_hand_in_words
 from tuning.trust.consent import remember_study
+from tuning.views.mlflow import Ending, StudyFacts, Tracker
+from tuning.views.mlflow.payload import FILES, PLOTS
 from tuning.views.terminal.progress import Progress
 from tuning.worker.inputs import RequestInputs, load_requests
 from tuning.worker.trainable import UnlearnTrainable
 
 if TYPE_CHECKING:
-    from tuning.tracking import MlflowView
+    from tuning.views.mlflow import MlflowView
 
-_WANTED_AT_THE_END = ("tuning.tracking.packing", "torch._dynamo", "tuning.views.plots.study")
+_WANTED_AT_THE_END = ("tuning.views.mlflow.packaging", "torch._dynamo", "tuning.views.plots.study")
 """Modules for the exported model and the pictures; they take seconds to import, better beside trials than after."""
 
 _searching = Lock()
@@ -221,7 +221,7 @@ def _tracker(study: Study) -> Tracker | None:
     ahead = _WANTED_AT_THE_END if study.config.log_model and not study.is_over() else ()
 
     def open_view() -> "MlflowView":
-        from tuning.tracking import MlflowView  # noqa: PLC0415  (imports MLflow)
+        from tuning.views.mlflow import MlflowView  # noqa: PLC0415  (imports MLflow)
 
         for module in ahead:
             import_module(module)
@@ -240,7 +240,7 @@ def _look_inside(study: Study, inputs: RequestInputs, progress: Progress) -> Non
 
 def _pack(study: Study, inputs: RequestInputs, progress: Progress) -> None:
     """Makes the MLflow model of the chosen trial, which the tracker delivers with the end of the search."""
-    from tuning.tracking import pack_model  # noqa: PLC0415  (imports MLflow)
+    from tuning.views.mlflow import pack_model  # noqa: PLC0415  (imports MLflow)
 
     reason = pack_model(study, inputs[0])
     if reason is not None:

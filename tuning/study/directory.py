@@ -17,9 +17,9 @@ from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.reader import StudyView
 from tuning.study.storage.lease import Lease
 from tuning.study.study import Study
-from tuning.tracking.content import FILES
 from tuning.trials.records import write_table
 from tuning.trust.addresses import with_storage
+from tuning.views.mlflow.payload import FILES
 from tuning.views.report import write_report
 
 # What may change when a study goes on: how long, on what and where to, never what is searched.

@@ -9,9 +9,9 @@ from antisample.errors import DataError
 from tuning.study.history import EndRecord, ends
 from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.reader import COPY_NAME, StudyView
-from tuning.tracking.parent import description
-from tuning.tracking.ui_view import shown_metrics
 from tuning.trials.records import StepRecord, TrialRecord
+from tuning.views.mlflow.parent import description
+from tuning.views.mlflow.ui_state import shown_metrics
 from tuning.views.plain_values import storable
 
 if TYPE_CHECKING:

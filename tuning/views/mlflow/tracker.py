@@ -5,11 +5,11 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from tuning.tracking.content import Ending
 from tuning.trials.records import TrialRecord
+from tuning.views.mlflow.payload import Ending
 
 if TYPE_CHECKING:
-    from tuning.tracking.view import MlflowView
+    from tuning.views.mlflow.writer import MlflowView
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 _LAST_ATTEMPTS = 3

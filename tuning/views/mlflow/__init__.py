@@ -7,13 +7,13 @@ remembers how much of it which store has. MLflow takes seconds to import, and is
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tuning.tracking.background import Tracker
-from tuning.tracking.content import EXPERIMENT, Ending, StudyFacts
+from tuning.views.mlflow.payload import EXPERIMENT, Ending, StudyFacts
+from tuning.views.mlflow.tracker import Tracker
 
 if TYPE_CHECKING:
-    from tuning.tracking.delivery import Delivery, DeliveryError, rebuild, sync
-    from tuning.tracking.packing import pack_model
-    from tuning.tracking.view import MlflowView
+    from tuning.views.mlflow.delivery import Delivery, DeliveryError, rebuild, sync
+    from tuning.views.mlflow.packaging import pack_model
+    from tuning.views.mlflow.writer import MlflowView
 
 _HOMES = {
     "Delivery": "delivery",

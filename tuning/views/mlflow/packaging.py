@@ -18,8 +18,8 @@ from antisample.types import Preprocessing
 from tuning.study.artifacts import StudyFiles
 from tuning.study.outcome import find_outcome
 from tuning.study.reader import StudyView
-from tuning.tracking.model import keep_only, model_folder
 from tuning.trials.records import TrialRecord
+from tuning.views.mlflow.logged_model import keep_only, model_folder
 
 _EXAMPLES = 4
 

@@ -8,12 +8,12 @@ from antisample.errors import ConfigError
 from tuning.study.directory import write_projections
 from tuning.study.identity import refuse_copy
 from tuning.study.reader import StudyView
-from tuning.tracking.background import Tracker
-from tuning.tracking.content import FILES, Ending, StudyFacts
-from tuning.tracking.cursor import store_name
-from tuning.tracking.model import deliver_model, find_model, register
-from tuning.tracking.runs import StudyRuns
-from tuning.tracking.view import MlflowView
+from tuning.views.mlflow.delivered import store_name
+from tuning.views.mlflow.logged_model import deliver_model, find_model, register
+from tuning.views.mlflow.payload import FILES, Ending, StudyFacts
+from tuning.views.mlflow.runs import StudyRuns
+from tuning.views.mlflow.tracker import Tracker
+from tuning.views.mlflow.writer import MlflowView
 
 
 class DeliveryError(Exception):

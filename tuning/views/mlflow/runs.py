@@ -14,10 +14,10 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from tuning.config.password_rule import keep_to_rule
 from tuning.study.storage.kernel_lock import KernelLock
-from tuning.tracking.content import EXPERIMENT, STUDY_TAG, TRIAL_TAG, StudyFacts
-from tuning.tracking.sqlite_file import check_writable
-from tuning.tracking.ui_view import SHARED_VIEW, shared_view
 from tuning.trials.records import TrialRecord
+from tuning.views.mlflow.payload import EXPERIMENT, STUDY_TAG, TRIAL_TAG, StudyFacts
+from tuning.views.mlflow.sqlite_file import check_writable
+from tuning.views.mlflow.ui_state import SHARED_VIEW, shared_view
 
 _PAGE, _EXPERIMENTS = 10_000, 100
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from mlflow.entities import LoggedModel, LoggedModelOutput
 from mlflow.exceptions import MlflowException
 
 from antisample.storage.regular_files import check_inside, check_tree
-from tuning.tracking.content import STUDY_TAG, TRIAL_TAG, StudyFacts
+from tuning.views.mlflow.payload import STUDY_TAG, TRIAL_TAG, StudyFacts
 
 FOLDER = "mlflow-model"
 

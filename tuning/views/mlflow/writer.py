@@ -8,8 +8,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 
 from antisample.storage.regular_files import read_regular
-from tuning.tracking.batches import batches
-from tuning.tracking.content import (
+from tuning.trials.records import TrialRecord
+from tuning.views.mlflow.batches import batches
+from tuning.views.mlflow.delivered import Cursor
+from tuning.views.mlflow.logged_model import deliver_model
+from tuning.views.mlflow.parent import data_set
+from tuning.views.mlflow.payload import (
     FILES,
     PLOTS,
     STATUS,
@@ -20,11 +24,7 @@ from tuning.tracking.content import (
     params_of,
     step_metrics,
 )
-from tuning.tracking.cursor import Cursor
-from tuning.tracking.model import deliver_model
-from tuning.tracking.parent import data_set
-from tuning.tracking.runs import StudyRuns
-from tuning.trials.records import TrialRecord
+from tuning.views.mlflow.runs import StudyRuns
 from tuning.views.plain_values import finite
 
 

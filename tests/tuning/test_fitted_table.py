@@ -10,8 +10,8 @@ from antisample.export.verification.statements import Check, Unchecked, Verifica
 from antisample.toy.problem import ToyRow
 from search_spaces import NumberParameter, load_space
 from tuning.commands.spaces import spaces
+from tuning.reproduction.toy import toy_table
 from tuning.study.outcome import find_outcome
-from tuning.toy import toy_table
 from tuning.views.terminal.fitted_table import Column, FittedTable
 from tuning.views.terminal.live import front_table, live_view
 from tuning.views.terminal.outcome import print_outcome

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from antisample.errors import ConfigError, DataError
 from antisample.toy.problem import run_toy, summarise_toy
-from tuning.toy import run_toy_seeds, toy_json, toy_table
+from tuning.reproduction.toy import run_toy_seeds, toy_json, toy_table
+from tuning.reproduction.toy_plot import draw_toy
 from tuning.views.plots.style import new_figure, save_figure
-from tuning.views.plots.toy import draw_toy
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from PIL import Image
 
 from antisample.errors import ConfigError
 from tuning.reproduction.config import RETRAIN, ReproductionConfig
-from tuning.reproduction.pictures import draw_class_accuracy, draw_confusion, draw_losses
 from tuning.reproduction.plan import plan_jobs
+from tuning.reproduction.plots import draw_class_accuracy, draw_confusion, draw_losses
 from tuning.reproduction.run import _absolute
 from tuning.reproduction.tables import (
     cells,
@@ -207,7 +207,7 @@ def test_pictures_are_whole_images(tmp_path):
 
 def test_a_picture_shows_a_missing_job_as_a_gap_and_compares_one_request(tmp_path, monkeypatch):
     figures = []
-    monkeypatch.setattr("tuning.reproduction.pictures.save_figure", lambda figure, _: figures.append(figure))
+    monkeypatch.setattr("tuning.reproduction.plots.save_figure", lambda figure, _: figures.append(figure))
     runs = [
         result("original", (0,), 0, 0.8, 0.9),
         result("original", (1,), 0, 0.8, 0.9),

@@ -18,7 +18,7 @@ from tuning.reproduction.output import write_outputs
 from tuning.reproduction.run import InterruptedReproductionError, ReproductionOutcome
 from tuning.reproduction.run import reproduce as run_reproduction
 from tuning.reproduction.tables import summarise_results
-from tuning.toy import run_toy_seeds, toy_json, toy_table
+from tuning.reproduction.toy import run_toy_seeds, toy_json, toy_table
 from tuning.trust.consent import check_code
 from tuning.trust.named_code import named_code
 from tuning.views.terminal.outcome import print_json, say, shown_path

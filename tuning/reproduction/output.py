@@ -2,8 +2,8 @@
 
 from antisample.storage.atomic import whole_file
 from tuning.reproduction.config import ReproductionConfig
-from tuning.reproduction.pictures import draw_anti_samples, draw_class_accuracy, draw_confusion, draw_losses
 from tuning.reproduction.plan import plan_jobs
+from tuning.reproduction.plots import draw_anti_samples, draw_class_accuracy, draw_confusion, draw_losses
 from tuning.reproduction.run import TABLES, ReproductionOutcome
 from tuning.reproduction.tables import Row, summarise_results, to_csv, to_latex, to_long_csv, to_markdown
 

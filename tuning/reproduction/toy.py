@@ -17,7 +17,7 @@ from antisample.storage.atomic import check_writable, whole_file
 from antisample.toy.problem import ToyConfig, ToyNetwork, ToyResult, ToyRow, run_toy, summarise_toy
 from antisample.validation.settings import shown
 from tuning.config.loading import override_value
-from tuning.views.plots.toy import NETWORK_NAMES, draw_toy
+from tuning.reproduction.toy_plot import NETWORK_NAMES, draw_toy
 from tuning.views.terminal.fitted_table import Column, FittedTable
 
 _FILES = ("toy.csv", "toy.png")

@@ -367,7 +367,7 @@ def test_a_jobs_endpoint_is_told_where_studies_are_on_the_cluster(call, tmp_path
         sent.append(words)
         raise SystemExit(0)
 
-    monkeypatch.setattr("tuning.commands.studies.send", send)
+    monkeypatch.setattr("tuning.cli.commands.studies.send", send)
     cluster = tmp_path / "cluster.yaml"
     cluster.write_text("launcher: existing\naddress: http://127.0.0.1:8265\nshared_dir: /shared\n")
     call("resume", "runs/demo", "--cluster", cluster)

@@ -9,7 +9,7 @@ from rich.console import Console
 from antisample.export.verification.statements import Check, Unchecked, Verification
 from antisample.toy.problem import ToyRow
 from search_spaces import NumberParameter, load_space
-from tuning.commands.spaces import spaces
+from tuning.cli.commands.spaces import spaces
 from tuning.reproduction.toy import toy_table
 from tuning.study.outcome import find_outcome
 from tuning.views.terminal.fitted_table import Column, FittedTable

@@ -142,7 +142,7 @@ def test_the_normalisation_of_a_flag_wins_over_the_checkpoints(call, networks, c
 def asked(monkeypatch):
     """The configuration that `run` would search."""
     found = []
-    monkeypatch.setattr("tuning.commands.studies._search", lambda config, *_: found.append(config))
+    monkeypatch.setattr("tuning.cli.commands.studies._search", lambda config, *_: found.append(config))
     return found
 
 

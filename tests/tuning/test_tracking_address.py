@@ -5,9 +5,9 @@ import pytest
 from antisample.errors import ConfigError
 from cluster import load_cluster
 from cluster.errors import ClusterError
+from tuning.cli.flags import check_uri
 from tuning.config.loading import parse_study
 from tuning.config.tracking_address import tracking_problem
-from tuning.options import check_uri
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from antisample.export.verification.statements import (
     not_checked,
 )
 from search_spaces import SpaceError
-from tuning.options import direct_config
+from tuning.cli.flags import direct_config
 
 _LISTED = "the file is not read; the card lists the samples"
 _SEVERAL = {"forget", "set", "format"}

@@ -93,4 +93,4 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Print what is forgotten an
 
 def commands(module: str) -> ModuleType:
     """Torch, Ray and MLflow take seconds to import; only commands that use them wait for them."""
-    return import_module(f"tuning.commands.{module}")
+    return import_module(f"tuning.cli.commands.{module}")

@@ -16,7 +16,7 @@ from cluster.existing import existing_ray
 from cluster.findings import Store
 from cluster.services import ADMIN, TrackingServer, running
 from cluster.submission import rendered, write_files
-from tuning.commands.launching import on_cluster, study_job
+from tuning.cli.launching import on_cluster, study_job
 from tuning.config.loading import load_study
 from tuning.config.study import StudyConfig
 from tuning.views.terminal.outcome import print_json

@@ -19,7 +19,8 @@ from cluster import (
     SubmittedCluster,
     load_cluster,
 )
-from tuning.commands.launching import (
+from tuning.cli.flags import accepting_original, check_uri, model_overrides, selected, study_of_flags
+from tuning.cli.launching import (
     agreed_options,
     check_study,
     given,
@@ -32,7 +33,6 @@ from tuning.commands.launching import (
 from tuning.config.loading import load_study
 from tuning.config.study import StudyConfig
 from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
-from tuning.options import accepting_original, check_uri, model_overrides, selected, study_of_flags
 from tuning.study.directory import copy_projections, open_study, rewrite_projections, study_config
 from tuning.study.lost_trials import lost_trials
 from tuning.study.outcome import Outcome, find_outcome

@@ -17,8 +17,7 @@ from antisample.models.pretrain import pretrained_path
 from antisample.unlearning import subject_of
 from tuning.apply import Provenance, apply_config, find_trial, trial_config
 from tuning.cards.origin import origin_checks
-from tuning.config.loading import load_study
-from tuning.options import (
+from tuning.cli.flags import (
     accepting_original,
     direct_config,
     forget_request,
@@ -26,6 +25,7 @@ from tuning.options import (
     selected,
     unlearn_command,
 )
+from tuning.config.loading import load_study
 from tuning.study.directory import open_study
 from tuning.trust.addresses import check_stores, object_stores, own_cache_dir
 from tuning.trust.consent import agreed_of_card, check_code, check_study_code, remember_card

@@ -9,9 +9,9 @@ import typer
 from rich.console import Console
 
 from antisample.models import find_builder
-from tuning.commands.launching import watched_local_ray
+from tuning.cli.flags import reproduction_config
+from tuning.cli.launching import watched_local_ray
 from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
-from tuning.options import reproduction_config
 from tuning.reproduction.config import ReproductionConfig
 from tuning.reproduction.display import print_reproduction, reproduction_table
 from tuning.reproduction.output import write_outputs

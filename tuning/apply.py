@@ -30,12 +30,12 @@ from antisample.models.original_network import build_network
 from antisample.storage.atomic import check_writable
 from antisample.types import StepReport, UnlearnMetrics
 from antisample.unlearning import evaluate_finished, unlearn
+from tuning.config.command_lines import shown_path
 from tuning.study.known_spreads import known_spreads
 from tuning.study.model_source import noted_model
 from tuning.study.outcome import find_outcome, no_choice
 from tuning.study.reader import StudyView
 from tuning.trials.records import TrialRecord
-from tuning.views.terminal.outcome import shown_path
 from tuning.views.terminal.progress import Progress
 from tuning.worker.fingerprints import check_fingerprints, fingerprints_of
 

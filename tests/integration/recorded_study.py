@@ -9,12 +9,12 @@ import numpy as np
 from PIL import Image
 
 from tuning.config.loading import parse_study
-from tuning.study.directory import write_projections
+from tuning.study.confusions import CONFUSIONS, ORIGINAL
 from tuning.study.history import note_end
 from tuning.study.outcome import find_outcome
 from tuning.study.pictures import PICTURE_ROWS, picture_file
 from tuning.study.study import Study
-from tuning.views.report.chosen_trial import CONFUSIONS, ORIGINAL
+from tuning.views.projections import write_projections
 
 COUNTS = {
     f"{part}/{kind}": factor * count

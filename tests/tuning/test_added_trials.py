@@ -12,10 +12,10 @@ from optuna.trial import TrialState, create_trial
 
 from tuning.config.loading import parse_study
 from tuning.strategies.samplers import distributions
-from tuning.study.directory import write_projections
 from tuning.study.outcome import find_outcome
 from tuning.study.reader import StudyView
 from tuning.trials.records import BY_HAND, ENQUEUED, by_hand_in_words
+from tuning.views.projections import write_projections
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from tuning.study.directory import open_study
 from tuning.study.outcome import find_outcome
 from tuning.study.storage.journal_lines import CHECK, LINE
 from tuning.study.study import Study
-from tuning.trials.records import write_table
 from tuning.views.report import render_report
+from tuning.views.table import write_table
 
 VALUES = (None, True, -1, 10**30, float("nan"), "\0\ud800", [None], {}, {"a": [[]]})
 FIELDS = {

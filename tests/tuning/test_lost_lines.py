@@ -10,10 +10,11 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from antisample.errors import DataError
-from tuning.study.directory import open_study, write_projections
+from tuning.study.directory import open_study
 from tuning.study.lost_trials import lost_trials
 from tuning.study.storage.journal import open_journal
 from tuning.study.storage.journal_lines import CHECK, LINE
+from tuning.views.projections import write_projections
 
 
 def tell(storage, n=3):

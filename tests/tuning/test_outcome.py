@@ -8,7 +8,7 @@ from tuning.config.loading import parse_study
 from tuning.driver.confirmation import missing_confirmations
 from tuning.study.directory import open_study
 from tuning.study.outcome import Spread, find_outcome
-from tuning.trials.records import write_table
+from tuning.views.table import write_table
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 
 from antisample.errors import AntisampleError
 from tuning.study.artifacts import StudyFiles
-from tuning.study.directory import write_projections
 from tuning.study.pictures import picture_file
 from tuning.views.mlflow.logged_model import keep_only, model_folder
+from tuning.views.projections import write_projections
 
 FILES = (
     *("journal.log", "journal.lock", "journal.lines", "mlflow.lock", "mlflow.json", "study.yaml", "study.id"),

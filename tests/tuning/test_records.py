@@ -5,7 +5,8 @@ import dataclasses
 import pyarrow.parquet as pq
 import pytest
 
-from tuning.trials.records import TrialRecord, write_table
+from tuning.trials.records import TrialRecord
+from tuning.views.table import write_table
 
 RECORD = TrialRecord(
     number=0,

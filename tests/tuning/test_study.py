@@ -5,8 +5,8 @@ from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
 from tuning.strategies.samplers import distributions
 from tuning.study.directory import open_study
-from tuning.study.storage.backends import remember_id
 from tuning.trust.consent import remember_study
+from tuning.trust.study_id import remember_id
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_a_renamed_folder_keeps_its_trials(config, driven_study, metrics):
     (config.directory / "study.yaml").write_text(config.to_yaml())
     remember_id(config.directory, "renamed")
     study.note("id", "renamed")
-    remember_study(study)
+    remember_study(study.noted("id"), study.config)
     config.directory.rename(config.runs_dir / "renamed")
     (record,) = open_study(config.runs_dir / "renamed").records()
     assert record.values == (0.1, 0.9)

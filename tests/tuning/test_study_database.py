@@ -15,10 +15,10 @@ from antisample.errors import ConfigError, DataError
 from tuning.config.loading import parse_study
 from tuning.study.directory import check_settings, note_settings, open_study
 from tuning.study.reader import StudyView
-from tuning.study.storage.backends import remember_id
 from tuning.study.storage.connection import connected, engine_arguments, opened, patient
 from tuning.study.storage.lease import held_lease, lease_place
 from tuning.study.study import Study
+from tuning.trust.study_id import remember_id
 
 pytestmark = pytest.mark.integration
 

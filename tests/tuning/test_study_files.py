@@ -14,14 +14,9 @@ from antisample.storage.file_store import FolderStore
 from tuning.config.loading import load_study, parse_study
 from tuning.driver.retention import Housekeeping
 from tuning.study.artifacts import StudyFiles
-from tuning.study.directory import (
-    check_directory,
-    copy_projections,
-    open_study,
-    prepared_directory,
-    write_projections,
-)
+from tuning.study.directory import check_directory, open_study, prepared_directory
 from tuning.study.storage.lease import Lease, held_lease, lease_place
+from tuning.views.projections import copy_projections, write_projections
 
 
 @pytest.fixture

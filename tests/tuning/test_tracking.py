@@ -19,7 +19,6 @@ from antisample.data.loader import Normaliser, to_device
 from antisample.errors import ConfigError, DataError
 from tuning.config.loading import parse_study
 from tuning.study.artifacts import StudyFiles
-from tuning.study.directory import write_projections
 from tuning.study.history import ends, note_end
 from tuning.study.outcome import find_outcome
 from tuning.views.mlflow import (
@@ -35,6 +34,7 @@ from tuning.views.mlflow import (
 )
 from tuning.views.mlflow.batches import batches
 from tuning.views.mlflow.payload import params_of, step_metrics
+from tuning.views.projections import write_projections
 from tuning.views.report import write_report
 
 

@@ -22,7 +22,7 @@ from antisample.export.verification.statements import Verification
 from antisample.export.verification.verify import verify_measured
 from antisample.inputs import SILENT
 from tuning import cli
-from tuning.cards.origin import origin_checks
+from tuning.cli.cards.origin import origin_checks
 from tuning.config.loading import parse_study
 from tuning.study.study import Study
 from tuning.views.terminal.verdict import print_verification, verification_as_json

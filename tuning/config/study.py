@@ -24,10 +24,10 @@ from search_spaces import SearchSpace, Value
 from tuning.config.database_address import database_problem
 from tuning.config.fidelity import FidelityConfig
 from tuning.config.objectives import ELAPSED, Constraint, Objective, default_objectives
+from tuning.config.resources import ResourceConfig
+from tuning.config.selection import SelectionConfig
 from tuning.config.space import find_space, find_starting_points, name_problems
 from tuning.config.tracking_address import tracking_problem
-from tuning.driver.capacity import ResourceConfig
-from tuning.trials.limits import SelectionConfig
 
 _MOST_SAMPLES = 90_000
 

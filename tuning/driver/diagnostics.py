@@ -19,12 +19,12 @@ from antisample.storage.atomic import whole_file
 from antisample.types import Preprocessing
 from antisample.unlearning import subject_of
 from tuning.study.artifacts import StudyFiles
+from tuning.study.confusions import CONFUSIONS, ORIGINAL, Cells
 from tuning.study.outcome import find_outcome
 from tuning.study.pictures import picture_file, picture_files
 from tuning.study.reader import StudyView
 from tuning.study.study import Study
 from tuning.trials.records import TrialRecord
-from tuning.views.report.chosen_trial import CONFUSIONS, ORIGINAL, Cells
 from tuning.worker.inputs import RequestInputs
 
 _SHOWN, _GAP_PX = 8, 2

@@ -27,14 +27,7 @@ from tuning.driver.provenance import note_facts
 from tuning.driver.retention import Housekeeping
 from tuning.driver.search import RAY_FOLDER, search
 from tuning.study.artifacts import StudyFiles
-from tuning.study.directory import (
-    check_directory,
-    check_settings,
-    copy_projections,
-    note_settings,
-    prepared_directory,
-    write_projections,
-)
+from tuning.study.directory import check_directory, check_settings, note_settings, prepared_directory
 from tuning.study.history import note_end
 from tuning.study.lost_trials import refuse_lost_trials
 from tuning.study.model_source import noted_model
@@ -45,7 +38,8 @@ from tuning.study.warm_start import take_over
 from tuning.trials.records import by_hand_in_words
 from tuning.trust.consent import remember_study
 from tuning.views.mlflow import Ending, StudyFacts, Tracker
-from tuning.views.mlflow.payload import FILES, PLOTS
+from tuning.views.mlflow.payload import PLOTS
+from tuning.views.projections import FILES, copy_projections, write_projections
 from tuning.views.terminal.progress import Progress
 from tuning.worker.inputs import RequestInputs, load_requests
 from tuning.worker.trainable import UnlearnTrainable
@@ -114,7 +108,7 @@ def run_study(
                 if line is not None:
                     progress.say(line)
             note_settings(study)
-            if not remember_study(study):
+            if not remember_study(study.noted("id"), config):
                 progress.say(
                     "Your folder for state cannot be written, so you will be asked for code and addresses again"
                 )

@@ -18,7 +18,8 @@ from antisample.models.config import ModelConfig
 from antisample.seeds import numpy_stream
 from antisample.validation.settings import Settings
 from search_spaces import SpaceError, published_set
-from tuning.driver.capacity import GpuShare, WorkerShare, this_machine
+from tuning.config.resources import GpuShare
+from tuning.driver.capacity import WorkerShare, this_machine
 
 RETRAIN = "retrain"
 _ALL_UP_TO = 100

@@ -3,11 +3,11 @@
 from rich.console import Console
 from rich.text import Text
 
+from tuning.config.command_lines import shown_path
 from tuning.reproduction.config import ReproductionConfig
 from tuning.reproduction.run import ReproductionOutcome
 from tuning.reproduction.tables import Row, cells
 from tuning.views.terminal.fitted_table import Column, FittedTable
-from tuning.views.terminal.outcome import shown_path
 
 _RANKS = {
     "method": 0,

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterable
 
-from tuning.config.fidelity import Reached, reached
 from tuning.config.objectives import minimised_point
 from tuning.config.study import StudyConfig
 from tuning.strategies.halving import ParetoHalving, rungs
+from tuning.strategies.partial_result import Reached, reached
 from tuning.trials.records import TrialRecord
 
 

@@ -1,26 +1,20 @@
-"""A study's directory: made once, checked when it is continued, and the views that live in it."""
+"""A study's directory: made once, and checked when it is continued."""
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
 
-from antisample.errors import ConfigError, DataError, StorageError
-from antisample.storage.atomic import check_writable, whole_file
+from antisample.errors import ConfigError, DataError
+from antisample.storage.atomic import whole_file
 from tuning.config.loading import override_value, parse_study, read_values, values_of
 from tuning.config.study import StudyConfig
-from tuning.study.artifacts import StudyFiles
-from tuning.study.lost_trials import refuse_lost_trials
-from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.reader import StudyView
 from tuning.study.storage.lease import Lease
 from tuning.study.study import Study
-from tuning.trials.records import write_table
 from tuning.trust.addresses import with_storage
-from tuning.views.mlflow.payload import FILES
-from tuning.views.report import write_report
 
 # What may change when a study goes on: how long, on what and where to, never what is searched.
 _MAY_CHANGE = {
@@ -39,59 +33,6 @@ _MAY_CHANGE = {
     "storage",  # the study there must be the same one: see `open_optuna_study`
     "study_name",
 }
-
-
-def write_projections(study: StudyView) -> Outcome:
-    """Writes the views that live in the study's directory: the table, the report and the pictures.
-
-    Raises:
-        DataError: If the directory cannot be written, or a table there shows trials that the study has lost.
-    """
-    refuse_lost_trials(study)
-    for write in _views(study).values():
-        write()
-    return find_outcome(study)
-
-
-def rewrite_projections(study: StudyView) -> tuple[Outcome, str | None]:
-    """The same where the directory may be read-only; also what could not be written, or None."""
-    left, reason = [], ""
-    for names, write in _views(study).items():
-        try:
-            check_writable(study.config.directory)
-            write()
-        except DataError as error:
-            left.append(names)
-            reason = reason or str(error)
-    return find_outcome(study), f"{reason} Not written: {', '.join(left)}." if left else None
-
-
-def _views(study: StudyView) -> dict[str, Callable[[], None]]:
-    directory = study.config.directory
-
-    def draw() -> None:
-        from tuning.views.plots.study import draw_study  # noqa: PLC0415  (Matplotlib takes a second to import)
-
-        draw_study(study, find_outcome(study), directory)
-
-    return {
-        "trials.parquet": lambda: write_table([r for r in study.rows() if r.has_ended], directory / "trials.parquet"),
-        "report.html": lambda: write_report(study, directory / "report.html"),
-        "pareto.png, hypervolume.png": draw,
-    }
-
-
-def copy_projections(config: StudyConfig) -> str | None:
-    """Copies the views to where the study's files are, if that is another place; what hindered it, or None."""
-    if config.storage_path is None:
-        return None
-    try:
-        files = StudyFiles.of(config)
-        for name in FILES:
-            files.copy(config.directory / name)
-    except (StorageError, DataError) as error:
-        return f"The report and the table could not be copied. {error}"
-    return None
 
 
 def open_study(directory: Path, overrides: Sequence[str] = (), storage: str | None = None) -> StudyView:

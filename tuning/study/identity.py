@@ -9,8 +9,8 @@ from typing import Any
 
 from antisample.errors import DataError
 from tuning.study.reader import COPY_NAME, StudyView
-from tuning.study.storage.backends import forget_id, known_id, remember_id
 from tuning.study.study import Study
+from tuning.trust.study_id import forget_id, known_id, remember_id
 
 _PLACE = "place"
 

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 
 from antisample.errors import DataError
 from antisample.storage.regular_files import read_regular
+from tuning.config.command_lines import program, shown_path
 from tuning.study.reader import StudyView
 from tuning.study.storage.journal_replay import WAY_OUT
-from tuning.views.terminal.outcome import program, shown_path
 
 _MOST_BYTES, _MOST_ROWS = 500_000_000, 10_000_000
 

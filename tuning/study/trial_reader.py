@@ -9,7 +9,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from tuning.strategies.eligibility import TrialCheck
-from tuning.trials.records import INTERRUPTED, NOT_TRIED, TrialRecord, added_record, to_record
+from tuning.study.frozen_trials import added_record, to_record
+from tuning.trials.records import INTERRUPTED, NOT_TRIED, TrialRecord
 
 _COUNTED = ("COMPLETE", "PRUNED")
 

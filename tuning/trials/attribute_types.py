@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from tuning.study.note_types import (
+from tuning.trials.value_types import (
     AnyText,
     Counts,
     Figures,

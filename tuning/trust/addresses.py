@@ -13,8 +13,8 @@ from antisample.errors import ConfigError
 from antisample.storage.file_store import is_object_store
 from tuning.config.database_address import database_problem
 from tuning.config.study import StudyConfig
-from tuning.study.storage.backends import known_id
 from tuning.trust.own_studies import agree, agreed_of_study
+from tuning.trust.study_id import known_id
 
 
 def addresses(config: StudyConfig) -> list[str]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from antisample.errors import ConfigError
 from antisample.export.card import UnlearningCard
 from tuning.config.study import StudyConfig
-from tuning.study.reader import StudyView
 from tuning.trust.addresses import addresses, folders, object_stores, store_addresses
 from tuning.trust.named_code import NamedCode, named_code
 from tuning.trust.own_studies import agree, agreed, agreed_of_study, folder_subject
@@ -89,13 +88,13 @@ def check_study_code(
     return bool(named)
 
 
-def remember_study(study: StudyView) -> bool:
+def remember_study(study_id: str, config: StudyConfig) -> bool:
     """Keeps that this user runs a study here, so that its code and its addresses need not be agreed to again.
 
     Returns:
         See `agree`.
     """
-    return agree(study.noted("id"), _wanted(study.config))
+    return agree(study_id, _wanted(config))
 
 
 def remember_sent_study(config: StudyConfig) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from antisample.errors import DataError
 from antisample.storage.atomic import whole_file
-from tuning.study.storage.backends import known_id
+from tuning.trust.study_id import known_id
 
 
 def agreed(subject: str | None) -> frozenset[str]:

@@ -23,7 +23,7 @@ def verify_card(
 ) -> Verification:
     """Evaluates the model beside a card again, with the card's data, and compares everything that the card states.
 
-    Where the card comes from (its study, its command, spreads over seeds) is not looked at; `tuning.cards.origin`
+    Where the card comes from (its study, its command, spreads over seeds) is not looked at; `tuning.cli.cards.origin`
     does that. The original model and the retrained reference come from checkpoint or cache; where the cache has lost
     them they are trained again.
 

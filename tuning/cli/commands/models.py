@@ -16,7 +16,7 @@ from antisample.metrics import evaluate
 from antisample.models.pretrain import pretrained_path
 from antisample.unlearning import subject_of
 from tuning.apply import Provenance, apply_config, find_trial, trial_config
-from tuning.cards.origin import origin_checks
+from tuning.cli.cards.origin import origin_checks
 from tuning.cli.flags import (
     accepting_original,
     direct_config,

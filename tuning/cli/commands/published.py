@@ -11,6 +11,7 @@ from rich.console import Console
 from antisample.models import find_builder
 from tuning.cli.flags import reproduction_config
 from tuning.cli.launching import watched_local_ray
+from tuning.config.command_lines import shown_path
 from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
 from tuning.reproduction.config import ReproductionConfig
 from tuning.reproduction.display import print_reproduction, reproduction_table
@@ -21,7 +22,7 @@ from tuning.reproduction.tables import summarise_results
 from tuning.reproduction.toy import run_toy_seeds, toy_json, toy_table
 from tuning.trust.consent import check_code
 from tuning.trust.named_code import named_code
-from tuning.views.terminal.outcome import print_json, say, shown_path
+from tuning.views.terminal.outcome import print_json, say
 from tuning.views.terminal.progress import Progress, output
 
 

@@ -30,10 +30,11 @@ from tuning.cli.launching import (
     study_job,
     submit_study,
 )
+from tuning.config.command_lines import program, shown_path
 from tuning.config.loading import load_study
 from tuning.config.study import StudyConfig
 from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
-from tuning.study.directory import copy_projections, open_study, rewrite_projections, study_config
+from tuning.study.directory import open_study, study_config
 from tuning.study.lost_trials import lost_trials
 from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.reader import StudyView
@@ -41,8 +42,9 @@ from tuning.trials.records import by_hand_in_words
 from tuning.trust.addresses import check_stores, is_own_storage, object_stores, with_tracking
 from tuning.trust.consent import check_study_code, remember_sent_study
 from tuning.trust.own_studies import agreed_of_study
+from tuning.views.projections import copy_projections, rewrite_projections
 from tuning.views.terminal.live import front_table
-from tuning.views.terminal.outcome import apply_command, print_json, print_outcome, program, say, shown_path
+from tuning.views.terminal.outcome import apply_command, print_json, print_outcome, say
 from tuning.views.terminal.progress import Progress, output
 
 

@@ -2,21 +2,17 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any, Protocol
 
 import optuna
 from optuna.storages import BaseStorage
 
 from antisample.errors import AntisampleError, ConfigError, DataError
-from antisample.storage.atomic import whole_file
-from antisample.storage.regular_files import read_regular
 from tuning.config.database_address import postgresql_packages
 from tuning.config.study import StudyConfig
 from tuning.study.storage.journal import open_journal
 from tuning.study.storage.journal_replay import WAY_OUT
-
-_LONGEST_ID = 1000
+from tuning.trust.study_id import known_id
 
 
 class StudyStorage(Protocol):
@@ -88,48 +84,6 @@ def open_optuna_study(
         if begin and study.user_attrs.get(fact) is None:
             study.set_user_attr(fact, value)
     return study, storage
-
-
-def remember_id(directory: Path, study_id: str) -> None:
-    """Keeps in a study's directory which study it belongs to, so that it goes on with no other.
-
-    Raises:
-        DataError: If it cannot be written.
-    """
-    if known_id(directory) != study_id:
-        with whole_file(_id_file(directory)) as unfinished:
-            unfinished.write_text(study_id + "\n")
-
-
-def forget_id(directory: Path) -> None:
-    """Makes a directory belong to no study, until the next `remember_id`.
-
-    Raises:
-        DataError: If it cannot be written.
-    """
-    try:
-        _id_file(directory).unlink(missing_ok=True)
-    except OSError as error:
-        raise DataError(f"{_id_file(directory)}: cannot be deleted ({error.strerror}).") from error
-
-
-def known_id(directory: Path) -> str | None:
-    """The id of the study that a directory belongs to; None if nothing was kept there.
-
-    Raises:
-        DataError: If it cannot be read.
-    """
-    path = _id_file(directory)
-    try:
-        return read_regular(path, inside=directory, most=_LONGEST_ID).decode(errors="replace").strip()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
-
-
-def _id_file(directory: Path) -> Path:
-    return directory / "study.id"
 
 
 def _name_in_journal(storage: BaseStorage, kept_id: str | None) -> str | None:

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from mlflow.exceptions import MlflowException
 
 from antisample.errors import ConfigError
-from tuning.study.directory import write_projections
 from tuning.study.identity import refuse_copy
 from tuning.study.reader import StudyView
 from tuning.views.mlflow.delivered import store_name
 from tuning.views.mlflow.logged_model import deliver_model, find_model, register
-from tuning.views.mlflow.payload import FILES, Ending, StudyFacts
+from tuning.views.mlflow.payload import Ending, StudyFacts
 from tuning.views.mlflow.runs import StudyRuns
 from tuning.views.mlflow.tracker import Tracker
 from tuning.views.mlflow.writer import MlflowView
+from tuning.views.projections import FILES, write_projections
 
 
 class DeliveryError(Exception):

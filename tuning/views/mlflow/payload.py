@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 EXPERIMENT = "antisample"
 STUDY_TAG, TRIAL_TAG = "antisample.study", "antisample.trial"
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
-FILES = ("trials.parquet", "report.html", "study.yaml")
 PLOTS = ("pareto.png", "hypervolume.png")
 _LONGEST_PARAM, _LONGEST_TAG = 6000, 5000
 

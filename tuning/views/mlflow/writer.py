@@ -14,7 +14,6 @@ from tuning.views.mlflow.delivered import Cursor
 from tuning.views.mlflow.logged_model import deliver_model
 from tuning.views.mlflow.parent import data_set
 from tuning.views.mlflow.payload import (
-    FILES,
     PLOTS,
     STATUS,
     Ending,
@@ -26,6 +25,7 @@ from tuning.views.mlflow.payload import (
 )
 from tuning.views.mlflow.runs import StudyRuns
 from tuning.views.plain_values import finite
+from tuning.views.projections import FILES
 
 
 @dataclass

@@ -3,27 +3,13 @@
 import base64
 import html
 
+from tuning.study.confusions import Cells, confusions
 from tuning.study.outcome import Outcome
 from tuning.study.pictures import PICTURE_ROWS, kept_pictures
 from tuning.study.reader import StudyView
-from tuning.trials.records import TrialRecord
 from tuning.views.report.drawing import Figure, assembled
 
-Cells = list[tuple[int, int, int]]
-"""A confusion matrix: true class, predicted class and images, where there are any."""
-
-CONFUSIONS = "confusions"
-"""The study's note that holds confusion matrices, by number of the trial and under ORIGINAL."""
-ORIGINAL = "original"
 _MOST_CLASSES = 30
-
-
-def confusions(study: StudyView, record: TrialRecord) -> tuple[Cells, Cells] | None:
-    """The confusion matrices before and after a trial; None where they were not kept."""
-    matrices = study.noted(CONFUSIONS, {})
-    if ORIGINAL not in matrices or str(record.number) not in matrices:
-        return None
-    return matrices[ORIGINAL], matrices[str(record.number)]
 
 
 def confusion_figures(study: StudyView, outcome: Outcome) -> tuple[list[tuple[str, Figure]], list[str]]:

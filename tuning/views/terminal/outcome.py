@@ -1,7 +1,6 @@
 """The end of a run on the terminal: front, fresh-seed figures, and the exact commands that come next."""
 
 import json
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from tuning.config.command_lines import program, shown_path
 from tuning.config.study import StudyConfig
 from tuning.study.artifacts import StudyFiles
 from tuning.study.outcome import Outcome, Spread
@@ -91,19 +91,6 @@ def apply_command(config: StudyConfig, select: str | None = None, nearest: Trial
     return (
         f"{program('antisample')} unlearn --study {shown_path(config.directory)} --trial {trial} {which}--out {out}"
     )
-
-
-def program(name: str) -> str:
-    """How to call a program of this environment from the folder one stands in."""
-    path = Path(sys.executable).parent / name
-    return shown_path(path) if path.exists() and str(path.parent) not in os.get_exec_path() else name
-
-
-def shown_path(path: Path) -> str:
-    """A path relative to the folder one stands in where that is shorter, quoted for a shell."""
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow the environment's links
-    shown = absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else absolute
-    return shlex.quote(str(shown))
 
 
 def say(console: Console, text: str) -> None:

@@ -15,7 +15,7 @@ from antisample.export.verification.statements import (
 )
 from search_spaces import SpaceError
 from tuning.apply import trial_config
-from tuning.cards.command import command_checks, command_options
+from tuning.cli.cards.command import command_checks, command_options
 from tuning.config.loading import read_values
 from tuning.study.directory import open_study
 from tuning.study.known_spreads import known_spreads

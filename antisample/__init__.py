@@ -13,18 +13,21 @@ if TYPE_CHECKING:
     from antisample.inputs import UnlearnInputs, load_inputs
     from antisample.metrics import evaluate
     from antisample.models.config import ModelConfig
-    from antisample.types import Dataset, Splits, StepReport, UnlearnMetrics
+    from antisample.types import Dataset, EpochReport, Splits, StepReport, UnlearnMetrics
     from antisample.unlearning import Unlearning, subject_of, unlearn
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "config": ("DataConfig", "ModelConfig", "UnlearnConfig"),
+    "config": ("UnlearnConfig",),
+    "data.forget_request": ("ForgetRequest",),
+    "data.splits": ("SplitConfig",),
+    "datasets.config": ("DataConfig",),
+    "inputs": ("UnlearnInputs", "load_inputs"),
     "metrics": ("evaluate",),
-    "forget_request": ("ForgetRequest",),
-    "splits": ("SplitConfig",),
-    "types": ("Dataset", "Splits", "StepReport", "UnlearnMetrics"),
-    "unlearning": ("UnlearnInputs", "Unlearning", "load_inputs", "subject_of", "unlearn"),
+    "models.config": ("ModelConfig",),
+    "types": ("Dataset", "EpochReport", "Splits", "StepReport", "UnlearnMetrics"),
+    "unlearning": ("Unlearning", "subject_of", "unlearn"),
 }
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "DivergedError",
+    "EpochReport",
     "ForgetRequest",
     "ModelConfig",
     "SplitConfig",

@@ -10,7 +10,7 @@ from antisample.datasets.config import DataConfig
 from antisample.device import Precision
 from antisample.errors import ConfigError
 from antisample.methods import AntiSampleConfig, AnyMethodConfig, method_names
-from antisample.metrics import IMAGES_A_PASS, EvaluationConfig
+from antisample.metrics import EVAL_BATCH_SIZE, EvaluationConfig
 from antisample.models.config import ModelConfig
 from antisample.validation.rules import problems_of
 from antisample.validation.settings import Settings
@@ -64,7 +64,7 @@ class UnlearnConfig(Settings):
         method: Any = self.method
         sizes: dict[str, tuple[Any, int]] = {
             "method": (method, method.batch_size),
-            "evaluation": (self.evaluation, self.evaluation.batch_size or IMAGES_A_PASS),
+            "evaluation": (self.evaluation, self.evaluation.batch_size or EVAL_BATCH_SIZE),
         }
         return self.model_copy(
             update={

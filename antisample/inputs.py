@@ -14,7 +14,7 @@ from antisample.device import choose_device
 from antisample.errors import ConfigError
 from antisample.generation.neighbour_table import NeighbourTable, neighbour_tables
 from antisample.methods import OriginalModel
-from antisample.metrics import Predictions, RetrainedReference, Subject, left_out_families
+from antisample.metrics import EvaluationSubject, Predictions, RetrainedReference, left_out_families
 from antisample.metrics.forgetting import Forgetting
 from antisample.metrics.original_accuracy import OriginalAccuracy, check_original
 from antisample.metrics.retrained_reference import ReferenceTraining
@@ -177,7 +177,7 @@ def _validation_predictions(
     """The original's predictions of the validation part; those of another request over the same classes' images."""
     if shared is not None and shared.original_validation is not None and not splits.by_samples:
         return shared.original_validation
-    subject = Subject(original.build(dataset, device), dataset, splits, original, config.evaluation)
+    subject = EvaluationSubject(original.build(dataset, device), dataset, splits, original, config.evaluation)
     return subject.predictions("validation")
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from antisample.errors import ConfigError
 
 IndexArray = npt.NDArray[np.int64]
-PartName = Literal["train", "validation", "test"]
+SplitName = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Dataset:
     validation: ImageSet | None = None
     notes: tuple[str, ...] = ()
 
-    def split(self, name: PartName) -> ImageSet:
+    def split(self, name: SplitName) -> ImageSet:
         """One of the splits by its name.
 
         Raises:
@@ -110,7 +110,7 @@ class Splits:
     forget: IndexArray
     retain: IndexArray
     validation: IndexArray
-    validation_from: PartName
+    validation_from: SplitName
     test: IndexArray
     fingerprint: str
     by_samples: bool = False
@@ -131,7 +131,7 @@ class UnlearnMetrics:
 
 
 @dataclass(frozen=True)
-class StepReport:
+class EpochReport:
     """What is known after one epoch of unlearning.
 
     Attributes:
@@ -149,3 +149,7 @@ class StepReport:
     evaluation_s: float
     train_loss: float
     metrics: UnlearnMetrics
+
+
+StepReport = EpochReport
+"""The public name of before: kept for programs that use it."""

@@ -10,12 +10,12 @@ from antisample.config import UnlearnConfig
 from antisample.device import choose_device
 from antisample.inputs import UnlearnInputs, load_inputs
 from antisample.methods import UnlearnContext, find_method
-from antisample.metrics import PARTS, Subject, evaluate
+from antisample.metrics import PARTS, EvaluationSubject, evaluate
 from antisample.metrics.prediction_cache import kept_predictions
-from antisample.types import StepReport, UnlearnMetrics
+from antisample.types import EpochReport, UnlearnMetrics
 
 
-class Unlearning(Iterator[StepReport]):
+class Unlearning(Iterator[EpochReport]):
     """An unlearning under way: iterate for a report an epoch; `model` is the network as it is now.
 
     Preparation (generating anti-samples, say) happens at the first `next`. Every report holds validation metrics;
@@ -37,7 +37,7 @@ class Unlearning(Iterator[StepReport]):
         """The network after the last finished epoch, on the device."""
         return self._prepared().model  # type: ignore[no-any-return]
 
-    def __next__(self) -> StepReport:
+    def __next__(self) -> EpochReport:
         """Does one epoch and evaluates.
 
         Returns:
@@ -57,7 +57,7 @@ class Unlearning(Iterator[StepReport]):
         started = time.perf_counter()
         metrics = evaluate_finished(run.model, self.inputs, self.config) if last else self._evaluate(run.model)
         self._evaluation_s += time.perf_counter() - started
-        return StepReport(run.epochs_done, last, self._elapsed_s, self._evaluation_s, loss, metrics)
+        return EpochReport(run.epochs_done, last, self._elapsed_s, self._evaluation_s, loss, metrics)
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs to continue after the last finished epoch."""
@@ -92,9 +92,11 @@ class Unlearning(Iterator[StepReport]):
         return evaluate(subject_of(model, self.inputs, self.config), ("validation",))
 
 
-def subject_of(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -> Subject:
+def subject_of(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -> EvaluationSubject:
     """A model as the subject of metrics."""
-    return Subject(model, inputs.dataset, inputs.splits, inputs.original, config.evaluation, inputs.reference)
+    return EvaluationSubject(
+        model, inputs.dataset, inputs.splits, inputs.original, config.evaluation, inputs.reference
+    )
 
 
 def evaluate_finished(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -> UnlearnMetrics:
@@ -106,9 +108,9 @@ def evaluate_original(inputs: UnlearnInputs, config: UnlearnConfig) -> UnlearnMe
     """Measures the original as `evaluate_finished` does, by predictions that are kept in the cache."""
     subject = subject_of(inputs.original.build(inputs.dataset, choose_device(config.device)), inputs, config)
     if inputs.original_validation is not None:
-        subject = subject.knowing({"validation": inputs.original_validation})
+        subject = subject.with_predictions({"validation": inputs.original_validation})
     known = kept_predictions(subject, inputs.original.fingerprint, config.data.cache_dir)
-    return evaluate(subject.knowing(known), PARTS, inputs.families(config))
+    return evaluate(subject.with_predictions(known), PARTS, inputs.families(config))
 
 
 def unlearn(config: UnlearnConfig, inputs: UnlearnInputs | None = None) -> Unlearning:

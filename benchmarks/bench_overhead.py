@@ -35,13 +35,13 @@ from ray.tune.search.optuna import OptunaSearch
 from rich.console import Console
 
 from cluster import local_ray
-from tuning.driver.capacity import WorkerShare
+from tuning.driver.capacity import TrialResources
 from tuning.driver.search import search
 from tuning.study.history import note_end
 from tuning.study.outcome import find_outcome
-from tuning.study.storage.lease import held_lease, lease_place
+from tuning.study.storage.lease import held_lease, lease_backend
 from tuning.study.study import Study
-from tuning.views.mlflow import Ending, MlflowView, StudyFacts, Tracker
+from tuning.views.mlflow import MlflowWriter, SearchSummary, StudyMetadata, Tracker
 
 RECORD = Path(__file__).parent / "records" / "overhead.json"
 AT_ONCE = 2
@@ -51,16 +51,16 @@ def ours(folder: Path, n_trials: int, uri: str) -> float:
     """Seconds of a study with MLflow, until everything is delivered."""
     config = study_config(folder, n_trials, uri)
     config.directory.mkdir(parents=True)
-    with held_lease(lease_place(config)) as lease, local_ray(AT_ONCE):
+    with held_lease(lease_backend(config)) as lease, local_ray(AT_ONCE):
         study = Study(config, lease)
         study.note("id", uuid.uuid4().hex)
         study.note("created_ms", time.time_ns() // 1_000_000)
         started = time.monotonic()
-        tracker = Tracker(lambda: MlflowView(StudyFacts.of(study), uri))
+        tracker = Tracker(lambda: MlflowWriter(StudyMetadata.of(study), uri))
         study.listen(tracker.submit)
-        search(study, StudyTrial, WorkerShare(1, 0), lambda: AT_ONCE)
+        search(study, StudyTrial, TrialResources(1, 0), lambda: AT_ONCE)
         note_end(study, find_outcome(study))
-        problem = tracker.close(Ending.of(study), timeout_s=None)
+        problem = tracker.close(SearchSummary.of(study), timeout_s=None)
         elapsed = time.monotonic() - started
         if problem is not None or study.n_finished() != n_trials:
             raise RuntimeError(f"{study.n_finished()} of {n_trials} trials; {problem}")

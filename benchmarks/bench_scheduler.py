@@ -28,7 +28,7 @@ from simulator import Curves, Rule, Search, simulate
 
 from search_spaces import ChoiceParameter, SearchSpace
 from tuning.strategies.halving import ParetoHalving, rungs
-from tuning.strategies.suggester import Suggestions
+from tuning.strategies.suggester import TrialSuggester
 from tuning.trials.pareto import Point, hypervolume, non_dominated
 
 RECORD = Path(__file__).parent / "records" / "scheduler.json"
@@ -122,7 +122,7 @@ def compare_samplers(curves: Curves, names: list[str], seeds: int) -> dict[str, 
     def search(sampler: str, seed: int, n_trials: int) -> list[float]:
         study = optuna.create_study(directions=[o.direction for o in config.objectives])
         asked = config.model_copy(update={"sampler": sampler, "seed": seed, "n_trials": n_trials})
-        suggestions, left, points, volumes = Suggestions(study, asked), set(range(len(ends))), [], []
+        suggestions, left, points, volumes = TrialSuggester(study, asked), set(range(len(ends))), [], []
         for _ in range(n_trials):
             trial = suggestions.ask(None)
             wanted = _unit(space, trial.params)

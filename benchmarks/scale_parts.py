@@ -18,13 +18,13 @@ from overhead_trials import StudyTrial, content, final, study_config
 
 from cluster import local_ray
 from tuning.config.study import StudyConfig
-from tuning.driver.capacity import WorkerShare
+from tuning.driver.capacity import TrialResources
 from tuning.driver.search import search
 from tuning.study.history import note_end
 from tuning.study.outcome import find_outcome
-from tuning.study.storage.lease import held_lease, lease_place
+from tuning.study.storage.lease import held_lease, lease_backend
 from tuning.study.study import Study
-from tuning.views.mlflow import Ending, MlflowView, StudyFacts, Tracker
+from tuning.views.mlflow import MlflowWriter, SearchSummary, StudyMetadata, Tracker
 
 SIZES = (100, 300, 1000, 3000, 10_000)
 EPOCHS = 5
@@ -91,7 +91,7 @@ def in_database(folder: Path, workers: int, most: int) -> list[Row]:
     config = _made(study_config(folder, most + workers + 1, "none", "random"))
     config = config.model_copy(update={"storage": address, "study_name": uuid.uuid4().hex})
     with (
-        held_lease(lease_place(config)) as lease,
+        held_lease(lease_backend(config)) as lease,
         psycopg.connect(address.replace("+psycopg", ""), autocommit=True) as database,
     ):
         study, before = Study(config, lease), _database_use(database)
@@ -111,11 +111,11 @@ def delivery(folder: Path, workers: int, most: int) -> list[Row]:
         pass
     with mlflow_server(folder) as uri:
         before, started = (folder / "server.db").stat().st_size, time.perf_counter()
-        tracker = Tracker(lambda: MlflowView(StudyFacts.of(study), uri))
+        tracker = Tracker(lambda: MlflowWriter(StudyMetadata.of(study), uri))
         for record in study.records():
             tracker.submit(record)
         note_end(study, find_outcome(study))
-        problem = tracker.close(Ending.of(study), timeout_s=None)
+        problem = tracker.close(SearchSummary.of(study), timeout_s=None)
         elapsed, size = time.perf_counter() - started, (folder / "server.db").stat().st_size - before
     if problem is not None:
         raise RuntimeError(problem)
@@ -127,11 +127,11 @@ def delivery(folder: Path, workers: int, most: int) -> list[Row]:
 def on_ray(folder: Path, workers: int, most: int) -> list[Row]:
     """Milliseconds a trial of a search on Ray whose trials do nothing; start-up apart."""
     config = _made(study_config(folder, most, "none", "random"))
-    with held_lease(lease_place(config)) as lease, local_ray(workers):
+    with held_lease(lease_backend(config)) as lease, local_ray(workers):
         study, ends = Study(config, lease), []
         study.listen(lambda record: record.state == "COMPLETE" and ends.append(time.perf_counter()))
         started = time.perf_counter()
-        search(study, NoTrial, WorkerShare(1, 0), lambda: workers)
+        search(study, NoTrial, TrialResources(1, 0), lambda: workers)
     steady = (ends[-1] - ends[most // 5]) / (most - 1 - most // 5)
     return [{"workers": workers, "trials": most, "first_trial_s": ends[0] - started, "ms_a_trial": 1000 * steady}]
 

@@ -51,7 +51,7 @@ def connect(refusal: str, **options: Any) -> None:
         _end(started | (_children() - before))
         if not isinstance(error, Exception):
             raise
-        raise ClusterError([f"{refusal}: {in_words(error)}"]) from error
+        raise ClusterError([f"{refusal}: {describe(error)}"]) from error
 
 
 def disconnect() -> None:
@@ -62,7 +62,7 @@ def disconnect() -> None:
     remove_temporary_folder(folder)
 
 
-def in_words(error: Exception) -> str:
+def describe(error: Exception) -> str:
     """What Ray raises, in a line."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         advice = "; set RAY_TMPDIR to a folder that can be written" if _is_temporary(str(error.filename)) else ""

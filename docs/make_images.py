@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import Browser
 
 from tuning.study.directory import open_study
-from tuning.views.mlflow import StudyFacts
+from tuning.views.mlflow import StudyMetadata
 from tuning.views.mlflow.runs import StudyRuns
 
 IMAGES = Path(__file__).parent / "images"
@@ -49,7 +49,7 @@ def take_mlflow(browser: Browser, directory: Path) -> None:
     uri = study.config.mlflow_uri()
     if uri is None:
         raise ValueError(f"{directory} was not tracked in MLflow.")
-    runs = StudyRuns(StudyFacts.of(study), uri)
+    runs = StudyRuns(StudyMetadata.of(study), uri)
     runs.connect()
     with tempfile.TemporaryDirectory() as folder, mlflow_server(uri, Path(folder)) as address:
         page = browser.new_page(viewport={"width": 1500, "height": 820})

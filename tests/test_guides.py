@@ -15,7 +15,7 @@ import antisample.metrics
 from antisample.datasets import load_dataset
 from antisample.errors import DataError
 from antisample.methods import UnlearnContext, find_method, method_config
-from antisample.metrics import Subject, evaluate
+from antisample.metrics import EvaluationSubject, evaluate
 from search_spaces import load_space
 
 GUIDES = Path(__file__).parents[1] / "docs" / "guides"
@@ -50,7 +50,7 @@ def test_the_method_of_the_guide_forgets(install, digits_inputs, tmp_path):
     again = find_method("new_head").prepare(context, method_config("new_head", epochs=2))
     for _ in range(2):
         assert run.run_epoch() == again.run_epoch()
-    subject = Subject(run.model, digits_inputs.dataset, digits_inputs.splits, digits_inputs.original)
+    subject = EvaluationSubject(run.model, digits_inputs.dataset, digits_inputs.splits, digits_inputs.original)
     assert evaluate(subject, ("test",)).values["test/forget_accuracy"] < 0.1
     (text,) = blocks("method.md", "yaml")
     (tmp_path / "new_head.yaml").write_text(text)
@@ -63,12 +63,12 @@ def test_the_method_of_the_guide_forgets(install, digits_inputs, tmp_path):
 def test_the_metric_of_the_guide_measures(install, digits_inputs):
     install("metric.md", antisample.metrics, "_FAMILIES")
     model = digits_inputs.original.build(digits_inputs.dataset, CPU)
-    subject = Subject(model, digits_inputs.dataset, digits_inputs.splits, digits_inputs.original)
+    subject = EvaluationSubject(model, digits_inputs.dataset, digits_inputs.splits, digits_inputs.original)
     known = evaluate(subject, ("test",), ["entropy"]).values["test/forget_entropy"]
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
-    subject = Subject(model, digits_inputs.dataset, digits_inputs.splits, digits_inputs.original)
+    subject = EvaluationSubject(model, digits_inputs.dataset, digits_inputs.splits, digits_inputs.original)
     ignorant = evaluate(subject, ("test",), ["entropy"]).values["test/forget_entropy"]
     assert 0 < known < 1 < ignorant == pytest.approx(np.log2(10))
 

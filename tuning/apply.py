@@ -28,13 +28,13 @@ from antisample.metrics.forgetting import Forgetting
 from antisample.metrics.retrained import reference_values
 from antisample.models.original_network import build_network
 from antisample.storage.atomic import check_writable
-from antisample.types import StepReport, UnlearnMetrics
+from antisample.types import EpochReport, UnlearnMetrics
 from antisample.unlearning import evaluate_finished, unlearn
 from tuning.config.command_lines import shown_path
 from tuning.study.known_spreads import known_spreads
 from tuning.study.model_source import noted_model
 from tuning.study.outcome import find_outcome, no_choice
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 from tuning.views.terminal.progress import Progress
 from tuning.worker.fingerprints import check_fingerprints, fingerprints_of
@@ -63,7 +63,7 @@ class Provenance:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
 
 
-def find_trial(study: StudyView, which: str) -> TrialRecord:
+def find_trial(study: StudyReader, which: str) -> TrialRecord:
     """A finished trial.
 
     Args:
@@ -87,7 +87,7 @@ def find_trial(study: StudyView, which: str) -> TrialRecord:
 
 
 def trial_config(
-    study: StudyView, record: TrialRecord, request: ForgetRequest, command: str
+    study: StudyReader, record: TrialRecord, request: ForgetRequest, command: str
 ) -> tuple[UnlearnConfig, Provenance]:
     """The unlearning of a trial, to be done once more.
 
@@ -169,7 +169,7 @@ def apply_config(
     card = UnlearningCard(
         created=now(),
         request=RequestFacts(
-            in_words=config.forget.in_words(),
+            describe=config.forget.describe(),
             classes=forgetting.names,
             labels=forgetting.labels,
             images=forgetting.train,
@@ -224,7 +224,7 @@ def apply_config(
     return card
 
 
-def _fingerprints(study: StudyView, request: int) -> dict[str, str]:
+def _fingerprints(study: StudyReader, request: int) -> dict[str, str]:
     """What a study noted of its data, its model and the splits of one request; nothing if it noted nothing."""
     noted: dict[str, str] = study.noted("fingerprints", {})
     if "splits" in noted:
@@ -233,7 +233,7 @@ def _fingerprints(study: StudyView, request: int) -> dict[str, str]:
 
 
 def _metrics(
-    inputs: UnlearnInputs, config: UnlearnConfig, original: UnlearnMetrics, last: StepReport, provenance: Provenance
+    inputs: UnlearnInputs, config: UnlearnConfig, original: UnlearnMetrics, last: EpochReport, provenance: Provenance
 ) -> tuple[CardMetric, ...]:
     reference = reference_values(inputs.reference, inputs.splits, config.evaluation)
     counts = last.metrics.counts

@@ -21,7 +21,7 @@ from antisample.checkpoints.torch_file import read_torch_file
 from antisample.checkpoints.unfitting import check_weights, refusal
 from antisample.checkpoints.weight_names import Match
 from antisample.errors import DataError
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 from antisample.types import Preprocessing
 
 _DIGEST = "digest"
@@ -175,7 +175,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         DataError: If it cannot be written.
     """
     content = pack_checkpoint(checkpoint)
-    with whole_file(path) as unfinished:
+    with atomic_write(path) as unfinished:
         unfinished.write_bytes(content)
 
 

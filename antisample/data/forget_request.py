@@ -62,7 +62,7 @@ class ForgetRequest(Settings):
     def _as_it_was_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {name: value for name, value in handler(self).items() if value}
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """The classes as `--forget` takes them, commas between; or how many samples, and a digest of them."""
         if self.samples:
             digest = hashlib.blake2b(repr(self.samples).encode(), digest_size=4).hexdigest()

@@ -10,7 +10,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from antisample.data.forget_request import ForgetRequest, forget_classes
 from antisample.errors import ConfigError
 from antisample.seeds import numpy_stream
-from antisample.types import Dataset, IndexArray, PartName, Splits
+from antisample.types import Dataset, IndexArray, SplitName, Splits
 from antisample.validation.settings import Settings
 
 
@@ -91,13 +91,13 @@ def make_splits(dataset: Dataset, request: ForgetRequest, config: SplitConfig, *
     )
 
 
-def _source_of_validation(dataset: Dataset, config: SplitConfig, has_checkpoint: bool) -> PartName:
+def _source_of_validation(dataset: Dataset, config: SplitConfig, has_checkpoint: bool) -> SplitName:
     """Which split validation images come from.
 
     Raises:
         ConfigError: If the data has no validation split, or has one of which no share can be set apart.
     """
-    source: PartName
+    source: SplitName
     if config.validation_from != "auto":
         source = config.validation_from
     elif dataset.validation is not None:
@@ -117,7 +117,7 @@ def _source_of_validation(dataset: Dataset, config: SplitConfig, has_checkpoint:
     return source
 
 
-def _set_apart(dataset: Dataset, source: PartName, config: SplitConfig) -> tuple[IndexArray, IndexArray]:
+def _set_apart(dataset: Dataset, source: SplitName, config: SplitConfig) -> tuple[IndexArray, IndexArray]:
     """Draws validation images from a split, and says what is left of it."""
     fraction = config.validation_fraction or (0.5 if source == "test" else 0.2)
     labels = dataset.split(source).labels
@@ -171,7 +171,7 @@ def _check_samples(
 
 
 def _check_measurable(
-    dataset: Dataset, classes: tuple[int, ...], split: PartName, positions: IndexArray, *, by_samples: bool
+    dataset: Dataset, classes: tuple[int, ...], split: SplitName, positions: IndexArray, *, by_samples: bool
 ) -> None:
     """Raises ConfigError if accuracies on the images of a split would be means over nothing."""
     labels = dataset.split(split).labels[positions]

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from antisample.datasets.source import DecodedData
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 from antisample.storage.cache import Cache
-from antisample.types import ImageSet, PartName
+from antisample.types import ImageSet, SplitName
 
 _logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ def read_cache(cache: Cache, key: str) -> tuple[DecodedData, str] | None:
         return None
     try:
         header, train = _read_split(first)
-        others: dict[PartName, ImageSet] = {}
+        others: dict[SplitName, ImageSet] = {}
         for split in header.get("splits", _SPLITS_ONCE)[1:]:
             path = _path(cache, key, split)
             cache.fetch(path)
@@ -142,7 +142,7 @@ def _write_split(path: Path, images: ImageSet, about: dict[str, Any]) -> None:
         pa.Array.from_buffers(kind, len(pixels), [None, pa.py_buffer(pixels)]),
         pa.Array.from_buffers(pa.int64(), len(labels), [None, pa.py_buffer(labels)]),
     ]
-    with whole_file(path) as unfinished, unfinished.open("xb") as file:
+    with atomic_write(path) as unfinished, unfinished.open("xb") as file:
         with pa.ipc.new_file(file, schema) as writer:
             writer.write_batch(pa.record_batch(columns, schema=schema))
         file.flush()

@@ -10,7 +10,7 @@ import numpy as np
 from antisample.datasets.archives import CLASS_FOLDERS, refuse_archives
 from antisample.datasets.copies import refuse_same_folders, refuse_same_images
 from antisample.datasets.image_layout import ImageLayout, image_layout
-from antisample.datasets.listing import in_words, is_file, is_folder, refuse_unwritable_names, visible
+from antisample.datasets.listing import describe, is_file, is_folder, refuse_unwritable_names, visible
 from antisample.datasets.pixels import EncodedImage, PixelArray, decode_images, stack_splits
 from antisample.datasets.source import DecodedData, decoded_data, file_identity, refuse_class_names
 from antisample.datasets.split_names import split_named
@@ -115,7 +115,7 @@ def files_by_class(folder: Path, advice: str) -> dict[str, list[Path]]:
         if not is_folder(entry):
             remark = "; a folder of this name is taken for a split" if split_named(folder.name) else ""
             raise DataError(
-                f"{entry.path}: `{folder.name}` must hold one folder a class, but got {in_words(entry)}{remark}."
+                f"{entry.path}: `{folder.name}` must hold one folder a class, but got {describe(entry)}{remark}."
             )
     if not classes:
         raise DataError(f"{folder}: must hold one folder a class, but is empty.")
@@ -126,7 +126,7 @@ def files_by_class(folder: Path, advice: str) -> dict[str, list[Path]]:
         refuse_unwritable_names(files)
         for file in files:
             if not is_file(file):
-                raise DataError(f"{file.path}: a class folder must hold images alone, but got {in_words(file)}.")
+                raise DataError(f"{file.path}: a class folder must hold images alone, but got {describe(file)}.")
         listed[entry.name] = [Path(file) for file in files]
         refuse_archives(listed[entry.name], advice)
     return listed

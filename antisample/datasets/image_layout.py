@@ -6,7 +6,7 @@ from pathlib import Path
 from antisample.datasets.listing import Entry, enumerated, is_folder, refuse_broken_link, visible
 from antisample.datasets.split_names import split_named, uses_of_splits
 from antisample.errors import DataError
-from antisample.types import PartName
+from antisample.types import SplitName
 
 _READABLE = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
 _PICTURES = _READABLE | {".heic", ".heif", ".avif", ".svg", ".jp2", ".jxl"}
@@ -46,7 +46,7 @@ def image_layout(root: Path) -> ImageLayout:
         candidates = next(iter(within.values()), [])
     if not candidates:
         return ImageLayout((root,), _classes_named_like_splits(root))
-    by_split: dict[PartName, Path] = {}
+    by_split: dict[SplitName, Path] = {}
     for folder in candidates:
         split = split_named(folder.name)
         if split in by_split:

@@ -52,7 +52,7 @@ def refuse_broken_link(path: str | os.PathLike[str]) -> None:
         raise DataError(f"{printable(link)}: is a broken link (to {printable(link.readlink())}).")
 
 
-def in_words(entry: Entry) -> str:
+def describe(entry: Entry) -> str:
     """What an entry is: a file, a folder, or something else.
 
     Raises:

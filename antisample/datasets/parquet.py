@@ -15,9 +15,9 @@ from antisample.datasets.pixels import PixelArray, decode_images, stack_splits
 from antisample.datasets.source import DecodedData, decoded_data, file_identity
 from antisample.datasets.split_names import uses_of_splits
 from antisample.errors import DataError
-from antisample.types import ImageSet, IndexArray, PartName
+from antisample.types import ImageSet, IndexArray, SplitName
 
-_Labels = dict[PartName, list[IndexArray]]
+_Labels = dict[SplitName, list[IndexArray]]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from antisample.datasets.listing import (
 )
 from antisample.datasets.split_names import ORDER, NamedFile, split_named, split_of_file
 from antisample.errors import DataError
-from antisample.types import PartName
+from antisample.types import SplitName
 
 _SUFFIX = ".parquet"
 _PARTIAL = "partial-"  # how the hub names the folder of a split that it converted in part
@@ -31,8 +31,8 @@ class ParquetLayout:
         notes: What there is to say about them, whole sentences.
     """
 
-    files: dict[PartName, list[Path]]
-    words: dict[PartName, str]
+    files: dict[SplitName, list[Path]]
+    words: dict[SplitName, str]
     notes: tuple[str, ...] = ()
 
 
@@ -62,7 +62,7 @@ def parquet_layout(root: Path) -> ParquetLayout:
     everything = [path for files in places.values() for path, _ in files]
     if not used and len(everything) == 1:
         return ParquetLayout({"train": everything}, {"train": everything[0].stem})
-    by_split: dict[PartName, list[tuple[Path, NamedFile]]] = {}
+    by_split: dict[SplitName, list[tuple[Path, NamedFile]]] = {}
     for path, named in used:
         if named is not None:
             by_split.setdefault(named.split, []).append((path, named))
@@ -116,7 +116,7 @@ def _files(folder: Path) -> list[tuple[Path, NamedFile | None]]:
     return files
 
 
-def _in_folder(path: Path, split: PartName, word: str) -> NamedFile:
+def _in_folder(path: Path, split: SplitName, word: str) -> NamedFile:
     """What is known of a file in a folder of a split: `0000.parquet`, say, or a name that repeats the split."""
     refuse_broken_link(path)
     named = split_of_file(path.stem)
@@ -152,7 +152,7 @@ def _checked(files: Sequence[tuple[Path, NamedFile]], root: Path) -> list[str]:
     return notes
 
 
-def _split_of_folder(name: str) -> PartName | None:
+def _split_of_folder(name: str) -> SplitName | None:
     return split_named(name.removeprefix(_PARTIAL))
 
 

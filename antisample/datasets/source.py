@@ -11,7 +11,7 @@ import numpy as np
 
 from antisample.datasets.listing import is_unicode
 from antisample.errors import DataError
-from antisample.types import ImageSet, PartName
+from antisample.types import ImageSet, SplitName
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class DecodedData:
     validation: ImageSet | None = None
     notes: tuple[str, ...] = ()
 
-    def splits(self) -> dict[PartName, ImageSet]:
+    def splits(self) -> dict[SplitName, ImageSet]:
         """The splits that there are, by name; training images first."""
-        named: dict[PartName, ImageSet | None] = {
+        named: dict[SplitName, ImageSet | None] = {
             "train": self.train,
             "test": self.test,
             "validation": self.validation,

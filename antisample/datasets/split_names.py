@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from antisample.types import PartName
+from antisample.types import SplitName
 
 # The words of the Hugging Face hub.
-_WORDS: dict[str, PartName] = {
+_WORDS: dict[str, SplitName] = {
     "train": "train",
     "training": "train",
     "test": "test",
@@ -19,7 +19,7 @@ _WORDS: dict[str, PartName] = {
     "validation": "validation",
     "dev": "validation",
 }
-ORDER: tuple[PartName, ...] = ("train", "test", "validation")
+ORDER: tuple[SplitName, ...] = ("train", "test", "validation")
 """The order in which splits are read and told."""
 
 _FILE_STEM = re.compile(r"([a-z]+)(?:(-)(\d+)-of-(\d+)(?:-[0-9a-f]+)?|[-_.]?(\d+))?", re.IGNORECASE)
@@ -36,13 +36,13 @@ class NamedFile:
         number: Its number among the files of the split; None if it is the whole split.
     """
 
-    split: PartName
+    split: SplitName
     word: str
     form: str
     number: int | None
 
 
-def split_named(name: str) -> PartName | None:
+def split_named(name: str) -> SplitName | None:
     """The split that a name stands for as a whole, whatever its case: `train_noisy` and `testmini` stand for none."""
     return _WORDS.get(name.lower())
 
@@ -65,7 +65,7 @@ def split_of_file(stem: str) -> NamedFile | None:
     return NamedFile(split, match[1], "numbered" if match[5] else "whole", int(match[5]) if match[5] else None)
 
 
-def uses_of_splits(words: Mapping[PartName, str]) -> tuple[dict[PartName, PartName], tuple[str, ...]]:
+def uses_of_splits(words: Mapping[SplitName, str]) -> tuple[dict[SplitName, SplitName], tuple[str, ...]]:
     """Says what each split of the data serves as: validation images beside training images alone are for testing.
 
     Args:
@@ -75,7 +75,7 @@ def uses_of_splits(words: Mapping[PartName, str]) -> tuple[dict[PartName, PartNa
         By use (train, test, validation, in this order), the split that serves it; and a sentence about validation
         images, if there are any.
     """
-    uses: dict[PartName, PartName] = {split: split for split in ORDER if split in words}
+    uses: dict[SplitName, SplitName] = {split: split for split in ORDER if split in words}
     if "validation" not in words:
         return uses, ()
     word = words["validation"]

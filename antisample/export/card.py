@@ -7,7 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from antisample.checkpoints.channel_values import channel_values, check_lengths
 from antisample.config import UnlearnConfig
-from antisample.types import PartName
+from antisample.types import SplitName
 from antisample.validation.settings import Settings
 
 Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -67,7 +67,7 @@ class DataFacts(Settings):
     splits_fingerprint: Fingerprint
     retain: Count
     validation: Count
-    validation_from: PartName
+    validation_from: SplitName
     test: Count
     notes: tuple[str, ...] = ()
 

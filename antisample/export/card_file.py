@@ -16,7 +16,7 @@ from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError, DataError
 from antisample.export.card import EnvironmentFacts, UnlearningCard
 from antisample.export.card_text import card_text
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 from antisample.storage.regular_files import open_regular, read_start
 from antisample.validation.settings import shown
 
@@ -136,7 +136,7 @@ def write_card(folder: Path, card: UnlearningCard) -> None:
         DataError: If they cannot be written.
     """
     for name, text in zip(CARD_FILES, (card.model_dump_json(indent=2) + "\n", card_text(card)), strict=True):
-        with whole_file(folder / name) as unfinished:
+        with atomic_write(folder / name) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from antisample.errors import AntisampleError, ConfigError
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 from antisample.types import Preprocessing
 
 ExportFormat = Literal["torch.export", "onnx"]
@@ -75,7 +75,7 @@ def export_model(
     notes = {"mean": json.dumps(preprocessing.mean), "std": json.dumps(preprocessing.std)}
     with torch.inference_mode():
         expected = model(images.clone()).float().numpy()
-    with whole_file(path) as unfinished:
+    with atomic_write(path) as unfinished:
         # torch.export refuses other names
         written = unfinished.with_name(f"{unfinished.name}{path.suffix}")
         try:

@@ -64,12 +64,12 @@ def draw_anti_samples(
         raise ConfigError(problems)
     n, features, device = len(forget), forget[0].numel(), forget.device
     samples = torch.empty(size_multiplier * n, features, device=device)
-    rows_a_chunk = max(1, _CHUNK_ELEMENTS // features)
+    rows_per_chunk = max(1, _CHUNK_ELEMENTS // features)
     for first in range(0, len(samples), n):
         choice = torch.randint(neighbours.shape[1], (n, 1), generator=generator, device=device)
         farthest = neighbours.gather(1, choice).squeeze(1)
-        for start in range(0, n, rows_a_chunk):
-            stop = min(n, start + rows_a_chunk)
+        for start in range(0, n, rows_per_chunk):
+            stop = min(n, start + rows_per_chunk)
             u = normalise(forget[start:stop]).flatten(1)
             f = normalise(retain[farthest[start:stop]]).flatten(1)
             noise = torch.randn(u.shape, generator=generator, device=device)
@@ -99,9 +99,9 @@ def convex_combinations(samples: Tensor, count: int, temperature: float, generat
     if temperature <= 0:
         raise ConfigError(f"`combination_temperature` must be larger than 0, but got {temperature}.")
     combined = torch.empty(count, samples.shape[1], device=samples.device)
-    rows_a_chunk = max(1, _CHUNK_ELEMENTS // len(samples))
-    for start in range(0, count, rows_a_chunk):
-        shape = (min(rows_a_chunk, count - start), len(samples))
+    rows_per_chunk = max(1, _CHUNK_ELEMENTS // len(samples))
+    for start in range(0, count, rows_per_chunk):
+        shape = (min(rows_per_chunk, count - start), len(samples))
         logits = torch.randn(shape, generator=generator, device=samples.device) * temperature
         combined[start : start + shape[0]] = logits.softmax(dim=1) @ samples
     return combined

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from antisample.data.loader import TrainingData, to_device
 from antisample.methods.base import MethodConfig, UnlearnContext
-from antisample.models import arranged
+from antisample.models import optimised_for
 from antisample.training.trainer import Trainer, TrainingRecipe, train_from_scratch
 
 
@@ -30,5 +30,5 @@ class Retrain:
         model = original.initial.fresh_model(
             original.name, dataset.n_classes, dataset.channels, context.seed, original.arguments, shape[1:]
         )
-        model = arranged(model, original.name, shape, context.device)
+        model = optimised_for(model, original.name, shape, context.device)
         return train_from_scratch(model, TrainingData(images, labels, context.normaliser()), config, context.seed)

@@ -10,11 +10,11 @@ from pydantic import field_validator
 
 from antisample.errors import ConfigError, DivergedError
 from antisample.metrics.base import (
-    IMAGES_A_PASS,
+    EVAL_BATCH_SIZE,
     EvaluationSettings,
+    EvaluationSubject,
     MetricFamily,
     RetrainedReference,
-    Subject,
     image_counts,
     part_positions,
 )
@@ -24,9 +24,9 @@ from antisample.metrics.relearn import Relearn
 from antisample.metrics.retrained import Retrained
 from antisample.metrics.zrf import Zrf
 from antisample.models.predictions import Predictions, predict
-from antisample.types import Dataset, PartName, Splits, UnlearnMetrics
+from antisample.types import Dataset, SplitName, Splits, UnlearnMetrics
 
-PARTS: tuple[PartName, ...] = ("validation", "train", "test")
+PARTS: tuple[SplitName, ...] = ("validation", "train", "test")
 
 _FAMILIES: dict[str, MetricFamily] = {
     "classification": Classification(),
@@ -111,7 +111,7 @@ def left_out_families(families: Iterable[str], dataset: Dataset, splits: Splits)
 
 
 def evaluate(
-    subject: Subject, parts: Iterable[PartName] = PARTS, families: Iterable[str] = ("classification",)
+    subject: EvaluationSubject, parts: Iterable[SplitName] = PARTS, families: Iterable[str] = ("classification",)
 ) -> UnlearnMetrics:
     """Measures a model.
 
@@ -140,13 +140,13 @@ def evaluate(
 
 
 __all__ = [
-    "IMAGES_A_PASS",
+    "EVAL_BATCH_SIZE",
     "EvaluationConfig",
     "EvaluationSettings",
     "MetricFamily",
     "Predictions",
     "RetrainedReference",
-    "Subject",
+    "EvaluationSubject",
     "left_out_families",
     "evaluate",
     "family_names",

@@ -12,10 +12,10 @@ from torch import nn
 from antisample.data.loader import Normaliser
 from antisample.models.original import OriginalModel
 from antisample.models.predictions import Predictions, predict
-from antisample.types import Dataset, ImageSet, IndexArray, PartName, Splits
+from antisample.types import Dataset, ImageSet, IndexArray, SplitName, Splits
 from antisample.validation.settings import Settings
 
-IMAGES_A_PASS = 500
+EVAL_BATCH_SIZE = 500
 
 
 class EvaluationSettings(Settings):
@@ -46,13 +46,13 @@ class RetrainedReference:
         seed: Seed of its training.
     """
 
-    predictions: Mapping[PartName, Predictions]
+    predictions: Mapping[SplitName, Predictions]
     elapsed_s: float
     seed: int
 
 
 @dataclass(frozen=True)
-class Subject:
+class EvaluationSubject:
     """A model under evaluation. Predictions are computed once for each part, however many metrics need them.
 
     Attributes:
@@ -70,7 +70,7 @@ class Subject:
     original: OriginalModel
     settings: EvaluationSettings = field(default_factory=EvaluationSettings)
     reference: RetrainedReference | None = None
-    _known: dict[PartName, Predictions] = field(default_factory=dict, compare=False, repr=False)
+    _known: dict[SplitName, Predictions] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def device(self) -> torch.device:
@@ -78,12 +78,12 @@ class Subject:
         return next(self.model.parameters()).device
 
     @property
-    def images_a_pass(self) -> int:
+    def eval_batch_size(self) -> int:
         """Images a forward pass: as set, or as many as keep the device busy."""
         if self.settings.batch_size is not None:
             return self.settings.batch_size
         if self.device.type == "cpu":
-            return IMAGES_A_PASS
+            return EVAL_BATCH_SIZE
         height, width = (int(size) for size in self.dataset.train.images.shape[2:])
         return min(2000, max(128, 2000 * 32 * 32 // (height * width)))
 
@@ -91,24 +91,24 @@ class Subject:
         """Maps uint8 images on the device to the model's input."""
         return Normaliser(self.original.preprocessing, self.device)
 
-    def predictions(self, part: PartName) -> Predictions:
+    def predictions(self, part: SplitName) -> Predictions:
         """The model's predictions on the forget and retain images of a part."""
         if part not in self._known:
             self._known[part] = self.predictions_of(self.model, part)
         return self._known[part]
 
-    def knowing(self, predictions: Mapping[PartName, Predictions]) -> "Subject":
+    def with_predictions(self, predictions: Mapping[SplitName, Predictions]) -> "EvaluationSubject":
         """The same model, whose predictions were made before."""
         return replace(self, _known=dict(predictions))
 
-    def forget_positions(self, part: PartName) -> tuple[ImageSet, IndexArray]:
+    def forget_positions(self, part: SplitName) -> tuple[ImageSet, IndexArray]:
         """The images of a part, and the positions of those to forget; samples to forget are training images."""
         if self.splits.by_samples:
             return self.dataset.train, self.splits.forget
         images, positions = part_positions(self.dataset, self.splits, part, self.settings.max_train_images)
         return images, positions[np.isin(images.labels[positions], self.splits.forget_classes)]
 
-    def predictions_of(self, model: nn.Module, part: PartName) -> Predictions:
+    def predictions_of(self, model: nn.Module, part: SplitName) -> Predictions:
         """Another model's predictions on the same images.
 
         Where samples are to be forgotten, every part holds them, and behind them its other images.
@@ -121,7 +121,7 @@ class Subject:
         return Predictions.of_samples(forget, self._predict(model, images, others))
 
     def _predict(self, model: nn.Module, images: ImageSet, positions: IndexArray) -> Predictions:
-        return predict(model, images, positions, self.normaliser(), self.device, self.images_a_pass)
+        return predict(model, images, positions, self.normaliser(), self.device, self.eval_batch_size)
 
 
 class MetricFamily(Protocol):
@@ -138,7 +138,7 @@ class MetricFamily(Protocol):
         ...
 
     @property
-    def parts(self) -> tuple[PartName, ...]:
+    def parts(self) -> tuple[SplitName, ...]:
         """See above."""
         ...
 
@@ -146,7 +146,7 @@ class MetricFamily(Protocol):
         """Says why it cannot be computed on this data, one sentence each, without its full stop; empty if it can."""
         ...
 
-    def compute(self, subject: Subject, part: PartName) -> dict[str, float]:
+    def compute(self, subject: EvaluationSubject, part: SplitName) -> dict[str, float]:
         """Measures.
 
         Args:
@@ -160,7 +160,7 @@ class MetricFamily(Protocol):
 
 
 def part_positions(
-    dataset: Dataset, splits: Splits, part: PartName, max_train_images: int | None
+    dataset: Dataset, splits: Splits, part: SplitName, max_train_images: int | None
 ) -> tuple[ImageSet, IndexArray]:
     """The images of a part, and their positions; in `train` those to forget come first."""
     if part == "validation":
@@ -174,7 +174,7 @@ def part_positions(
 
 
 def image_counts(
-    dataset: Dataset, splits: Splits, settings: EvaluationSettings, parts: Iterable[PartName]
+    dataset: Dataset, splits: Splits, settings: EvaluationSettings, parts: Iterable[SplitName]
 ) -> dict[str, int]:
     """How many images the figures of each part stand on, by `<part>/forget` and `<part>/retain`."""
     counts: dict[str, int] = {}

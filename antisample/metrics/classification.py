@@ -2,9 +2,9 @@
 
 from typing import ClassVar
 
-from antisample.metrics.base import Subject
+from antisample.metrics.base import EvaluationSubject
 from antisample.models.predictions import Predictions
-from antisample.types import Dataset, PartName, Splits
+from antisample.types import Dataset, SplitName, Splits
 
 
 class Classification:
@@ -18,14 +18,14 @@ class Classification:
         "retain_loss",
         "forget_gap",
     )
-    parts: ClassVar[tuple[PartName, ...]] = ("validation", "train", "test")
+    parts: ClassVar[tuple[SplitName, ...]] = ("validation", "train", "test")
 
     def problems(self, dataset: Dataset, splits: Splits) -> list[str]:
         """See `MetricFamily.problems`."""
         del dataset, splits
         return []
 
-    def compute(self, subject: Subject, part: PartName) -> dict[str, float]:
+    def compute(self, subject: EvaluationSubject, part: SplitName) -> dict[str, float]:
         """See `MetricFamily.compute`."""
         return summarise(subject.predictions(part), subject.splits.forget_classes)
 

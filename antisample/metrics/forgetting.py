@@ -37,14 +37,14 @@ class Forgetting:
         names = tuple(dataset.class_names[label] for label in labels)
         return cls(names, labels, splits.by_samples, len(splits.forget), *unseen)
 
-    def classes_in_words(self) -> str:
+    def describe_classes(self) -> str:
         """Names in quotes, with their labels."""
         pairs = zip(self.names, self.labels, strict=True)
         return ", ".join(f"{json.dumps(name, ensure_ascii=False)} (label {label})" for name, label in pairs)
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """Names in quotes, labels, and images of each split."""
-        classes = self.classes_in_words()
+        classes = self.describe_classes()
         if self.by_samples:
             return f"{self.train:,} training images of {classes}"
         return f"{classes}: {self.train:,} training, {self.validation:,} validation and {self.test:,} test images"
@@ -52,5 +52,5 @@ class Forgetting:
 
 def forgetting_line(requests: Sequence[Forgetting]) -> str:
     """The one line that says what is going to be forgotten, before any work."""
-    described = "; ".join(request.in_words() for request in requests)
+    described = "; ".join(request.describe() for request in requests)
     return f"Forgetting {described}" if len(requests) == 1 else f"Forgetting, each by itself: {described}"

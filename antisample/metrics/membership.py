@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from antisample.metrics.base import Subject
+from antisample.metrics.base import EvaluationSubject
 from antisample.models.predictions import Predictions
 from antisample.seeds import derive, numpy_stream
-from antisample.types import Dataset, IndexArray, PartName, Splits
+from antisample.types import Dataset, IndexArray, SplitName, Splits
 
 _SPLITS = 10
 _FEWEST = 10
@@ -29,7 +29,7 @@ class Membership:
     """
 
     names: ClassVar[tuple[str, ...]] = ("mia_loss", "mia_confidence")
-    parts: ClassVar[tuple[PartName, ...]] = ("validation", "test")
+    parts: ClassVar[tuple[SplitName, ...]] = ("validation", "test")
 
     def problems(self, dataset: Dataset, splits: Splits) -> list[str]:
         """See `MetricFamily.problems`."""
@@ -50,7 +50,7 @@ class Membership:
                 )
         return problems
 
-    def compute(self, subject: Subject, part: PartName) -> dict[str, float]:
+    def compute(self, subject: EvaluationSubject, part: SplitName) -> dict[str, float]:
         """See `MetricFamily.compute`."""
         return membership_inference(
             subject.predictions("train"),

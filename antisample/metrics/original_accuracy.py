@@ -37,7 +37,7 @@ class OriginalAccuracy:
         of_forget, of_retain = (float(correct[side].mean()) if side.any() else 0.0 for side in (forget, ~forget))
         return cls(of_forget, of_retain, int(forget.sum()), int((~forget).sum()))
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """Both accuracies with their numbers of images."""
         return (
             f"validation accuracy {self.forget:.1%} on {self.forget_images:,} images to forget, "

@@ -7,15 +7,15 @@ from typing import Any
 
 import torch
 
-from antisample.metrics import PARTS, Predictions, Subject
+from antisample.metrics import PARTS, EvaluationSubject, Predictions
 from antisample.storage.cache import Cache
 from antisample.storage.state_file import load_state, save_state
-from antisample.types import PartName
+from antisample.types import SplitName
 
 _VERSION = 1
 
 
-def kept_predictions(subject: Subject, weights: str, cache_dir: Path | str) -> dict[PartName, Predictions]:
+def kept_predictions(subject: EvaluationSubject, weights: str, cache_dir: Path | str) -> dict[SplitName, Predictions]:
     """Predicts every part, or reads what an earlier run has predicted.
 
     Those of a user's own model are predicted each time: its code may change while its weights stay.
@@ -55,7 +55,7 @@ def _as_tensors(predictions: Predictions) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(array) for name, array in vars(predictions).items() if array is not None}
 
 
-def _key(subject: Subject, weights: str) -> str:
+def _key(subject: EvaluationSubject, weights: str) -> str:
     preprocessing, arguments = subject.original.preprocessing, subject.original.arguments
     everything: tuple[Any, ...] = (
         _VERSION,

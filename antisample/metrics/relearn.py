@@ -7,12 +7,12 @@ from torch import nn
 
 from antisample.data.loader import TrainingData, to_device
 from antisample.data.splits import stratified_subset
-from antisample.metrics.base import Subject
+from antisample.metrics.base import EvaluationSubject
 from antisample.models.predictions import predict
 from antisample.seeds import derive, numpy_stream
 from antisample.training.adam import Adam
 from antisample.training.trainer import Trainer
-from antisample.types import Dataset, IndexArray, PartName, Splits
+from antisample.types import Dataset, IndexArray, SplitName, Splits
 
 TOLERANCE = 0.05
 LEARNING_RATE = 1e-3
@@ -30,7 +30,7 @@ class Relearn:
     """
 
     names: ClassVar[tuple[str, ...]] = ("relearn_epochs",)
-    parts: ClassVar[tuple[PartName, ...]] = ("validation",)
+    parts: ClassVar[tuple[SplitName, ...]] = ("validation",)
 
     def problems(self, dataset: Dataset, splits: Splits) -> list[str]:
         """See `MetricFamily.problems`."""
@@ -39,13 +39,13 @@ class Relearn:
             return []
         return ["Relearn time is defined for forgotten classes"]
 
-    def compute(self, subject: Subject, part: PartName) -> dict[str, float]:
+    def compute(self, subject: EvaluationSubject, part: SplitName) -> dict[str, float]:
         """See `MetricFamily.compute`."""
         dataset, splits, settings = subject.dataset, subject.splits, subject.settings
         images, forget = subject.forget_positions(part)
 
         def forget_accuracy(model: nn.Module) -> float:
-            answers = predict(model, images, forget, subject.normaliser(), subject.device, subject.images_a_pass)
+            answers = predict(model, images, forget, subject.normaliser(), subject.device, subject.eval_batch_size)
             return float(answers.correct().mean())
 
         goal = forget_accuracy(subject.original.build(dataset, subject.device)) - TOLERANCE

@@ -5,11 +5,11 @@ from typing import ClassVar
 import numpy as np
 
 from antisample.errors import ConfigError
-from antisample.metrics.base import EvaluationSettings, RetrainedReference, Subject
+from antisample.metrics.base import EvaluationSettings, EvaluationSubject, RetrainedReference
 from antisample.metrics.classification import summarise
 from antisample.metrics.membership import Membership, membership_inference
 from antisample.metrics.zrf import js_divergence
-from antisample.types import Dataset, PartName, Splits
+from antisample.types import Dataset, SplitName, Splits
 
 
 class Retrained:
@@ -32,13 +32,13 @@ class Retrained:
         "forget_agreement",
         "retain_agreement",
     )
-    parts: ClassVar[tuple[PartName, ...]] = ("validation", "test")
+    parts: ClassVar[tuple[SplitName, ...]] = ("validation", "test")
 
     def problems(self, dataset: Dataset, splits: Splits) -> list[str]:
         """See `MetricFamily.problems`; the gap includes membership inference."""
         return Membership().problems(dataset, splits)
 
-    def compute(self, subject: Subject, part: PartName) -> dict[str, float]:
+    def compute(self, subject: EvaluationSubject, part: SplitName) -> dict[str, float]:
         """See `MetricFamily.compute`.
 
         Raises:

@@ -14,9 +14,9 @@ from antisample.checkpoints.checkpoint import Checkpoint, load_weights, weights_
 from antisample.device import describe_device
 from antisample.errors import DataError
 from antisample.methods import OriginalModel, RetrainConfig, UnlearnContext, find_method
-from antisample.metrics import EvaluationSettings, RetrainedReference, Subject
+from antisample.metrics import EvaluationSettings, EvaluationSubject, RetrainedReference
 from antisample.metrics.prediction_cache import kept_predictions
-from antisample.models import arranged, code_digest
+from antisample.models import code_digest, optimised_for
 from antisample.models.trained_models import find_or_train
 from antisample.storage.atomic import check_writable
 from antisample.storage.cache import Cache
@@ -66,7 +66,9 @@ class ReferenceTraining:
             StorageError: If the cache is an object store and cannot be asked.
         """
         checkpoint = self._checkpoint(device, on_epoch)
-        subject = Subject(self._built(checkpoint, device), self.dataset, self.splits, self.original, settings)
+        subject = EvaluationSubject(
+            self._built(checkpoint, device), self.dataset, self.splits, self.original, settings
+        )
         elapsed_s = float(checkpoint.metadata["elapsed_s"])
         predictions = kept_predictions(subject, weights_fingerprint(checkpoint.state_dict), self.cache_dir)
         return RetrainedReference(predictions, elapsed_s, self.seed)
@@ -137,4 +139,4 @@ class ReferenceTraining:
     def _built(self, checkpoint: Checkpoint, device: torch.device) -> nn.Module:
         model = self.original.untrained(self.dataset)
         model.load_state_dict(checkpoint.state_dict)
-        return arranged(model, self.original.name, self.dataset.train.images.shape[1:], device)
+        return optimised_for(model, self.original.name, self.dataset.train.images.shape[1:], device)

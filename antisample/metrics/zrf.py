@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from antisample.metrics.base import Subject
+from antisample.metrics.base import EvaluationSubject
 from antisample.models.predictions import predict
 from antisample.seeds import derive
-from antisample.types import Dataset, PartName, Splits
+from antisample.types import Dataset, SplitName, Splits
 
 
 class Zrf:
@@ -19,21 +19,21 @@ class Zrf:
     """
 
     names: ClassVar[tuple[str, ...]] = ("zrf",)
-    parts: ClassVar[tuple[PartName, ...]] = ("validation", "test")
+    parts: ClassVar[tuple[SplitName, ...]] = ("validation", "test")
 
     def problems(self, dataset: Dataset, splits: Splits) -> list[str]:
         """See `MetricFamily.problems`."""
         del dataset, splits
         return []
 
-    def compute(self, subject: Subject, part: PartName) -> dict[str, float]:
+    def compute(self, subject: EvaluationSubject, part: SplitName) -> dict[str, float]:
         """See `MetricFamily.compute`."""
         dataset, splits, settings = subject.dataset, subject.splits, subject.settings
         images, forget = subject.forget_positions(part)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(settings.seed, "incompetent teacher"))
             teacher = subject.original.untrained(dataset).to(subject.device)
-        ignorant = predict(teacher, images, forget, subject.normaliser(), subject.device, subject.images_a_pass)
+        ignorant = predict(teacher, images, forget, subject.normaliser(), subject.device, subject.eval_batch_size)
         answers = subject.predictions(part)
         own = answers.probabilities[answers.forget_mask(splits.forget_classes)]
         return {"zrf": 1 - float(js_divergence(own, ignorant.probabilities).mean())}

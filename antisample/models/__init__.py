@@ -17,7 +17,7 @@ from antisample.errors import ConfigError, in_one_line
 from antisample.models.custom.builder_call import builder_call
 from antisample.models.custom.lazy_layers import is_lazy, materialise
 from antisample.models.custom.outputs import take_logits
-from antisample.models.kernels.arrange import arranged
+from antisample.models.kernels.arrange import optimised_for
 from antisample.models.kernels.fused_conv import optimise_for
 from antisample.models.networks.allcnn import AllCNN
 from antisample.models.networks.resnet9 import ResNet9
@@ -181,7 +181,7 @@ def code_digest(name: str) -> str | None:
 
 __all__ = [
     "ModelBuilder",
-    "arranged",
+    "optimised_for",
     "build_model",
     "check_name",
     "code_digest",

@@ -8,7 +8,7 @@ from urllib.request import urlopen
 import torch
 
 from antisample.errors import DataError
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 
 IMAGENET_MODELS = ("ResNet18", "MobileNet_v2")
 """Models whose layout is that of torchvision's published weights."""
@@ -60,6 +60,6 @@ def fetch_weights(url: str) -> Path:
     found = hashlib.sha256(content).hexdigest()[: len(expected)]
     if found != expected:
         raise OSError(f"the SHA-256 sum of what was received begins with {found}, not with {expected}")
-    with whole_file(path) as unfinished:
+    with atomic_write(path) as unfinished:
         unfinished.write_bytes(content)
     return path

@@ -48,7 +48,7 @@ def usual_normalisation(name: str, dataset: Dataset) -> Preprocessing:
     return Preprocessing((shift,) * channels, (scale,) * channels)
 
 
-def in_words(name: str) -> str:
+def describe(name: str) -> str:
     """What a usual normalisation is."""
     return _WORDS[name]
 

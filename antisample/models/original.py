@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from antisample.models import arranged, build_model
+from antisample.models import build_model, optimised_for
 from antisample.models.initial_weights import RANDOM_WEIGHTS, InitialWeights
 from antisample.models.mapped_weights import as_bytes, as_tensors
 from antisample.types import Dataset, Preprocessing
@@ -49,4 +49,4 @@ class OriginalModel:
         """A fresh copy with the original weights on `device`."""
         model = self.untrained(dataset)
         model.load_state_dict(self.state_dict)
-        return arranged(model, self.name, dataset.train.images.shape[1:], device)
+        return optimised_for(model, self.name, dataset.train.images.shape[1:], device)

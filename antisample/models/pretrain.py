@@ -14,14 +14,14 @@ from antisample.checkpoints.checkpoint import Checkpoint, load_checkpoint, weigh
 from antisample.checkpoints.fitting import fitted_weights
 from antisample.data.loader import Normaliser, TrainingData, to_device
 from antisample.errors import ConfigError
-from antisample.models import arranged, code_digest
+from antisample.models import code_digest, optimised_for
 from antisample.models.agreement import other_order
 from antisample.models.config import ModelConfig
 from antisample.models.initial_weights import InitialWeights
 from antisample.models.normalisation import (
     MOST_IMAGES,
     decided_normalisation,
-    in_words,
+    describe,
     pixel_statistics,
     usual_normalisation,
 )
@@ -140,7 +140,7 @@ def _train(
         config.name, dataset.n_classes, dataset.channels, config.recipe.seed, config.arguments, shape[1:]
     )
     check_writable(partial.parent, n_bytes=weights_bytes(model.state_dict()))
-    model = arranged(model, config.name, shape, device)
+    model = optimised_for(model, config.name, shape, device)
     data = TrainingData(images, labels, Normaliser(preprocessing, device))
     trainer = train_from_scratch(model, data, config.recipe, config.recipe.seed)
     train_resumably(trainer, partial, on_epoch)
@@ -195,7 +195,7 @@ def _tried(
     images = dataset.split(splits.validation_from)
     some = np.linspace(0, len(splits.validation) - 1, min(MOST_IMAGES, len(splits.validation)))
     positions = splits.validation[some.astype(np.int64)]
-    quick = arranged(model, config.name, images.images.shape[1:], device)
+    quick = optimised_for(model, config.name, images.images.shape[1:], device)
 
     def correct(preprocessing: Preprocessing) -> npt.NDArray[np.bool_]:
         predictions = predict(quick, images, positions, Normaliser(preprocessing, device), device, 100)
@@ -205,7 +205,7 @@ def _tried(
 
     name, accuracy = decided_normalisation(dataset, correct, source)
     note = (
-        f"{source} says nothing of the normalisation that the model expects; {in_words(name)} (`{name}`) were taken, "
+        f"{source} says nothing of the normalisation that the model expects; {describe(name)} (`{name}`) were taken, "
         f"since the model recognises most images so ({accuracy:.1%} of {len(positions)})."
     )
     return usual_normalisation(name, dataset), note

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from antisample.checkpoints.checkpoint import Checkpoint, load_checkpoint, pack_checkpoint
 from antisample.errors import DataError
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 from antisample.storage.cache import Cache
 
 _T = TypeVar("_T")
@@ -38,7 +38,7 @@ def find_or_train(cache: Cache, path: Path, load: Callable[[Checkpoint], _T], tr
         found = _loaded(path, load)
         if found is not None:
             return found
-        with whole_file(path) as unfinished:
+        with atomic_write(path) as unfinished:
             unfinished.write_bytes(content)
         cache.share(path)
     return load(load_checkpoint(path))

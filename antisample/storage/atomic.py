@@ -15,7 +15,7 @@ _CHUNK = 65536
 
 
 @contextmanager
-def whole_file(path: Path, *, inside: Path | None = None) -> Iterator[Path]:
+def atomic_write(path: Path, *, inside: Path | None = None) -> Iterator[Path]:
     """A place to write to that becomes `path` when the block succeeds: a reader finds the old file or the new one.
 
     A symbolic link at `path` is replaced, never followed.

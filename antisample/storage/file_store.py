@@ -10,7 +10,7 @@ from typing import Annotated, Protocol
 from pydantic import AfterValidator
 
 from antisample.errors import ConfigError, DataError
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 from antisample.storage.object_store import Address, ObjectStore
 from antisample.storage.regular_files import check_inside, read_regular
 from antisample.validation.settings import unusable
@@ -65,7 +65,7 @@ class FolderStore:
 
     def write(self, name: str, content: bytes) -> None:
         """See `FileStore`; a folder that cannot be written to is a DataError."""
-        with whole_file(self._folder / name, inside=self._inside) as unfinished:
+        with atomic_write(self._folder / name, inside=self._inside) as unfinished:
             unfinished.write_bytes(content)
 
     def delete(self, name: str) -> None:

@@ -17,7 +17,7 @@ import pyarrow
 import pyarrow.fs
 
 from antisample.errors import ConfigError, StorageError
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 from antisample.validation.addresses import ALLOWED_KEYS, secret_problem, shown_key
 
 _SCHEMES = ("s3", "gs")
@@ -133,7 +133,7 @@ class ObjectStore:
         source = self._if_there(lambda: self._files.open_input_stream(self._path(name)))
         if source is None:
             return False
-        with source, whole_file(path) as unfinished, unfinished.open("wb") as target:
+        with source, atomic_write(path) as unfinished, unfinished.open("wb") as target:
             while chunk := self._next(source):
                 target.write(chunk)
         return True

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 
 _DIGEST_BYTES = 32
 
@@ -55,7 +55,7 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
     Raises:
         DataError: If it cannot be written.
     """
-    with whole_file(path) as unfinished:
+    with atomic_write(path) as unfinished:
         unfinished.write_bytes(pack_state(state))
 
 

@@ -37,7 +37,7 @@ def _stream(device: torch.device) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
-class CapturedStep:
+class CudaGraphStep:
     """Repeats a step by a CUDA graph, from the fourth full batch on.
 
     `step` comes with each call, so that nothing here refers to the trainer and a graph dies with it. What the step

@@ -18,7 +18,7 @@ from antisample.errors import DivergedError
 from antisample.seeds import derive, torch_stream
 from antisample.storage.state_file import load_state, save_state
 from antisample.training.adam import Adam
-from antisample.training.cuda_graph import CapturedStep, can_be_captured
+from antisample.training.cuda_graph import CudaGraphStep, can_be_captured
 from antisample.training.malloc import keep_freed_memory
 from antisample.validation.settings import Settings
 
@@ -141,12 +141,12 @@ class Trainer:
         return loss.detach()
 
     @cached_property
-    def _captured(self) -> CapturedStep | None:
+    def _captured(self) -> CudaGraphStep | None:
         """The step as a CUDA graph, where it is the same operations every time."""
         fixed = self.schedule is None and self.augment is None and isinstance(self.optimizer, Adam)
         if self.data.images.device.type != "cuda" or not fixed or not can_be_captured(self.model, self.loss):
             return None
-        return CapturedStep(self.batch_size)
+        return CudaGraphStep(self.batch_size)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to continue after the last finished epoch."""

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from antisample.errors import DataError
-from antisample.storage.atomic import check_writable, whole_file, write_new
+from antisample.storage.atomic import atomic_write, check_writable, write_new
 
 
 def test_a_reader_sees_the_old_file_until_the_block_succeeds(tmp_path):
     path = tmp_path / "made" / "file.txt"
-    with whole_file(path) as unfinished:
+    with atomic_write(path) as unfinished:
         unfinished.write_text("first")
         assert not path.exists()
-    with pytest.raises(ZeroDivisionError), whole_file(path) as unfinished:
+    with pytest.raises(ZeroDivisionError), atomic_write(path) as unfinished:
         unfinished.write_text(str(1 // unfinished.write_text("")))
     assert path.read_text() == "first"
     assert list(path.parent.iterdir()) == [path]
@@ -25,7 +25,7 @@ def test_a_reader_sees_the_old_file_until_the_block_succeeds(tmp_path):
 
 def test_what_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match=r"file/below/x: cannot be written"), whole_file(tmp_path / "file/below/x"):
+    with pytest.raises(DataError, match=r"file/below/x: cannot be written"), atomic_write(tmp_path / "file/below/x"):
         pass
     with pytest.raises(DataError, match=r"below: cannot be written \(.*file is a file\)"):
         check_writable(tmp_path / "file" / "below")
@@ -127,7 +127,7 @@ def test_a_folder_that_turns_read_only_in_the_middle_is_one_sentence(tmp_path, m
         raise PermissionError(13, "Permission denied")
 
     def write():
-        with whole_file(tmp_path / "file") as unfinished:
+        with atomic_write(tmp_path / "file") as unfinished:
             unfinished.write_bytes(b"part")
             monkeypatch.setattr(Path, "unlink", refused)  # root may write everywhere
             monkeypatch.setattr(Path, "replace", refused)

@@ -14,7 +14,7 @@ from antisample.data.splits import SplitConfig, make_splits
 from antisample.datasets import load_dataset
 from antisample.errors import ConfigError
 from antisample.methods import UnlearnContext, find_method, method_config, method_names
-from antisample.metrics import Predictions, Subject, evaluate, summarise
+from antisample.metrics import EvaluationSubject, Predictions, evaluate, summarise
 from antisample.metrics.membership import membership_inference
 from antisample.models.pretrain import pretrained_path
 
@@ -49,8 +49,8 @@ def test_a_request_names_classes_or_samples_and_says_it_as_it_was_written(tmp_pa
     assert request == ForgetRequest(samples=[2, 7]) == ForgetRequest(samples=np.array([7, 2]))
     assert request.model_dump(mode="json") == {"samples": [2, 7]}
     assert ForgetRequest(classes=[3]).model_dump(mode="json") == {"classes": ["3"]}
-    assert request.in_words().startswith("2 samples (")
-    assert request.in_words() != ForgetRequest(samples=[2, 8]).in_words()
+    assert request.describe().startswith("2 samples (")
+    assert request.describe() != ForgetRequest(samples=[2, 8]).describe()
     for values in ({}, {"classes": [1], "samples": [1]}):
         with pytest.raises(ValidationError, match="must name either `classes` or `samples`"):
             ForgetRequest(**values)
@@ -168,7 +168,7 @@ def test_the_gap_is_measured_to_unseen_images_and_to_zero_for_classes():
 
 def test_every_part_holds_the_samples_and_its_own_other_images(inputs, config):
     model = inputs.original.build(inputs.dataset, CPU)
-    subject = Subject(model, inputs.dataset, inputs.splits, inputs.original, config.evaluation)
+    subject = EvaluationSubject(model, inputs.dataset, inputs.splits, inputs.original, config.evaluation)
     found = evaluate(subject, families=("classification", "membership", "zrf"))
     n = len(inputs.splits.forget)
     assert found.counts == {

@@ -8,7 +8,7 @@ import torch
 
 from antisample.data.forget_request import ForgetRequest
 from antisample.data.splits import SplitConfig, make_splits
-from antisample.metrics import PARTS, Subject
+from antisample.metrics import PARTS, EvaluationSubject
 from antisample.metrics.prediction_cache import kept_predictions
 from antisample.types import Preprocessing
 from antisample.unlearning import evaluate_finished, evaluate_original
@@ -18,20 +18,20 @@ from antisample.unlearning import evaluate_finished, evaluate_original
 def subject(digits_inputs):
     original = digits_inputs.original
     model = original.build(digits_inputs.dataset, torch.device("cpu"))
-    return Subject(model, digits_inputs.dataset, digits_inputs.splits, original)
+    return EvaluationSubject(model, digits_inputs.dataset, digits_inputs.splits, original)
 
 
 @pytest.fixture
 def predicted(monkeypatch):
     """The parts that were predicted and not read."""
     parts = []
-    once = Subject.predictions_of
+    once = EvaluationSubject.predictions_of
 
     def counted(self, model, part):
         parts.append(part)
         return once(self, model, part)
 
-    monkeypatch.setattr(Subject, "predictions_of", counted)
+    monkeypatch.setattr(EvaluationSubject, "predictions_of", counted)
     return parts
 
 

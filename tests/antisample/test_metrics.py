@@ -13,9 +13,9 @@ from antisample.methods import OriginalModel
 from antisample.metrics import (
     PARTS,
     EvaluationConfig,
+    EvaluationSubject,
     Predictions,
     RetrainedReference,
-    Subject,
     evaluate,
     family_names,
     metric_names,
@@ -56,7 +56,7 @@ def hand_case():
     everything = np.arange(4)
     splits = Splits((1,), np.array([0, 1]), np.array([2, 3]), everything, "test", everything, "y")
     original = OriginalModel("none", {}, Preprocessing((0.0,), (1 / 255,)), "z")
-    return Subject(Lookup(logits), data, splits, original, EvaluationConfig(batch_size=3))
+    return EvaluationSubject(Lookup(logits), data, splits, original, EvaluationConfig(batch_size=3))
 
 
 @pytest.mark.parametrize("part", ["train", "validation", "test"])
@@ -130,7 +130,7 @@ def with_reference(config, inputs, cache_dir):
         config.model.recipe, inputs.dataset, inputs.splits, inputs.original, cache_dir, seed=0
     )
     reference = training.reference(CPU, settings)
-    return Subject(model, inputs.dataset, inputs.splits, inputs.original, settings, reference)
+    return EvaluationSubject(model, inputs.dataset, inputs.splits, inputs.original, settings, reference)
 
 
 def table(probabilities, labels):
@@ -152,7 +152,7 @@ def test_the_divergence_of_a_hand_computed_case():
 
 def test_zrf_is_one_minus_the_divergence_to_a_network_that_knows_nothing(digits_inputs):
     model = digits_inputs.original.build(digits_inputs.dataset, CPU)
-    subject = Subject(model, digits_inputs.dataset, digits_inputs.splits, digits_inputs.original)
+    subject = EvaluationSubject(model, digits_inputs.dataset, digits_inputs.splits, digits_inputs.original)
     trained = Zrf().compute(subject, "test")["zrf"]
     with torch.random.fork_rng():
         torch.manual_seed(derive(subject.settings.seed, "incompetent teacher"))
@@ -235,7 +235,7 @@ def test_nearness_to_the_reference_of_a_hand_computed_case():
 
 def test_relearn_time_is_zero_for_the_original_and_capped_for_what_does_not_come_back(digits_inputs):
     model = digits_inputs.original.build(digits_inputs.dataset, CPU)
-    subject = Subject(
+    subject = EvaluationSubject(
         model,
         digits_inputs.dataset,
         digits_inputs.splits,

@@ -6,7 +6,7 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from antisample.errors import ConfigError
-from antisample.models import arranged, build_model, model_names, optimise_for
+from antisample.models import build_model, model_names, optimise_for, optimised_for
 from antisample.models.kernels.activations import InPlaceReLU6
 from antisample.models.kernels.fused_conv import AbsorbedBatchNorm2d, OptimisedConv2d
 
@@ -351,7 +351,7 @@ def test_a_network_of_ones_own_is_rearranged_as_far_as_it_stays_the_same(build):
         plain, built = (build().train(mode) for _ in range(2))
         for model in (plain, built):
             model.load_state_dict(state)
-        made = arranged(built, "mine:build", (1, 8, 8), CPU)
+        made = optimised_for(built, "mine:build", (1, 8, 8), CPU)
         assert made.training is mode
         assert made.state_dict().keys() == state.keys()
         assert torch.allclose(made(images), plain(images), atol=1e-4)

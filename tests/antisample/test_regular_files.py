@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from antisample.errors import DataError
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 from antisample.storage.file_store import FolderStore
 from antisample.storage.regular_files import check_inside, check_tree, open_regular, read_regular, read_start
 
@@ -79,11 +79,11 @@ def test_a_missing_file_is_missing_and_a_large_one_too_large(folder):
 
 
 def test_files_are_written_below_no_link_and_replace_one(folder):
-    with whole_file(folder / "link", inside=folder) as unfinished:
+    with atomic_write(folder / "link", inside=folder) as unfinished:
         unfinished.write_bytes(b"new")
     assert (folder / "link").read_bytes() == b"new"
     assert not (folder / "link").is_symlink()
-    with pytest.raises(DataError, match="way is a symbolic link"), whole_file(folder / "way" / "x", inside=folder):
+    with pytest.raises(DataError, match="way is a symbolic link"), atomic_write(folder / "way" / "x", inside=folder):
         pytest.fail("nothing may be written")
     with pytest.raises(OSError, match="way is a symbolic link"):
         check_inside(folder / "way" / "deep" / "x", folder)

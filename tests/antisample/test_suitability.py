@@ -14,7 +14,7 @@ from antisample.data.loader import Normaliser, to_device
 from antisample.errors import ConfigError
 from antisample.export.formats import export_model
 from antisample.inputs import load_inputs
-from antisample.models import arranged, build_model
+from antisample.models import build_model, optimised_for
 from antisample.models.custom.suitability import check_network
 from antisample.types import Preprocessing
 from antisample.unlearning import unlearn
@@ -256,6 +256,6 @@ def test_lazy_layers_get_their_shapes_from_the_images_and_no_statistics():
 
 def test_a_copy_whose_functions_belong_to_the_original_is_not_trained_in_its_place():
     model = build_model("networks_on_trial:Closure", 10, 1)
-    made = arranged(model, "networks_on_trial:Closure", (1, 8, 8), CPU)
+    made = optimised_for(model, "networks_on_trial:Closure", (1, 8, 8), CPU)
     cross_entropy(made(torch.randn(4, 1, 8, 8)), torch.arange(4)).backward()
     assert all(parameter.grad is not None for parameter in made.parameters())

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cluster import ClusterError, local_ray
-from cluster.connection import _TIMED_OUT, in_words
+from cluster.connection import _TIMED_OUT, describe
 from cluster.temporary import fits, remove_temporary_folder, temporary_folder
 
 HELD = """
@@ -207,4 +207,4 @@ assert not [p for p in psutil.Process().children(recursive=True) if p.status() !
     ],
 )
 def test_errors_of_all_kinds_fit_a_line(error, words):
-    assert in_words(error) == words
+    assert describe(error) == words

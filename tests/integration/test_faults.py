@@ -17,7 +17,7 @@ from antisample.checkpoints.checkpoint import load_checkpoint, weights_fingerpri
 from antisample.unlearning import unlearn
 from tuning.study.directory import open_study
 from tuning.study.outcome import find_outcome
-from tuning.study.storage.lease import read_holder
+from tuning.study.storage.lease import read_lease_owner
 from tuning.worker.inputs import load_requests
 
 pytestmark = pytest.mark.integration
@@ -47,7 +47,7 @@ def assert_nothing_is_lost(place, n_trials):
     assert [record.number for record in found] == list(range(len(found)))
     assert sum(record.state in ("COMPLETE", "PRUNED") for record in found) == n_trials
     assert not [record for record in found if record.state == "RUNNING"]
-    assert read_holder(place.directory) is None
+    assert read_lease_owner(place.directory) is None
     for record in found:
         steps = [step.step for step in record.steps]
         assert steps == sorted(set(steps))
@@ -73,7 +73,7 @@ def assert_nothing_is_lost(place, n_trials):
 
 def workers(place):
     """The processes that run trials, found by the driver's Ray session."""
-    driver = psutil.Process(read_holder(place.directory).pid)
+    driver = psutil.Process(read_lease_owner(place.directory).pid)
     found = [(child, " ".join(child.cmdline())) for child in driver.children(recursive=True)]
     return [child for child, command in found if command.startswith("ray::") and "Trainable" in command]
 
@@ -146,7 +146,7 @@ def test_a_killed_worker_costs_no_trial_and_no_finished_replicate(make_workplace
         wait_for_steps(place, process, 6)
         victim = workers(place)[0]
         before = records(place)
-        written = files_of_ray(Path(read_holder(place.directory).ray_session))
+        written = files_of_ray(Path(read_lease_owner(place.directory).ray_session))
         token = psutil.Process(process.pid).environ().get("RAY_AUTH_TOKEN", "no token in the first environment")
         victim.kill()
         out, err = process.communicate(timeout=240)
@@ -179,7 +179,7 @@ def test_a_killed_raylet_ends_the_search_in_order_and_resume_completes_it(make_w
     place = make_workplace(n_trials=4, replicates=3, confirm_seeds=0)
     with place.start("run", "study.yaml") as process:
         wait_for_steps(place, process, 4)
-        session = read_holder(place.directory).ray_session
+        session = read_lease_owner(place.directory).ray_session
         raylets = [p for p in psutil.process_iter(["name", "cmdline"]) if p.info["name"] == "raylet"]
         (raylet,) = (p for p in raylets if any(session in argument for argument in p.info["cmdline"]))
         raylet.kill()

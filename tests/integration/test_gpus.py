@@ -11,7 +11,7 @@ from overhead_trials import StudyTrial, study_config
 from ray import cloudpickle
 
 from cluster import local_ray
-from tuning.driver.capacity import Machine, WorkerShare
+from tuning.driver.capacity import Machine, TrialResources
 from tuning.driver.gpu_sharing import packed
 from tuning.driver.machines import live_slots, machines
 from tuning.driver.search import search
@@ -42,7 +42,7 @@ def test_two_trials_share_each_gpu_and_none_sees_another_one(tmp_path):
     config.directory.mkdir(parents=True)
     with local_ray(num_cpus=4, num_gpus=2):
         assert machines() == [Machine(4, 2)]
-        share = WorkerShare.of(machines(), 1, 0.5, "auto", "cpus", "gpus")
+        share = TrialResources.of(machines(), 1, 0.5, "auto", "cpus", "gpus")
         assert search(Study(config), GpuTrial, share, live_slots(share, None))
     trials = [json.loads(path.read_text()) for path in sorted(seen.glob("*.json"))]
     assert len(trials) == 12
@@ -59,7 +59,7 @@ def test_memory_that_was_measured_on_another_gpu_is_measured_again(tmp_path):
     config = study_config(tmp_path, 4, "none", "random")
     config.directory.mkdir(parents=True)
     with local_ray(num_cpus=1, num_gpus=1):
-        study, whole = Study(config), WorkerShare(1, 1)
+        study, whole = Study(config), TrialResources(1, 1)
         study.note("trial_gpu_memory", [2**30, 80 * 2**30])
         assert packed(study, ray.put(()), whole) == whole
     assert study.noted("trial_gpu_memory") is None, "there is no GPU here, so none could be measured"

@@ -11,7 +11,7 @@ import yaml
 from mlflow import MlflowClient
 
 from tuning.study.directory import open_study
-from tuning.study.storage.lease import read_holder
+from tuning.study.storage.lease import read_lease_owner
 
 pytestmark = pytest.mark.integration
 
@@ -100,7 +100,7 @@ def test_sigterm_ends_in_order_with_the_front_so_far(long, whole_group):
     so_far = json.loads(out)
     assert so_far["stopped"] is True
     assert so_far["front"]
-    assert read_holder(long.directory) is None, "the lease is given back"
+    assert read_lease_owner(long.directory) is None, "the lease is given back"
     assert not [trial for trial in open_study(long.directory).optuna_study().trials if trial.state.name == "RUNNING"]
     runs = mlflow_runs(long)
     assert {run.info.status for run in runs} <= {"SCHEDULED", "FINISHED"}

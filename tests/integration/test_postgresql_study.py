@@ -15,7 +15,7 @@ from postgresql import postgresql_server, programs
 
 from tuning.config.loading import parse_study
 from tuning.study.directory import open_study
-from tuning.study.storage.lease import lease_place
+from tuning.study.storage.lease import lease_backend
 
 pytestmark = [
     pytest.mark.integration,
@@ -106,7 +106,7 @@ def assert_each_trial_is_there_once(config):
     for record in found:
         assert [step.step for step in record.steps] == [1, 2, 3]
         assert record.values[0] == record.number / 100
-    assert lease_place(config).read() is None
+    assert lease_backend(config).read() is None
 
 
 def finish(process, timeout=300):
@@ -205,7 +205,7 @@ def test_a_real_search_is_resumed_from_its_directory_alone_and_shows_no_password
     assert [record.state for record in study.records()] == ["COMPLETE"] * 3
     assert place.results("report", "runs/small")["hypervolume"] > 0
     assert not (place.directory / "journal.log").exists()
-    assert lease_place(study.config).read() is None
+    assert lease_backend(study.config).read() is None
     other = place.run("run", "study.yaml", "--set", f"storage={address}", "--set", "study_name=other")
     assert other.code == 2
     assert "is not there" in other.err

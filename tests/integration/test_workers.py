@@ -12,7 +12,7 @@ from ray import cloudpickle
 from ray._private.node import Node
 
 from cluster import local_ray
-from tuning.driver.capacity import WorkerShare
+from tuning.driver.capacity import TrialResources
 from tuning.driver.search import search
 from tuning.study.study import Study
 
@@ -31,7 +31,7 @@ def run(tmp_path, trainable, n_trials):
     config = study_config(tmp_path, n_trials, "none", "random")
     config.directory.mkdir(parents=True)
     study = Study(config)
-    assert search(study, trainable, WorkerShare(1, 0), lambda: N_WORKERS)
+    assert search(study, trainable, TrialResources(1, 0), lambda: N_WORKERS)
     assert [record.state for record in study.records()] == ["COMPLETE"] * n_trials
 
 

@@ -12,7 +12,7 @@ from postgresql import postgresql, programs
 from tuning import cli
 from tuning.config.loading import parse_study
 from tuning.config.study import StudyConfig
-from tuning.study.storage.lease import Lease, lease_place
+from tuning.study.storage.lease import Lease, lease_backend
 from tuning.study.study import Study
 from tuning.views.mlflow import EXPERIMENT
 
@@ -97,16 +97,16 @@ def driven_study(make_study):
 
     def make(config: StudyConfig) -> Study:
         config.directory.mkdir(parents=True, exist_ok=True)
-        place = lease_place(config)
+        place = lease_backend(config)
         if place.where in leases:
-            leases[place.where].give_back()
+            leases[place.where].release()
         leases[place.where] = lease = Lease(place)
-        lease.take()
+        lease.acquire()
         return make_study(config, lease)
 
     yield make
     for lease in leases.values():
-        lease.give_back()
+        lease.release()
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from optuna.trial import TrialState, create_trial
 from tuning.config.loading import parse_study
 from tuning.strategies.samplers import distributions
 from tuning.study.outcome import find_outcome
-from tuning.study.reader import StudyView
-from tuning.trials.records import BY_HAND, ENQUEUED, by_hand_in_words
+from tuning.study.reader import StudyReader
+from tuning.trials.records import BY_HAND, ENQUEUED, describe_added_trials
 from tuning.views.projections import write_projections
 
 
@@ -115,9 +115,9 @@ def test_nothing_that_is_added_with_its_end_stops_search_or_report(values, drive
     final = driven_study(config)
     n_added = len(final.optuna_study().trials) - 6
     assert (final.n_finished(), final._reader.n_failed(), len(final.by_hand())) == (6, 0, n_added)
-    write_projections(StudyView(config))
+    write_projections(StudyReader(config))
     assert len(pq.read_table(config.directory / "trials.parquet")) == 6 + n_added
-    assert by_hand_in_words(final.by_hand()).startswith("Trials 0, 1, ")
+    assert describe_added_trials(final.by_hand()).startswith("Trials 0, 1, ")
 
 
 def numbers_only(values):
@@ -156,7 +156,7 @@ def test_enqueued_parameters_outside_the_space_fail_with_the_reason(values, driv
     for record, (_, reason) in zip(final.records(), REFUSED, strict=False):
         assert (record.state, record.origin) == ("FAIL", ENQUEUED)
         assert record.error.startswith(f"Not tried: {reason}")
-    write_projections(StudyView(config))
+    write_projections(StudyReader(config))
     table = pq.read_table(config.directory / "trials.parquet").to_pylist()
     assert [row["error"] for row in table] == [record.error for record in final.records()]
 
@@ -179,7 +179,7 @@ def test_enqueued_parameters_are_tried_before_the_sampler_suggests_and_say_where
     for key in "abc":
         study.complete(key, metrics(0.1, 0.8), {})
     assert study.is_over()
-    assert [record.origin for record in StudyView(config).records()][1:] == [ENQUEUED] * 3
+    assert [record.origin for record in StudyReader(config).records()][1:] == [ENQUEUED] * 3
 
 
 def test_waiting_and_running_trials_that_others_made_are_run_or_refused(values, driven_study, metrics, report):
@@ -216,7 +216,7 @@ def test_a_running_trial_that_somebody_ends_by_hand_is_replaced(config, driven_s
         theirs(study).tell(number, [0.0, 1.0] if state == TrialState.COMPLETE else None, state=state)
     assert study.report("a", report(2)) is False
     study.complete("b", metrics(0.1, 0.8), {})
-    study.lose("c", "The worker died.")
+    study.requeue("c", "The worker died.")
     assert study.n_running() == 0
     assert {(number, state.name) for number in range(3)} <= set(heard)
     run_to_its_end(study, metrics, report)
@@ -226,7 +226,7 @@ def test_a_running_trial_that_somebody_ends_by_hand_is_replaced(config, driven_s
         assert [record.error for record in again.records()[:3]] == ["Interrupted: it was ended by hand."] * 3
     else:
         assert [record.origin for record in again.by_hand()] == [BY_HAND] * 3
-    write_projections(StudyView(config))
+    write_projections(StudyReader(config))
 
 
 def test_a_copy_of_a_trial_is_no_second_result(config, driven_study, metrics, report):
@@ -252,7 +252,7 @@ def test_notes_names_and_other_studies_change_nothing(config, driven_study, metr
     assert driven_study(config).records() == before
     study = driven_study(config)
     run_to_its_end(study, metrics, report)
-    write_projections(StudyView(config))
+    write_projections(StudyReader(config))
 
 
 def test_results_with_constraints_of_another_kind_are_not_shown_to_the_sampler(values, driven_study, metrics, report):
@@ -332,4 +332,4 @@ def test_attributes_named_as_ours_with_something_else_in_them_make_no_trial_ours
     refused = [record for record in final.records() if record.state == "FAIL"]
     assert [record.error for record in refused] == ["Not tried: its parameters must be a mapping, but are ['p', 1]."]
     assert all(record.number > added for record in find_outcome(final).front)
-    write_projections(StudyView(config))
+    write_projections(StudyReader(config))

@@ -11,7 +11,7 @@ from tuning.driver.confirmation import missing_confirmations
 from tuning.study.directory import open_study
 from tuning.study.history import ends, note_end
 from tuning.study.outcome import find_outcome
-from tuning.views.mlflow.payload import Ending
+from tuning.views.mlflow.payload import SearchSummary
 from tuning.views.report import render_report
 from tuning.views.terminal.outcome import print_outcome
 
@@ -125,7 +125,7 @@ def test_every_view_says_that_none_qualifies_and_names_the_nearest(destroyed):
     assert content["reason"] == outcome.reason
     note_end(destroyed, outcome)
     assert ends(destroyed)[-1].chosen is None
-    ending = Ending.of(destroyed)
+    ending = SearchSummary.of(destroyed)
     assert "None qualifies: " in ending.description
     assert {tag.key: tag.value for tag in ending.tags()}["antisample.chosen"] == "none"
 

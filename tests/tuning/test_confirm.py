@@ -10,7 +10,7 @@ import ray
 from antisample.unlearning import unlearn
 from cluster import local_ray
 from tuning.config.loading import parse_study
-from tuning.driver.capacity import WorkerShare
+from tuning.driver.capacity import TrialResources
 from tuning.driver.confirmation import confirm, missing_confirmations
 from tuning.worker.inputs import load_requests
 
@@ -108,7 +108,7 @@ def run(study):
 
     def go():
         told = []
-        confirm(study, ray.put(inputs), WorkerShare(1, 0), lambda *report: told.append(report))
+        confirm(study, ray.put(inputs), TrialResources(1, 0), lambda *report: told.append(report))
         return told
 
     return go

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from antisample.errors import DataError
-from tuning.driver.provenance import note_facts
+from tuning.driver.provenance import record_provenance
 from tuning.study.study import Study
 
 
@@ -13,10 +13,10 @@ def test_another_original_model_or_other_data_is_refused_once_the_study_has_begu
     study = make_study(config)
     study.note("fingerprints", {"data": digits_inputs.dataset.fingerprint, "model": "other"})
     with pytest.raises(DataError, match="model are not those that the study began with"):
-        note_facts(study, (digits_inputs,))
+        record_provenance(study, (digits_inputs,))
     study.note("fingerprints", {"data": "other", "model": "other"})
     with pytest.raises(DataError, match="data and model are not"):
-        note_facts(study, (digits_inputs,))
+        record_provenance(study, (digits_inputs,))
 
 
 @pytest.mark.parametrize(
@@ -26,20 +26,20 @@ def test_wherever_a_driver_dies_the_next_one_keeps_all_facts_and_a_change_is_not
     dying_study, config, digits_inputs, last
 ):
     with pytest.raises(SystemExit):
-        note_facts(dying_study(config, last), (digits_inputs,))
+        record_provenance(dying_study(config, last), (digits_inputs,))
     study = Study(config)
-    note_facts(study, (digits_inputs,))
+    record_provenance(study, (digits_inputs,))
     assert all(study.noted(name) for name in ("original", "original_counts", "images", "class_names"))
     other = replace(digits_inputs, original=replace(digits_inputs.original, fingerprint="other"))
     with pytest.raises(DataError, match="model are not those that the study began with"):
-        note_facts(study, (other,))
+        record_provenance(study, (other,))
 
 
 def test_facts_of_the_first_run_stay(make_study, config, digits_inputs):
     study = make_study(config.model_copy(update={"name": "fresh"}))
     study.note("original", None)
-    note_facts(study, (digits_inputs,))
+    record_provenance(study, (digits_inputs,))
     first = {name: study.noted(name) for name in ("id", "created_ms", "original", "fingerprints")}
     assert study.noted("forget_requests") == [[3]]
-    note_facts(study, (replace(digits_inputs),))
+    record_provenance(study, (replace(digits_inputs),))
     assert {name: study.noted(name) for name in first} == first

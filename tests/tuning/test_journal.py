@@ -11,7 +11,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from antisample.errors import DataError
-from tuning.study.storage.journal import KernelLock, mend_journal, open_journal
+from tuning.study.storage.journal import KernelLock, open_journal, repair_journal
 
 
 def started(path, n=3):
@@ -36,7 +36,7 @@ def test_a_last_line_of_rubbish_is_cut_off(tmp_path):
     started(path)
     whole = path.read_bytes()
     path.write_bytes(whole + b"\x00\x00\x00\n")
-    mend_journal(path)
+    repair_journal(path)
     assert path.read_bytes() == whole
 
 
@@ -81,7 +81,7 @@ def test_changes_made_together_are_in_the_file_at_once_and_wait_for_the_disk_onc
     study = optuna.create_study(storage=journal, study_name="s")
     saved = []
     monkeypatch.setattr("tuning.study.storage.journal.os.fsync", saved.append)
-    with journal.together():
+    with journal.batch_writes():
         trial = study.ask()
         trial.set_user_attr("name", "value")
         elsewhere = optuna.load_study(storage=open_journal(tmp_path / "journal.log"), study_name="s")

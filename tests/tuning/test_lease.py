@@ -17,8 +17,8 @@ from optuna.trial import TrialState
 from antisample.errors import ConfigError, DataError
 from tuning.config.loading import parse_study
 from tuning.study.storage.journal_lease import LeaseFile
-from tuning.study.storage.lease import Lease, end_orphans, held_lease, lease_place
-from tuning.study.storage.lease_owner import EXPIRES_S, Holder, LeaseLostError
+from tuning.study.storage.lease import Lease, end_orphans, held_lease, lease_backend
+from tuning.study.storage.lease_owner import EXPIRES_S, LeaseLostError, LeaseOwner
 from tuning.study.study import Study
 
 
@@ -30,12 +30,12 @@ def values(values, storage):
 @pytest.fixture
 def place(config):
     config.directory.mkdir()
-    return lease_place(config)
+    return lease_backend(config)
 
 
 @pytest.fixture
 def holder():
-    return Holder.this_process()
+    return LeaseOwner.this_process()
 
 
 def dead(lease):
@@ -91,7 +91,7 @@ def test_a_lease_that_cannot_be_read_is_not_taken_for_one_that_another_driver_ha
             assert not isinstance(caught.value, LeaseLostError)
             assert not lease.is_held()
             with pytest.raises(DataError, match="cannot be read"):
-                place.take(replace(Holder.this_process(), token="another"))
+                place.acquire(replace(LeaseOwner.this_process(), token="another"))
         lease.check()
         with ThreadPoolExecutor() as other, failing(config.directory / "driver.json"):
             check = other.submit(lease.check)
@@ -109,8 +109,8 @@ def test_a_lease_that_is_rubbish_is_held_by_nobody(config, content):
 def test_the_lease_of_a_dead_process_is_taken_over(config, place):
     code = (
         "import sys, yaml; from tuning.config.loading import parse_study; "
-        "from tuning.study.storage.lease import Lease, lease_place; "
-        "Lease(lease_place(parse_study(yaml.safe_load(sys.stdin)))).take()"
+        "from tuning.study.storage.lease import Lease, lease_backend; "
+        "Lease(lease_backend(parse_study(yaml.safe_load(sys.stdin)))).acquire()"
     )
     subprocess.run([sys.executable, "-c", code], input=config.to_yaml(), text=True, check=True)
     left = place.read()
@@ -135,31 +135,31 @@ def test_elsewhere_a_minute_of_silence_ends_a_lease(holder, elsewhere):
 
 def test_a_driver_elsewhere_is_refused_until_the_lease_is_silent_for_a_minute(place, holder):
     away = replace(holder, host="another machine")
-    assert place.take(away) is None
+    assert place.acquire(away) is None
     with pytest.raises(ConfigError, match=r"is being searched by process .* on another machine"):
-        place.take(replace(holder, token="mine"))
+        place.acquire(replace(holder, token="mine"))
     assert place.read().token == away.token
 
 
 @pytest.mark.integration
 def test_the_servers_clock_says_how_long_a_driver_is_silent(config, database, holder):
     config.directory.mkdir()
-    place = lease_place(config.model_copy(update={"storage": database}))
+    place = lease_backend(config.model_copy(update={"storage": database}))
     away = replace(holder, host="another machine", beat=holder.beat + 1e6, since=holder.since + 1e6)
-    place.take(away)
+    place.acquire(away)
     with psycopg.connect(database.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("UPDATE antisample_leases SET beat = beat - interval '59 s'")
         assert place.read().is_alive()
         connection.execute("UPDATE antisample_leases SET beat = beat - interval '2 s'")
     assert not place.read().is_alive()
-    place.beat(away)
+    place.heartbeat(away)
     assert place.read().is_alive()
 
 
 def test_an_older_driver_writes_nothing_more(config, make_study, metrics, place):
     make_study(config)
     lease = dead(Lease(place))
-    lease.take()
+    lease.acquire()
     study = Study(config, lease)
     study.ask("a")
     with held_lease(place) as newer:
@@ -169,12 +169,12 @@ def test_an_older_driver_writes_nothing_more(config, make_study, metrics, place)
             lambda: study.report("a", {}),
             lambda: study.complete("a", metrics(0.0, 0.9), {}),
             lambda: study.fail("a", "whatever"),
-            lambda: study.settle("whatever"),
+            lambda: study.abort_running("whatever"),
             lambda: study.note("a", 1),
         ):
             with pytest.raises(LeaseLostError, match="another driver has taken over"):
                 write()
-        lease.give_back()
+        lease.release()
         assert place.read().token == newer.token, "what another holds is not given back"
     (left,) = make_study(config).optuna_study().trials
     assert (left.state.name, "error" in left.user_attrs) == ("RUNNING", False)
@@ -184,9 +184,9 @@ def test_an_older_driver_writes_nothing_more(config, make_study, metrics, place)
 def test_the_database_refuses_a_change_of_an_older_driver_that_has_looked_before(values, make_study, database):
     config = parse_study({**values, "storage": database})
     make_study(config)
-    place = lease_place(config)
+    place = lease_backend(config)
     lease = dead(Lease(place))
-    lease.take()
+    lease.acquire()
     study = Study(config, lease)
     trial = study.optuna_study().ask()
     with held_lease(place):
@@ -225,11 +225,11 @@ def test_a_dead_process_that_nobody_has_waited_for_holds_nothing(holder):
 def test_a_database_that_is_not_there_is_said_at_once(config):
     started = time.monotonic()
     with pytest.raises(DataError, match="cannot be opened"):
-        lease_place(config.model_copy(update={"storage": "postgresql://me@127.0.0.1:1/db"}))
+        lease_backend(config.model_copy(update={"storage": "postgresql://me@127.0.0.1:1/db"}))
     assert time.monotonic() - started < 60
 
 
 def test_missing_packages_for_postgresql_are_named(config, monkeypatch):
     monkeypatch.setitem(sys.modules, "tuning.study.storage.postgresql_lease", None)
     with pytest.raises(DataError, match=r"needs `pip install antisample\[postgresql\]`"):
-        lease_place(config.model_copy(update={"storage": "postgresql://me@127.0.0.1:1/db"}))
+        lease_backend(config.model_copy(update={"storage": "postgresql://me@127.0.0.1:1/db"}))

@@ -114,9 +114,9 @@ def test_an_older_journal_stays_readable_and_goes_on_with_checks_that_cover_it(p
 def test_lines_that_others_append_at_the_same_moment_harm_nothing(path, monkeypatch):
     """Optuna does not take our lock, so its lines may come between our look at the end and our own lines."""
     mine = tell(open_journal(path), 0)
-    from tuning.study.storage.journal_file import WholeLines  # noqa: PLC0415
+    from tuning.study.storage.journal_file import AtomicJournalFile  # noqa: PLC0415
 
-    look = WholeLines._at_end
+    look = AtomicJournalFile._at_end
 
     def interrupted(self, file):
         chain = look(self, file)
@@ -124,7 +124,7 @@ def test_lines_that_others_append_at_the_same_moment_harm_nothing(path, monkeypa
         return chain
 
     with monkeypatch.context() as patched:
-        patched.setattr(WholeLines, "_at_end", interrupted)
+        patched.setattr(AtomicJournalFile, "_at_end", interrupted)
         mine.set_user_attr("a", 1)
     mine.set_user_attr("b", 2)
     tell(mine._storage, 1)

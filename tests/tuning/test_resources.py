@@ -5,23 +5,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antisample.errors import ConfigError
-from tuning.driver.capacity import Machine, WorkerShare
+from tuning.driver.capacity import Machine, TrialResources
 
 
 def share(machines, cpus=1, gpus="auto", device="auto"):
-    return WorkerShare.of(machines, cpus, gpus, device, "cpus", "gpus")
+    return TrialResources.of(machines, cpus, gpus, device, "cpus", "gpus")
 
 
 def test_a_trial_takes_a_gpu_where_any_machine_has_one():
-    assert share([Machine(4, 0), Machine(8, 2)]) == WorkerShare(1, 1.0)
-    assert share([Machine(4, 0)]) == WorkerShare(1, 0.0)
-    assert share([Machine(8, 2)], device="cpu") == WorkerShare(1, 0.0)
+    assert share([Machine(4, 0), Machine(8, 2)]) == TrialResources(1, 1.0)
+    assert share([Machine(4, 0)]) == TrialResources(1, 0.0)
+    assert share([Machine(8, 2)], device="cpu") == TrialResources(1, 0.0)
 
 
 def test_trials_at_once_are_counted_machine_by_machine():
-    assert WorkerShare(3, 0).slots([Machine(4, 0), Machine(5, 0), Machine(2, 0)]) == 2
-    assert WorkerShare(1, 0.25).slots([Machine(16, 1), Machine(2, 4), Machine(8, 0)]) == 6
-    assert WorkerShare(1, 2).slots([Machine(8, 3)]) == 1
+    assert TrialResources(3, 0).slots([Machine(4, 0), Machine(5, 0), Machine(2, 0)]) == 2
+    assert TrialResources(1, 0.25).slots([Machine(16, 1), Machine(2, 4), Machine(8, 0)]) == 6
+    assert TrialResources(1, 2).slots([Machine(8, 3)]) == 1
 
 
 def test_what_no_machine_has_is_refused_with_every_problem():
@@ -51,7 +51,7 @@ def test_no_gpu_for_a_trial_is_refused_on_a_gpu():
 def test_the_trials_counted_fit(offers, cpus, gpus):
     machines = [Machine(*offer) for offer in offers]
     for machine in machines:
-        at_once = WorkerShare(cpus, gpus).slots([machine])
+        at_once = TrialResources(cpus, gpus).slots([machine])
         assert at_once * cpus <= machine.cpus
         assert at_once * gpus <= machine.gpus
         assert (at_once + 1) * cpus > machine.cpus or (at_once + 1) * gpus > machine.gpus

@@ -131,6 +131,6 @@ def test_tables_and_report_show_the_gap(make_trials, config, figures):
     assert "confidence" not in text
     page = render_report(study)
     assert "validation forget gap" in page
-    assert config.forget[0].in_words() in page
+    assert config.forget[0].describe() in page
     several = parse_study({**config.model_dump(), "forget": [{"samples": [1]}, {"samples": [2]}], "replicates": 2})
     assert "--forget-samples FILE" in apply_command(several)

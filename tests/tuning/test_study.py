@@ -173,7 +173,7 @@ def test_settling_what_a_driver_died_asking_for_keeps_a_starting_point_for_the_n
     dead.enqueue(params, origin)
     dead.optuna_study().ask()
     del dead
-    driven_study(config).settle("Interrupted.")
+    driven_study(config).abort_running("Interrupted.")
     retry = driven_study(config).ask("a")
     assert (retry.origin, retry.params) == (f"{origin}, retry of 0", params)
 
@@ -181,7 +181,7 @@ def test_settling_what_a_driver_died_asking_for_keeps_a_starting_point_for_the_n
 def test_settling_leaves_nothing_running_and_tries_the_same_parameters_next(config, driven_study):
     study = driven_study(config)
     left = study.ask("a"), study.ask("b")
-    assert study.settle("Interrupted.") == 2
+    assert study.abort_running("Interrupted.") == 2
     assert states(study) == ["FAIL", "FAIL"]
     again = driven_study(config)
     retries = again.ask("c"), again.ask("d")
@@ -190,7 +190,7 @@ def test_settling_leaves_nothing_running_and_tries_the_same_parameters_next(conf
         "published ResNet9/mnist/100, retry of 0",
         f"{left[1].origin}, retry of 1",
     ]
-    again.settle("Interrupted.")
+    again.abort_running("Interrupted.")
     assert driven_study(config).ask("e").origin == "published ResNet9/mnist/100, retry of 2"
     assert not again.failures_used_up()
 
@@ -211,7 +211,7 @@ def test_a_renamed_folder_keeps_its_trials(config, driven_study, metrics):
 def test_settling_also_ends_what_a_dead_driver_left(config, driven_study):
     driven_study(config).ask("a")
     study = driven_study(config)
-    study.settle("Interrupted.")
+    study.abort_running("Interrupted.")
     assert states(study) == ["FAIL"]
 
 
@@ -278,12 +278,12 @@ def test_a_trial_whose_worker_died_comes_again_under_its_number_until_its_retrie
     study.ask("a")
     study.ask("b")
     study.report("a", {**step(1), "last": True})
-    study.lose("a", "The worker died.")
+    study.requeue("a", "The worker died.")
     again = study.ask("c")
     assert (again.number, [s.step for s in again.steps]) == (0, [1])
-    study.lose("c", "The worker died.")
+    study.requeue("c", "The worker died.")
     assert study.ask("d").number == 0
-    study.lose("d", "The worker died.")
+    study.requeue("d", "The worker died.")
     assert study.records()[0].error == "The worker died. It was the trial's worker number 3."
     assert states(study) == ["FAIL", "RUNNING"]
-    study.lose("unknown", "nothing happens")
+    study.requeue("unknown", "nothing happens")

@@ -14,9 +14,9 @@ from sqlalchemy.exc import OperationalError
 from antisample.errors import ConfigError, DataError
 from tuning.config.loading import parse_study
 from tuning.study.directory import check_settings, note_settings, open_study
-from tuning.study.reader import StudyView
-from tuning.study.storage.connection import connected, engine_arguments, opened, patient
-from tuning.study.storage.lease import held_lease, lease_place
+from tuning.study.reader import StudyReader
+from tuning.study.storage.connection import connected, engine_arguments, opened, with_retries
+from tuning.study.storage.lease import held_lease, lease_backend
 from tuning.study.study import Study
 from tuning.trust.study_id import remember_id
 
@@ -68,7 +68,7 @@ def search(study, metrics, report):
         study.report(key, report(1))
         study.complete(key, metrics(0.1, 0.8), {})
     study.ask("d")
-    study.settle("Interrupted.")
+    study.abort_running("Interrupted.")
 
 
 def test_answers_that_get_lost_double_nothing(values, driven_study, metrics, report, monkeypatch):
@@ -114,7 +114,7 @@ def test_a_driver_sees_what_others_see_and_reads_only_what_it_changed(
         study.report(f"{number}", report(1))
         study.complete(f"{number}", metrics(0.1, 0.8), {})
         seen = study.records()
-        assert seen == StudyView(study.config).records()
+        assert seen == StudyReader(study.config).records()
     study.fail("under way 3", "by itself")
     study.ask("after")
     built.clear()
@@ -127,7 +127,7 @@ def test_a_driver_sees_what_others_see_and_reads_only_what_it_changed(
     oldest = study.ask("under way 5").number
     study.records()
     assert set(built) == {oldest}, "a change of an older trial does not bring the newer ones along"
-    assert study.records() == StudyView(study.config).records()
+    assert study.records() == StudyReader(study.config).records()
 
 
 def test_a_server_that_stays_away_is_an_error_in_the_end(monkeypatch):
@@ -137,7 +137,7 @@ def test_a_server_that_stays_away_is_an_error_in_the_end(monkeypatch):
         raise OperationalError("SELECT 1", None, ConnectionError("connection refused"))
 
     with pytest.raises(DataError, match=r"postgresql://me@host/db: .* not answered for 0 s \(connection refused\)"):
-        patient("postgresql://me:secret@host/db", fail)
+        with_retries("postgresql://me:secret@host/db", fail)
 
 
 def test_a_server_that_is_not_there_is_an_error_at_once(values, driven_study):
@@ -189,7 +189,7 @@ def test_a_directory_goes_on_with_its_own_study_alone(values, driven_study, data
 
 def test_a_start_that_failed_leaves_the_name_free(values, driven_study, tmp_path):
     first = parse_study(values)
-    place = lease_place(first)
+    place = lease_backend(first)
     first.directory.mkdir()
     with held_lease(place) as lease:
         Study(first, lease)  # and then its data could not be read

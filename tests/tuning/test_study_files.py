@@ -12,10 +12,10 @@ from antisample.errors import ConfigError, DataError
 from antisample.storage.cache import Cache
 from antisample.storage.file_store import FolderStore
 from tuning.config.loading import load_study, parse_study
-from tuning.driver.retention import Housekeeping
+from tuning.driver.retention import ArtifactRetention
 from tuning.study.artifacts import StudyFiles
 from tuning.study.directory import check_directory, open_study, prepared_directory
-from tuning.study.storage.lease import Lease, held_lease, lease_place
+from tuning.study.storage.lease import Lease, held_lease, lease_backend
 from tuning.views.projections import copy_projections, write_projections
 
 
@@ -71,7 +71,7 @@ def test_models_of_the_front_stay_and_checkpoints_of_running_trials(small_study,
         store.write(name, b"1")
     (running,) = [record for record in small_study.records() if record.state == "RUNNING"]
     (failed,) = [record for record in small_study.records() if record.state == "FAIL"]
-    with Housekeeping(small_study, StudyFiles(store)) as housekeeping:
+    with ArtifactRetention(small_study, StudyFiles(store)) as housekeeping:
         housekeeping.trial(running)
         assert len(store.names("models")) == 7
         housekeeping.trial(failed)
@@ -102,7 +102,7 @@ def driver(config):
     """A study's directory as `run_study` prepares it; the lease is held to the end of the block."""
     with ExitStack() as stack:
         check_directory(config)
-        lease = stack.enter_context(held_lease(lease_place(config)))
+        lease = stack.enter_context(held_lease(lease_backend(config)))
         with prepared_directory(config, lease):
             yield
 
@@ -133,7 +133,7 @@ def test_what_another_driver_has_begun_since_a_driver_looked_is_compared_again(c
     check_directory(other)
     with driver(config):
         pass
-    with held_lease(lease_place(other)) as lease:
+    with held_lease(lease_backend(other)) as lease:
         preparing = prepared_directory(other, lease)
         with pytest.raises(ConfigError, match="`seed` was 0 and is now 7"):
             preparing.__enter__()
@@ -160,9 +160,9 @@ def test_a_directory_is_deleted_only_if_it_is_new_and_could_not_be_prepared(conf
 
 def overtaken(config, newer, error):
     """Prepares the directory while a newer driver, to whom this process seems dead, comes and goes."""
-    lease = Lease(lease_place(config))
+    lease = Lease(lease_backend(config))
     lease._mine = replace(lease._mine, process_started=lease._mine.process_started - 100)
-    lease.take()
+    lease.acquire()
     try:
         with prepared_directory(config, lease):
             with driver(newer):
@@ -170,7 +170,7 @@ def overtaken(config, newer, error):
             if error is not None:
                 raise error
     finally:
-        lease.give_back()
+        lease.release()
 
 
 @pytest.mark.parametrize("error", [None, DataError("the data are damaged")])

@@ -7,7 +7,7 @@ import pytest
 from antisample.errors import DataError
 from tuning.study.directory import open_study
 from tuning.study.identity import copied_from, settle_identity
-from tuning.views.mlflow import StudyFacts, sync
+from tuning.views.mlflow import StudyMetadata, sync
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_copy_gets_an_id_of_its_own_and_the_original_keeps_its(study, make_stu
     first, said = drive(make_study, copy)
     assert said.startswith(f"This folder is a copy of {original}: from now on it is a study of its own")
     assert first != study.noted("id")
-    assert StudyFacts.of(open_study(copy)).name == "copy"
+    assert StudyMetadata.of(open_study(copy)).name == "copy"
     assert drive(make_study, copy) == (first, None)
     assert drive(make_study, original) == (study.noted("id"), None)
     assert len(open_study(copy).records()) == 3

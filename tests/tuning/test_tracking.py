@@ -24,9 +24,9 @@ from tuning.study.outcome import find_outcome
 from tuning.views.mlflow import (
     EXPERIMENT,
     DeliveryError,
-    Ending,
-    MlflowView,
-    StudyFacts,
+    MlflowWriter,
+    SearchSummary,
+    StudyMetadata,
     Tracker,
     pack_model,
     rebuild,
@@ -92,7 +92,7 @@ def fill(small_study):
 
 
 def view_of(study, uri):
-    return MlflowView(StudyFacts.of(study), uri)
+    return MlflowWriter(StudyMetadata.of(study), uri)
 
 
 def test_one_parent_and_one_child_a_trial_with_params_curves_and_state(finished, uri, runs_of):
@@ -264,7 +264,7 @@ def test_a_parent_deleted_while_a_driver_writes_is_made_anew_at_the_end(
     study.ask("b")
     study.report("b", report(1))
     finish(study)
-    view.finish(Ending.of(study))
+    view.finish(SearchSummary.of(study))
     _, new, children = runs_of(uri)
     assert new.info.status == "FINISHED"
     assert new.data.metrics["original/validation/retain_accuracy"] == 0.9
@@ -443,7 +443,7 @@ def test_a_study_that_never_began_cannot_be_delivered(config, uri):
 
 def test_the_tracker_delivers_what_earlier_drivers_could_not(finished, uri, runs_of):
     tracker = Tracker(lambda: view_of(finished, uri), finished.records())
-    assert tracker.close(Ending.of(finished), timeout_s=60) is None
+    assert tracker.close(SearchSummary.of(finished), timeout_s=60) is None
     assert tracker.link()
     assert sorted(children_of(runs_of, uri)) == ["0", "1", "2"]
 
@@ -453,7 +453,7 @@ def test_a_store_that_cannot_be_reached_is_a_notice_not_an_error(finished):
     for record in finished.records():
         tracker.submit(record)
     started = time.monotonic()
-    problem = tracker.close(Ending.of(finished), timeout_s=20)
+    problem = tracker.close(SearchSummary.of(finished), timeout_s=20)
     assert problem == "The server does not answer (Connection refused)."
     assert time.monotonic() - started < 10
     assert tracker.link() is None
@@ -529,7 +529,7 @@ def test_a_model_whose_delivery_was_cut_short_is_gone_on_with(packed, uri, runs_
     monkeypatch.setattr(MlflowClient, "finalize_logged_model", lambda *_: pytest.fail("cut short"))
     view = view_of(packed, uri)
     with pytest.raises(BaseException, match="cut short"):
-        view.finish(Ending.of(packed))
+        view.finish(SearchSummary.of(packed))
     monkeypatch.setattr(MlflowClient, "finalize_logged_model", real)
     sync(packed, uri)
     client, parent, _ = runs_of(uri)

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tuning.config.loading import parse_study
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.study.trial_reader import TrialReader
 from tuning.trials.front import front_of
 
@@ -52,7 +52,7 @@ def act(study, running, rng, n):
 def test_whatever_happens_it_tells_what_a_fresh_reader_tells(values, make_study, seed):
     rng = random.Random(seed)
     study = make_study(parse_study({**values, "n_trials": 30, "max_failures": 100}))
-    watcher, running = StudyView(study.config), []
+    watcher, running = StudyReader(study.config), []
     for n in range(60):
         act(study, running, rng, n)
         if rng.random() < 0.5:

@@ -122,5 +122,5 @@ def test_trials_of_elsewhere_without_constraints_are_no_knowledge_where_there_ar
         sampler="random",
     )
     params = study.ask("a").params
-    study.learn([{"params": params, "values": [0.1, 0.8]}])
+    study.add_prior_trials([{"params": params, "values": [0.1, 0.8]}])
     assert study.optuna_study().sampler.learned == []

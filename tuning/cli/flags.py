@@ -134,7 +134,7 @@ def forget_request(study: StudyConfig, forget: list[str] | None, samples: Path |
         except ValidationError as error:
             raise ConfigError(validation_problems(error)) from error
     if len(study.forget) > 1:
-        shown = "; ".join(request.in_words() for request in study.forget)
+        shown = "; ".join(request.describe() for request in study.forget)
         raise ConfigError(f"`--forget` is required, since the study has several forget requests: {shown}.")
     return study.forget[0]
 

@@ -38,8 +38,8 @@ from tuning.interruption import exit_code
 from tuning.strategies.samplers import make_sampler
 from tuning.study.directory import study_config
 from tuning.study.outcome import Outcome
-from tuning.study.reader import StudyView
-from tuning.study.storage.lease import lease_place
+from tuning.study.reader import StudyReader
+from tuning.study.storage.lease import lease_backend
 from tuning.trust.addresses import check_stores, object_stores, with_tracking
 from tuning.trust.consent import check_study_code
 from tuning.trust.own_studies import agreed_of_study
@@ -158,12 +158,12 @@ def _ray_meanwhile(
 
 def _is_over(config: StudyConfig) -> bool:
     """Whether nothing is left for Ray to do, or another driver does it."""
-    holder = lease_place(config).read()
+    holder = lease_backend(config).read()
     if holder is not None and holder.is_alive():
         return True
     if not (config.directory / "trials.parquet").exists():  # written at every end, and by `antisample report`
         return False
-    study = StudyView(config)
+    study = StudyReader(config)
     return study.is_over() and not missing_confirmations(study)
 
 

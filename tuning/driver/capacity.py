@@ -30,7 +30,7 @@ def this_machine() -> Machine:
 
 
 @dataclass(frozen=True)
-class WorkerShare:
+class TrialResources:
     """What Ray sets apart for one trial or job.
 
     Attributes:
@@ -51,7 +51,7 @@ class WorkerShare:
         cpus_key: str,
         gpus_key: str,
         whose: str | None = None,
-    ) -> "WorkerShare":
+    ) -> "TrialResources":
         """Checks that a worker fits on one of these machines; Ray would wait for ever for what is not there.
 
         Args:

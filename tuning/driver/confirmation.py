@@ -10,9 +10,9 @@ from ray.exceptions import RayError, RayTaskError
 from antisample.determinism import deterministic
 from antisample.unlearning import unlearn
 from tuning.config.study import StudyConfig
-from tuning.driver.capacity import WorkerShare
+from tuning.driver.capacity import TrialResources
 from tuning.study.outcome import find_outcome
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.study.study import Study
 from tuning.trials.records import TrialRecord
 from tuning.worker.inputs import RequestInputs, counts_of, mean
@@ -22,7 +22,7 @@ _TRIES = 3
 _LONGEST_REASON = 300
 
 
-def missing_confirmations(study: StudyView) -> list[tuple[TrialRecord, int]]:
+def missing_confirmations(study: StudyReader) -> list[tuple[TrialRecord, int]]:
     """Which trials still have to be run with which seeds."""
     outcome = find_outcome(study)
     done = {(run["number"], run["seed"]) for run in study.noted(_NOTE, [])}
@@ -35,7 +35,9 @@ def missing_confirmations(study: StudyView) -> list[tuple[TrialRecord, int]]:
     ]
 
 
-def confirm(study: Study, inputs: Any, share: WorkerShare, on_done: Callable[[int, int, str | None], None]) -> None:
+def confirm(
+    study: Study, inputs: Any, share: TrialResources, on_done: Callable[[int, int, str | None], None]
+) -> None:
     """Runs what is missing on the Ray cluster and keeps each result in the study as it arrives.
 
     A run that fails stays missing, and is tried again when the study is resumed; one whose worker dies is started

@@ -15,14 +15,14 @@ from antisample.errors import AntisampleError
 from antisample.inputs import UnlearnInputs
 from antisample.methods import UnlearnContext
 from antisample.methods.anti_sample import AntiSample, AntiSampleConfig
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 from antisample.types import Preprocessing
 from antisample.unlearning import subject_of
 from tuning.study.artifacts import StudyFiles
 from tuning.study.confusions import CONFUSIONS, ORIGINAL, Cells
 from tuning.study.outcome import find_outcome
 from tuning.study.pictures import picture_file, picture_files
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.study.study import Study
 from tuning.trials.records import TrialRecord
 from tuning.worker.inputs import RequestInputs
@@ -62,7 +62,7 @@ def _cells(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -> Ce
     return [(int(i), int(j), int(matrix[i, j])) for i, j in np.argwhere(matrix)]
 
 
-def _take_pictures(study: StudyView, record: TrialRecord, inputs: UnlearnInputs) -> None:
+def _take_pictures(study: StudyReader, record: TrialRecord, inputs: UnlearnInputs) -> None:
     """Draws again what the trial was trained on, for the first classes to forget; nothing for other methods."""
     config = study.config.unlearn_config(record.params, record.seeds[0], 0)
     method = config.method
@@ -76,7 +76,7 @@ def _take_pictures(study: StudyView, record: TrialRecord, inputs: UnlearnInputs)
         except AntisampleError:  # a picture is not worth the end of a search
             return
         for place, row in enumerate(rows):
-            with whole_file(picture_file(study, record, label, place), inside=study.config.directory) as unfinished:
+            with atomic_write(picture_file(study, record, label, place), inside=study.config.directory) as unfinished:
                 _strip(row, inputs.original.preprocessing).save(unfinished, "PNG", optimize=True)
 
 

@@ -9,7 +9,7 @@ import torch
 from antisample.errors import AntisampleError
 from antisample.unlearning import unlearn
 from tuning.config.study import StudyConfig
-from tuning.driver.capacity import WorkerShare
+from tuning.driver.capacity import TrialResources
 from tuning.study.study import Study
 from tuning.worker.inputs import RequestInputs
 
@@ -35,7 +35,7 @@ class GpuMemory:
         return 1 / max(1, min(MOST, int(_SPARE * self.total // self.used)))
 
 
-def packed(study: Study, inputs: Any, share: WorkerShare) -> WorkerShare:
+def share_gpus(study: Study, inputs: Any, share: TrialResources) -> TrialResources:
     """Measures a trial where `resources.gpus_per_trial` is auto and trials run on GPUs; once a study and size of GPU.
 
     Args:

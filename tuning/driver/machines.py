@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import ray
 
 from tuning.config.study import StudyConfig
-from tuning.driver.capacity import Machine, WorkerShare, this_machine
+from tuning.driver.capacity import Machine, TrialResources, this_machine
 
 _LOOK_EVERY_S = 1.0
 
@@ -19,14 +19,14 @@ def machines() -> list[Machine]:
     return [Machine(offer.get("CPU", 0.0), offer.get("GPU", 0.0)) for offer in offers]
 
 
-def worker_share(config: StudyConfig, offered: Sequence[Machine], whose: str | None = None) -> WorkerShare:
-    """What one trial of a study takes of these machines; `whose` as in `WorkerShare.of`.
+def worker_share(config: StudyConfig, offered: Sequence[Machine], whose: str | None = None) -> TrialResources:
+    """What one trial of a study takes of these machines; `whose` as in `TrialResources.of`.
 
     Raises:
         ConfigError: If none of them has it.
     """
     wanted = config.resources
-    return WorkerShare.of(
+    return TrialResources.of(
         offered,
         wanted.cpus_per_trial,
         wanted.gpus_per_trial,
@@ -37,7 +37,7 @@ def worker_share(config: StudyConfig, offered: Sequence[Machine], whose: str | N
     )
 
 
-def live_slots(share: WorkerShare, most: int | None) -> Callable[[], int]:
+def live_slots(share: TrialResources, most: int | None) -> Callable[[], int]:
     """Counts how many trials the cluster holds at the moment of a call, looking once a second at most.
 
     Args:

@@ -24,7 +24,7 @@ FORGETTING = "forgetting"
 """The note of a study that says what each of its requests forgets: classes, labels, images of each split."""
 
 
-def note_facts(study: Study, inputs: RequestInputs) -> str | None:
+def record_provenance(study: Study, inputs: RequestInputs) -> str | None:
     """Keeps the facts in the study; those that cannot change are computed once.
 
     Returns:
@@ -46,7 +46,7 @@ def note_facts(study: Study, inputs: RequestInputs) -> str | None:
         study.note("images", {"train": len(first.dataset.train), "test": len(first.dataset.test)})
         study.note("class_names", list(first.dataset.class_names))
         study.note("forget_requests", [list(each.splits.forget_classes) for each in inputs])
-        study.note(FORGETTING, [Forgetting.of(each.dataset, each.splits).in_words() for each in inputs])
+        study.note(FORGETTING, [Forgetting.of(each.dataset, each.splits).describe() for each in inputs])
         study.note(PREPROCESSING, asdict(first.original.preprocessing))
         study.note("notes", list(first.notes))
         study.note("original", metrics.values)  # the last: where it is known, all of them are

@@ -5,11 +5,11 @@ from contextlib import AbstractContextManager
 
 from tuning.study.artifacts import StudyFiles
 from tuning.study.outcome import find_outcome
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 
 
-class Housekeeping(AbstractContextManager["Housekeeping"]):
+class ArtifactRetention(AbstractContextManager["ArtifactRetention"]):
     """A listener of a study. It deletes in the background, since an object store may answer slowly or not at all.
 
     Args:
@@ -17,7 +17,7 @@ class Housekeeping(AbstractContextManager["Housekeeping"]):
         files: What to delete from.
     """
 
-    def __init__(self, study: StudyView, files: StudyFiles) -> None:
+    def __init__(self, study: StudyReader, files: StudyFiles) -> None:
         self._study, self._files = study, files
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="housekeeping")
         self._next: Future[None] | None = None
@@ -33,7 +33,7 @@ class Housekeeping(AbstractContextManager["Housekeeping"]):
             self._next.cancel()  # if it has not begun: this one covers it
         self._next = self._thread.submit(self._files.discard, ended - front, ended)
 
-    def __enter__(self) -> "Housekeeping":
+    def __enter__(self) -> "ArtifactRetention":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -18,13 +18,13 @@ from antisample.storage.atomic import check_writable
 from antisample.storage.regular_files import check_inside
 from cluster import ray_of_this_process
 from tuning.config.study import StudyConfig
-from tuning.driver.capacity import WorkerShare
+from tuning.driver.capacity import TrialResources
 from tuning.driver.confirmation import confirm, missing_confirmations
 from tuning.driver.diagnostics import inspect
-from tuning.driver.gpu_sharing import packed
+from tuning.driver.gpu_sharing import share_gpus
 from tuning.driver.machines import live_slots, machines, worker_share
-from tuning.driver.provenance import note_facts
-from tuning.driver.retention import Housekeeping
+from tuning.driver.provenance import record_provenance
+from tuning.driver.retention import ArtifactRetention
 from tuning.driver.search import RAY_FOLDER, search
 from tuning.study.artifacts import StudyFiles
 from tuning.study.directory import check_directory, check_settings, note_settings, prepared_directory
@@ -32,12 +32,12 @@ from tuning.study.history import note_end
 from tuning.study.lost_trials import refuse_lost_trials
 from tuning.study.model_source import noted_model
 from tuning.study.outcome import Outcome
-from tuning.study.storage.lease import held_lease, lease_place
+from tuning.study.storage.lease import held_lease, lease_backend
 from tuning.study.study import Study
 from tuning.study.warm_start import take_over
-from tuning.trials.records import by_hand_in_words
+from tuning.trials.records import describe_added_trials
 from tuning.trust.consent import remember_study
-from tuning.views.mlflow import Ending, StudyFacts, Tracker
+from tuning.views.mlflow import SearchSummary, StudyMetadata, Tracker
 from tuning.views.mlflow.payload import PLOTS
 from tuning.views.projections import FILES, copy_projections, write_projections
 from tuning.views.terminal.progress import Progress
@@ -45,7 +45,7 @@ from tuning.worker.inputs import RequestInputs, load_requests
 from tuning.worker.trainable import UnlearnTrainable
 
 if TYPE_CHECKING:
-    from tuning.views.mlflow import MlflowView
+    from tuning.views.mlflow import MlflowWriter
 
 _WANTED_AT_THE_END = ("tuning.views.mlflow.packaging", "torch._dynamo", "tuning.views.plots.study")
 """Modules for the exported model and the pictures; they take seconds to import, better beside trials than after."""
@@ -95,7 +95,7 @@ def run_study(
         stack.enter_context(_only_search())
         check_directory(config)
         check_writable(config.directory, (*FILES, *PLOTS))
-        lease = stack.enter_context(held_lease(lease_place(config)))
+        lease = stack.enter_context(held_lease(lease_backend(config)))
         with prepared_directory(config, lease):
             study = Study(config, lease)
             check_settings(study)
@@ -104,7 +104,7 @@ def run_study(
             files.check()
             _introduce(config, share, progress)
             inputs = load_requests(config.model_copy(update={"model": noted_model(study)}), progress)
-            for line in (note_facts(study, inputs), by_hand_in_words(study.by_hand())):
+            for line in (record_provenance(study, inputs), describe_added_trials(study.by_hand())):
                 if line is not None:
                     progress.say(line)
             note_settings(study)
@@ -113,14 +113,14 @@ def run_study(
                     "Your folder for state cannot be written, so you will be asked for code and addresses again"
                 )
             if warm_start is not None:  # before the study can be resumed, where nothing says so any more
-                progress.say(take_over(study, warm_start).in_words())
+                progress.say(take_over(study, warm_start).describe())
         if config.storage_path is not None:
             files.claim(study.noted("id"))
         progress.start(study, _slots(config, share))
         tracker = _tracker(study)
         if tracker is not None:
             study.listen(tracker.submit)
-        study.listen(stack.enter_context(Housekeeping(study, files)).trial)
+        study.listen(stack.enter_context(ArtifactRetention(study, files)).trial)
         study.listen(progress.trial)
         try:
             if not study.is_over() or missing_confirmations(study):
@@ -132,18 +132,18 @@ def run_study(
                 tracker.close(None, timeout_s=2)
             raise
         # A dead or interrupted driver left trials running that no search asked for, since `n_trials` was lowered.
-        study.settle("Interrupted: the study is over.")
+        study.abort_running("Interrupted: the study is over.")
         _look_inside(study, inputs, progress)
         if tracker is not None and config.log_model:
             _pack(study, inputs, progress)
         outcome = write_projections(study)
         note_end(study, outcome)
-        problem = tracker.close(Ending.of(study, outcome), timeout_s=60) if tracker is not None else None
+        problem = tracker.close(SearchSummary.of(study, outcome), timeout_s=60) if tracker is not None else None
         progress.finish(tracker.link() if tracker is not None else None, problem, copy_projections(config))
         return outcome
 
 
-def _introduce(config: StudyConfig, share: WorkerShare, progress: Progress) -> None:
+def _introduce(config: StudyConfig, share: TrialResources, progress: Progress) -> None:
     """Says on what the study runs."""
     device = choose_device(config.device)
     progress.say(f"Device: {describe_device(device)}; trials at once: {_slots(config, share)()}")
@@ -179,15 +179,15 @@ def ray_session() -> str:
     return str(node.get_session_dir_path()) if node is not None and node.is_head() else ""
 
 
-def _slots(config: StudyConfig, share: WorkerShare) -> Callable[[], int]:
+def _slots(config: StudyConfig, share: TrialResources) -> Callable[[], int]:
     return live_slots(share, config.resources.max_concurrent)
 
 
 def _run_trials(
-    study: Study, inputs: Any, whole: WorkerShare, started: float, progress: Progress, ray_stays: bool
+    study: Study, inputs: Any, whole: TrialResources, started: float, progress: Progress, ray_stays: bool
 ) -> None:
     """Everything that Ray runs: the search, and the chosen trial again."""
-    share = packed(study, inputs, whole)
+    share = share_gpus(study, inputs, whole)
     if share != whole:
         progress.say(f"Trials on one GPU: {1 / share.gpus:.0f}, by the memory of the first")
     if not study.is_over():
@@ -196,7 +196,7 @@ def _run_trials(
     confirm(study, inputs, share, progress.confirmed)
 
 
-def _search(study: Study, inputs: Any, started: float, share: WorkerShare, ray_stays: bool) -> None:
+def _search(study: Study, inputs: Any, started: float, share: TrialResources, ray_stays: bool) -> None:
     config = study.config
     _check_folder_of_ray(config.directory)
     budget_s = 60 * config.time_budget_min - (time.monotonic() - started) if config.time_budget_min else None
@@ -211,15 +211,15 @@ def _tracker(study: Study) -> Tracker | None:
     uri = study.config.mlflow_uri()
     if uri is None:
         return None
-    facts = StudyFacts.of(study)
+    facts = StudyMetadata.of(study)
     ahead = _WANTED_AT_THE_END if study.config.log_model and not study.is_over() else ()
 
-    def open_view() -> "MlflowView":
-        from tuning.views.mlflow import MlflowView  # noqa: PLC0415  (imports MLflow)
+    def open_view() -> "MlflowWriter":
+        from tuning.views.mlflow import MlflowWriter  # noqa: PLC0415  (imports MLflow)
 
         for module in ahead:
             import_module(module)
-        return MlflowView(facts, uri)
+        return MlflowWriter(facts, uri)
 
     return Tracker(open_view, study.rows())
 

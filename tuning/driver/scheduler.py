@@ -46,7 +46,7 @@ class StudyScheduler(FIFOScheduler):
         if report is None:
             return TrialScheduler.CONTINUE
         report.pop("final", None)
-        with self._study.remembered():
+        with self._study.capture_error():
             return TrialScheduler.CONTINUE if self._study.report(trial.trial_id, report) else TrialScheduler.STOP
 
     def __getstate__(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ray.tune.error import TuneError
 from ray.tune.execution import class_cache
 
 from antisample.errors import AntisampleError
-from tuning.driver.capacity import WorkerShare
+from tuning.driver.capacity import TrialResources
 from tuning.driver.scheduler import StudyScheduler
 from tuning.driver.searcher import StudySearcher
 from tuning.interruption import interrupts_noted
@@ -62,7 +62,7 @@ class _StopBetweenSteps(tune.Callback):
 def search(
     study: Study,
     trainable: Any,
-    share: WorkerShare,
+    share: TrialResources,
     slots: Callable[[], int],
     budget_s: float | None = None,
     ray_stays: bool = False,
@@ -125,7 +125,7 @@ def search(
         # What an interruption leaves RUNNING goes on when the study does.
         out_of_time = deadline is not None and time.monotonic() >= deadline
         if out_of_time:
-            study.settle("Interrupted: the time budget is used up.")
+            study.abort_running("Interrupted: the time budget is used up.")
     return study.is_over() or out_of_time
 
 

@@ -31,7 +31,7 @@ class StudySearcher(Searcher):
             return Searcher.FINISHED
         if self._study.n_running() >= self._slots():
             return None
-        with self._study.remembered():
+        with self._study.capture_error():
             record = self._study.ask(trial_id)
         if record is None:
             return Searcher.FINISHED if self._study.is_over() else None
@@ -51,12 +51,12 @@ class StudySearcher(Searcher):
         """Ends a trial; called again by Ray with `error` if it raised, which does no harm."""
         report = report_of(result, self._study.token)
         reason = (result or {}).get(ERROR_KEY)
-        with self._study.remembered():
+        with self._study.capture_error():
             self._complete(trial_id, report, reason, error)
 
     def _complete(self, trial_id: str, report: dict[str, Any] | None, reason: str | None, error: bool) -> None:
         if error:
-            self._study.lose(trial_id, "The worker process died or raised; Ray's log tells more.")
+            self._study.requeue(trial_id, "The worker process died or raised; Ray's log tells more.")
         elif reason:
             self._study.fail(trial_id, reason)
         elif report and "final" in report:

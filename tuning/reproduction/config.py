@@ -19,7 +19,7 @@ from antisample.seeds import numpy_stream
 from antisample.validation.settings import Settings
 from search_spaces import SpaceError, published_set
 from tuning.config.resources import GpuShare
-from tuning.driver.capacity import WorkerShare, this_machine
+from tuning.driver.capacity import TrialResources, this_machine
 
 RETRAIN = "retrain"
 _ALL_UP_TO = 100
@@ -111,13 +111,13 @@ class ReproductionConfig(Settings):
             raise ConfigError(problems)
         return config
 
-    def worker_share(self) -> WorkerShare:
+    def worker_share(self) -> TrialResources:
         """What one job takes.
 
         Raises:
             ConfigError: If this machine has not got it.
         """
-        return WorkerShare.of(
+        return TrialResources.of(
             [this_machine()], self.cpus_per_job, self.gpus_per_job, self.device, "cpus_per_job", "gpus_per_job"
         )
 

@@ -14,9 +14,9 @@ from antisample.determinism import deterministic
 from antisample.device import choose_device, describe_device
 from antisample.errors import AntisampleError
 from antisample.inputs import UnlearnInputs, load_inputs
-from antisample.metrics import RetrainedReference, Subject
+from antisample.metrics import EvaluationSubject, RetrainedReference
 from antisample.metrics.retrained_reference import ReferenceTraining
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 from antisample.unlearning import evaluate_finished, subject_of, unlearn
 from tuning.reproduction.config import RETRAIN
 from tuning.reproduction.plan import ORIGINAL, Job, without_reference
@@ -60,7 +60,7 @@ def do_job(job: Job, path: Path, threads: int, reference: RetrainedReference | N
         "threads": threads,
         "versions": {"antisample": antisample.__version__, "torch": torch.__version__},
     }
-    with whole_file(path) as unfinished:
+    with atomic_write(path) as unfinished:
         unfinished.write_text(json.dumps(content))
     return content
 
@@ -117,7 +117,7 @@ def _measure(job: Job, reference: RetrainedReference | None) -> dict[str, Any]:
     }
 
 
-def _test_confusion(subject: Subject) -> list[list[int]]:
+def _test_confusion(subject: EvaluationSubject) -> list[list[int]]:
     """Counts of test images by true and predicted class."""
     confusion: list[list[int]] = subject.predictions("test").confusion().tolist()
     return confusion

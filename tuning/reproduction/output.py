@@ -1,6 +1,6 @@
 """Everything a reproduction leaves in its folder besides the results of its jobs."""
 
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 from tuning.reproduction.config import ReproductionConfig
 from tuning.reproduction.plan import plan_jobs
 from tuning.reproduction.plots import draw_anti_samples, draw_class_accuracy, draw_confusion, draw_losses
@@ -25,7 +25,7 @@ def write_outputs(config: ReproductionConfig, outcome: ReproductionOutcome) -> l
     rows = summarise_results(results, config.model.name, inputs.dataset.name, config.retain)
     texts = to_markdown(rows, outcome.failures), to_csv(rows), to_latex(rows), to_long_csv(results)
     for name, text in zip(TABLES, texts, strict=True):
-        with whole_file(config.out / name) as unfinished:
+        with atomic_write(config.out / name) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
     if any(result["seed_index"] == 0 for result in results):
         names = inputs.dataset.class_names

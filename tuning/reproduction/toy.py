@@ -13,7 +13,7 @@ from rich.progress import track
 
 from antisample.config import validation_problems
 from antisample.errors import ConfigError
-from antisample.storage.atomic import check_writable, whole_file
+from antisample.storage.atomic import atomic_write, check_writable
 from antisample.toy.problem import ToyConfig, ToyNetwork, ToyResult, ToyRow, run_toy, summarise_toy
 from antisample.validation.settings import shown
 from tuning.config.loading import override_value
@@ -124,7 +124,7 @@ def _shown(row: ToyRow) -> str:
 
 
 def _write_csv(results: list[ToyResult], path: Path) -> None:
-    with whole_file(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["seed", "network", "retain_test_accuracy", "forget_test_accuracy"])
         for result in results:

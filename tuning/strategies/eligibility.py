@@ -127,7 +127,7 @@ class TrialCheck:
             return f"`{name}` is not a parameter that this study searches"
         if _fits(parameter, value):
             return None
-        return f"`{name}` must be {_in_words(parameter)}, but got {_short(value)}"
+        return f"`{name}` must be {_describe(parameter)}, but got {_short(value)}"
 
 
 def _is_refused(trial: FrozenTrial) -> bool:
@@ -146,7 +146,7 @@ def _fits(parameter: Parameter, value: Any) -> bool:
     return parameter.contains(value)
 
 
-def _in_words(parameter: Parameter) -> str:
+def _describe(parameter: Parameter) -> str:
     if isinstance(parameter, ChoiceParameter):
         return f"one of {', '.join(map(repr, parameter.choices))}"
     kind = "a whole number" if parameter.integer else "a number"

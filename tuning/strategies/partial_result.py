@@ -6,11 +6,11 @@ from math import sqrt
 from statistics import fmean, stdev
 
 from tuning.config.objectives import ELAPSED
-from tuning.trials.records import StepRecord
+from tuning.trials.records import EpochRecord
 
 
 @dataclass(frozen=True)
-class Reached:
+class PartialResult:
     """A trial's figures as far as it has come.
 
     Attributes:
@@ -26,7 +26,7 @@ class Reached:
     n: int
 
 
-def reached(steps: Sequence[StepRecord], attribute: str) -> Reached | None:
+def reached(steps: Sequence[EpochRecord], attribute: str) -> PartialResult | None:
     """Figures at the last step, or None between rungs: in the middle of a replicate, say.
 
     Args:
@@ -36,7 +36,7 @@ def reached(steps: Sequence[StepRecord], attribute: str) -> Reached | None:
     if not steps:
         return None
     if attribute == "epochs":
-        return Reached(steps[-1].step, {**steps[-1].metrics, ELAPSED: steps[-1].elapsed_s}, {}, 1)
+        return PartialResult(steps[-1].step, {**steps[-1].metrics, ELAPSED: steps[-1].elapsed_s}, {}, 1)
     ends = [step for step in steps if step.last]
     if not steps[-1].last:
         return None
@@ -45,4 +45,4 @@ def reached(steps: Sequence[StepRecord], attribute: str) -> Reached | None:
     n = len(ends)
     metrics = {name: fmean(values) for name, values in columns.items()} | {ELAPSED: steps[-1].elapsed_s / n}
     errors = {name: stdev(values) / sqrt(n) for name, values in columns.items()} if n > 1 else {}
-    return Reached(n, metrics, errors, n)
+    return PartialResult(n, metrics, errors, n)

@@ -38,7 +38,7 @@ def stopped_values(
     return [sign * max(sign * a, sign * b) for a, b, sign in zip(own, worst, signs, strict=True)]
 
 
-class StudyView:
+class PrunedAsComplete:
     """A study that shows other trials than it holds; everything else is the study's own."""
 
     def __init__(self, study: optuna.Study, shown: Callable[[list[FrozenTrial]], list[FrozenTrial]]) -> None:
@@ -65,8 +65,8 @@ class StudyView:
         return self._get_trials()
 
 
-class ViewSampler(BaseSampler):
-    """A sampler that looks at a study through `StudyView`.
+class PrunedAwareSampler(BaseSampler):
+    """A sampler that looks at a study through `PrunedAsComplete`.
 
     Trials of others are shown as if the study had searched them itself, as far as they fit its space; what does not
     fit would end every further suggestion with an error, or take parameters out of what the sampler models.
@@ -134,7 +134,7 @@ class ViewSampler(BaseSampler):
     @contextmanager
     def _view(self, study: optuna.Study) -> Iterator[optuna.Study]:
         started = time.perf_counter()
-        yield cast(optuna.Study, StudyView(study, self.shown))
+        yield cast(optuna.Study, PrunedAsComplete(study, self.shown))
         self.busy_s += time.perf_counter() - started
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from tuning.config.objectives import minimised_point
 from tuning.config.study import StudyConfig
 from tuning.strategies.halving import ParetoHalving, rungs
-from tuning.strategies.partial_result import Reached, reached
+from tuning.strategies.partial_result import PartialResult, reached
 from tuning.trials.records import TrialRecord
 
 
@@ -32,7 +32,7 @@ class StoppingRule:
                     if now is not None:
                         self._goes_on(record.number, now)
 
-    def stops(self, record: TrialRecord) -> Reached | None:
+    def stops(self, record: TrialRecord) -> PartialResult | None:
         """Figures of a trial that has just come to its end early, or None if it goes on.
 
         Args:
@@ -45,7 +45,7 @@ class StoppingRule:
             return None
         return now
 
-    def _goes_on(self, number: int, now: Reached) -> bool:
+    def _goes_on(self, number: int, now: PartialResult) -> bool:
         values = tuple(now.metrics.get(objective.metric, math.nan) for objective in self._config.objectives)
         limits = [
             constraint.violation(now.metrics) if constraint.metric in now.metrics else math.nan

@@ -10,7 +10,7 @@ import optuna
 
 from tuning.config.study import StudyConfig
 from tuning.strategies.eligibility import TrialCheck
-from tuning.strategies.pruned_trials import ViewSampler
+from tuning.strategies.pruned_trials import PrunedAwareSampler
 from tuning.strategies.samplers import make_sampler, resolve_sampler
 
 _SHARE, _ASKED = 0.05, 5
@@ -34,7 +34,7 @@ class Suggested:
     misfit: str | None
 
 
-class Suggestions:
+class TrialSuggester:
     """Suggests trials of an Optuna study by the sampler that the configuration names.
 
     Asking holds up every worker that waits. Where a sampler that is slower than TPE took more than 5 % of a trial's
@@ -98,7 +98,7 @@ class Suggestions:
                 trial._suggest(name, distribution)
         return misfit
 
-    def learn(self, trials: list[dict[str, Any]]) -> None:
+    def add_prior_trials(self, trials: list[dict[str, Any]]) -> None:
         """Shows finished trials of another study to the sampler: their `params`, `values` and `constraints`."""
         limits = {str(constraint) for constraint in self._config.constraints}
         self._learned = [
@@ -118,7 +118,7 @@ class Suggestions:
         n_existing = len(self._study.get_trials(deepcopy=False))
         self._name = resolve_sampler(name, self._space, config.n_trials)
         sampler = make_sampler(name, self._space, config.n_trials, config.seed, n_existing)
-        self._sampler = ViewSampler(
+        self._sampler = PrunedAwareSampler(
             sampler,
             self._check,
             [objective.metric for objective in config.objectives],

@@ -1,6 +1,6 @@
 """The confusion matrices of the original model and of the chosen trial, which a study keeps at its end."""
 
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 
 Cells = list[tuple[int, int, int]]
@@ -11,7 +11,7 @@ CONFUSIONS = "confusions"
 ORIGINAL = "original"
 
 
-def confusions(study: StudyView, record: TrialRecord) -> tuple[Cells, Cells] | None:
+def confusions(study: StudyReader, record: TrialRecord) -> tuple[Cells, Cells] | None:
     """The confusion matrices before and after a trial; None where they were not kept."""
     matrices = study.noted(CONFUSIONS, {})
     if ORIGINAL not in matrices or str(record.number) not in matrices:

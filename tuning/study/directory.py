@@ -8,10 +8,10 @@ from pathlib import Path
 import yaml
 
 from antisample.errors import ConfigError, DataError
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 from tuning.config.loading import override_value, parse_study, read_values, values_of
 from tuning.config.study import StudyConfig
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.study.storage.lease import Lease
 from tuning.study.study import Study
 from tuning.trust.addresses import with_storage
@@ -35,7 +35,7 @@ _MAY_CHANGE = {
 }
 
 
-def open_study(directory: Path, overrides: Sequence[str] = (), storage: str | None = None) -> StudyView:
+def open_study(directory: Path, overrides: Sequence[str] = (), storage: str | None = None) -> StudyReader:
     """Opens the study in a directory that `run_study` made; nothing that it names is imported.
 
     Args:
@@ -47,7 +47,7 @@ def open_study(directory: Path, overrides: Sequence[str] = (), storage: str | No
         DataError: If there is none.
         ConfigError: If an override is refused, or the study names a database that the user has not named.
     """
-    return StudyView(study_config(directory, overrides, storage))
+    return StudyReader(study_config(directory, overrides, storage))
 
 
 def study_config(directory: Path, overrides: Sequence[str] = (), storage: str | None = None) -> StudyConfig:
@@ -76,7 +76,7 @@ def note_settings(study: Study) -> None:
         study.note("settings", study.config.to_yaml())
 
 
-def check_settings(study: StudyView) -> None:
+def check_settings(study: StudyReader) -> None:
     """Makes sure that a study in a database goes on with the settings that it keeps, if it has any yet.
 
     Raises:
@@ -85,7 +85,7 @@ def check_settings(study: StudyView) -> None:
     config, known = study.config, study.noted("settings")
     if config.storage is None or known is None:
         return  # the directory says it, or the study has not begun
-    # Where data and model lie depends on the machine; `note_facts` compares what they are.
+    # Where data and model lie depends on the machine; `record_provenance` compares what they are.
     other = _differences(parse_study(values_of(known, "the database")), config, _MAY_CHANGE | {"data", "model"})
     if other:
         raise ConfigError(
@@ -142,7 +142,7 @@ def prepared_directory(config: StudyConfig, lease: Lease) -> Iterator[None]:
     try:
         yield
         lease.check()
-        with whole_file(config.directory / "study.yaml") as unfinished:
+        with atomic_write(config.directory / "study.yaml") as unfinished:
             unfinished.write_text(config.to_yaml())
     except BaseException:
         if is_new and lease.is_held():

@@ -7,7 +7,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from tuning.trials.attribute_types import check_attributes
-from tuning.trials.records import BY_HAND, ENQUEUED, INTERRUPTED, NOT_TRIED, STEP_PREFIX, StepRecord, TrialRecord
+from tuning.trials.records import BY_HAND, ENQUEUED, INTERRUPTED, NOT_TRIED, STEP_PREFIX, EpochRecord, TrialRecord
 
 _ENDED_BY_HAND = f"{INTERRUPTED}: it was ended by hand."
 
@@ -22,7 +22,7 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
     check_attributes(attributes, STEP_PREFIX)
     if str(attributes.get("error", "")).startswith(NOT_TRIED):
         return _bare_record(trial, refused=True)
-    steps = tuple(StepRecord(**value) for key, value in sorted(attributes.items()) if key.startswith(STEP_PREFIX))
+    steps = tuple(EpochRecord(**value) for key, value in sorted(attributes.items()) if key.startswith(STEP_PREFIX))
     started = trial.datetime_start
     finished = trial.datetime_complete
     return TrialRecord(

@@ -4,14 +4,14 @@ import time
 from dataclasses import asdict, dataclass
 
 from tuning.study.outcome import Outcome
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.study.study import Study
 
 _NOTE = "endings"
 
 
 @dataclass(frozen=True)
-class EndRecord:
+class SearchEnd:
     """The outcome in figures at the end of one run of the search.
 
     Attributes:
@@ -34,7 +34,7 @@ def note_end(study: Study, outcome: Outcome) -> None:
     if chosen is not None:
         values |= {f"chosen/{name}": value for name, value in chosen.metrics.items()}
     before = ends(study)
-    end = EndRecord(
+    end = SearchEnd(
         time.time_ns() // 1_000_000, len(study.records()), None if chosen is None else chosen.number, values
     )
     if not before or (end.trials, end.chosen, end.values) != (
@@ -45,6 +45,6 @@ def note_end(study: Study, outcome: Outcome) -> None:
         study.note(_NOTE, [asdict(known) for known in (*before, end)])
 
 
-def ends(study: StudyView) -> tuple[EndRecord, ...]:
+def ends(study: StudyReader) -> tuple[SearchEnd, ...]:
     """All ends so far, the oldest first; none while the first run of the search is under way."""
-    return tuple(EndRecord(**end) for end in study.noted(_NOTE, []))
+    return tuple(SearchEnd(**end) for end in study.noted(_NOTE, []))

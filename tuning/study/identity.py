@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from antisample.errors import DataError
-from tuning.study.reader import COPY_NAME, StudyView
+from tuning.study.reader import COPY_NAME, StudyReader
 from tuning.study.study import Study
 from tuning.trust.study_id import forget_id, known_id, remember_id
 
@@ -44,7 +44,7 @@ def settle_identity(study: Study) -> str | None:
     )
 
 
-def refuse_copy(study: StudyView) -> None:
+def refuse_copy(study: StudyReader) -> None:
     """Makes sure that nothing is delivered from a copy into the runs of its original.
 
     Raises:
@@ -58,7 +58,7 @@ def refuse_copy(study: StudyView) -> None:
         )
 
 
-def copied_from(study: StudyView) -> Path | None:
+def copied_from(study: StudyReader) -> Path | None:
     """The directory that a study's directory was copied from, as far as it can be found; None if it is no copy.
 
     It is a copy if another directory, at the place that the study noted or beside this one, holds the same study,

@@ -3,12 +3,12 @@
 from antisample.data.forget_request import ForgetRequest
 from antisample.export.card import SpreadFigure
 from tuning.study.outcome import find_outcome
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 
 
 def known_spreads(
-    study: StudyView, record: TrialRecord, request: ForgetRequest
+    study: StudyReader, record: TrialRecord, request: ForgetRequest
 ) -> list[tuple[dict[str, SpreadFigure], str]]:
     """Figures of a trial over seeds, by metric, and what they are over in words.
 

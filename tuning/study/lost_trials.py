@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 from antisample.errors import DataError
 from antisample.storage.regular_files import read_regular
 from tuning.config.command_lines import program, shown_path
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.study.storage.journal_replay import WAY_OUT
 
 _MOST_BYTES, _MOST_ROWS = 500_000_000, 10_000_000
 
 
-def lost_trials(study: StudyView) -> str | None:
+def lost_trials(study: StudyReader) -> str | None:
     """Which trials are lost, and what can be done, in words; None if none are, as far as the folder tells.
 
     Args:
@@ -45,7 +45,7 @@ def lost_trials(study: StudyView) -> str | None:
     )
 
 
-def refuse_lost_trials(study: StudyView) -> None:
+def refuse_lost_trials(study: StudyReader) -> None:
     """Makes sure that no trials are lost, before others get their numbers or a table shows fewer.
 
     Raises:

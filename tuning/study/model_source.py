@@ -2,13 +2,13 @@
 
 from antisample.checkpoints.checkpoint import load_checkpoint
 from antisample.models.config import ModelConfig
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 
 PREPROCESSING = "preprocessing"
 """The note of a study that holds mean and deviation of the original model's input."""
 
 
-def noted_model(study: StudyView) -> ModelConfig:
+def noted_model(study: StudyReader) -> ModelConfig:
     """The configuration of the original model, with the normalisation that the study began with.
 
     A checkpoint that states none is tried with the usual ones when a study begins; studies from before that was done

@@ -5,7 +5,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from tuning.config.objectives import Objective, minimised_point
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.trials.front import minimised
 from tuning.trials.pareto import hypervolume
 from tuning.trials.records import TrialRecord
@@ -140,7 +140,7 @@ class Outcome:
         }
 
 
-def find_outcome(study: StudyView) -> Outcome:
+def find_outcome(study: StudyReader) -> Outcome:
     """Computes the outcome from what the study holds now; works at any time."""
     config, records = study.config, study.records()
     original = study.noted("original", {})

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from antisample.storage.regular_files import read_regular
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 
 PICTURE_ROWS = ("forget images", "farthest neighbours", "one draw around each", "anti-samples")
@@ -18,12 +18,12 @@ _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 """How a PNG file begins; its width and its height follow, of four bytes each."""
 
 
-def picture_file(study: StudyView, record: TrialRecord, label: int, place: int) -> Path:
+def picture_file(study: StudyReader, record: TrialRecord, label: int, place: int) -> Path:
     """Where the strip of one of `PICTURE_ROWS` is kept, for a class to forget."""
     return study.config.directory / _FOLDER / f"trial-{record.number:05d}-class-{label}-{place}.png"
 
 
-def picture_files(study: StudyView, record: TrialRecord) -> list[tuple[int, list[Path]]]:
+def picture_files(study: StudyReader, record: TrialRecord) -> list[tuple[int, list[Path]]]:
     """By class to forget, a strip of pictures for each of `PICTURE_ROWS`; empty where none were kept."""
     by_label: dict[int, list[Path]] = {}
     name = re.compile(rf"trial-{record.number:05d}-class-(\d{{1,9}})-\d\.png")
@@ -33,7 +33,7 @@ def picture_files(study: StudyView, record: TrialRecord) -> list[tuple[int, list
     return [(label, paths) for label, paths in sorted(by_label.items()) if len(paths) == len(PICTURE_ROWS)]
 
 
-def kept_pictures(study: StudyView, record: TrialRecord) -> list[tuple[int, list[bytes]]]:
+def kept_pictures(study: StudyReader, record: TrialRecord) -> list[tuple[int, list[bytes]]]:
     """The contents of `picture_files`, but for classes of which a file is no PNG, too large, or behind a link."""
     contents = [
         (label, [_picture(path, study.config.directory) for path in paths])

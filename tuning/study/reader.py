@@ -19,7 +19,7 @@ COPY_NAME = "copy_name"
 """The note of a study that was copied with its folder: what the copy is called since it is a study of its own."""
 
 
-class StudyView:
+class StudyReader:
     """Reads an Optuna study where it is kept, also while another process writes it.
 
     Args:

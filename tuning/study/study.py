@@ -16,10 +16,10 @@ from tuning.config.objectives import ELAPSED, unusable
 from tuning.config.study import StudyConfig
 from tuning.strategies.pruned_trials import PARTIAL
 from tuning.strategies.stopping import StoppingRule
-from tuning.strategies.suggester import Suggested, Suggestions
-from tuning.study.reader import StudyView
+from tuning.strategies.suggester import Suggested, TrialSuggester
+from tuning.study.reader import StudyReader
 from tuning.study.storage.lease import Lease
-from tuning.trials.records import BY_HAND, ENQUEUED, NOT_TRIED, StepRecord, TrialRecord, step_attribute
+from tuning.trials.records import BY_HAND, ENQUEUED, NOT_TRIED, EpochRecord, TrialRecord, step_attribute
 
 Listener = Callable[[TrialRecord], None]
 
@@ -45,18 +45,18 @@ def _unless_ended(method: F) -> F:
     return cast(F, whole)
 
 
-def _together(method: F) -> F:
+def _batch_writes(method: F) -> F:
     """Has all changes of one call on the disk at its end, instead of waiting for the disk after each."""
 
     @wraps(method)
     def whole(self: "Study", *args: Any, **kwargs: Any) -> Any:
-        with self._storage.together():
+        with self._storage.batch_writes():
             return method(self, *args, **kwargs)
 
     return cast(F, whole)
 
 
-class Study(StudyView):
+class Study(StudyReader):
     """Suggests trials, takes their reports and results, and remembers all of it.
 
     Every change is on the disk before the call returns, so a crash at any moment loses at most the call under
@@ -67,7 +67,7 @@ class Study(StudyView):
         lease: The driver's; nothing is written once it is lost. None where no other process can write.
 
     Attributes:
-        problem: What `remembered` saw: why the search cannot go on.
+        problem: What `capture_error` saw: why the search cannot go on.
 
     Raises:
         ConfigError: If the directory holds a study with other objectives or another space.
@@ -79,8 +79,8 @@ class Study(StudyView):
         self.problem: AntisampleError | None = None
         self._lease = lease
         existing = self._study.get_trials(deepcopy=False)
-        self._suggestions = Suggestions(self._study, config)
-        self._suggestions.learn(self.noted(LEARNED, []))
+        self._suggestions = TrialSuggester(self._study, config)
+        self._suggestions.add_prior_trials(self.noted(LEARNED, []))
         self._stopping = StoppingRule(config, self.records())
         self._running: dict[str, optuna.Trial] = {}
         self._orphans = [trial.number for trial in existing if self._is_under_way(trial)]
@@ -90,7 +90,7 @@ class Study(StudyView):
         self._starting_points = config.starting_points()
 
     @contextmanager
-    def remembered(self) -> Iterator[None]:
+    def capture_error(self) -> Iterator[None]:
         """Keeps an error that passes through, since Ray turns it into the text of its traceback."""
         try:
             yield
@@ -102,7 +102,7 @@ class Study(StudyView):
         """Calls `listener` with the record of a trial whenever it starts, reports or ends."""
         self._listeners.append(listener)
 
-    @_together
+    @_batch_writes
     def ask(self, key: str) -> TrialRecord | None:
         """Suggests the next trial, or None if enough are finished or under way.
 
@@ -131,7 +131,7 @@ class Study(StudyView):
             if trial is not None and self._begin(key, trial):
                 return self._announce(trial)
 
-    @_together
+    @_batch_writes
     @_unless_ended
     def report(self, key: str, content: dict[str, Any]) -> bool:
         """Records one epoch of a running trial; a step that is known already, from before a crash, stays as it was.
@@ -140,7 +140,7 @@ class Study(StudyView):
 
         Args:
             key: See `ask`.
-            content: The fields of `StepRecord` but for the timestamp.
+            content: The fields of `EpochRecord` but for the timestamp.
 
         Returns:
             Whether the trial goes on.
@@ -149,7 +149,7 @@ class Study(StudyView):
         if trial is None:
             return False
         self._check_lease()
-        record = StepRecord(timestamp_ms=_now_ms(), **content)
+        record = EpochRecord(timestamp_ms=_now_ms(), **content)
         if all(known.step != record.step for known in self._reader.known(trial.number).steps):
             trial.set_user_attr(step_attribute(record.step), asdict(record))
         so_far = self._announce(trial)
@@ -161,7 +161,7 @@ class Study(StudyView):
         self._finish(key, TrialState.PRUNED)
         return False
 
-    @_together
+    @_batch_writes
     @_unless_ended
     def complete(self, key: str, metrics: dict[str, float], counts: dict[str, int], **about: Any) -> None:
         """Finishes a trial. A missing objective, or one that is not finite, fails it instead.
@@ -185,9 +185,9 @@ class Study(StudyView):
         self._constrain(trial, known)
         self._finish(key, TrialState.COMPLETE, [float(known[o.metric]) for o in self.config.objectives])
 
-    @_together
+    @_batch_writes
     @_unless_ended
-    def lose(self, key: str, reason: str) -> None:
+    def requeue(self, key: str, reason: str) -> None:
         """The worker of a trial died: the next one asked for is this trial again, until its retries are used up."""
         trial = self._running.get(key)
         if trial is None:
@@ -201,7 +201,7 @@ class Study(StudyView):
         self._orphans.append(self._running.pop(key).number)
         self._announce(trial)
 
-    @_together
+    @_batch_writes
     @_unless_ended
     def fail(self, key: str, reason: str) -> None:
         """Ends a trial as failed; unknown and ended trials are left alone."""
@@ -211,8 +211,8 @@ class Study(StudyView):
             trial.set_user_attr("error", reason)
             self._finish(key, TrialState.FAIL)
 
-    @_together
-    def settle(self, reason: str) -> int:
+    @_batch_writes
+    def abort_running(self, reason: str) -> int:
         """Ends whatever still runs, and queues its parameters to be tried first by the next driver.
 
         Args:
@@ -237,7 +237,7 @@ class Study(StudyView):
             self.fail(key, reason)
         return len(keys)
 
-    @_together
+    @_batch_writes
     def pause(self) -> None:
         """Says of all trials under way that they wait, for a driver that is about to end and will not work on them.
 
@@ -265,10 +265,10 @@ class Study(StudyView):
             self._study.enqueue_trial(params, user_attrs={"origin": origin})
             self._origins.add(origin)
 
-    def learn(self, trials: list[dict[str, Any]]) -> None:
-        """Shows finished trials of elsewhere, to the sampler and to nothing else; see `Suggestions.learn`."""
+    def add_prior_trials(self, trials: list[dict[str, Any]]) -> None:
+        """Shows finished trials of another study to the sampler, and to nothing else; see `TrialSuggester`."""
         self.note(LEARNED, trials)
-        self._suggestions.learn(trials)
+        self._suggestions.add_prior_trials(trials)
 
     def note(self, name: str, value: Any) -> None:
         """Keeps a fact about the whole study: numbers, strings, lists and dictionaries."""

@@ -9,7 +9,7 @@ from tuning.config.objectives import ELAPSED
 from tuning.config.study import StudyConfig
 from tuning.study.directory import open_study
 from tuning.study.outcome import find_outcome
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.study.study import Study
 from tuning.trials.records import TrialRecord
 
@@ -30,7 +30,7 @@ class WarmStart:
     same_problem: bool
     n: int
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """For people."""
         if self.same_problem:
             return f"Warm start: the sampler knows {self.n} trials of {self.source}"
@@ -65,7 +65,7 @@ def take_over(study: Study, directory: Path) -> WarmStart:
     same_problem = _task(other) == _task(study)
     trials = finished if same_problem else list(find_outcome(other).front)
     if same_problem:
-        study.learn([_knowledge(record, study.config) for record in trials])
+        study.add_prior_trials([_knowledge(record, study.config) for record in trials])
     else:
         for record in trials:
             study.enqueue(record.params, f"warm start {other.config.name}/{record.number}")
@@ -81,7 +81,7 @@ def _knowledge(record: TrialRecord, config: StudyConfig) -> dict[str, Any]:
     return {"params": record.params, "values": list(record.values or ()), "constraints": violations}
 
 
-def _task(study: StudyView) -> dict[str, Any]:
+def _task(study: StudyReader) -> dict[str, Any]:
     config = study.config
     return {
         "fingerprints": study.noted("fingerprints"),

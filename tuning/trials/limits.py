@@ -58,7 +58,7 @@ class Limits:
         forget = max(0.0, self.left(record) - self._forgotten_at(record))
         return forget + max(0.0, self.loss(record) - self._selection.max_loss)
 
-    def in_words(self, record: TrialRecord) -> str:
+    def describe(self, record: TrialRecord) -> str:
         """What a trial forgets and keeps."""
         forget, retain, loss = record.metrics["validation/forget_accuracy"], record.metrics[RETAIN], self.loss(record)
         away = f", {100 * self.left(record):.1f} points from that on unseen images" if self._by_samples else ""

@@ -12,7 +12,7 @@ BY_HAND, ENQUEUED = "added by hand", "enqueued"
 
 
 @dataclass(frozen=True)
-class StepRecord:
+class EpochRecord:
     """One epoch of a trial.
 
     Attributes:
@@ -75,7 +75,7 @@ class TrialRecord:
     metrics: dict[str, float]
     spread: dict[str, float]
     counts: dict[str, int]
-    steps: tuple[StepRecord, ...]
+    steps: tuple[EpochRecord, ...]
     duration_s: float
     started_ms: int
     finished_ms: int | None
@@ -118,7 +118,7 @@ def step_attribute(step: int) -> str:
     return f"{STEP_PREFIX}{step:05d}"
 
 
-def by_hand_in_words(added: Sequence[TrialRecord]) -> str | None:
+def describe_added_trials(added: Sequence[TrialRecord]) -> str | None:
     """What becomes of trials that others added with their end; None if there are none."""
     if not added:
         return None

@@ -94,7 +94,7 @@ def choose_oracle(front: list[TrialRecord], config: "StudyConfig", original: dic
 def _none(which: str, nearest: TrialRecord, limits: Limits) -> Choice:
     reason = (
         f"None qualifies: {which} loses more than {limits.most_lost}. "
-        f"The nearest is trial {nearest.number}: {limits.in_words(nearest)}."
+        f"The nearest is trial {nearest.number}: {limits.describe(nearest)}."
     )
     return Choice(None, nearest, reason)
 

@@ -46,14 +46,14 @@ def check_code(
     if refused:
         raise ConfigError(
             [
-                f"{code.in_words()}, and importing it executes its code. If you trust it, give `--allow-code`, or "
+                f"{code.describe()}, and importing it executes its code. If you trust it, give `--allow-code`, or "
                 f"list it in the environment: {VARIABLE}={code.module}."
                 for code in refused
             ]
         )
     for code in named:
         if code.files:
-            say(f"{code.in_words()}, which is imported now.")
+            say(f"{code.describe()}, which is imported now.")
 
 
 def check_study_code(

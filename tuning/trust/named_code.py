@@ -32,7 +32,7 @@ class NamedCode:
         """The module to be imported."""
         return self.name.partition(":")[0]
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """What names which module, and where it lies."""
         whole = len(self.files) == len(self.module.split("."))
         place = self.files[-1] if whole else f"within {self.files[-1]}" if self.files else "not found"

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from antisample.errors import DataError
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 from tuning.trust.study_id import known_id
 
 
@@ -71,7 +71,7 @@ def agree(subject: str, to: Iterable[str]) -> bool:
         return False
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with whole_file(path) as unfinished:
+        with atomic_write(path) as unfinished:
             unfinished.touch(mode=0o600)
             unfinished.write_text(json.dumps({"subject": subject, "agreed": sorted(before | wanted)}, indent=1))
     except (OSError, DataError):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from antisample.errors import DataError
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 from antisample.storage.regular_files import read_regular
 
 _LONGEST_ID = 1000
@@ -16,7 +16,7 @@ def remember_id(directory: Path, study_id: str) -> None:
         DataError: If it cannot be written.
     """
     if known_id(directory) != study_id:
-        with whole_file(_id_file(directory)) as unfinished:
+        with atomic_write(_id_file(directory)) as unfinished:
             unfinished.write_text(study_id + "\n")
 
 

@@ -8,14 +8,14 @@ from tuning.config.study import StudyConfig
 from tuning.study.artifacts import StudyFiles
 from tuning.study.lost_trials import refuse_lost_trials
 from tuning.study.outcome import Outcome, find_outcome
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.views.report import write_report
 from tuning.views.table import write_table
 
 FILES = ("trials.parquet", "report.html", "study.yaml")
 
 
-def write_projections(study: StudyView) -> Outcome:
+def write_projections(study: StudyReader) -> Outcome:
     """Writes the views that live in the study's directory: the table, the report and the pictures.
 
     Raises:
@@ -27,7 +27,7 @@ def write_projections(study: StudyView) -> Outcome:
     return find_outcome(study)
 
 
-def rewrite_projections(study: StudyView) -> tuple[Outcome, str | None]:
+def rewrite_projections(study: StudyReader) -> tuple[Outcome, str | None]:
     """The same where the directory may be read-only; also what could not be written, or None."""
     left, reason = [], ""
     for names, write in _views(study).items():
@@ -40,7 +40,7 @@ def rewrite_projections(study: StudyView) -> tuple[Outcome, str | None]:
     return find_outcome(study), f"{reason} Not written: {', '.join(left)}." if left else None
 
 
-def _views(study: StudyView) -> dict[str, Callable[[], None]]:
+def _views(study: StudyReader) -> dict[str, Callable[[], None]]:
     directory = study.config.directory
 
     def draw() -> None:

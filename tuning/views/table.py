@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 from tuning.trials.records import TrialRecord
 
 
@@ -45,7 +45,7 @@ def write_table(records: list[TrialRecord], path: Path) -> None:
     partial = sorted({name for record in records for name in record.partial})
     columns |= {f"partial.{name}": pa.array([r.partial.get(name) for r in records], pa.float64()) for name in partial}
     columns |= {f"metrics.{name}": pa.array([r.metrics.get(name) for r in records], pa.float64()) for name in metrics}
-    with whole_file(path) as unfinished:
+    with atomic_write(path) as unfinished:
         pq.write_table(pa.table(columns), unfinished)
 
 

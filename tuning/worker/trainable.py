@@ -18,7 +18,7 @@ from antisample.config import UnlearnConfig
 from antisample.determinism import deterministic
 from antisample.errors import AntisampleError
 from antisample.inputs import UnlearnInputs
-from antisample.types import StepReport
+from antisample.types import EpochReport
 from antisample.unlearning import Unlearning, unlearn
 from tuning.config.study import StudyConfig
 from tuning.study.artifacts import StudyFiles
@@ -80,7 +80,7 @@ class UnlearnTrainable(tune.Trainable):
             with deterministic():
                 self._start_replicate()
         except AntisampleError as error:
-            self._refused = _in_words(error)
+            self._refused = _describe(error)
         return True
 
     def step(self) -> dict[str, Any]:
@@ -120,7 +120,7 @@ class UnlearnTrainable(tune.Trainable):
                 self._save_checkpoint(content)
             return {REPORT_KEY: json.dumps(content), "done": False}
         except AntisampleError as error:
-            return {ERROR_KEY: _in_words(error), "done": True}
+            return {ERROR_KEY: _describe(error), "done": True}
         except torch.cuda.OutOfMemoryError:
             return None
 
@@ -167,7 +167,7 @@ class UnlearnTrainable(tune.Trainable):
         self._files.save_checkpoint(self._trial["number"], state)
         self._saved = time.monotonic()
 
-    def _content(self, report: StepReport) -> dict[str, Any]:
+    def _content(self, report: EpochReport) -> dict[str, Any]:
         before = self._finals[-1] if self._finals else _Final({}, 0.0, 0.0)
         return {
             "token": self._trial["token"],
@@ -208,7 +208,7 @@ class UnlearnTrainable(tune.Trainable):
         self._files.save_model(self._trial["number"], model)
 
 
-def _in_words(error: AntisampleError) -> str:
+def _describe(error: AntisampleError) -> str:
     return f"{type(error).__name__}: {error}"
 
 

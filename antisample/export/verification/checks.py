@@ -83,7 +83,7 @@ def _data(card: UnlearningCard, measured: MeasuredCard) -> Verification:
         ]
     )
     request = {
-        "in_words": card.config.forget.in_words(),
+        "in_words": card.config.forget.describe(),
         "classes": forgetting.names,
         "labels": forgetting.labels,
         "images": forgetting.train,

@@ -22,7 +22,7 @@ from antisample.export.card_file import CARD_FILES, environment_facts, file_dige
 from antisample.export.formats import EXPORT_FILES
 from antisample.inputs import LoadingListener, UnlearnInputs, load_inputs
 from antisample.metrics.retrained import reference_values
-from antisample.models import arranged
+from antisample.models import optimised_for
 from antisample.unlearning import evaluate_finished
 
 _MOST_TEXT = 64 * 2**20
@@ -96,7 +96,7 @@ def _measured(
         inputs, is_open = _inputs(card, config, listener)
         model = inputs.original.untrained(inputs.dataset)
         load_weights(model, checkpoint.state_dict, str(folder / weights.file))
-        model = arranged(model, config.model.name, inputs.dataset.train.images.shape[1:], device)
+        model = optimised_for(model, config.model.name, inputs.dataset.train.images.shape[1:], device)
         unlearned = evaluate_finished(model, inputs, config)
         original = evaluate_finished(inputs.original.build(inputs.dataset, device), inputs, config)
         retrained = reference_values(inputs.reference, inputs.splits, config.evaluation)

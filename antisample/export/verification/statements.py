@@ -67,7 +67,7 @@ class Verification:
         """Whether nothing that was checked differs; says nothing of what was not checked."""
         return not self.differing
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """How many statements there are of each kind, in a sentence."""
         differ = len(self.differing)
         hold = len(self.checks) - differ

@@ -11,7 +11,7 @@ from antisample.checkpoints.checkpoint import Checkpoint, pack_checkpoint
 from antisample.device import differentiable
 from antisample.errors import ConfigError, in_one_line
 from antisample.models.custom.network_state import buffer_shapes, contents, difference_in_use
-from antisample.models.kernels.arrange import arranged
+from antisample.models.kernels.arrange import optimised_for
 from antisample.seeds import undisturbed
 from antisample.training.adam import Adam
 
@@ -45,10 +45,10 @@ class NetworkTrial:
         with undisturbed(self.images.device, seed):
             return build()
 
-    def arranged(self, model: nn.Module) -> nn.Module:
+    def optimised_for(self, model: nn.Module) -> nn.Module:
         """The network as it will be used, on the images' device."""
         try:
-            return arranged(model, self.name, self.images.shape[1:], self.images.device)
+            return optimised_for(model, self.name, self.images.shape[1:], self.images.device)
         except (Exception, SystemExit) as error:  # whatever a network of the user's may raise
             raise self.refused(f"cannot be used on {self.images.device}: {in_one_line(error)}") from error
 

@@ -68,7 +68,7 @@ def _checked(trial: NetworkTrial, build: Callable[[], nn.Module]) -> tuple[str, 
         raise trial.refused(problem)
     shared = shared_weights(first, second)
     before = contents(first)
-    first = trial.arranged(first)
+    first = trial.optimised_for(first)
     buffers = buffer_shapes(first)
     outputs: list[str] = []
     hook = first.register_forward_hook(lambda *call: outputs.extend(describe_outputs(call[2])), prepend=True)

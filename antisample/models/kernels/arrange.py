@@ -12,7 +12,7 @@ from antisample.seeds import undisturbed
 _TOLERANCE = 1e-2  # of the largest answer; products on GPUs are rounded to 10 bits
 
 
-def arranged(model: nn.Module, name: str, image_shape: Sequence[int], device: torch.device) -> nn.Module:
+def optimised_for(model: nn.Module, name: str, image_shape: Sequence[int], device: torch.device) -> nn.Module:
     """Moves a network to a device and arranges it for speed, see `optimise_for`.
 
     A network of the user's own may depend on what is rearranged: `view` needs activations as they usually lie. So it

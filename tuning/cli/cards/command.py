@@ -144,7 +144,7 @@ def _request(card: UnlearningCard, options: dict[str, Any]) -> Verification:
     if "forget" not in options:
         return Verification()
     classes = joined_names([name for text in options["forget"] for name in split_names(text)])
-    return checked("classes of the command", classes, card.config.forget.in_words())
+    return checked("classes of the command", classes, card.config.forget.describe())
 
 
 def _formats(card: UnlearningCard, asked: list[str]) -> Verification:

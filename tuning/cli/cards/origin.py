@@ -20,7 +20,7 @@ from tuning.config.loading import read_values
 from tuning.study.directory import open_study
 from tuning.study.known_spreads import known_spreads
 from tuning.study.model_source import PREPROCESSING
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 
 
@@ -79,13 +79,13 @@ def _unchecked(card: UnlearningCard, why: str) -> Verification:
 
 def _no_spread(card: UnlearningCard) -> Verification:
     """Only trials of studies have been run several times."""
-    wrong = [(f"spread {metric.name}", _in_words(metric.spread)) for metric in card.metrics if metric.spread]
+    wrong = [(f"spread {metric.name}", _describe(metric.spread)) for metric in card.metrics if metric.spread]
     if card.spread_over or wrong:
         wrong.append(("spread_over", card.spread_over))
     return joined([checked(what, stated, "a single run") for what, stated in wrong])
 
 
-def _study_checks(card: UnlearningCard, study: StudyView) -> Verification:
+def _study_checks(card: UnlearningCard, study: StudyReader) -> Verification:
     origin, number = dict(card.origin), card.origin.get("trial")
     record = next((one for one in study.records() if one.state == "COMPLETE" and one.number == number), None)
     names = {study.config.name, study.optuna_study().study_name}
@@ -118,7 +118,7 @@ def _digests(card: UnlearningCard, noted: Mapping[str, str]) -> Verification:
     return joined([checked(f"{name} fingerprint of the study", stated[name], noted[name]) for name in noted])
 
 
-def _normalisation(card: UnlearningCard, study: StudyView) -> Verification:
+def _normalisation(card: UnlearningCard, study: StudyReader) -> Verification:
     noted = study.noted(PREPROCESSING)
     if noted is None:
         return Verification()
@@ -127,7 +127,7 @@ def _normalisation(card: UnlearningCard, study: StudyView) -> Verification:
     )
 
 
-def _spreads(card: UnlearningCard, study: StudyView, record: TrialRecord) -> Verification:
+def _spreads(card: UnlearningCard, study: StudyReader, record: TrialRecord) -> Verification:
     """Spreads against the runs that the study keeps; it may have run more seeds since the card was made."""
     known = known_spreads(study, record, card.config.forget)
     figures, over = next((one for one in known if one[1] == card.spread_over), known[0])
@@ -139,7 +139,7 @@ def _spreads(card: UnlearningCard, study: StudyView, record: TrialRecord) -> Ver
         if metric.spread is not None or actual is not None:
             holds = _same_spread(metric.spread, actual)
             what = f"spread {metric.name}"
-            parts.append(Verification((Check(what, _in_words(metric.spread), _in_words(actual), holds),)))
+            parts.append(Verification((Check(what, _describe(metric.spread), _describe(actual), holds),)))
     return joined(parts)
 
 
@@ -157,5 +157,5 @@ def _same_spread(one: SpreadFigure | None, other: SpreadFigure | None) -> bool:
     return one.n == other.n and abs(one.mean - other.mean) <= 1e-9 and abs(one.std - other.std) <= 1e-9
 
 
-def _in_words(spread: SpreadFigure | None) -> str | None:
+def _describe(spread: SpreadFigure | None) -> str | None:
     return None if spread is None else f"{spread.mean!r} ± {spread.std!r} (n = {spread.n})"

@@ -37,8 +37,8 @@ from tuning.interruption import exit_code, once, second_signal_stops, stop_for_l
 from tuning.study.directory import open_study, study_config
 from tuning.study.lost_trials import lost_trials
 from tuning.study.outcome import Outcome, find_outcome
-from tuning.study.reader import StudyView
-from tuning.trials.records import by_hand_in_words
+from tuning.study.reader import StudyReader
+from tuning.trials.records import describe_added_trials
 from tuning.trust.addresses import check_stores, is_own_storage, object_stores, with_tracking
 from tuning.trust.consent import check_study_code, remember_sent_study
 from tuning.trust.own_studies import agreed_of_study
@@ -129,7 +129,7 @@ def resume(
     config = accepting_original(config, accept_original=accept_original)
     check_stores(object_stores(config.data, config.storage_path), agreed_of_study(directory), allow_address)
     check_study_code(config, ask, allowed=allow_code)
-    config = StudyView(config).config  # which has a journal or database, so that there is something to continue
+    config = StudyReader(config).config  # which has a journal or database, so that there is something to continue
     _check_registry(config, register)
     check_study(config, spec)
     _search(config, spec, as_json, quiet, register=register)
@@ -146,7 +146,7 @@ def report(directory: Path, select: str | None, storage: str | None, rebuild: bo
     lost = None if rebuild else lost_trials(study)
     outcome, problem = (find_outcome(study), f"Nothing was written. {lost}") if lost else rewrite_projections(study)
     console = output(stderr=as_json)
-    for line in (by_hand_in_words(study.by_hand()), problem):
+    for line in (describe_added_trials(study.by_hand()), problem):
         if line is not None:
             console.print(escape(line), soft_wrap=True, style="yellow")
     named = study.config.storage_path
@@ -185,7 +185,7 @@ def _search(
         from tuning.views.mlflow import DeliveryError, sync  # noqa: PLC0415  (MLflow takes seconds to import)
 
         try:
-            version = sync(StudyView(config), config.mlflow_uri() or "", register).version
+            version = sync(StudyReader(config), config.mlflow_uri() or "", register).version
         except (DeliveryError, AntisampleError) as error:
             problem = str(error)
     if as_json:
@@ -223,7 +223,7 @@ def _say_stopped(config: StudyConfig, progress: Progress, go_on: str, as_json: b
         console.print("Stopped before the search began; nothing was kept.", soft_wrap=True)
         return
     with suppress(AntisampleError):  # such as a database that is away: the study is there nevertheless
-        study = StudyView(config)
+        study = StudyReader(config)
         if study.n_finished():
             outcome = find_outcome(study)
             if as_json:

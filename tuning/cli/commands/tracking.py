@@ -14,7 +14,7 @@ from tuning.cli.flags import check_uri
 from tuning.study.directory import open_study
 from tuning.study.model_source import noted_model
 from tuning.study.outcome import find_outcome, no_choice
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 from tuning.trust.addresses import check_stores, object_stores, with_tracking
 from tuning.trust.consent import check_code
@@ -59,7 +59,7 @@ def mlflow_sync(
     _deliver(partial(sync, register_as=register_as, trial=trial), study, uri, as_json, trial)
 
 
-def _pack(study: StudyView, record: TrialRecord, progress: Progress) -> None:
+def _pack(study: StudyReader, record: TrialRecord, progress: Progress) -> None:
     """Makes the MLflow model of a trial that was not chosen, unless it is there."""
     if model_folder(study.config.directory, record.number).is_dir():
         return
@@ -80,7 +80,11 @@ def mlflow_rebuild(directory: Path, tracking_uri: str, storage: str | None, as_j
 
 
 def _deliver(
-    deliver: Callable[[StudyView, str], Delivery], study: StudyView, uri: str, as_json: bool, trial: int | None = None
+    deliver: Callable[[StudyReader, str], Delivery],
+    study: StudyReader,
+    uri: str,
+    as_json: bool,
+    trial: int | None = None,
 ) -> None:
     check_uri(uri)
     try:

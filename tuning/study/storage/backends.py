@@ -18,7 +18,7 @@ from tuning.trust.study_id import known_id
 class StudyStorage(Protocol):
     """What a study asks of its storage besides what Optuna does."""
 
-    def together(self) -> AbstractContextManager[None]:
+    def batch_writes(self) -> AbstractContextManager[None]:
         """Within it changes are seen by others at once, and are on the disk at its end."""
 
 

@@ -86,7 +86,7 @@ def reason(error: BaseException) -> str:
     return without_secrets(said.splitlines()[0] if said else type(error).__name__)
 
 
-def patient(address: str, action: Callable[[], R], patience_s: float | None = None) -> R:
+def with_retries(address: str, action: Callable[[], R], patience_s: float | None = None) -> R:
     """Does something in the database, again and again while the server is away.
 
     Args:

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from antisample.errors import DataError
 from antisample.storage.regular_files import open_regular
-from tuning.study.storage.journal_file import WholeLines, kept_lines, length_file, mend_journal
+from tuning.study.storage.journal_file import AtomicJournalFile, kept_lines, length_file, repair_journal
 from tuning.study.storage.journal_replay import WAY_OUT, CheckedReplay
 from tuning.study.storage.kernel_lock import KernelLock
 
@@ -56,7 +56,7 @@ def open_journal(path: Path, *, begin: bool = True, write: bool = True) -> "Stud
         is_empty = False
     if is_empty and (before or not begin):
         raise DataError(f"{path}: the journal of the study is empty. {WAY_OUT}")
-    journal = StudyJournal(WholeLines(path, lock))
+    journal = StudyJournal(AtomicJournalFile(path, lock))
     mended = write and _mended(path, lock)
     if journal.n_lines() < before - mended:
         raise DataError(
@@ -78,7 +78,7 @@ def _mended(path: Path, lock: KernelLock) -> bool:
     """Mends a journal, unless it can only be read. Whether its last line was cut short."""
     try:
         with lock:  # a driver may be in the middle of a line
-            return mend_journal(path)
+            return repair_journal(path)
     except OSError:  # said by the first change that cannot be written
         return False
 
@@ -90,7 +90,7 @@ class StudyJournal(JournalStorage):
     looked at: what a trial costs does not grow with the study.
     """
 
-    def __init__(self, lines: WholeLines) -> None:
+    def __init__(self, lines: AtomicJournalFile) -> None:
         self._lines = lines
         super().__init__(lines)
         self._ended: dict[int, list[FrozenTrial]] = {}  # by study, its trials before the first that has not ended
@@ -104,12 +104,12 @@ class StudyJournal(JournalStorage):
         """How many lines were read."""
         return self._replay_result.log_number_read
 
-    def together(self) -> contextlib.AbstractContextManager[None]:
+    def batch_writes(self) -> contextlib.AbstractContextManager[None]:
         """Within it changes are in the file at once, where other processes see them, and on the disk at its end.
 
         A trial is about twenty changes, and waiting for the disk after each would cost more than all the rest.
         """
-        return self._lines.together()
+        return self._lines.batch_writes()
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None

@@ -16,7 +16,7 @@ from optuna.storages.journal._storage import JournalOperation
 from optuna.trial import TrialState
 
 from antisample.errors import DataError
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 from antisample.storage.regular_files import open_regular, read_regular
 from tuning.study.storage.journal_lines import Chain
 from tuning.study.storage.journal_replay import WAY_OUT, damaged
@@ -27,7 +27,7 @@ _LONGEST_LINE = 1 << 28
 _WRITE = os.O_RDWR | os.O_APPEND
 
 
-class WholeLines(BaseJournalBackend):
+class AtomicJournalFile(BaseJournalBackend):
     """A journal's file, which is never left with half a line when the disk is full.
 
     Args:
@@ -42,8 +42,8 @@ class WholeLines(BaseJournalBackend):
         self._trial_ended = False
 
     @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
-        """See `StudyJournal.together`."""
+    def batch_writes(self) -> Iterator[None]:
+        """See `StudyJournal.batch_writes`."""
         self._depth += 1
         try:
             yield
@@ -117,7 +117,7 @@ class WholeLines(BaseJournalBackend):
         if self._trial_ended:
             self._trial_ended = False
             # Without it a journal that is cut short is not noticed, and nothing else is lost.
-            with contextlib.suppress(DataError), whole_file(length_file(self.path)) as unfinished:
+            with contextlib.suppress(DataError), atomic_write(length_file(self.path)) as unfinished:
                 unfinished.write_text(f"{self._written.lines}\n")
 
     @contextlib.contextmanager
@@ -126,11 +126,11 @@ class WholeLines(BaseJournalBackend):
             yield
         except OSError as error:
             with contextlib.suppress(OSError):
-                mend_journal(self.path)
+                repair_journal(self.path)
             raise DataError(f"{self.path}: cannot be written ({error.strerror}).") from error
 
 
-def mend_journal(path: Path) -> bool:
+def repair_journal(path: Path) -> bool:
     """Cuts off a last line that a crash left unfinished; the next append would make the journal unreadable.
 
     Returns:

@@ -8,17 +8,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 from antisample.errors import DataError
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 from antisample.storage.regular_files import read_regular
 from tuning.study.storage.kernel_lock import KernelLock
-from tuning.study.storage.lease_owner import Holder
+from tuning.study.storage.lease_owner import LeaseOwner
 
 _PAUSES_S = (0.2, 1.0)
 _MOST_BYTES = 1_000_000
 
 
 class LeaseFile:
-    """Keeps the lease in a file. See `LeasePlace`.
+    """Keeps the lease in a file. See `LeaseBackend`.
 
     Args:
         directory: Of the study; made when the lease is taken.
@@ -28,12 +28,12 @@ class LeaseFile:
         self.where = str(directory)
         self._path = directory / "driver.json"
 
-    def read(self) -> Holder | None:
-        """See `LeasePlace`. A file that cannot be read says nothing about who holds the lease."""
+    def read(self) -> LeaseOwner | None:
+        """See `LeaseBackend`. A file that cannot be read says nothing about who holds the lease."""
         try:
             content = self._content()
             # A lease from before it named its machine is taken for one of this machine.
-            return Holder(**json.loads(content)) if content is not None else None
+            return LeaseOwner(**json.loads(content)) if content is not None else None
         except (ValueError, TypeError):
             return None
 
@@ -49,8 +49,8 @@ class LeaseFile:
         time.sleep(pauses_s[0])
         return self._content(pauses_s[1:])
 
-    def take(self, mine: Holder) -> Holder | None:
-        """See `LeasePlace`."""
+    def acquire(self, mine: LeaseOwner) -> LeaseOwner | None:
+        """See `LeaseBackend`."""
         with self._as_data_error():
             self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._locked() as holder:
@@ -59,22 +59,22 @@ class LeaseFile:
             self._write(mine)
             return holder
 
-    def beat(self, mine: Holder) -> None:
-        """See `LeasePlace`."""
+    def heartbeat(self, mine: LeaseOwner) -> None:
+        """See `LeaseBackend`."""
         # A full disk may have room at the next beat, a file system that is away be back; nothing else depends on it.
         with suppress(DataError), self._locked() as holder:
             if holder is not None and holder.token == mine.token:
                 self._write(mine)
 
-    def give_back(self, token: str) -> None:
-        """See `LeasePlace`. Where it cannot be done the lease ends with this process."""
+    def release(self, token: str) -> None:
+        """See `LeaseBackend`. Where it cannot be done the lease ends with this process."""
         # The directory of a study that could not be started is gone.
         with suppress(DataError), self._locked() as holder:
             if holder is not None and holder.token == token:
                 self._path.unlink()
 
     @contextmanager
-    def _locked(self) -> Iterator[Holder | None]:
+    def _locked(self) -> Iterator[LeaseOwner | None]:
         """Keeps everyone else from changing the lease; yields who holds it."""
         with self._as_data_error(), KernelLock(self._path.with_suffix(".lock")):
             yield self.read()
@@ -86,6 +86,6 @@ class LeaseFile:
         except OSError as error:
             raise DataError(f"{self.where}: cannot be written ({error.strerror}).") from error
 
-    def _write(self, holder: Holder) -> None:
-        with whole_file(self._path) as unfinished:
+    def _write(self, holder: LeaseOwner) -> None:
+        with atomic_write(self._path) as unfinished:
             unfinished.write_text(json.dumps(asdict(holder.beating())))

@@ -12,10 +12,10 @@ from antisample.errors import DataError
 from tuning.config.database_address import postgresql_packages
 from tuning.config.study import StudyConfig
 from tuning.study.storage.journal_lease import LeaseFile
-from tuning.study.storage.lease_owner import BEAT_S, Holder, LeaseLostError, LeasePlace
+from tuning.study.storage.lease_owner import BEAT_S, LeaseBackend, LeaseLostError, LeaseOwner
 
 
-def lease_place(config: StudyConfig) -> LeasePlace:
+def lease_backend(config: StudyConfig) -> LeaseBackend:
     """Where the lease on a study is kept: beside the study itself.
 
     Raises:
@@ -37,12 +37,12 @@ class Lease:
         previous: The holder that died without giving the lease back, if there was one.
     """
 
-    def __init__(self, place: LeasePlace) -> None:
-        self._place = place
-        self._mine = Holder.this_process()
+    def __init__(self, place: LeaseBackend) -> None:
+        self._backend = place
+        self._mine = LeaseOwner.this_process()
         self._ended = threading.Event()
         self.token = self._mine.token
-        self.previous: Holder | None = None
+        self.previous: LeaseOwner | None = None
 
     def check(self) -> None:
         """Makes sure that this process still holds the lease.
@@ -51,9 +51,9 @@ class Lease:
             LeaseLostError: If another driver has taken over.
             DataError: If that cannot be found out.
         """
-        holder = self._place.read()
+        holder = self._backend.read()
         if holder is None or holder.token != self.token:
-            raise LeaseLostError(f"{self._place.where}: another driver has taken over ({holder or 'and is done'}).")
+            raise LeaseLostError(f"{self._backend.where}: another driver has taken over ({holder or 'and is done'}).")
 
     def is_held(self) -> bool:
         """Whether this process holds the lease for certain."""
@@ -66,54 +66,54 @@ class Lease:
     def note_ray(self, session: str) -> None:
         """Keeps the folder of the Ray session, by which a later driver finds processes left behind."""
         self._mine = replace(self._mine, ray_session=session)
-        self._place.beat(self._mine)
+        self._backend.heartbeat(self._mine)
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Takes the lease.
 
         Raises:
             ConfigError: If a living driver holds it.
         """
-        self.previous = self._place.take(self._mine)
+        self.previous = self._backend.acquire(self._mine)
         threading.Thread(target=self._keep_beating, name="lease", daemon=True).start()
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Ends the lease, if it is still held."""
         self._ended.set()
-        self._place.give_back(self.token)
+        self._backend.release(self.token)
 
     def _keep_beating(self) -> None:
         while not self._ended.wait(BEAT_S):
-            self._place.beat(self._mine)
+            self._backend.heartbeat(self._mine)
 
 
-def read_holder(directory: Path) -> Holder | None:
-    """Who holds the lease on a study that keeps it in its directory; see `LeasePlace.read`."""
+def read_lease_owner(directory: Path) -> LeaseOwner | None:
+    """Who holds the lease on a study that keeps it in its directory; see `LeaseBackend.read`."""
     return LeaseFile(directory).read()
 
 
 @contextmanager
-def held_lease(place: LeasePlace) -> Iterator[Lease]:
+def held_lease(place: LeaseBackend) -> Iterator[Lease]:
     """Holds the lease on a study for the length of a block, and first ends what a dead driver left running.
 
     Args:
-        place: See `lease_place`.
+        place: See `lease_backend`.
 
     Raises:
         ConfigError: If a living driver holds it.
         DataError: If it cannot be kept there.
     """
     lease = Lease(place)
-    lease.take()
+    lease.acquire()
     try:
         if lease.previous is not None:
             end_orphans(lease.previous)
         yield lease
     finally:
-        lease.give_back()
+        lease.release()
 
 
-def end_orphans(holder: Holder) -> int:
+def end_orphans(holder: LeaseOwner) -> int:
     """Ends the Ray processes that a dead driver of this machine left behind.
 
     Returns:

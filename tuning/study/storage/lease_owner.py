@@ -30,7 +30,7 @@ def this_machine() -> str:
 
 
 @dataclass(frozen=True)
-class Holder:
+class LeaseOwner:
     """Who searches a study.
 
     Attributes:
@@ -54,7 +54,7 @@ class Holder:
     machine: str = field(default_factory=this_machine)
 
     @classmethod
-    def this_process(cls) -> "Holder":
+    def this_process(cls) -> "LeaseOwner":
         """This process, with a token of its own."""
         now = time.time()
         return cls(socket.gethostname(), os.getpid(), psutil.Process().create_time(), now, now, uuid.uuid4().hex)
@@ -83,7 +83,7 @@ class Holder:
         if self.is_alive():
             raise ConfigError([f"{where} is being searched by {self}; wait for it, or stop it."])
 
-    def beating(self) -> "Holder":
+    def beating(self) -> "LeaseOwner":
         """The same holder, alive now."""
         return replace(self, beat=time.time())
 
@@ -93,7 +93,7 @@ class Holder:
         return f"process {self.pid} on {self.host} since {since}"
 
 
-class LeasePlace(Protocol):
+class LeaseBackend(Protocol):
     """Where the lease on one study is kept; each call is atomic among all drivers.
 
     Attributes:
@@ -102,14 +102,14 @@ class LeasePlace(Protocol):
 
     where: str
 
-    def read(self) -> Holder | None:
+    def read(self) -> LeaseOwner | None:
         """Who holds the lease, alive or not; None if nobody does.
 
         Raises:
             DataError: If that cannot be found out.
         """
 
-    def take(self, mine: Holder) -> Holder | None:
+    def acquire(self, mine: LeaseOwner) -> LeaseOwner | None:
         """Makes `mine` the holder, and returns the one before, who has died; None if nobody held it.
 
         Raises:
@@ -117,8 +117,8 @@ class LeasePlace(Protocol):
             DataError: If it cannot be written.
         """
 
-    def beat(self, mine: Holder) -> None:
+    def heartbeat(self, mine: LeaseOwner) -> None:
         """Says that the holder is alive, if it still holds the lease; a later beat may make up for one that fails."""
 
-    def give_back(self, token: str) -> None:
+    def release(self, token: str) -> None:
         """Ends the lease, if the driver with this token still holds it."""

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import event, orm
 
 from antisample.validation.addresses import without_secrets
-from tuning.study.storage.connection import engine_arguments, opened, patient
+from tuning.study.storage.connection import engine_arguments, opened, with_retries
 from tuning.study.storage.lease_owner import LeaseLostError
 from tuning.study.storage.postgresql_lease import LEASES
 
@@ -52,7 +52,7 @@ class StudyDatabase(RDBStorage):
         event.listen(self.scoped_session, "after_begin", self._begin)
 
     @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
+    def batch_writes(self) -> Iterator[None]:
         """Within it changes are seen by others at once, and are on the server's disk at its end."""
         self._depth += 1
         try:
@@ -71,11 +71,11 @@ class StudyDatabase(RDBStorage):
                     sa.text("SELECT pg_current_xact_id()")
                 )  # a commit that has nothing waits for nothing
 
-        patient(self.address, sync)
+        with_retries(self.address, sync)
         self._unsaved = False
 
     def _begin(self, _session: orm.Session, _transaction: Any, connection: sa.Connection) -> None:
-        """Begins a transaction that writes: fenced, and without waiting for the disk if `together` does."""
+        """Begins a transaction that writes: fenced, and without waiting for the disk if `batch_writes` does."""
         if not self._writing:
             return
         self._unsaved = bool(self._depth)
@@ -91,7 +91,7 @@ class StudyDatabase(RDBStorage):
     def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
         self._creating = None
         with self._as_writer():
-            made = patient(
+            made = with_retries(
                 self.address, lambda: super(StudyDatabase, self)._create_new_trial(study_id, template_trial)
             )
         self._note_change(made._trial_id)
@@ -139,7 +139,7 @@ class StudyDatabase(RDBStorage):
             return done or (attempts > 1 and self.get_trial(trial_id).state == state)
 
         with self._as_writer(trial_id):
-            return patient(self.address, attempt)
+            return with_retries(self.address, attempt)
 
     def _get_trials(
         self,
@@ -164,7 +164,7 @@ class StudyDatabase(RDBStorage):
             raise
 
     def _read_trials(self, *wanted: Any) -> list[FrozenTrial]:
-        found = patient(self.address, lambda: super(StudyDatabase, self)._get_trials(*wanted))
+        found = with_retries(self.address, lambda: super(StudyDatabase, self)._get_trials(*wanted))
         self._seen = max([self._seen, *(trial._trial_id for trial in found)])
         return found
 
@@ -201,7 +201,7 @@ def _repeated(method: Callable[P, R]) -> Callable[P, R]:
     @wraps(method)
     def repeated(*args: P.args, **kwargs: P.kwargs) -> R:
         storage: Any = args[0]
-        return patient(storage.address, lambda: method(*args, **kwargs))
+        return with_retries(storage.address, lambda: method(*args, **kwargs))
 
     return repeated
 
@@ -213,7 +213,7 @@ def _writing(method: Callable[P, R], *, trial: bool) -> Callable[P, R]:
     def writing(*args: P.args, **kwargs: P.kwargs) -> R:
         storage: Any = args[0]
         with storage._as_writer(args[1] if trial else None):
-            return patient(storage.address, lambda: method(*args, **kwargs))
+            return with_retries(storage.address, lambda: method(*args, **kwargs))
 
     return writing
 

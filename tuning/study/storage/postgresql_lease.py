@@ -13,8 +13,8 @@ from sqlalchemy.schema import CreateTable
 
 from antisample.errors import DataError
 from antisample.validation.addresses import without_secrets
-from tuning.study.storage.connection import connected, opened, patient
-from tuning.study.storage.lease_owner import Holder
+from tuning.study.storage.connection import connected, opened, with_retries
+from tuning.study.storage.lease_owner import LeaseOwner
 
 LEASES = sa.Table(
     "antisample_leases",
@@ -30,7 +30,7 @@ _GIVING_BACK_S = 10.0
 
 
 class LeaseTable:
-    """Keeps the lease in the database that holds the study. See `LeasePlace`.
+    """Keeps the lease in the database that holds the study. See `LeaseBackend`.
 
     Args:
         address: Of the database.
@@ -47,26 +47,26 @@ class LeaseTable:
         self._engine = connected(address)
         opened(address, self._read)  # a server that cannot be reached is said at once, while the user looks on
 
-    def read(self) -> Holder | None:
-        """See `LeasePlace`."""
-        return patient(self._address, self._read)
+    def read(self) -> LeaseOwner | None:
+        """See `LeaseBackend`."""
+        return with_retries(self._address, self._read)
 
-    def take(self, mine: Holder) -> Holder | None:
-        """See `LeasePlace`."""
+    def acquire(self, mine: LeaseOwner) -> LeaseOwner | None:
+        """See `LeaseBackend`."""
         return opened(self._address, lambda: self._take(mine))
 
-    def beat(self, mine: Holder) -> None:
-        """See `LeasePlace`. Tries for as long as a change of the study would."""
+    def heartbeat(self, mine: LeaseOwner) -> None:
+        """See `LeaseBackend`. Tries for as long as a change of the study would."""
         with suppress(DataError):
-            patient(self._address, lambda: self._beat(mine))
+            with_retries(self._address, lambda: self._beat(mine))
 
-    def give_back(self, token: str) -> None:
-        """See `LeasePlace`. Where the server is away the lease ends by silence."""
+    def release(self, token: str) -> None:
+        """See `LeaseBackend`. Where the server is away the lease ends by silence."""
         ended = sa.delete(LEASES).where(self._mine, LEASES.c.token == token)
         with suppress(DataError):
-            patient(self._address, lambda: self._execute(ended), _GIVING_BACK_S)
+            with_retries(self._address, lambda: self._execute(ended), _GIVING_BACK_S)
 
-    def _read(self) -> Holder | None:
+    def _read(self) -> LeaseOwner | None:
         try:
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 row = connection.execute(sa.select(LEASES, _SILENT_S).where(self._mine)).one_or_none()
@@ -76,7 +76,7 @@ class LeaseTable:
             raise
         return _holder(row) if row is not None else None
 
-    def _take(self, mine: Holder) -> Holder | None:
+    def _take(self, mine: LeaseOwner) -> LeaseOwner | None:
         with self._engine.begin() as connection:
             connection.execute(CreateTable(LEASES, if_not_exists=True))
             nobody = insert(LEASES).values(study=self._study, token="", holder={}, beat=_NOW)
@@ -92,10 +92,10 @@ class LeaseTable:
             connection.execute(self._writing(mine).where(self._mine))
             return holder
 
-    def _beat(self, mine: Holder) -> None:
+    def _beat(self, mine: LeaseOwner) -> None:
         self._execute(self._writing(mine).where(self._mine, LEASES.c.token == mine.token))
 
-    def _writing(self, holder: Holder) -> sa.Update:
+    def _writing(self, holder: LeaseOwner) -> sa.Update:
         return sa.update(LEASES).values(token=holder.token, holder=asdict(holder), beat=_NOW)
 
     def _execute(self, statement: sa.Update | sa.Delete) -> None:
@@ -103,6 +103,6 @@ class LeaseTable:
             connection.execute(statement)
 
 
-def _holder(row: sa.Row[Any]) -> Holder:
+def _holder(row: sa.Row[Any]) -> LeaseOwner:
     """The holder as seen from here: clocks of hosts differ, so only the seconds since its beat are taken over."""
-    return replace(Holder(**row.holder), beat=time.time() - float(row.silent_s))
+    return replace(LeaseOwner(**row.holder), beat=time.time() - float(row.silent_s))

@@ -7,18 +7,18 @@ remembers how much of it which store has. MLflow takes seconds to import, and is
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tuning.views.mlflow.payload import EXPERIMENT, Ending, StudyFacts
+from tuning.views.mlflow.payload import EXPERIMENT, SearchSummary, StudyMetadata
 from tuning.views.mlflow.tracker import Tracker
 
 if TYPE_CHECKING:
     from tuning.views.mlflow.delivery import Delivery, DeliveryError, rebuild, sync
     from tuning.views.mlflow.packaging import pack_model
-    from tuning.views.mlflow.writer import MlflowView
+    from tuning.views.mlflow.writer import MlflowWriter
 
 _HOMES = {
     "Delivery": "delivery",
     "DeliveryError": "delivery",
-    "MlflowView": "writer",
+    "MlflowWriter": "writer",
     "pack_model": "packaging",
     "rebuild": "delivery",
     "sync": "delivery",
@@ -28,9 +28,9 @@ __all__ = [
     "EXPERIMENT",
     "Delivery",
     "DeliveryError",
-    "Ending",
-    "MlflowView",
-    "StudyFacts",
+    "SearchSummary",
+    "MlflowWriter",
+    "StudyMetadata",
     "Tracker",
     "pack_model",
     "rebuild",

@@ -14,9 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from antisample.errors import DataError
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 from antisample.storage.regular_files import read_regular
-from tuning.trials.records import StepRecord
+from tuning.trials.records import EpochRecord
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Delivered:
     waits: bool = False
     files: dict[str, str] | None = None
 
-    def missing(self, steps: Sequence[StepRecord]) -> Sequence[StepRecord]:
+    def missing(self, steps: Sequence[EpochRecord]) -> Sequence[EpochRecord]:
         """The steps that the run has not got; all of them if it is not certain which it has."""
         known = self.steps == 0 or (len(steps) >= self.steps and steps[self.steps - 1].step == self.last_step)
         return steps[self.steps :] if known else steps
@@ -51,7 +51,7 @@ _STORES = TypeAdapter(dict[str, dict[str, Delivered]])
 _MOST_BYTES = 100_000_000
 
 
-class Cursor:
+class DeliveryLog:
     """Remembers what was delivered to one store.
 
     Args:
@@ -78,7 +78,7 @@ class Cursor:
         """Remembers what a run has now."""
         self._runs[run_id] = delivered
         # Without the file the next driver delivers again what MLflow has, and MLflow drops it.
-        with contextlib.suppress(DataError), whole_file(self._path) as unfinished:
+        with contextlib.suppress(DataError), atomic_write(self._path) as unfinished:
             unfinished.write_bytes(_STORES.dump_json(self._stores, indent=1, exclude_defaults=True))
 
     def note_file(self, run_id: str, name: str, fingerprint: str) -> None:

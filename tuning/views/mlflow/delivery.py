@@ -6,13 +6,13 @@ from mlflow.exceptions import MlflowException
 
 from antisample.errors import ConfigError
 from tuning.study.identity import refuse_copy
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.views.mlflow.delivered import store_name
 from tuning.views.mlflow.logged_model import deliver_model, find_model, register
-from tuning.views.mlflow.payload import Ending, StudyFacts
+from tuning.views.mlflow.payload import SearchSummary, StudyMetadata
 from tuning.views.mlflow.runs import StudyRuns
 from tuning.views.mlflow.tracker import Tracker
-from tuning.views.mlflow.writer import MlflowView
+from tuning.views.mlflow.writer import MlflowWriter
 from tuning.views.projections import FILES, write_projections
 
 
@@ -47,7 +47,7 @@ class Delivery:
     link: str | None
 
 
-def sync(study: StudyView, uri: str, register_as: str | None = None, trial: int | None = None) -> Delivery:
+def sync(study: StudyReader, uri: str, register_as: str | None = None, trial: int | None = None) -> Delivery:
     """Delivers what a store lacks of a study. Changes nothing in the study; safe while its search runs.
 
     Args:
@@ -64,8 +64,8 @@ def sync(study: StudyView, uri: str, register_as: str | None = None, trial: int 
         DeliveryError: If the store does not answer or refuses something.
     """
     refuse_copy(study)
-    view = MlflowView(StudyFacts.of(study), uri)
-    ending = Ending.of(study)
+    view = MlflowWriter(StudyMetadata.of(study), uri)
+    ending = SearchSummary.of(study)
     if ending is not None and not all((study.config.directory / name).is_file() for name in FILES):
         write_projections(study)
     records = study.rows()
@@ -87,10 +87,10 @@ def sync(study: StudyView, uri: str, register_as: str | None = None, trial: int 
     )
 
 
-def _registered(view: MlflowView, study: StudyView, uri: str, name: str, trial: int | None) -> int:
-    ending = Ending.of(study)
+def _registered(view: MlflowWriter, study: StudyReader, uri: str, name: str, trial: int | None) -> int:
+    ending = SearchSummary.of(study)
     chosen = ending.ends[-1].chosen if ending is not None else None
-    number, facts = chosen if trial is None else trial, StudyFacts.of(study)
+    number, facts = chosen if trial is None else trial, StudyMetadata.of(study)
     try:
         client, parent = view.runs.connect(), view.runs.parent().info
         if trial is not None:
@@ -106,7 +106,7 @@ def _registered(view: MlflowView, study: StudyView, uri: str, name: str, trial: 
     )
 
 
-def rebuild(study: StudyView, uri: str) -> Delivery:
+def rebuild(study: StudyReader, uri: str) -> Delivery:
     """Makes the runs of a study anew in a store that has none of them; see `sync`.
 
     Raises:
@@ -114,7 +114,7 @@ def rebuild(study: StudyView, uri: str) -> Delivery:
         DataError: If the search of the study never began.
         DeliveryError: If the store does not answer or refuses something.
     """
-    runs = StudyRuns(StudyFacts.of(study), uri)
+    runs = StudyRuns(StudyMetadata.of(study), uri)
     try:
         runs.connect()
     except Exception as error:

@@ -8,7 +8,7 @@ from mlflow.entities import LoggedModel, LoggedModelOutput
 from mlflow.exceptions import MlflowException
 
 from antisample.storage.regular_files import check_inside, check_tree
-from tuning.views.mlflow.payload import STUDY_TAG, TRIAL_TAG, StudyFacts
+from tuning.views.mlflow.payload import STUDY_TAG, TRIAL_TAG, StudyMetadata
 
 FOLDER = "mlflow-model"
 
@@ -18,7 +18,7 @@ def model_folder(directory: Path, trial: int) -> Path:
     return directory / FOLDER / f"trial-{trial:05d}"
 
 
-def deliver_model(client: MlflowClient, facts: StudyFacts, experiment_id: str, parent_id: str, trial: int) -> bool:
+def deliver_model(client: MlflowClient, facts: StudyMetadata, experiment_id: str, parent_id: str, trial: int) -> bool:
     """Logs the MLflow model of a trial as an output of the study's run, unless the store has it.
 
     A model that an earlier delivery left unfinished is gone on with, so that there is one.
@@ -57,7 +57,7 @@ def _link(client: MlflowClient, model: LoggedModel, parent_id: str) -> None:
         client.log_outputs(parent_id, [LoggedModelOutput(model.model_id, 0)])
 
 
-def find_model(client: MlflowClient, facts: StudyFacts, experiment_id: str, trial: int) -> LoggedModel | None:
+def find_model(client: MlflowClient, facts: StudyMetadata, experiment_id: str, trial: int) -> LoggedModel | None:
     """The MLflow model of a trial in a store, finished or not."""
     wanted = f"tags.`{STUDY_TAG}` = '{facts.study_id}' AND tags.`{TRIAL_TAG}` = '{trial}'"
     found = client.search_logged_models([experiment_id], wanted)

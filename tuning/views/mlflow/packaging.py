@@ -17,7 +17,7 @@ from antisample.storage.regular_files import check_inside
 from antisample.types import Preprocessing
 from tuning.study.artifacts import StudyFiles
 from tuning.study.outcome import find_outcome
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 from tuning.views.mlflow.logged_model import keep_only, model_folder
 
@@ -48,7 +48,7 @@ class Packed(nn.Module):
         return self.classifier(pixels * self.scale + self.shift)  # type: ignore[no-any-return]
 
 
-def pack_model(study: StudyView, inputs: UnlearnInputs, record: TrialRecord | None = None) -> str | None:
+def pack_model(study: StudyReader, inputs: UnlearnInputs, record: TrialRecord | None = None) -> str | None:
     """Writes the chosen trial's model as an MLflow model, with signature and input example.
 
     It is an exported graph, which MLflow loads without executing code from the file.

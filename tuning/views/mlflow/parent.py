@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from antisample.plain_text import markdown_text
 from tuning.study.outcome import Outcome
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 _ROWS = 20
 
 
-def description(study: StudyView, outcome: Outcome) -> str:
+def description(study: StudyReader, outcome: Outcome) -> str:
     """The study in Markdown: what was done, which trial is chosen and why, and the front."""
     config = study.config
-    forgotten = "; ".join(study.noted("forgetting") or [request.in_words() for request in config.forget])
+    forgotten = "; ".join(study.noted("forgetting") or [request.describe() for request in config.forget])
     what = f"{config.method} on {config.model.name}, {config.data.source}; to forget: {forgotten}."
     lines = [markdown_text(what), ""]
     if outcome.chosen is None:

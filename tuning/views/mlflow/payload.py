@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from antisample.errors import DataError
-from tuning.study.history import EndRecord, ends
+from tuning.study.history import SearchEnd, ends
 from tuning.study.outcome import Outcome, find_outcome
-from tuning.study.reader import COPY_NAME, StudyView
-from tuning.trials.records import StepRecord, TrialRecord
+from tuning.study.reader import COPY_NAME, StudyReader
+from tuning.trials.records import EpochRecord, TrialRecord
 from tuning.views.mlflow.parent import description
 from tuning.views.mlflow.ui_state import shown_metrics
 from tuning.views.plain_values import storable
@@ -25,7 +25,7 @@ _LONGEST_PARAM, _LONGEST_TAG = 6000, 5000
 
 
 @dataclass(frozen=True)
-class StudyFacts:
+class StudyMetadata:
     """What is told about a study from its start.
 
     Attributes:
@@ -53,7 +53,7 @@ class StudyFacts:
     searched: tuple[str, ...]
 
     @classmethod
-    def of(cls, study: StudyView) -> "StudyFacts":
+    def of(cls, study: StudyReader) -> "StudyMetadata":
         """Reads a study.
 
         Raises:
@@ -73,7 +73,7 @@ class StudyFacts:
                 "data": config.data.source,
                 "model": config.model.name,
                 "method": config.method,
-                "forget": "; ".join(request.in_words() for request in config.forget),
+                "forget": "; ".join(request.describe() for request in config.forget),
                 "space": config.space or config.method,
                 "sampler": config.sampler,
                 "seed": config.seed,
@@ -91,7 +91,7 @@ class StudyFacts:
         return params_of({**self.fixed, **record.params, "seeds": list(record.seeds)})
 
 
-def _data(study: StudyView) -> dict[str, Any] | None:
+def _data(study: StudyReader) -> dict[str, Any] | None:
     fingerprints, images = study.noted("fingerprints", {}), study.noted("images")
     if "data" not in fingerprints or images is None:
         return None
@@ -106,7 +106,7 @@ def _data(study: StudyView) -> dict[str, Any] | None:
 
 
 @dataclass(frozen=True)
-class Ending:
+class SearchSummary:
     """What is told about a study whose search has come to an end.
 
     Attributes:
@@ -116,13 +116,13 @@ class Ending:
         description: The study in Markdown.
     """
 
-    ends: tuple[EndRecord, ...]
+    ends: tuple[SearchEnd, ...]
     n_trials: int
     front: dict[str, Any]
     description: str
 
     @classmethod
-    def of(cls, study: StudyView, outcome: Outcome | None = None) -> "Ending | None":
+    def of(cls, study: StudyReader, outcome: Outcome | None = None) -> "SearchSummary | None":
         """Reads a study; None if its search has not come to an end."""
         found = ends(study)
         if not found:
@@ -164,7 +164,7 @@ def params_of(values: Mapping[str, Any]) -> "list[Param]":
     return [Param(name, storable(str(value))[:_LONGEST_PARAM]) for name, value in values.items()]
 
 
-def step_metrics(steps: Sequence[StepRecord]) -> "list[Metric]":
+def step_metrics(steps: Sequence[EpochRecord]) -> "list[Metric]":
     """The points of a trial's curves at these steps."""
     from mlflow.entities import Metric  # noqa: PLC0415
 

@@ -15,7 +15,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from tuning.config.password_rule import keep_to_rule
 from tuning.study.storage.kernel_lock import KernelLock
 from tuning.trials.records import TrialRecord
-from tuning.views.mlflow.payload import EXPERIMENT, STUDY_TAG, TRIAL_TAG, StudyFacts
+from tuning.views.mlflow.payload import EXPERIMENT, STUDY_TAG, TRIAL_TAG, StudyMetadata
 from tuning.views.mlflow.sqlite_file import check_writable
 from tuning.views.mlflow.ui_state import SHARED_VIEW, shared_view
 
@@ -43,7 +43,7 @@ class StudyRuns:
         uri: MLflow store or server.
     """
 
-    def __init__(self, facts: StudyFacts, uri: str) -> None:
+    def __init__(self, facts: StudyMetadata, uri: str) -> None:
         bound_requests()
         self._facts, self._uri = facts, uri
         # One process at a time looks for a run and creates it, be it a search or a delivery afterwards.

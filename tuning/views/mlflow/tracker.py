@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from tuning.trials.records import TrialRecord
-from tuning.views.mlflow.payload import Ending
+from tuning.views.mlflow.payload import SearchSummary
 
 if TYPE_CHECKING:
-    from tuning.views.mlflow.writer import MlflowView
+    from tuning.views.mlflow.writer import MlflowWriter
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 _LAST_ATTEMPTS = 3
@@ -21,7 +21,7 @@ _REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
 
 
 class Tracker:
-    """Feeds an `MlflowView` from a background thread. What it cannot deliver stays in the study for the next one.
+    """Feeds an `MlflowWriter` from a background thread. What it cannot deliver stays in the study for the next one.
 
     A store that does not answer is tried again after pauses that grow from 1 s to 60 s. A trial that the store
     refuses twice is left out, so that it does not hold up the others.
@@ -32,13 +32,13 @@ class Tracker:
         records: Trials to deliver first, as far as the store lacks them.
     """
 
-    def __init__(self, open_view: "Callable[[], MlflowView]", records: Iterable[TrialRecord] = ()) -> None:
+    def __init__(self, open_view: "Callable[[], MlflowWriter]", records: Iterable[TrialRecord] = ()) -> None:
         self._open_view = open_view
-        self._view: MlflowView | None = None
+        self._view: MlflowWriter | None = None
         self._pending = {record.number: record for record in records}
         self._changed = threading.Condition()
         self._closing = False
-        self._ending: Ending | None = None
+        self._ending: SearchSummary | None = None
         self._refused: dict[int, str] = {}
         self._problem: str | None = None
         self._complete = False
@@ -51,7 +51,7 @@ class Tracker:
             self._pending[record.number] = record
             self._changed.notify()
 
-    def close(self, ending: Ending | None, timeout_s: float | None) -> str | None:
+    def close(self, ending: SearchSummary | None, timeout_s: float | None) -> str | None:
         """Delivers the rest.
 
         Args:
@@ -97,7 +97,7 @@ class Tracker:
                 pause_s, self._problem = _FIRST_PAUSE_S, None
                 continue
             except Exception as error:  # whatever it is, the search goes on
-                self._problem = _in_words(error)
+                self._problem = _describe(error)
                 if self._view is not None:
                     self._view.reset()
                 if record is not None and self._put_back(record, error):
@@ -120,13 +120,13 @@ class Tracker:
         if refused and record.number in self._refused:
             return True
         if refused:
-            self._refused[record.number] = _in_words(error)
+            self._refused[record.number] = _describe(error)
         with self._changed:
             self._pending.setdefault(record.number, record)
         return False
 
 
-def _in_words(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     text = " ".join(str(error).split())
     unreachable = _UNREACHABLE.search(text)
     if unreachable is not None:

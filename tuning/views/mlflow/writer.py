@@ -10,14 +10,14 @@ from mlflow.entities import Metric
 from antisample.storage.regular_files import read_regular
 from tuning.trials.records import TrialRecord
 from tuning.views.mlflow.batches import batches
-from tuning.views.mlflow.delivered import Cursor
+from tuning.views.mlflow.delivered import DeliveryLog
 from tuning.views.mlflow.logged_model import deliver_model
 from tuning.views.mlflow.parent import data_set
 from tuning.views.mlflow.payload import (
     PLOTS,
     STATUS,
-    Ending,
-    StudyFacts,
+    SearchSummary,
+    StudyMetadata,
     final_metrics,
     final_tags,
     params_of,
@@ -38,7 +38,7 @@ class Sent:
     models: int = 0
 
 
-class MlflowView:
+class MlflowWriter:
     """Writes trials to an MLflow store. Writing again what is there changes nothing.
 
     Args:
@@ -46,9 +46,9 @@ class MlflowView:
         uri: MLflow store or server.
     """
 
-    def __init__(self, facts: StudyFacts, uri: str) -> None:
+    def __init__(self, facts: StudyMetadata, uri: str) -> None:
         self._facts = facts
-        self._cursor = Cursor(facts.directory / "mlflow.json", uri)
+        self._cursor = DeliveryLog(facts.directory / "mlflow.json", uri)
         self.runs = StudyRuns(facts, uri)
         self.sent = Sent()
         self._ready = False
@@ -89,7 +89,7 @@ class MlflowView:
         self.sent.steps += len(steps)
         self.sent.ends += ends
 
-    def finish(self, ending: Ending | None) -> None:
+    def finish(self, ending: SearchSummary | None) -> None:
         """Completes the parent run, if the search has come to an end. Raises whatever MLflow raises."""
         client = self._connect()
         self.runs.look()
@@ -139,7 +139,7 @@ class MlflowView:
             client.log_inputs(parent_id, [data_set(**self._facts.data)])
         self._cursor.note(parent_id, replace(has, begun=True))
 
-    def _write_files(self, client: MlflowClient, parent_id: str, ending: Ending) -> None:
+    def _write_files(self, client: MlflowClient, parent_id: str, ending: SearchSummary) -> None:
         contents = {"front.json": json.dumps(finite(ending.front), indent=2).encode()}
         paths = [self._facts.directory / name for name in (*FILES, *PLOTS)]
         contents |= {path.name: read_regular(path, inside=path.parent) for path in paths if path.is_file()}

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tuning.study.outcome import Outcome
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 from tuning.views.plots.style import CLASS_COLOURS, INK, QUIET, new_figure, save_figure
 from tuning.views.report.drawing import completed, label
@@ -13,7 +13,7 @@ _CHOSEN, _FRONT, _START = CLASS_COLOURS[:3]
 PARETO, HYPERVOLUME = "pareto.png", "hypervolume.png"
 
 
-def draw_study(study: StudyView, outcome: Outcome, folder: Path) -> None:
+def draw_study(study: StudyReader, outcome: Outcome, folder: Path) -> None:
     """Writes `pareto.png` and `hypervolume.png`, where the study has two objectives and a finished trial.
 
     Args:
@@ -31,7 +31,7 @@ def draw_study(study: StudyView, outcome: Outcome, folder: Path) -> None:
     _draw_hypervolume(study, outcome, done, folder / HYPERVOLUME)
 
 
-def _draw_front(study: StudyView, outcome: Outcome, done: list[TrialRecord], path: Path) -> None:
+def _draw_front(study: StudyReader, outcome: Outcome, done: list[TrialRecord], path: Path) -> None:
     names = [objective.metric for objective in study.config.objectives]
     figure = new_figure(6, 4.5)
     axes = figure.add_subplot()
@@ -59,7 +59,7 @@ def _draw_front(study: StudyView, outcome: Outcome, done: list[TrialRecord], pat
     save_figure(figure, path)
 
 
-def _draw_hypervolume(study: StudyView, outcome: Outcome, done: list[TrialRecord], path: Path) -> None:
+def _draw_hypervolume(study: StudyReader, outcome: Outcome, done: list[TrialRecord], path: Path) -> None:
     over_trials, _ = hypervolume_histories(done, study.config.objectives, outcome.reference, study.config.constraints)
     volumes = over_trials["data"][0]["y"]
     figure = new_figure(6, 3.5)

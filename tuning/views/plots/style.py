@@ -6,7 +6,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from antisample.storage.atomic import whole_file
+from antisample.storage.atomic import atomic_write
 
 # Okabe and Ito (2008), Color Universal Design.
 CLASS_COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
@@ -53,5 +53,5 @@ def save_figure(figure: Figure, path: Path) -> None:
     Raises:
         DataError: If it cannot be written.
     """
-    with whole_file(path) as unfinished:
+    with atomic_write(path) as unfinished:
         figure.savefig(unfinished, format="png")

@@ -6,13 +6,13 @@ import html
 from tuning.study.confusions import Cells, confusions
 from tuning.study.outcome import Outcome
 from tuning.study.pictures import PICTURE_ROWS, kept_pictures
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.views.report.drawing import Figure, assembled
 
 _MOST_CLASSES = 30
 
 
-def confusion_figures(study: StudyView, outcome: Outcome) -> tuple[list[tuple[str, Figure]], list[str]]:
+def confusion_figures(study: StudyReader, outcome: Outcome) -> tuple[list[tuple[str, Figure]], list[str]]:
     """Titled matrices before and after the chosen trial, and notes."""
     if outcome.chosen is None:
         return [], ["No trial was chosen." if outcome.nearest is not None else "No trial is chosen yet."]
@@ -70,7 +70,7 @@ def _matrix(cells: Cells, shown: list[int], words: list[str]) -> Figure:
     return assembled([trace], across, up, height=460)
 
 
-def pictures(study: StudyView, outcome: Outcome) -> list[tuple[str, list[tuple[str, str]]]]:
+def pictures(study: StudyReader, outcome: Outcome) -> list[tuple[str, list[tuple[str, str]]]]:
     """By class to forget: pairs of a row's name and its strip as a data address."""
     if outcome.chosen is None:
         return []

@@ -11,8 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from optuna.trial import FrozenTrial
 
 from tuning.study.outcome import Outcome, find_outcome
-from tuning.study.reader import StudyView
-from tuning.trials.records import TrialRecord, by_hand_in_words
+from tuning.study.reader import StudyReader
+from tuning.trials.records import TrialRecord, describe_added_trials
 from tuning.views.plain_values import finite
 from tuning.views.report import figures
 from tuning.views.report.chosen_trial import confusion_figures, pictures
@@ -24,7 +24,7 @@ from tuning.views.report.timeline import timeline
 _ENOUGH_FOR_IMPORTANCE = 8
 
 
-def render_report(study: StudyView) -> str:
+def render_report(study: StudyReader) -> str:
     """The report as HTML. The same study always gives the same text.
 
     Args:
@@ -69,7 +69,7 @@ def render_report(study: StudyView) -> str:
 
 
 def _figures(
-    study: StudyView, records: list[TrialRecord], outcome: Outcome
+    study: StudyReader, records: list[TrialRecord], outcome: Outcome
 ) -> dict[str, tuple[list[tuple[str, Figure]], list[str]]]:
     """By section: titled figures, and reasons for those that are missing."""
     objectives = study.config.objectives
@@ -114,7 +114,7 @@ def _figures(
     return found
 
 
-def _importance(study: StudyView, complete: list[TrialRecord]) -> tuple[list[tuple[str, Figure]], list[str]]:
+def _importance(study: StudyReader, complete: list[TrialRecord]) -> tuple[list[tuple[str, Figure]], list[str]]:
     if len(complete) < _ENOUGH_FOR_IMPORTANCE:
         return [], [
             f"Importance needs at least {_ENOUGH_FOR_IMPORTANCE} completed trials; the study has {len(complete)}."
@@ -147,7 +147,7 @@ def _target(at: int, sign: int) -> Callable[[FrozenTrial], float]:
     return lambda trial: sign * trial.values[at]
 
 
-def _facts(study: StudyView, records: list[TrialRecord]) -> list[tuple[str, str]]:
+def _facts(study: StudyReader, records: list[TrialRecord]) -> list[tuple[str, str]]:
     config = study.config
     states = [record.state for record in records]
     ends = [record.finished_ms for record in records if record.finished_ms is not None]
@@ -157,7 +157,7 @@ def _facts(study: StudyView, records: list[TrialRecord]) -> list[tuple[str, str]
         ("Data", str(config.data.source)),
         ("Forgotten", "; ".join(_forgotten(study))),
         *(("Note", note) for note in study.noted("notes", [])),
-        *(("Note", note) for note in [by_hand_in_words(study.by_hand())] if note is not None),
+        *(("Note", note) for note in [describe_added_trials(study.by_hand())] if note is not None),
         ("Objectives", ", ".join(f"{o.direction} {label(o.metric)}" for o in config.objectives)),
         ("Sampler", f"{config.sampler}, seed {config.seed}"),
         ("Trials", ", ".join(f"{states.count(s)} {s.lower()}" for s in dict.fromkeys(states)) or "none yet"),
@@ -168,7 +168,7 @@ def _facts(study: StudyView, records: list[TrialRecord]) -> list[tuple[str, str]
     return facts
 
 
-def _forgotten(study: StudyView) -> list[str]:
+def _forgotten(study: StudyReader) -> list[str]:
     """What each request forgets; studies from before the note say names and labels alone."""
     config, names = study.config, study.noted("class_names", [])
     by_label = [
@@ -176,7 +176,7 @@ def _forgotten(study: StudyView) -> list[str]:
         for classes in study.noted("forget_requests", [])
         if not config.by_samples
     ]
-    return study.noted("forgetting") or by_label or [request.in_words() for request in config.forget]
+    return study.noted("forgetting") or by_label or [request.describe() for request in config.forget]
 
 
 def _time(milliseconds: int) -> str:

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from search_spaces import ChoiceParameter
 from tuning.study.outcome import Confirmation, Outcome, Spread
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 from tuning.views.report.drawing import label, shown
 
@@ -85,7 +85,7 @@ def _deviation(name: str, spread: Spread) -> str:
     return f"{100 * spread.std:.1f}" if name.endswith("accuracy") else f"{spread.std:.3f}"
 
 
-def headings(study: StudyView, outcome: Outcome) -> list[tuple[str, bool]]:
+def headings(study: StudyReader, outcome: Outcome) -> list[tuple[str, bool]]:
     """Headings of the trial table, and whether numbers stand below them."""
     parameters = study.space.parameters
     metrics = [label(name) for name in key_metrics(outcome)]
@@ -95,7 +95,7 @@ def headings(study: StudyView, outcome: Outcome) -> list[tuple[str, bool]]:
     return [(name, name not in texts) for name in names]
 
 
-def trial_row(record: TrialRecord, study: StudyView, outcome: Outcome) -> tuple[str, list[Cell]]:
+def trial_row(record: TrialRecord, study: StudyReader, outcome: Outcome) -> tuple[str, list[Cell]]:
     """The place of a trial, `chosen`, `front` or nothing, and its cells."""
     place = "front" if record.number in {r.number for r in outcome.front} else ""
     if outcome.chosen is not None and record.number == outcome.chosen.number:

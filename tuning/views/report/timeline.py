@@ -4,7 +4,7 @@ import html
 from dataclasses import dataclass
 from typing import Any
 
-from tuning.trials.records import StepRecord, TrialRecord
+from tuning.trials.records import EpochRecord, TrialRecord
 from tuning.views.report.drawing import Figure, assembled, seconds_axis, short
 
 _STATES = {
@@ -32,8 +32,8 @@ class Stretch:
 
     record: TrialRecord
     worker: str
-    first: StepRecord
-    last: StepRecord
+    first: EpochRecord
+    last: EpochRecord
     begun_ms: float
     is_retry: bool
 
@@ -108,7 +108,7 @@ def timeline(records: list[TrialRecord]) -> Figure:
     return figure
 
 
-def _worker(step: StepRecord, record: TrialRecord) -> str:
+def _worker(step: EpochRecord, record: TrialRecord) -> str:
     return step.worker or record.worker or _UNKNOWN
 
 

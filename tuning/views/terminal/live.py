@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from tuning.study.outcome import Outcome, find_outcome
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.views.terminal.fitted_table import Column, FittedTable
 
 _SHOWN = ("validation/forget_accuracy", "validation/retain_accuracy", "validation/forget_confidence")
@@ -17,7 +17,9 @@ _FRONT_ROWS = 8
 _BAR, _LONGEST_FAILURE = 18, 160
 
 
-def live_view(study: StudyView, left_s: float | None, at_once: int | None, failures: Sequence[str]) -> RenderableType:
+def live_view(
+    study: StudyReader, left_s: float | None, at_once: int | None, failures: Sequence[str]
+) -> RenderableType:
     """Trials, workers, time left, the best trial so far, the front, and the last failures.
 
     Args:

@@ -83,7 +83,7 @@ def apply_command(config: StudyConfig, select: str | None = None, nearest: Trial
         nearest: See `Outcome.nearest`.
     """
     out = shown_path(config.directory / "unlearned")
-    which = f"--forget {shlex.quote(config.forget[0].in_words())} " if len(config.forget) > 1 else ""
+    which = f"--forget {shlex.quote(config.forget[0].describe())} " if len(config.forget) > 1 else ""
     if which and config.by_samples:
         which = "--forget-samples FILE "
     trial = "best" if nearest is None else str(nearest.number)

@@ -14,7 +14,7 @@ from antisample.methods import OriginalModel
 from antisample.metrics.forgetting import Forgetting, forgetting_line
 from antisample.metrics.original_accuracy import OriginalAccuracy
 from tuning.study.outcome import find_outcome
-from tuning.study.reader import StudyView
+from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 from tuning.views.terminal.console import PlainConsole
 from tuning.views.terminal.live import duration, live_view
@@ -47,7 +47,7 @@ class Progress(LoadingListener):
     def __init__(self, console: Console | None = None, quiet: bool = False, silent: bool = False) -> None:
         self.console = console or output()
         self.quiet, self.silent = quiet or silent, silent
-        self._study: StudyView | None = None
+        self._study: StudyReader | None = None
         self._live: Live | None = None
         self._started = time.monotonic()
         self._done_before = 0
@@ -79,8 +79,8 @@ class Progress(LoadingListener):
             for note in original.notes:
                 self.say(f"  {note}")
         self._measured = True
-        of = f" for {request.classes_in_words()}" if self._n_requests > 1 else ""
-        self.say(f"Original model{of}: {accuracy.in_words()}")
+        of = f" for {request.describe_classes()}" if self._n_requests > 1 else ""
+        self.say(f"Original model{of}: {accuracy.describe()}")
 
     def training_epoch(self, epoch: int, epochs: int, loss: float) -> None:
         """Tells about an epoch of training the original model."""
@@ -95,7 +95,7 @@ class Progress(LoadingListener):
         if epoch in (1, epochs) or epoch % max(1, epochs // 5) == 0:
             self.say(f"  training {what}: epoch {epoch} of {epochs}, loss {loss:.3f}")
 
-    def start(self, study: StudyView, slots: Callable[[], int] | None = None) -> None:
+    def start(self, study: StudyReader, slots: Callable[[], int] | None = None) -> None:
         """The search begins; `slots` says how many trials may be under way at the moment."""
         self._slots = slots
         self._study, self._started, self._done_before = study, time.monotonic(), study.n_finished()

@@ -56,7 +56,7 @@ def print_verification(console: Console, verification: Verification) -> None:
         say(console, "Stated, not checked:")
         for statement in verification.unchecked:
             say(console, f"  {plain_text(statement.what)}: {_text(statement.stated)} ({_cut(statement.why)})")
-    say(console, verification.in_words())
+    say(console, verification.describe())
 
 
 def _holds(check: Check) -> str:

@@ -169,7 +169,7 @@ def apply_config(
     card = UnlearningCard(
         created=now(),
         request=RequestFacts(
-            describe=config.forget.describe(),
+            in_words=config.forget.describe(),
             classes=forgetting.names,
             labels=forgetting.labels,
             images=forgetting.train,

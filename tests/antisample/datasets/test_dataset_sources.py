@@ -24,7 +24,7 @@ from antisample.types import Dataset
 
 N_CLASSES = 10
 COUNTS = {"train": 30, "test": 20}
-REAL_CIFAR10 = Path(__file__).parents[2].parent / "shared" / "data" / "cifar10"
+REAL_CIFAR10 = Path(__file__).parents[3].parent / "shared" / "data" / "cifar10"
 
 
 def pixels(split: str, *shape: int) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 
 from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
-from tuning.strategies.pruned_trials import StudyReader
+from tuning.strategies.pruned_trials import PrunedAsComplete
 from tuning.study.outcome import find_outcome
 
 
@@ -83,7 +83,7 @@ def test_samplers_see_stopped_trials_as_finished_with_their_means(stopping, make
         study.ask(key)
         study.report(key, step(1, {"a": 0.1, "b": 0.05, "c": 0.4}[key], 0.7))
     inner = study.optuna_study()
-    view = StudyReader(inner, inner.sampler.shown)
+    view = PrunedAsComplete(inner, inner.sampler.shown)
     (seen,) = view.get_trials(states=(TrialState.COMPLETE,))
     assert (seen.number, seen.values) == (2, [0.4, 0.7])
     assert inner.get_trials()[2].state == TrialState.PRUNED

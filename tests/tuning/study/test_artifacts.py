@@ -181,7 +181,7 @@ def test_a_driver_whose_lease_was_taken_over_leaves_the_directory_to_the_newer_o
 
 
 def test_the_guides_places_are_understood(values):
-    guide = (Path(__file__).parents[2] / "docs" / "guides" / "storage.md").read_text()
+    guide = (Path(__file__).parents[3] / "docs" / "guides" / "storage.md").read_text()
     blocks = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
     assert len(blocks) == 3
     for block in blocks:

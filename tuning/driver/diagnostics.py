@@ -19,7 +19,8 @@ from antisample.storage.atomic import atomic_write
 from antisample.types import Preprocessing
 from antisample.unlearning import subject_of
 from tuning.study.artifacts import StudyFiles
-from tuning.study.confusions import CONFUSIONS, ORIGINAL, Cells
+from tuning.study.attributes import CONFUSIONS
+from tuning.study.confusions import ORIGINAL_MODEL, Cells
 from tuning.study.outcome import find_outcome
 from tuning.study.pictures import picture_file, picture_files
 from tuning.study.reader import StudyReader
@@ -44,8 +45,8 @@ def inspect(study: Study, inputs: RequestInputs) -> None:
     matrices = study.noted(CONFUSIONS, {})
     before = len(matrices)
     config, device = study.config.starting_config(), choose_device(study.config.device)
-    if ORIGINAL not in matrices:
-        matrices[ORIGINAL] = _cells(first.original.build(first.dataset, device), first, config)
+    if ORIGINAL_MODEL not in matrices:
+        matrices[ORIGINAL_MODEL] = _cells(first.original.build(first.dataset, device), first, config)
     for record in {r.number: r for r in (outcome.by_rule, outcome.oracle) if r is not None}.values():
         weights = None if str(record.number) in matrices else StudyFiles.of(study.config).load_weights(record.number)
         if weights is not None:
@@ -59,7 +60,7 @@ def inspect(study: Study, inputs: RequestInputs) -> None:
 
 def _cells(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -> Cells:
     matrix = subject_of(model, inputs, config).predictions("test").confusion()
-    return [(int(i), int(j), int(matrix[i, j])) for i, j in np.argwhere(matrix)]
+    return [[int(i), int(j), int(matrix[i, j])] for i, j in np.argwhere(matrix)]
 
 
 def _take_pictures(study: StudyReader, record: TrialRecord, inputs: UnlearnInputs) -> None:

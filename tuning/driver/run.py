@@ -27,8 +27,9 @@ from tuning.driver.provenance import record_provenance
 from tuning.driver.retention import ArtifactRetention
 from tuning.driver.search import RAY_FOLDER, search
 from tuning.study.artifacts import StudyFiles
+from tuning.study.attributes import ID
 from tuning.study.directory import check_directory, check_settings, note_settings, prepared_directory
-from tuning.study.history import note_end
+from tuning.study.history import record_search_end
 from tuning.study.lost_trials import refuse_lost_trials
 from tuning.study.model_source import noted_model
 from tuning.study.outcome import Outcome
@@ -108,14 +109,14 @@ def run_study(
                 if line is not None:
                     progress.say(line)
             note_settings(study)
-            if not remember_study(study.noted("id"), config):
+            if not remember_study(study.noted(ID, ""), config):
                 progress.say(
                     "Your folder for state cannot be written, so you will be asked for code and addresses again"
                 )
             if warm_start is not None:  # before the study can be resumed, where nothing says so any more
                 progress.say(take_over(study, warm_start).describe())
         if config.storage_path is not None:
-            files.claim(study.noted("id"))
+            files.claim(study.noted(ID, ""))
         progress.start(study, _slots(config, share))
         tracker = _tracker(study)
         if tracker is not None:
@@ -132,12 +133,12 @@ def run_study(
                 tracker.close(None, timeout_s=2)
             raise
         # A dead or interrupted driver left trials running that no search asked for, since `n_trials` was lowered.
-        study.abort_running("Interrupted: the study is over.")
+        study.abort_running("the study is over.")
         _look_inside(study, inputs, progress)
         if tracker is not None and config.log_model:
             _pack(study, inputs, progress)
         outcome = write_projections(study)
-        note_end(study, outcome)
+        record_search_end(study, outcome)
         problem = tracker.close(SearchSummary.of(study, outcome), timeout_s=60) if tracker is not None else None
         progress.finish(tracker.link() if tracker is not None else None, problem, copy_projections(config))
         return outcome

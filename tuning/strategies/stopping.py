@@ -41,7 +41,7 @@ class StoppingRule:
         if self._config.fidelity is None:
             return None
         now = reached(record.steps, self._config.fidelity.attribute)
-        if now is None or self._goes_on(record.number, now) or record.is_starting_point:
+        if now is None or self._goes_on(record.number, now) or record.origin.is_starting_point:
             return None
         return now
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -98,7 +99,7 @@ class TrialSuggester:
                 trial._suggest(name, distribution)
         return misfit
 
-    def add_prior_trials(self, trials: list[dict[str, Any]]) -> None:
+    def add_prior_trials(self, trials: Sequence[Mapping[str, Any]]) -> None:
         """Shows finished trials of another study to the sampler: their `params`, `values` and `constraints`."""
         limits = {str(constraint) for constraint in self._config.constraints}
         self._learned = [

@@ -12,6 +12,7 @@ from cluster import local_ray
 from tuning.config.loading import parse_study
 from tuning.driver.capacity import TrialResources
 from tuning.driver.confirmation import confirm, missing_confirmations
+from tuning.study.attributes import CONFIRMATIONS
 from tuning.worker.inputs import load_requests
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -125,7 +126,7 @@ def test_workers_get_no_address_of_the_database(study, run, act, place):
 
 def test_a_run_has_the_batch_that_its_trial_ended_with(study, run):
     assert run() == [(1, 1, None)]
-    (found,) = study.noted("confirmations")
+    (found,) = study.noted(CONFIRMATIONS)
     (inputs,), (record,) = load_requests(study.config), study.records()
     config = study.config.unlearn_config(record.params, found["seed"])
     assert config.method.batch_size == 128

@@ -14,7 +14,8 @@ from tuning.config.loading import parse_study
 from tuning.strategies.samplers import distributions
 from tuning.study.outcome import find_outcome
 from tuning.study.reader import StudyReader
-from tuning.trials.records import BY_HAND, ENQUEUED, describe_added_trials
+from tuning.trials.origins import BY_HAND, ENQUEUED
+from tuning.trials.records import describe_added_trials
 from tuning.views.projections import write_projections
 
 

@@ -4,6 +4,7 @@ from optuna.trial import TrialState
 from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
 from tuning.strategies.samplers import distributions
+from tuning.study.attributes import ID
 from tuning.study.directory import open_study
 from tuning.trust.consent import remember_study
 from tuning.trust.study_id import remember_id
@@ -173,7 +174,7 @@ def test_settling_what_a_driver_died_asking_for_keeps_a_starting_point_for_the_n
     dead.enqueue(params, origin)
     dead.optuna_study().ask()
     del dead
-    driven_study(config).abort_running("Interrupted.")
+    driven_study(config).abort_running("it was stopped.")
     retry = driven_study(config).ask("a")
     assert (retry.origin, retry.params) == (f"{origin}, retry of 0", params)
 
@@ -181,7 +182,7 @@ def test_settling_what_a_driver_died_asking_for_keeps_a_starting_point_for_the_n
 def test_settling_leaves_nothing_running_and_tries_the_same_parameters_next(config, driven_study):
     study = driven_study(config)
     left = study.ask("a"), study.ask("b")
-    assert study.abort_running("Interrupted.") == 2
+    assert study.abort_running("it was stopped.") == 2
     assert states(study) == ["FAIL", "FAIL"]
     again = driven_study(config)
     retries = again.ask("c"), again.ask("d")
@@ -190,7 +191,7 @@ def test_settling_leaves_nothing_running_and_tries_the_same_parameters_next(conf
         "published ResNet9/mnist/100, retry of 0",
         f"{left[1].origin}, retry of 1",
     ]
-    again.abort_running("Interrupted.")
+    again.abort_running("it was stopped.")
     assert driven_study(config).ask("e").origin == "published ResNet9/mnist/100, retry of 2"
     assert not again.failures_used_up()
 
@@ -201,8 +202,8 @@ def test_a_renamed_folder_keeps_its_trials(config, driven_study, metrics):
     study.complete("a", metrics(0.1, 0.9), {})
     (config.directory / "study.yaml").write_text(config.to_yaml())
     remember_id(config.directory, "renamed")
-    study.note("id", "renamed")
-    remember_study(study.noted("id"), study.config)
+    study.note(ID, "renamed")
+    remember_study(study.noted(ID), study.config)
     config.directory.rename(config.runs_dir / "renamed")
     (record,) = open_study(config.runs_dir / "renamed").records()
     assert record.values == (0.1, 0.9)
@@ -211,7 +212,7 @@ def test_a_renamed_folder_keeps_its_trials(config, driven_study, metrics):
 def test_settling_also_ends_what_a_dead_driver_left(config, driven_study):
     driven_study(config).ask("a")
     study = driven_study(config)
-    study.abort_running("Interrupted.")
+    study.abort_running("it was stopped.")
     assert states(study) == ["FAIL"]
 
 

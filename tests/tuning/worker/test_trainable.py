@@ -1,6 +1,7 @@
 """What a worker does with a trial: replicates over forget requests, half batches, damaged checkpoints."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from statistics import fmean
 
 import pytest
@@ -178,7 +179,7 @@ def test_parameters_that_the_method_refuses_fail_the_trial_with_the_rule_and_kee
     assert failure_in(result).kind is FailureKind.ERROR
     assert failure_in(result).message.startswith("ConfigError: `method.")
     assert "less than or equal to 1, but got 1.5." in failure_in(result).message
-    assert worker.reset_config({**worker._trial, "params": PARAMS})
+    assert worker.reset_config(replace(worker._trial, params=PARAMS).to_config())
     assert [report.step for report in run(worker)] == [1, 2]
 
 

@@ -108,7 +108,7 @@ def trial_config(
     requests = study.config.forget
     position = requests.index(request) if request in requests else 0
     fingerprints = _fingerprints(study, position) if request in requests else {}
-    config = study.config.unlearn_config(record.params, record.seeds[position], position)
+    config = study.plan.unlearn_config(record.params, record.seeds[position], position)
     config = config.with_batches_halved(record.batch_halvings).model_copy(
         update={"forget": request, "model": noted_model(study)}
     )

@@ -26,7 +26,7 @@ def missing_confirmations(study: StudyReader) -> list[tuple[TrialRecord, int]]:
     wanted = {record.number: record for record in (outcome.published, outcome.chosen) if record is not None}
     return [
         (record, seed)
-        for seed in study.config.confirmation_seeds()
+        for seed in study.plan.confirmation_seeds
         for record in wanted.values()
         if (record.number, seed) not in done
     ]
@@ -46,12 +46,12 @@ def confirm(
         share: What a run takes.
         on_done: Called with the runs done, their number, and why the last one failed; None if it did not.
     """
-    missing, config = missing_confirmations(study), study.config.for_workers()
+    missing, plan = missing_confirmations(study), study.plan.for_workers()
     # Ray itself would start a run without end that is killed because the machine's memory is full.
     task = ray.remote(num_cpus=share.cpus, num_gpus=share.gpus, max_retries=0)(run_once)
 
     def start(record: TrialRecord, seed: int) -> Any:
-        return task.remote(inputs, config, record.params, seed, record.batch_halvings)
+        return task.remote(inputs, plan, record.params, seed, record.batch_halvings)
 
     waiting = {start(record, seed): (record, seed, 1) for record, seed in missing}
     while waiting:

@@ -44,7 +44,7 @@ def inspect(study: Study, inputs: RequestInputs) -> None:
     outcome, first = find_outcome(study), inputs[0]
     matrices = study.noted(CONFUSIONS, {})
     before = len(matrices)
-    config, device = study.config.starting_config(), choose_device(study.config.device)
+    config, device = study.plan.starting_config(), choose_device(study.config.device)
     if ORIGINAL_MODEL not in matrices:
         matrices[ORIGINAL_MODEL] = _cells(first.original.build(first.dataset, device), first, config)
     for record in {r.number: r for r in (outcome.by_rule, outcome.oracle) if r is not None}.values():
@@ -65,7 +65,7 @@ def _cells(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -> Ce
 
 def _take_pictures(study: StudyReader, record: TrialRecord, inputs: UnlearnInputs) -> None:
     """Draws again what the trial was trained on, for the first classes to forget; nothing for other methods."""
-    config = study.config.unlearn_config(record.params, record.seeds[0], 0)
+    config = study.plan.unlearn_config(record.params, record.seeds[0], 0)
     method = config.method
     if not isinstance(method, AntiSampleConfig) or not method.needs_neighbours:
         return

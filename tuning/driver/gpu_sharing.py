@@ -47,6 +47,6 @@ def share_gpus(study: Study, inputs: Any, share: TrialResources) -> TrialResourc
     memory = study.noted(TRIAL_GPU_MEMORY)
     resources: dict[str, Any] = {"num_cpus": share.cpus, "num_gpus": 1, "max_calls": 1}
     if memory is None or memory[1] != ray.get(ray.remote(**resources)(gpu_memory).remote()):
-        memory = ray.get(ray.remote(**resources)(measure_trial_memory).remote(inputs, study.config.for_workers()))
+        memory = ray.get(ray.remote(**resources)(measure_trial_memory).remote(inputs, study.plan.for_workers()))
         study.note(TRIAL_GPU_MEMORY, memory)
     return replace(share, gpus=GpuMemory(*memory).share()) if memory else share

@@ -51,7 +51,7 @@ def record_provenance(study: Study, inputs: RequestInputs) -> str | None:
     if is_new:
         study.note(CREATED_MS, time.time_ns() // 1_000_000)
     if study.noted(ORIGINAL) is None:
-        metrics = original_metrics(study.config, inputs)
+        metrics = original_metrics(study.plan, inputs)
         study.note(FINGERPRINTS, fingerprints)
         study.note(ORIGINAL_COUNTS, metrics.counts)
         study.note(IMAGES, {"train": len(first.dataset.train), "test": len(first.dataset.test)})

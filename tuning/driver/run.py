@@ -104,7 +104,7 @@ def run_study(
             files = StudyFiles.of(config)
             files.check()
             _introduce(config, share, progress)
-            inputs = load_requests(config.model_copy(update={"model": noted_model(study)}), progress)
+            inputs = load_requests(study.plan.with_model(noted_model(study)), progress)
             for line in (record_provenance(study, inputs), describe_added_trials(study.by_hand())):
                 if line is not None:
                     progress.say(line)
@@ -201,7 +201,7 @@ def _search(study: Study, inputs: Any, started: float, share: TrialResources, ra
     config = study.config
     _check_folder_of_ray(config.directory)
     budget_s = 60 * config.time_budget_min - (time.monotonic() - started) if config.time_budget_min else None
-    trainable = tune.with_parameters(UnlearnTrainable, inputs=inputs, study=config.for_workers())
+    trainable = tune.with_parameters(UnlearnTrainable, inputs=inputs, plan=study.plan.for_workers())
     if not search(study, trainable, share, _slots(config, share), budget_s, ray_stays):
         study.pause()
         raise InterruptedStudyError

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import ChoiceParameter, Parameter
 from tuning.config.objectives import ELAPSED, unusable
-from tuning.config.study import StudyConfig
+from tuning.config.trial_plan import TrialPlan
 from tuning.strategies.samplers import distributions
 from tuning.trials.attribute_types import well_formed
 from tuning.trials.failures import FailureKind, failure_kind
@@ -31,7 +31,7 @@ class TrialCheck:
     """Judges the trials of a study.
 
     Args:
-        config: Names space, objectives and constraints.
+        plan: Of the study: space, objectives and constraints.
 
     Attributes:
         objectives: Metrics, one an objective.
@@ -39,8 +39,8 @@ class TrialCheck:
         distributions: Of the searched parameters.
     """
 
-    def __init__(self, config: StudyConfig) -> None:
-        self._space = config.search_space()
+    def __init__(self, plan: TrialPlan) -> None:
+        config, self._space = plan.config, plan.space
         self.objectives = [objective.metric for objective in config.objectives]
         self.distributions: dict[str, BaseDistribution] = distributions(self._space)
         self._limits = {str(constraint) for constraint in config.constraints}

@@ -9,7 +9,7 @@ from typing import Any
 
 import optuna
 
-from tuning.config.study import StudyConfig
+from tuning.config.trial_plan import TrialPlan
 from tuning.strategies.eligibility import TrialCheck
 from tuning.strategies.pruned_trials import PrunedAwareSampler
 from tuning.strategies.samplers import make_sampler, resolve_sampler
@@ -43,18 +43,17 @@ class TrialSuggester:
 
     Args:
         study: Where trials are added; its sampler is set here.
-        config: Names sampler, space, objectives and fidelity.
+        plan: Of the study: sampler, space, objectives and fidelity.
     """
 
-    def __init__(self, study: optuna.Study, config: StudyConfig) -> None:
-        self._study, self._config = study, config
-        self._space = config.search_space()
-        self._check = TrialCheck(config)
+    def __init__(self, study: optuna.Study, plan: TrialPlan) -> None:
+        self._study, self._config, self._space = study, plan.config, plan.space
+        self._check = TrialCheck(plan)
         self._distributions = self._check.distributions
         self._asked_s: deque[float] = deque(maxlen=_ASKED)
         self._learned: list[optuna.trial.FrozenTrial] = []
         self.notice: str | None = None
-        self._use(config.sampler)
+        self._use(plan.config.sampler)
 
     def ask(self, trial_s: float | None) -> Suggested:
         """Suggests a trial, or what others have enqueued.

@@ -5,8 +5,8 @@ from typing import Any, TypeVar, cast, overload
 import optuna
 
 from antisample.errors import DataError
-from search_spaces import SearchSpace
 from tuning.config.study import StudyConfig
+from tuning.config.trial_plan import TrialPlan
 from tuning.strategies.eligibility import TrialCheck
 from tuning.study.attributes import StudyAttribute
 from tuning.study.storage.backends import open_optuna_study
@@ -28,6 +28,7 @@ class StudyReader:
 
     Attributes:
         config: The study.
+        plan: What its trials do.
         space: What it searches.
 
     Raises:
@@ -36,10 +37,10 @@ class StudyReader:
     """
 
     def __init__(self, config: StudyConfig, token: str = "", *, begin: bool = False) -> None:
-        self.config = config
-        self.space: SearchSpace = config.search_space()
-        self._study, self._storage = open_optuna_study(config, token, begin=begin)
-        self._check = TrialCheck(config)
+        self.config, self.plan = config, TrialPlan.of(config)
+        self.space = self.plan.space
+        self._study, self._storage = open_optuna_study(self.plan, token, begin=begin)
+        self._check = TrialCheck(self.plan)
         self._reader = TrialReader(self._study, self._check)
         self._front: list[TrialRecord] = []
         self._judged = 0

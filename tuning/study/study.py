@@ -82,16 +82,16 @@ class Study(StudyReader):
         self.problem: AntisampleError | None = None
         self._lease = lease
         existing = self._study.get_trials(deepcopy=False)
-        self._suggestions = TrialSuggester(self._study, config)
+        self._suggestions = TrialSuggester(self._study, self.plan)
         prior = self.noted(LEARNED, [])
         self._suggestions.add_prior_trials(prior)
-        self._stopping = StoppingRule(config, self.records())
+        self._stopping = StoppingRule(self.plan, self.records())
         self._running: dict[str, optuna.Trial] = {}
         self._orphans = [trial.number for trial in existing if self._is_under_way(trial)]
         self._listeners: list[Listener] = []
         by_hand = {record.number for record in self.by_hand()}
         self._origins = {str(trial.user_attrs.get("origin")) for trial in existing if trial.number not in by_hand}
-        self._starting_points = config.starting_points()
+        self._starting_points = list(self.plan.starting_points)
 
     @contextmanager
     def capture_error(self) -> Iterator[None]:
@@ -302,7 +302,7 @@ class Study(StudyReader):
 
     def _begin(self, key: str, trial: optuna.Trial) -> bool:
         """Keeps in a trial that it runs; False if somebody else has ended it."""
-        facts = {"key": key, "number": trial.number, "seeds": self.config.trial_seeds()}
+        facts = {"key": key, "number": trial.number, "seeds": list(self.plan.trial_seeds)}
         if "started_ms" not in trial.user_attrs:
             # Optuna's own times are local ones without a time zone: read elsewhere they are others.
             facts = {"started_ms": _now_ms(), **facts}

@@ -89,7 +89,7 @@ def _task(study: StudyReader) -> dict[str, Any]:
         "method": config.method,
         "fixed": config.fixed,
         "objectives": [objective.metric for objective in config.objectives],
-        "seeds": config.trial_seeds(),
+        "seeds": study.plan.trial_seeds,
         "constraints": list(map(str, config.constraints)),
         "fidelity": config.fidelity,
     }

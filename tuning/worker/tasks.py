@@ -8,23 +8,25 @@ import torch
 from antisample.determinism import deterministic
 from antisample.errors import AntisampleError
 from antisample.unlearning import unlearn
-from tuning.config.study import StudyConfig
+from tuning.config.trial_plan import TrialPlan
 from tuning.worker.inputs import RequestInputs, counts_of, mean
 from tuning.worker.messages import RunResult
 
 
 def run_once(
-    inputs: RequestInputs, study: StudyConfig, params: dict[str, Any], seed: int, batch_halvings: int
+    inputs: RequestInputs, plan: TrialPlan, params: dict[str, Any], seed: int, batch_halvings: int
 ) -> RunResult:
     """Every forget request with one seed."""
-    configs = [study.unlearn_config(params, seed, request) for request in range(len(inputs))]
-    with deterministic(study.resources.cpus_per_trial):
+    configs = [plan.unlearn_config(params, seed, request) for request in range(len(inputs))]
+    with deterministic(plan.config.resources.cpus_per_trial):
         ends = [
             list(unlearn(config.with_batches_halved(batch_halvings), each))[-1]
             for config, each in zip(configs, inputs, strict=True)
         ]
     return RunResult(
-        mean([end.metrics.values for end in ends]), counts_of(study, inputs), fmean(end.elapsed_s for end in ends)
+        mean([end.metrics.values for end in ends]),
+        counts_of(plan.config, inputs),
+        fmean(end.elapsed_s for end in ends),
     )
 
 
@@ -33,12 +35,12 @@ def gpu_memory() -> int | None:
     return torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else None
 
 
-def measure_trial_memory(inputs: RequestInputs, study: StudyConfig) -> list[int] | None:
+def measure_trial_memory(inputs: RequestInputs, plan: TrialPlan) -> list[int] | None:
     """Memory of the first trial's first epoch with its evaluation: used and total bytes; None without a GPU."""
     if not torch.cuda.is_available():
         return None
     try:
-        next(unlearn(study.starting_config(), inputs[0]))
+        next(unlearn(plan.starting_config(), inputs[0]))
     except (AntisampleError, torch.cuda.OutOfMemoryError):
         return None
     free, total = torch.cuda.mem_get_info()

@@ -19,7 +19,7 @@ from antisample.errors import AntisampleError
 from antisample.inputs import UnlearnInputs
 from antisample.types import EpochReport
 from antisample.unlearning import Unlearning, unlearn
-from tuning.config.study import StudyConfig
+from tuning.config.trial_plan import TrialPlan
 from tuning.study.artifacts import StudyFiles
 from tuning.trials.failures import FailureKind
 from tuning.worker.inputs import RequestInputs, counts_of, mean
@@ -43,17 +43,18 @@ class UnlearnTrainable(tune.Trainable):
     _unheard: TrialReport | None
 
     def setup(  # type: ignore[override]
-        self, config: dict[str, Any], inputs: RequestInputs, study: StudyConfig
+        self, config: dict[str, Any], inputs: RequestInputs, plan: TrialPlan
     ) -> None:
         """Called once a worker by Ray.
 
         Args:
             config: The first trial, as `TrialAssignment.to_config` wrote it.
             inputs: Data and original model for each forget request, from the object store.
-            study: The study, with an absolute `runs_dir`.
+            plan: Of the study, with an absolute `runs_dir`.
         """
+        study = plan.config
         torch.set_num_threads(study.resources.cpus_per_trial)
-        self._inputs, self._study, self._files = inputs, study, StudyFiles.of(study)
+        self._inputs, self._plan, self._study, self._files = inputs, plan, study, StudyFiles.of(study)
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -122,9 +123,9 @@ class UnlearnTrainable(tune.Trainable):
     def _start_replicate(self) -> None:
         """Begins the next replicate, or goes on with it where a worker that died has saved its state."""
         replicate = len(self._finished)
-        request = self._study.request_of(replicate)
+        request = self._plan.request_of(replicate)
         inputs = self._inputs[request]
-        config = self._study.unlearn_config(self._trial.params, self._trial.seeds[replicate], request)
+        config = self._plan.unlearn_config(self._trial.params, self._trial.seeds[replicate], request)
         self._run, self._saved, self._unheard = self._unlearning(config, inputs), time.monotonic(), None
         state = self._files.load_checkpoint(self._trial.number)
         if state is not None and self._is_of(state, replicate):

@@ -105,7 +105,7 @@ def study(config, make_study, metrics):
 @pytest.fixture
 def run(study):
     """Runs what is missing; what it told."""
-    inputs = load_requests(study.config)
+    inputs = load_requests(study.plan)
 
     def go():
         told = []
@@ -127,8 +127,8 @@ def test_workers_get_no_address_of_the_database(study, run, act, place):
 def test_a_run_has_the_batch_that_its_trial_ended_with(study, run):
     assert run() == [(1, 1, None)]
     (found,) = study.noted(CONFIRMATIONS)
-    (inputs,), (record,) = load_requests(study.config), study.records()
-    config = study.config.unlearn_config(record.params, found["seed"])
+    (inputs,), (record,) = load_requests(study.plan), study.records()
+    config = study.plan.unlearn_config(record.params, found["seed"])
     assert config.method.batch_size == 128
     quarter = config.model_copy(update={"method": config.method.model_copy(update={"batch_size": 32})})
     whole, smaller = (list(unlearn(each, inputs))[-1].metrics.values for each in (config, quarter))

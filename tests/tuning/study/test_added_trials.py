@@ -46,7 +46,7 @@ def run_to_its_end(study, metrics, report, first="run"):
 
 def whole(study, **changed):
     """Parameters of a starting point, changed."""
-    return {**study.config.starting_points()[0][1], **changed}
+    return {**study.plan.starting_points[0][1], **changed}
 
 
 def test_a_result_from_elsewhere_is_shown_to_the_sampler_and_counts_for_nothing(

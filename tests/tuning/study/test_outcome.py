@@ -76,7 +76,7 @@ def test_failed_and_running_trials_are_never_on_the_front(config, make_study, me
 
 
 def test_fresh_seeds_are_wanted_for_published_and_chosen_until_they_are_there(filled):
-    seeds = filled.config.confirmation_seeds()
+    seeds = filled.plan.confirmation_seeds
     missing = missing_confirmations(filled)
     assert {(record.number, seed) for record, seed in missing} == {(n, s) for n in (0, 1) for s in seeds}
     done = [{"number": 0, "seed": seeds[0], "metrics": {"test/retain_accuracy": 0.8}, "counts": {}}]

@@ -3,6 +3,7 @@ from optuna.trial import TrialState
 
 from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
+from tuning.config.trial_plan import TrialPlan
 from tuning.strategies.samplers import distributions
 from tuning.study.attributes import ID
 from tuning.study.directory import open_study
@@ -36,7 +37,7 @@ def test_the_published_set_is_asked_first(config, driven_study):
     assert (first.number, first.origin) == (0, "published ResNet9/mnist/100")
     assert first.params["unlearn_scale_lr"] == 1.6
     assert (second.number, second.origin) == (1, "sampler")
-    assert first.seeds == second.seeds == tuple(config.trial_seeds())
+    assert first.seeds == second.seeds == tuple(TrialPlan.of(config).trial_seeds)
 
 
 def test_asking_twice_with_one_key_gives_one_trial(config, driven_study):
@@ -157,7 +158,7 @@ def test_a_trial_that_a_driver_died_asking_for_gets_the_parameters_it_lacks(conf
 
 def test_a_starting_point_that_a_driver_died_asking_for_keeps_its_parameters(config, driven_study, metrics):
     dead = driven_study(config)
-    ((origin, params),) = config.starting_points()
+    ((origin, params),) = TrialPlan.of(config).starting_points
     dead.enqueue(params, origin)
     dead.optuna_study().ask()
     del dead
@@ -170,7 +171,7 @@ def test_a_starting_point_that_a_driver_died_asking_for_keeps_its_parameters(con
 
 def test_settling_what_a_driver_died_asking_for_keeps_a_starting_point_for_the_next(config, driven_study):
     dead = driven_study(config)
-    ((origin, params),) = config.starting_points()
+    ((origin, params),) = TrialPlan.of(config).starting_points
     dead.enqueue(params, origin)
     dead.optuna_study().ask()
     del dead

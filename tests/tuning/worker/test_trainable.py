@@ -11,6 +11,7 @@ import torch
 from antisample.errors import ConfigError
 from antisample.unlearning import unlearn
 from tuning.config.loading import parse_study
+from tuning.config.trial_plan import TrialPlan
 from tuning.trials.failures import FailureKind
 from tuning.worker import trainable as module
 from tuning.worker.inputs import counts_of, load_requests, original_metrics
@@ -47,7 +48,7 @@ def start(tmp_path):
     """Starts a worker with a trial, as Ray does but in this process."""
 
     def make(config, *, steps=(), params=PARAMS):
-        inputs = load_requests(config)
+        inputs = load_requests(TrialPlan.of(config))
 
         class Here(UnlearnTrainable):
             def setup(self, given):
@@ -58,7 +59,7 @@ def start(tmp_path):
         trial = TrialAssignment(
             number=0,
             params=params,
-            seeds=tuple(config.trial_seeds()),
+            seeds=tuple(TrialPlan.of(config).trial_seeds),
             step=steps[-1].step if steps else 0,
             finished=tuple(finished),
             token="t",
@@ -86,20 +87,20 @@ def figures(reports):
 def test_replicates_take_the_forget_requests_in_turn_and_the_trial_is_their_mean(study, start):
     config = study()
     reports = run(start(config))
-    inputs = load_requests(config)
+    inputs = load_requests(TrialPlan.of(config))
     alone = [
-        list(unlearn(config.unlearn_config(PARAMS, seed, request), inputs[request]))[-1].metrics.values
-        for seed, request in zip(config.trial_seeds(), (0, 1, 0, 1), strict=True)
+        list(unlearn(TrialPlan.of(config).unlearn_config(PARAMS, seed, request), inputs[request]))[-1].metrics.values
+        for seed, request in zip(TrialPlan.of(config).trial_seeds, (0, 1, 0, 1), strict=True)
     ]
     assert [report.metrics for report in reports if report.last] == alone
     final = reports[-1].result
     assert final.metrics == {name: fmean(values[name] for values in alone) for name in alone[0]}
-    assert final.counts == counts_of(config, inputs) == original_metrics(config, inputs).counts
+    assert final.counts == counts_of(config, inputs) == original_metrics(TrialPlan.of(config), inputs).counts
     assert final.counts["test/forget"] == sum(counts_of(config, (each,))["test/forget"] for each in inputs)
 
 
 def test_data_and_original_model_are_loaded_once_for_all_requests(study):
-    first, second = load_requests(study())
+    first, second = load_requests(TrialPlan.of(study()))
     assert first.dataset is second.dataset
     assert first.original is second.original
     assert (first.splits.forget_classes, second.splits.forget_classes) == ((3,), (0, 1))
@@ -111,13 +112,13 @@ FEW = {"validation_fraction": 0.05}
 
 def test_what_one_request_has_too_few_images_for_is_left_out_for_all(study):
     config = study(split=FEW)
-    first, second = load_requests(config)
+    first, second = load_requests(TrialPlan.of(config))
     assert list(first.left_out) == list(second.left_out) == ["membership"]
     assert "at least 10 validation images to forget, but got 7" in first.notes[0]
-    names = original_metrics(config, (first, second)).values
+    names = original_metrics(TrialPlan.of(config), (first, second)).values
     assert "test/zrf" in names
     assert not any("mia" in name for name in names)
-    (alone,) = load_requests(study(split=FEW, forget={"classes": [0, 1]}, replicates=1))
+    (alone,) = load_requests(TrialPlan.of(study(split=FEW, forget={"classes": [0, 1]}, replicates=1)))
     assert alone.left_out == {}
 
 
@@ -129,13 +130,13 @@ def test_a_metric_that_is_needed_is_not_left_out(study):
     with pytest.raises(
         ConfigError, match=r"The objective 'validation/mia_loss' cannot be computed on this data. The m"
     ):
-        load_requests(study(split=FEW, objectives=objectives))
+        load_requests(TrialPlan.of(study(split=FEW, objectives=objectives)))
     limits = [{"metric": "validation/mia_loss", "at_most": 0.6}]
     with pytest.raises(ConfigError, match=r"The constraint on 'validation/mia_loss' cannot be computed on this data"):
-        load_requests(study(split=FEW, constraints=limits))
+        load_requests(TrialPlan.of(study(split=FEW, constraints=limits)))
     spelled_out = study(split=FEW, evaluation={"final": ["membership", "zrf", "relearn"]})
     with pytest.raises(ConfigError, match=r"but got 7; leave `membership` out of `evaluation.final`"):
-        load_requests(spelled_out)
+        load_requests(TrialPlan.of(spelled_out))
 
 
 def test_one_request_needs_no_list(study):

@@ -249,7 +249,7 @@ def test_hostile_text_stays_text(tmp_path):
 def test_a_hostile_origin_stays_text_in_figures(tmp_path):
     study = make_study(tmp_path, 0)
     study.optuna_study().enqueue_trial(
-        study.config.starting_points()[0][1], user_attrs={"origin": f"published {HOSTILE}"}
+        study.plan.starting_points[0][1], user_attrs={"origin": f"published {HOSTILE}"}
     )
     for key in ("a", "b", "c"):
         run_trial(study, random.Random(0), key)

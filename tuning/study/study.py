@@ -48,10 +48,11 @@ class Study(StudyReader):
         self._lease = lease
         existing = self._study.get_trials(deepcopy=False)
         self._suggestions = TrialSuggester(self._study, self.plan)
-        self._suggestions.add_prior_trials(self.noted(LEARNED) or [])
+        prior = self.noted(LEARNED, [])
+        self._suggestions.add_prior_trials(prior)
         self._stopping = StoppingRule(self.plan, self.records())
         self._running: dict[str, optuna.Trial] = {}
-        self._orphans = [trial.number for trial in existing if self._is_under_way(trial)]
+        self._orphans = [trial.number for trial in existing if self._check.is_under_way(trial)]
         self._listeners: list[Listener] = []
         by_hand = {record.number for record in self.by_hand()}
         self._origins = {attributes.origin(trial) for trial in existing if trial.number not in by_hand}
@@ -292,10 +293,6 @@ class Study(StudyReader):
         for listener in self._listeners:
             listener(record)
         return record
-
-    def _is_under_way(self, trial: FrozenTrial) -> bool:
-        waits = trial.state == TrialState.WAITING and self._check.is_begun_here(trial)
-        return waits or trial.state == TrialState.RUNNING
 
 
 def _now_ms() -> int:

@@ -1,6 +1,6 @@
 """This checkout against an earlier one, as a search: `python benchmarks/bench_versions.py OLD NEW`, about 15 minutes.
 
-OLD and NEW are folders of checkouts that share an environment. In turn, in pairs, the order changing from pair to pair:
+OLD and NEW are folders of checkouts that share an environment. In pairs, whose order changes from pair to pair:
 
 - overhead: `bench_overhead.py --contestant ours`: 100 trials that sleep 0.2 s, two at a time, no MLflow;
 - search: `antisample run` on the digits with the original model cached, 32 trials, MLflow included, as in

@@ -34,6 +34,7 @@ from tuning.config.command_lines import shown_path
 from tuning.study.known_spreads import known_spreads
 from tuning.study.model_source import noted_model
 from tuning.study.outcome import find_outcome, no_choice
+from tuning.study.plugins import check_noted_plugins
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 from tuning.views.terminal.progress import Progress
@@ -103,7 +104,11 @@ def trial_config(
 
     Returns:
         The configuration, and where it comes from.
+
+    Raises:
+        ConfigError: If the study needs a plug-in that is not installed.
     """
+    check_noted_plugins(study, ("method", "metric", "dataset"))
     requests = study.config.forget
     position = requests.index(request) if request in requests else 0
     fingerprints = _fingerprints(study, position) if request in requests else {}
@@ -161,7 +166,7 @@ def apply_config(
                 f"  epoch {step.step}: validation forget {values['validation/forget_accuracy']:.1%}, "
                 f"retain {values['validation/retain_accuracy']:.1%}, {step.elapsed_s:.1f} s"
             )
-        environment = environment_facts(config.device, not_deterministic)
+        environment = environment_facts(config, not_deterministic)
     files, problems = write_model(running, out, formats)
     weights = weights_fingerprint(dict(running.model.state_dict()))
     forgetting = Forgetting.of(inputs.dataset, inputs.splits)

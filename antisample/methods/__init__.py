@@ -21,6 +21,7 @@ from antisample.methods.unsir import Unsir, UnsirConfig
 from antisample.models.original import OriginalModel
 from antisample.plugins.discovery import Plugin
 from antisample.plugins.registry import PluginRegistry
+from antisample.validation.settings import unusable
 
 _METHODS: dict[str, UnlearningMethod] = {
     "antisample": AntiSample(),
@@ -82,11 +83,12 @@ def _by_name(value: Any, handler: ValidatorFunctionWrapHandler) -> MethodConfig:
     """Validates a configuration as that of the method which its `name` says."""
     if not isinstance(value, dict | MethodConfig):
         return handler(value)  # type: ignore[no-any-return]
-    name = value.get("name") if isinstance(value, dict) else value.name
-    if name is None:
-        raise PydanticCustomError("union_tag_not_found", "the name is required", {"discriminator": "'name'"})
+    given = value if isinstance(value, dict) else {"name": value.name}
+    name = given.get("name")
+    if not isinstance(name, str) or unusable(name) is not None:
+        return handler({key: one for key, one in given.items() if key == "name"})  # type: ignore[no-any-return]
     try:
-        method = _REGISTRY.find(name) if isinstance(name, str) else None
+        method = _REGISTRY.find(name)
     except ConfigError as error:
         raise ValueError(error.problems[0].removeprefix("`method` ").rstrip(".")) from error
     if method is None:
@@ -94,7 +96,7 @@ def _by_name(value: Any, handler: ValidatorFunctionWrapHandler) -> MethodConfig:
         raise PydanticCustomError(
             "union_tag_invalid",
             "there is no such method",
-            {"discriminator": "'name'", "tag": str(name), "expected_tags": tags},
+            {"discriminator": "'name'", "tag": name, "expected_tags": tags},
         )
     return method.config_type.model_validate(value)
 

@@ -8,13 +8,16 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from antisample.determinism import deterministic
+from antisample.plugins.discovery import Plugin
 from antisample.unlearning import unlearn
 from tuning.config.study import StudyConfig
 from tuning.driver.capacity import TrialResources
 from tuning.study.outcome import find_outcome
+from tuning.study.plugins import trial_plugins
 from tuning.study.reader import StudyReader
 from tuning.study.study import Study
 from tuning.trials.records import TrialRecord
+from tuning.worker.fingerprints import check_node
 from tuning.worker.inputs import RequestInputs, counts_of, mean
 
 _NOTE = "confirmations"
@@ -50,11 +53,12 @@ def confirm(
         on_done: Called with the runs done, their number, and why the last one failed; None if it did not.
     """
     missing, config = missing_confirmations(study), study.config.for_workers()
+    plugins = trial_plugins(study.config)
     # Ray itself would start a run without end that is killed because the machine's memory is full.
     task = ray.remote(num_cpus=share.cpus, num_gpus=share.gpus, max_retries=0)(_run)
 
     def start(record: TrialRecord, seed: int) -> Any:
-        return task.remote(inputs, config, record.params, seed, record.batch_halvings)
+        return task.remote(inputs, config, record.params, seed, record.batch_halvings, plugins)
 
     waiting = {start(record, seed): (record, seed, 1) for record, seed in missing}
     while waiting:
@@ -80,9 +84,15 @@ def _reason(error: RayError) -> str:
 
 
 def _run(
-    inputs: RequestInputs, study: StudyConfig, params: dict[str, Any], seed: int, batch_halvings: int
+    inputs: RequestInputs,
+    study: StudyConfig,
+    params: dict[str, Any],
+    seed: int,
+    batch_halvings: int,
+    plugins: tuple[Plugin, ...] = (),
 ) -> dict[str, Any]:
     """Every forget request with one seed."""
+    check_node(plugins)
     configs = [study.unlearn_config(params, seed, request) for request in range(len(inputs))]
     with deterministic(study.resources.cpus_per_trial):
         ends = [

@@ -16,6 +16,7 @@ from antisample.metrics.forgetting import Forgetting
 from antisample.validation.addresses import without_secrets
 from tuning.study.identity import settle_identity
 from tuning.study.model_source import PREPROCESSING
+from tuning.study.plugins import note_plugins
 from tuning.study.study import Study
 from tuning.worker.fingerprints import check_fingerprints, fingerprints_of
 from tuning.worker.inputs import RequestInputs, original_metrics
@@ -66,4 +67,5 @@ def record_provenance(study: Study, inputs: RequestInputs) -> str | None:
             "machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} cores",
         },
     )
+    note_plugins(study)
     return copied

@@ -32,6 +32,7 @@ from tuning.study.history import note_end
 from tuning.study.lost_trials import refuse_lost_trials
 from tuning.study.model_source import noted_model
 from tuning.study.outcome import Outcome
+from tuning.study.plugins import check_noted_plugins, trial_plugins
 from tuning.study.storage.lease import held_lease, lease_backend
 from tuning.study.study import Study
 from tuning.study.warm_start import take_over
@@ -100,11 +101,12 @@ def run_study(
             study = Study(config, lease)
             check_settings(study)
             refuse_lost_trials(study)
+            changed = check_noted_plugins(study)
             files = StudyFiles.of(config)
             files.check()
             _introduce(config, share, progress)
             inputs = load_requests(config.model_copy(update={"model": noted_model(study)}), progress)
-            for line in (record_provenance(study, inputs), describe_added_trials(study.by_hand())):
+            for line in (*changed, record_provenance(study, inputs), describe_added_trials(study.by_hand())):
                 if line is not None:
                     progress.say(line)
             note_settings(study)
@@ -200,7 +202,9 @@ def _search(study: Study, inputs: Any, started: float, share: TrialResources, ra
     config = study.config
     _check_folder_of_ray(config.directory)
     budget_s = 60 * config.time_budget_min - (time.monotonic() - started) if config.time_budget_min else None
-    trainable = tune.with_parameters(UnlearnTrainable, inputs=inputs, study=config.for_workers())
+    trainable = tune.with_parameters(
+        UnlearnTrainable, inputs=inputs, study=config.for_workers(), plugins=trial_plugins(config)
+    )
     if not search(study, trainable, share, _slots(config, share), budget_s, ray_stays):
         study.pause()
         raise InterruptedStudyError

@@ -1,7 +1,7 @@
 """What each note of a study holds. A journal may have been edited, or come from somebody else: notes are checked."""
 
 from collections import Counter
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, TypeAdapter
 
@@ -43,6 +43,13 @@ class _Place(StrictModel):
     inode: Whole
 
 
+class _Plugin(StrictModel):
+    kind: Literal["method", "metric", "dataset", "sampler"]
+    name: Text
+    distribution: Text
+    version: Text
+
+
 class _WarmStart(StrictModel):
     source: AnyText
     same_problem: bool
@@ -81,6 +88,7 @@ _TYPES: dict[str, Any] = {
     "original": Figures,
     "original_counts": Counts,
     "place": _Place,
+    "plugins": list[_Plugin],
     "preprocessing": _Preprocessing,
     "settings": AnyText,
     "warm_start": _WarmStart,

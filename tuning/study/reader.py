@@ -18,6 +18,9 @@ from tuning.trials.records import TrialRecord
 COPY_NAME = "copy_name"
 """The note of a study that was copied with its folder: what the copy is called since it is a study of its own."""
 
+PLUGINS = "plugins"
+"""The note of a study that says which plug-ins it used, of which packages and versions; see `Plugin`."""
+
 
 class StudyReader:
     """Reads an Optuna study where it is kept, also while another process writes it.

@@ -18,10 +18,12 @@ from antisample.config import UnlearnConfig
 from antisample.determinism import deterministic
 from antisample.errors import AntisampleError
 from antisample.inputs import UnlearnInputs
+from antisample.plugins.discovery import Plugin
 from antisample.types import EpochReport
 from antisample.unlearning import Unlearning, unlearn
 from tuning.config.study import StudyConfig
 from tuning.study.artifacts import StudyFiles
+from tuning.worker.fingerprints import check_node
 from tuning.worker.inputs import RequestInputs, counts_of, mean
 
 REPORT_KEY = "antisample_report"
@@ -53,7 +55,7 @@ class UnlearnTrainable(tune.Trainable):
     _unheard: dict[str, Any] | None
 
     def setup(  # type: ignore[override]
-        self, config: dict[str, Any], inputs: RequestInputs, study: StudyConfig
+        self, config: dict[str, Any], inputs: RequestInputs, study: StudyConfig, plugins: tuple[Plugin, ...] = ()
     ) -> None:
         """Called once a worker by Ray.
 
@@ -62,9 +64,11 @@ class UnlearnTrainable(tune.Trainable):
                 `finished`, the reports that ended a replicate; and the driver's `token`.
             inputs: Data and original model for each forget request, from the object store.
             study: The study, with an absolute `runs_dir`.
+            plugins: The plug-ins that trials use, in the versions of the driver.
         """
         torch.set_num_threads(study.resources.cpus_per_trial)
         self._inputs, self._study, self._files = inputs, study, StudyFiles.of(study)
+        self._plugins = plugins
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -77,6 +81,7 @@ class UnlearnTrainable(tune.Trainable):
         self._halvings = 0
         self._refused: str | None = None
         try:
+            check_node(self._plugins)
             with deterministic():
                 self._start_replicate()
         except AntisampleError as error:
@@ -195,6 +200,7 @@ class UnlearnTrainable(tune.Trainable):
                 "antisample": antisample.__version__,
                 "torch": torch.__version__,
                 "python": platform.python_version(),
+                **{plugin.distribution: plugin.version for plugin in self._plugins},
             },
         }
 

@@ -1,6 +1,9 @@
 """Shared inputs: real digits and a small original model, made once a test run."""
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 # Before torch is imported: tests run on two cores beside each other.
@@ -76,3 +79,14 @@ def gs():
 
     with google_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def toy_packages(tmp_path_factory):
+    """A folder that tests/plugin_package is installed in, as `pip install --target` does; put it on the path."""
+    folder = tmp_path_factory.mktemp("plugins")
+    source = shutil.copytree(Path(__file__).parent / "plugin_package", folder / "source")
+    target, uv = folder / "target", Path(sys.executable).with_name("uv")
+    options = ["--quiet", "--offline", "--no-deps", "--no-build-isolation", "--python", sys.executable]
+    subprocess.run([uv, "pip", "install", *options, "--target", target, source], check=True, timeout=120)
+    return target

@@ -39,16 +39,21 @@ class PluginRegistry(Generic[T]):
         self._by_name: dict[str, list[DeclaredPlugin]] = {}
         self._usable: dict[str, T] = {}
         self._problems: dict[str, str] = {}
+        self._skipped: set[str] = set()
 
     def names(self) -> tuple[str, ...]:
         """Every name that can be used: antisample's own in their order, then those of plug-ins."""
         names = list(self._own)
         for declared in self._plugins().values():
+            plugin = declared[0].plugin
             try:
                 self._load(declared)
             except ConfigError:
-                continue
-            names.append(declared[0].plugin.name)
+                if plugin.name not in self._skipped:
+                    _logger.warning("Skipping %s: %s.", plugin.describe(), self._problems[plugin.name])
+                self._skipped.add(plugin.name)
+            else:
+                names.append(plugin.name)
         return tuple(names)
 
     def canonical(self, name: str) -> str | None:
@@ -81,6 +86,7 @@ class PluginRegistry(Generic[T]):
         declared = declared_plugins(self._kind)
         if declared is not self._declared:
             self._declared, self._by_name, self._usable, self._problems = declared, {}, {}, {}
+            self._skipped = set()
             own = {self._spelling(name): name for name in self._own}
             for each in declared:
                 spelled = self._spelling(each.plugin.name)
@@ -109,5 +115,4 @@ class PluginRegistry(Generic[T]):
             except (Exception, SystemExit) as error:  # whatever a module of somebody else's may raise
                 reason = str(error) if isinstance(error, ConfigError) else in_one_line(error)
             self._problems[name] = reason.rstrip(".")
-            _logger.warning("Skipping %s: %s.", plugin.describe(), self._problems[name])
         raise ConfigError(f"`{self._key}` {name!r} of {plugin.package} cannot be used: {self._problems[name]}.")

@@ -16,20 +16,25 @@ def check_plugins(needed: Iterable[Plugin], who: str, *, same_version: bool = Fa
         same_version: Whether another version of a package is refused, too.
 
     Raises:
-        ConfigError: With a sentence per plug-in that is missing, which names its package and version.
+        ConfigError: With a sentence per package that is missing: its name, its version, and what it provides.
     """
-    problems = []
+    by_package: dict[tuple[str, str], list[str]] = {}
     for plugin in needed:
         here = installed_plugin(plugin)
-        if here is not None and (here.version == plugin.version or not same_version):
+        if here is None:
+            state = "is not installed"
+        elif same_version and here.version != plugin.version:
+            state = f"is installed as {here.version}"
+        else:
             continue
-        state = "is not installed" if here is None else f"is installed as {here.version}"
-        problems.append(
-            f"{who} needs the package {plugin.package}, which provides the {LABELS[plugin.kind]} {plugin.name!r} "
-            f"and {state} here."
+        by_package.setdefault((plugin.package, state), []).append(f"{LABELS[plugin.kind]} {plugin.name!r}")
+    if by_package:
+        raise ConfigError(
+            [
+                f"{who} needs the package {package} ({', '.join(provided)}), which {state} here."
+                for (package, state), provided in by_package.items()
+            ]
         )
-    if problems:
-        raise ConfigError(problems)
 
 
 def installed_plugin(plugin: Plugin) -> Plugin | None:

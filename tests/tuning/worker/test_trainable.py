@@ -9,6 +9,7 @@ import safetensors.torch
 import torch
 
 from antisample.errors import ConfigError
+from antisample.plugins.discovery import Plugin
 from antisample.unlearning import unlearn
 from tuning.config.loading import parse_study
 from tuning.worker import trainable as module
@@ -44,12 +45,12 @@ def study(values, cache_dir):
 def start(tmp_path):
     """Starts a worker with a trial, as Ray does but in this process."""
 
-    def make(config, *, steps=(), params=PARAMS):
+    def make(config, *, steps=(), params=PARAMS, plugins=()):
         inputs = load_requests(config)
 
         class Here(UnlearnTrainable):
             def setup(self, given):
-                super().setup(given, inputs, config)
+                super().setup(given, inputs, config, plugins)
 
         config.directory.mkdir(exist_ok=True)
         trial = {
@@ -256,3 +257,11 @@ def test_a_store_that_refuses_costs_checkpoints_and_fails_a_trial_only_for_its_m
     assert [ERROR_KEY in result for result in results] == [False, False, True]
     assert "StorageError: s3://studies/refusing/made: cannot be used" in results[-1][ERROR_KEY]
     assert not s3.keys("refusing/")
+
+
+def test_a_node_without_a_plug_in_fails_the_trial_with_package_and_version(study, start):
+    needed = Plugin("method", "toy", "antisample-toy", "1.0")
+    result = start(study(), plugins=(needed,)).step()
+    assert result["done"]
+    assert "needs the package antisample-toy 1.0 (method 'toy'), which is not installed here." in result[ERROR_KEY]
+    assert "\n" not in result[ERROR_KEY]

@@ -12,8 +12,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 import torch
 
+from antisample import testing
 from antisample.config import UnlearnConfig
-from antisample.inputs import UnlearnInputs, load_inputs
+from antisample.inputs import UnlearnInputs
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -41,26 +42,18 @@ def shared():
 
 
 @pytest.fixture(scope="session")
-def cache_dir(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
+def cache_dir() -> Path:
+    return Path(testing.digits_config().data.cache_dir)
 
 
 @pytest.fixture(scope="session")
-def digits_config(cache_dir) -> UnlearnConfig:
-    return UnlearnConfig.parse(
-        {
-            "data": {"source": "digits", "cache_dir": str(cache_dir)},
-            "model": {"name": "SmallCNN", "recipe": {"epochs": 6, "batch_size": 64}},
-            "forget": {"classes": [3]},
-            "method": {"name": "antisample", "epochs": 2},
-            "device": "cpu",
-        }
-    )
+def digits_config() -> UnlearnConfig:
+    return testing.digits_config()
 
 
 @pytest.fixture(scope="session")
-def digits_inputs(digits_config) -> UnlearnInputs:
-    return load_inputs(digits_config)
+def digits_inputs() -> UnlearnInputs:
+    return testing.digits_inputs()
 
 
 @pytest.fixture(scope="session")

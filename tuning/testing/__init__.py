@@ -1,10 +1,13 @@
 """The conformance suite that a storage of studies has to pass; it needs pytest."""
 
-import pytest
+try:
+    import pytest
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "tuning.testing needs pytest, which is not installed; install it with `pip install pytest`.", name=error.name
+    ) from error
 
-from antisample import testing as _needs_pytest  # noqa: F401  (says what is missing)
-
-pytest.register_assert_rewrite("tuning.testing.storage")
+pytest.register_assert_rewrite("tuning.testing.storage")  # a failing assertion then shows its values
 
 from tuning.testing.storage import StudyStorageConformance  # noqa: E402
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,13 @@ from tuning.config.loading import parse_study
 from tuning.strategies.samplers import make_sampler, sampler_names, sampler_plugin
 
 TOY = Plugin("method", "toy", "antisample-toy", "1.0")
+
+
+def in_python(*arguments, path=""):
+    """Runs Python in a process of its own, with a folder of packages behind our own."""
+    environment = {**os.environ, "PYTHONPATH": f"{Path(__file__).parents[3]}:{path}"}
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
 
 
 def package(folder: Path, name: str, version: str, entry_points: str, source: str | None = None) -> Path:
@@ -90,14 +98,7 @@ def test_importing_antisample_looks_for_no_plug_in_and_imports_none(toy_packages
         "find_method('toy')\n"
         "assert 'antisample_toy' in sys.modules\n"
     )
-    root = Path(__file__).parents[3]
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={"PYTHONPATH": f"{root}:{toy_packages}", "PATH": ""},
-    )
+    done = in_python("-c", code, path=toy_packages)
     assert done.returncode == 0, done.stderr
 
 
@@ -343,3 +344,32 @@ def test_metadata_that_cannot_be_read_costs_the_plug_ins_and_nothing_else(instal
         assert find_method("finetune") is not None
         assert declared_plugins("method") == ()
     shutil.rmtree(tmp_path / "extra")
+
+
+def test_the_suites_pass_for_the_plug_ins_as_in_a_package_of_its_own(toy_packages, tmp_path):
+    (tmp_path / "test_toy.py").write_text(
+        "from antisample import testing\n"
+        "class TestToy(testing.MethodConformance):\n"
+        "    name = 'toy'\n"
+        "class TestMargin(testing.MetricConformance):\n"
+        "    name = 'toy_margin'\n"
+        "class TestStripes(testing.DatasetConformance):\n"
+        "    channels, names = 1, tuple('abcdefgh')\n"
+        "    def source(self, tmp_path, changed):\n"
+        "        return 'toy-stripes', None\n"
+        "class TestAbsent(testing.MethodConformance):\n"
+        "    name = 'absent'\n"
+    )
+    done = in_python("-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path, path=toy_packages)
+    assert "8 failed, 18 passed" in done.stdout, done.stdout
+    assert "`method` must be one of" in done.stdout
+
+
+@pytest.mark.parametrize("package", ["antisample", "tuning"])
+def test_without_pytest_the_suites_say_what_is_missing(package):
+    done = in_python("-c", f"import sys; sys.modules['pytest'] = None; import {package}.testing")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        f"ModuleNotFoundError: {package}.testing needs pytest, which is not installed; install it with "
+        "`pip install pytest`."
+    )

@@ -14,8 +14,8 @@ from antisample.plugins.requirements import check_plugins
 from antisample.storage.atomic import atomic_write
 from tuning.config.loading import override_value, parse_study, read_values, values_of
 from tuning.config.study import StudyConfig
-from tuning.study.note_types import note_problem
-from tuning.study.reader import PLUGINS, StudyReader
+from tuning.study.attributes import PLUGINS, SETTINGS
+from tuning.study.reader import StudyReader
 from tuning.study.storage.backends import kept_note
 from tuning.study.storage.lease import Lease
 from tuning.study.study import Study
@@ -65,9 +65,9 @@ def study_config(directory: Path, overrides: Sequence[str] = (), storage: str | 
         override_value(values, override, StudyConfig)
     try:
         config = parse_study(values, str(path))
-    except ConfigError as error:
+    except ConfigError:
         check_plugins(_plugins_kept(values, directory, storage), f"The study {directory}")  # a clearer reason
-        raise error
+        raise
     config = with_storage(config, directory, storage)
     here = {"name": directory.resolve().name, "runs_dir": directory.resolve().parent}
     if config.storage is not None:
@@ -76,10 +76,10 @@ def study_config(directory: Path, overrides: Sequence[str] = (), storage: str | 
 
 
 def _plugins_kept(values: Mapping[str, Any], directory: Path, storage: str | None) -> list[Plugin]:
-    """The plug-ins that a study noted whose file cannot be read as a study here; none where its notes cannot be read.
+    """The plug-ins that a study noted whose file is no study here; none where that cannot be told.
 
     Args:
-        values: Of the file. A method or metric that no installed package provides is no reason to lose the rest.
+        values: Of the file: the place of the study is read of them, and not what a missing package may have provided.
         directory: Of the study.
         storage: See `open_study`.
     """
@@ -88,10 +88,10 @@ def _plugins_kept(values: Mapping[str, Any], directory: Path, storage: str | Non
         config = with_storage(parse_study(kept), directory, storage)
         here = {"name": directory.resolve().name, "runs_dir": directory.resolve().parent}
         here["study_name"] = config.name_in_storage()
-        noted = kept_note(config.model_copy(update=here), PLUGINS)
+        noted = kept_note(config.model_copy(update=here), PLUGINS.key)
     except AntisampleError:
         return []
-    if noted is None or note_problem(PLUGINS, noted) is not None:
+    if noted is None or PLUGINS.problem(noted) is not None:
         return []
     return [Plugin(**plugin) for plugin in noted]
 
@@ -103,8 +103,8 @@ def note_settings(study: Study) -> None:
         ConfigError: See `check_settings`.
     """
     check_settings(study)
-    if study.config.storage is not None and study.noted("settings") is None:
-        study.note("settings", study.config.to_yaml())
+    if study.config.storage is not None and study.noted(SETTINGS) is None:
+        study.note(SETTINGS, study.config.to_yaml())
 
 
 def check_settings(study: StudyReader) -> None:
@@ -113,7 +113,7 @@ def check_settings(study: StudyReader) -> None:
     Raises:
         ConfigError: If it was begun with other settings; the differing keys are named.
     """
-    config, known = study.config, study.noted("settings")
+    config, known = study.config, study.noted(SETTINGS)
     if config.storage is None or known is None:
         return  # the directory says it, or the study has not begun
     # Where data and model lie depends on the machine; `record_provenance` compares what they are.

@@ -14,6 +14,7 @@ import pytest
 from antisample.errors import AntisampleError, ConfigError
 from tuning.config.loading import parse_study
 from tuning.config.study import StudyConfig
+from tuning.study.attributes import COMMAND, ID, ORIGINAL, StudyAttribute
 from tuning.study.reader import StudyReader
 from tuning.study.storage.lease import Lease, held_lease, lease_backend
 from tuning.study.storage.lease_owner import LeaseLostError, LeaseOwner
@@ -68,9 +69,9 @@ class StudyStorageConformance:
             leases.append(Lease(lease_backend(config)))
             leases[-1].acquire()
             study = Study(config, leases[-1])
-            if study.noted("original") is None:
-                study.note("original", {"validation/forget_accuracy": 0.9, "validation/retain_accuracy": 0.9})
-                study.note("id", "an id")
+            if study.noted(ORIGINAL) is None:
+                study.note(ORIGINAL, {"validation/forget_accuracy": 0.9, "validation/retain_accuracy": 0.9})
+                study.note(ID, "an id")
             return study
 
         yield make
@@ -106,10 +107,11 @@ class StudyStorageConformance:
     )
     def test_notes_are_kept_and_replaced(self, config: StudyConfig, drive: MakeStudy, value: Any) -> None:
         study = drive(config)
-        study.note("anything", "before")
-        study.note("anything", value)
-        assert StudyReader(config).noted("anything") == value
-        assert StudyReader(config).noted("nothing", "a default") == "a default"
+        anything = StudyAttribute[Any]("anything", Any)
+        study.note(anything, "before")
+        study.note(anything, value)
+        assert StudyReader(config).noted(anything) == value
+        assert StudyReader(config).noted(COMMAND, "a default") == "a default"
 
     def test_the_next_driver_goes_on_with_trials_under_way(self, config: StudyConfig, drive: MakeStudy) -> None:
         study = drive(config)
@@ -217,7 +219,7 @@ class StudyStorageConformance:
                 lambda: study.complete("a", _metrics(0.0), {}),
                 lambda: study.fail("a", "whatever"),
                 lambda: study.abort_running("whatever"),
-                lambda: study.note("a", 1),
+                lambda: study.note(StudyAttribute("a", int), 1),
             ]
             for write in writes:
                 with pytest.raises(LeaseLostError, match="another driver has taken over"):

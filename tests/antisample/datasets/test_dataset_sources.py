@@ -52,6 +52,7 @@ class OfficialFiles(FileDatasetConformance):
 
 
 class TestDigits(DatasetConformance):
+    names = DIGITS
     channels = 1
 
     def source(self, tmp_path: Path, changed: bool) -> tuple[str, Path | None]:  # noqa: ARG002
@@ -125,6 +126,7 @@ class TestSvhn(OfficialFiles):
 
 
 class TestMnist(FileDatasetConformance):
+    names = DIGITS
     name, folder = "mnist", "MNIST"
     channels = 1
     size = 28
@@ -154,6 +156,8 @@ class TestFashionMnist(TestMnist):
 
 
 class TestImageFolder(FileDatasetConformance):
+    names = DIGITS
+
     def source(self, tmp_path: Path, changed: bool) -> tuple[str, Path | None]:
         return str(write_folder(tmp_path / "faces", changed)), None
 

@@ -20,6 +20,7 @@ from antisample.metrics import EvaluationConfig, family_names, metric_names
 from antisample.plugins.discovery import Plugin, declared_plugins, rediscover
 from antisample.plugins.requirements import changed_versions, check_plugins
 from tuning.config.loading import parse_study
+from tuning.config.trial_plan import TrialPlan
 from tuning.strategies.samplers import make_sampler, sampler_names, sampler_plugin
 
 TOY = Plugin("method", "toy", "antisample-toy", "1.0")
@@ -127,8 +128,9 @@ def test_a_study_searches_a_method_with_a_space_of_its_own(toy, values, tmp_path
     )
     study = {**values, "name": "s", "runs_dir": str(tmp_path), "method": "toy"}
     config = parse_study({**study, "space": str(space)})
-    assert config.starting_points()[0][1] == {"unlearn_scale_lr": 1.6}
-    assert type(config.starting_config().method).__name__ == "ToyConfig"
+    plan = TrialPlan.of(config)
+    assert plan.starting_points[0][1] == {"unlearn_scale_lr": 1.6}
+    assert type(plan.starting_config().method).__name__ == "ToyConfig"
     with pytest.raises(ConfigError, match="`space` must be the path of a YAML file: the method 'toy' comes without"):
         parse_study(study)
 
@@ -139,7 +141,7 @@ def test_a_data_set_is_read_whatever_the_spelling_of_its_name(toy, tmp_path):
 
 
 def test_a_sampler_is_made_by_its_name(toy, tmp_path, values):
-    space = parse_study({**values, "name": "s", "runs_dir": str(tmp_path)}).search_space()
+    space = TrialPlan.of(parse_study({**values, "name": "s", "runs_dir": str(tmp_path)})).space
     assert type(make_sampler("toy_sampler", space, 8, 0, 0)).__name__ == "RandomSampler"
     assert sampler_plugin("toy_sampler").package == "antisample-toy 1.0"
     assert sampler_plugin("auto") is sampler_plugin("tpe") is sampler_plugin("optuna:X") is None
@@ -288,7 +290,7 @@ def test_what_is_no_data_set_is_refused_with_the_reason(installed, tmp_path, sou
 def test_what_is_no_sampler_is_refused_with_the_reason(installed, values, tmp_path, source, reason):
     installed("[antisample.samplers]\nextra = extra:build\n", source)
     sys.modules.pop("extra", None)
-    space = parse_study({**values, "name": "s", "runs_dir": str(tmp_path)}).search_space()
+    space = TrialPlan.of(parse_study({**values, "name": "s", "runs_dir": str(tmp_path)})).space
     with pytest.raises(ConfigError, match=reason):
         make_sampler("extra", space, 8, 0, 0)
 
@@ -346,23 +348,16 @@ def test_metadata_that_cannot_be_read_costs_the_plug_ins_and_nothing_else(instal
     shutil.rmtree(tmp_path / "extra")
 
 
-def test_the_suites_pass_for_the_plug_ins_as_in_a_package_of_its_own(toy_packages, tmp_path):
-    (tmp_path / "test_toy.py").write_text(
-        "from antisample import testing\n"
-        "class TestToy(testing.MethodConformance):\n"
-        "    name = 'toy'\n"
-        "class TestMargin(testing.MetricConformance):\n"
-        "    name = 'toy_margin'\n"
-        "class TestStripes(testing.DatasetConformance):\n"
-        "    channels, names = 1, tuple('abcdefgh')\n"
-        "    def source(self, tmp_path, changed):\n"
-        "        return 'toy-stripes', None\n"
-        "class TestAbsent(testing.MethodConformance):\n"
+def test_a_suite_fails_for_what_is_not_registered(tmp_path):
+    """That the suites pass for plug-ins, tests/test_guides.py shows."""
+    (tmp_path / "test_absent.py").write_text(
+        "from antisample.testing import MetricConformance\n"
+        "class TestAbsent(MetricConformance):\n"
         "    name = 'absent'\n"
     )
-    done = in_python("-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path, path=toy_packages)
-    assert "8 failed, 18 passed" in done.stdout, done.stdout
-    assert "`method` must be one of" in done.stdout
+    done = in_python("-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "registered", tmp_path)
+    assert "1 failed" in done.stdout, done.stdout
+    assert "assert 'absent' in ('classification', " in done.stdout  # assertions show their values
 
 
 @pytest.mark.parametrize("package", ["antisample", "tuning"])

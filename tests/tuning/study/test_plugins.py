@@ -7,9 +7,10 @@ import pytest
 from antisample.errors import ConfigError
 from antisample.plugins.discovery import Plugin, rediscover
 from tuning.config.loading import parse_study
+from tuning.config.trial_plan import TrialPlan
+from tuning.study.attributes import ID, PLUGINS
 from tuning.study.directory import open_study, study_config
-from tuning.study.plugins import check_noted_plugins, note_plugins, noted_plugins, study_plugins, trial_plugins
-from tuning.study.reader import PLUGINS
+from tuning.study.plugins import check_noted_plugins, note_plugins, noted_plugins, study_plugins
 from tuning.study.study import Study
 from tuning.trust.consent import remember_study
 from tuning.trust.study_id import remember_id
@@ -60,8 +61,8 @@ def begun(study: Study) -> Study:
     """A study with its notes and its file, as a driver leaves it."""
     note_plugins(study)
     (study.config.directory / "study.yaml").write_text(study.config.to_yaml())
-    remember_id(study.config.directory, study.noted("id"))
-    remember_study(study.noted("id"), study.config)
+    remember_id(study.config.directory, study.noted(ID))
+    remember_study(study.noted(ID), study.config)
     return study
 
 
@@ -70,8 +71,8 @@ def test_it_notes_its_plug_ins_with_package_and_version(config, driven_study):
     assert study.noted(PLUGINS) == [
         {"kind": kind, "name": name, "distribution": "antisample-toy", "version": "1.0"} for kind, name in NAMES
     ]
-    assert noted_plugins(study) == study_plugins(config)
-    assert [plugin.kind for plugin in trial_plugins(config)] == ["method", "metric", "dataset"]
+    assert noted_plugins(study) == study_plugins(study.plan)
+    assert [plugin.kind for plugin in study.plan.plugins] == ["method", "metric", "dataset"]
     assert check_noted_plugins(study) == []
 
 
@@ -91,7 +92,7 @@ def test_where_a_package_is_missing_its_name_and_version_are_said(config, driven
         open_study(config.directory)
     assert caught.value.problems[0].startswith(f"The study {config.directory} {needed}")
     with pytest.raises(ConfigError) as caught:
-        check_noted_plugins(study, ("sampler",))
+        check_noted_plugins(study, unneeded=("method", "metric", "dataset"))
     assert "antisample-toy 1.0 (sampler 'toy_sampler'), which is not installed here." in str(caught.value)
 
 
@@ -107,7 +108,7 @@ def test_another_version_is_said_and_taken(config, driven_study):
 def test_without_a_note_the_unknown_name_is_said_as_ever(config, driven_study, plugins):
     study = driven_study(config)
     (config.directory / "study.yaml").write_text(config.to_yaml())
-    remember_id(config.directory, study.noted("id"))
+    remember_id(config.directory, study.noted(ID))
     plugins()
     with pytest.raises(ConfigError, match="`method` must be one of"):
         study_config(config.directory)
@@ -126,7 +127,7 @@ def test_a_damaged_note_is_no_reason_for_a_traceback(config, driven_study, plugi
 
 
 def test_a_worker_refuses_another_version_and_a_missing_package(config, plugins):
-    (method, *_) = trial_plugins(config)
+    (method, *_) = TrialPlan.of(config).plugins
     check_node([method])
     with pytest.raises(
         ConfigError, match=r"needs the package antisample-toy 2\.0 \(method 'toy'\), which is installed as"

@@ -6,12 +6,14 @@ from pydantic import Field, ValidationError
 
 from antisample.data.forget_request import ForgetRequest
 from antisample.data.splits import SplitConfig
+from antisample.datasets import dataset_plugin
 from antisample.datasets.config import DataConfig
 from antisample.device import Precision
 from antisample.errors import ConfigError
-from antisample.methods import AntiSampleConfig, AnyMethodConfig, method_names
-from antisample.metrics import EVAL_BATCH_SIZE, EvaluationConfig
+from antisample.methods import AntiSampleConfig, AnyMethodConfig, method_plugin
+from antisample.metrics import EVAL_BATCH_SIZE, EvaluationConfig, family_plugin
 from antisample.models.config import ModelConfig
+from antisample.plugins.discovery import Plugin
 from antisample.validation.rules import problems_of
 from antisample.validation.settings import Settings
 
@@ -76,11 +78,16 @@ class UnlearnConfig(Settings):
 
 def validation_problems(error: ValidationError) -> list[str]:
     """One sentence a problem: the key, the rule and the value."""
-    methods = set(method_names())
-    errors: list[dict[str, Any]] = []
-    for each in error.errors(include_url=False):
-        place = each["loc"]
-        if place[:1] == ("method",) and len(place) > 1 and place[1] in methods:  # no key, but which kind of `method`
-            place = (place[0], *place[2:])
-        errors.append({**each, "loc": place})
-    return problems_of(errors)
+    return problems_of(error.errors(include_url=False))
+
+
+def plugins_used(method: str, evaluation: EvaluationConfig, data: DataConfig) -> tuple[Plugin, ...]:
+    """The plug-ins among what an unlearning names: its method, its metrics and its data set.
+
+    Args:
+        method: Name of the method.
+        evaluation: Names the metric families.
+        data: Names the data set.
+    """
+    named = (method_plugin(method), *map(family_plugin, evaluation.final), dataset_plugin(data.source))
+    return tuple(plugin for plugin in named if plugin is not None)

@@ -1,6 +1,9 @@
 """Shared inputs: real digits and a small original model, made once a test run."""
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 # Before torch is imported: tests run on two cores beside each other.
@@ -9,8 +12,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 import torch
 
+from antisample import testing
 from antisample.config import UnlearnConfig
-from antisample.inputs import UnlearnInputs, load_inputs
+from antisample.inputs import UnlearnInputs
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -38,26 +42,18 @@ def shared():
 
 
 @pytest.fixture(scope="session")
-def cache_dir(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
+def cache_dir() -> Path:
+    return Path(testing.digits_config().data.cache_dir)
 
 
 @pytest.fixture(scope="session")
-def digits_config(cache_dir) -> UnlearnConfig:
-    return UnlearnConfig.parse(
-        {
-            "data": {"source": "digits", "cache_dir": str(cache_dir)},
-            "model": {"name": "SmallCNN", "recipe": {"epochs": 6, "batch_size": 64}},
-            "forget": {"classes": [3]},
-            "method": {"name": "antisample", "epochs": 2},
-            "device": "cpu",
-        }
-    )
+def digits_config() -> UnlearnConfig:
+    return testing.digits_config()
 
 
 @pytest.fixture(scope="session")
-def digits_inputs(digits_config) -> UnlearnInputs:
-    return load_inputs(digits_config)
+def digits_inputs() -> UnlearnInputs:
+    return testing.digits_inputs()
 
 
 @pytest.fixture(scope="session")
@@ -76,3 +72,14 @@ def gs():
 
     with google_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def toy_packages(tmp_path_factory):
+    """A folder that tests/plugin_package is installed in, as `pip install --target` does; put it on the path."""
+    folder = tmp_path_factory.mktemp("plugins")
+    source = shutil.copytree(Path(__file__).parent / "plugin_package", folder / "source")
+    target, uv = folder / "target", Path(sys.executable).with_name("uv")
+    options = ["--quiet", "--offline", "--no-deps", "--no-build-isolation", "--python", sys.executable]
+    subprocess.run([uv, "pip", "install", *options, "--target", target, source], check=True, timeout=120)
+    return target

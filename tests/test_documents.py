@@ -54,14 +54,14 @@ def test_every_metric_is_defined():
 def test_every_snippet_is_run_by_a_test_or_says_why_not():
     """Text is output, YAML is checked below; shell and Python run as written or by a test that names the document."""
     homeless = [
-        f"{snippet}: give it a language (bash, python, yaml, json or text)"
-        if snippet.language not in ("bash", "python", "yaml", "json", "text")
+        f"{snippet}: give it a language (bash, python, toml, yaml, json or text)"
+        if snippet.language not in ("bash", "python", "toml", "yaml", "json", "text")
         else f"{snippet}: no test runs it; write <!-- not run: REASON --> before it"
         for snippet in snippets()
         if not snippet.not_run
         and snippet.language not in ("yaml", "json", "text")
         and snippet.document not in RUN_AS_WRITTEN
-        and not (snippet.language == "python" and snippet.document in RUN_BY_TESTS)
+        and not (snippet.language in ("python", "toml") and snippet.document in RUN_BY_TESTS)
     ]
     assert homeless == []
     assert [name for name, test in RUN_BY_TESTS.items() if Path(name).name not in (ROOT / test).read_text()] == []
@@ -107,11 +107,9 @@ def test_make_targets_of_the_documents_exist():
 def test_files_and_tests_that_documents_name_exist():
     """All but those that the guides have their readers write."""
     names = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
-    names |= {
-        name
-        for path in (ROOT / "tests").rglob("test_*.py")
-        for name in re.findall(r"def (test_\w+)", path.read_text())
-    }
+    suites = [ROOT / "antisample" / "testing", ROOT / "tuning" / "testing"]
+    sources = [*(ROOT / "tests").rglob("test_*.py"), *(path for suite in suites for path in suite.glob("*.py"))]
+    names |= {name for path in sources for name in re.findall(r"def (test_\w+)", path.read_text())}
     absent = []
     for document in documents():
         if document in RUN_BY_TESTS:

@@ -1,7 +1,10 @@
-"""The code of docs/guides runs as it stands: the file is imported, the line registers it, and it does its work."""
+"""The code of docs/guides runs as it stands: as an installed package with its entry point, and as a line of ours."""
 
+import os
 import re
+import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -9,42 +12,76 @@ import pytest
 import torch
 import yaml
 
-import antisample.datasets
-import antisample.methods
-import antisample.metrics
+from antisample import datasets, methods, metrics
 from antisample.datasets import load_dataset
 from antisample.errors import DataError
 from antisample.methods import UnlearnContext, find_method, method_config
 from antisample.metrics import EvaluationSubject, evaluate
+from antisample.plugins.discovery import rediscover
 from search_spaces import load_space
 
-GUIDES = Path(__file__).parents[1] / "docs" / "guides"
+ROOT = Path(__file__).parents[1]
+GUIDES = ROOT / "docs" / "guides"
 CPU = torch.device("cpu")
+MODULES = {"method.md": "new_head", "metric.md": "entropy", "dataset.md": "text_images"}
+REGISTRIES = {"method.md": methods._METHODS, "metric.md": metrics._FAMILIES, "dataset.md": datasets._SOURCES}
 
 
 def blocks(guide, language="python"):
     return re.findall(rf"```{language}\n(.*?)```", (GUIDES / guide).read_text(), re.DOTALL)
 
 
+def write_package(guide, folder):
+    """Writes what the guide has its reader write, and the metadata that installing it gives."""
+    line = next(code for code in blocks(guide) if re.match(r"_[A-Z]+\[", code))
+    *code, tests = [each for each in blocks(guide) if each != line]
+    (folder / f"{MODULES[guide]}.py").write_text("\n\n".join(code))
+    (folder / "test_guide.py").write_text(tests)
+    metadata = folder / "guide-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: guide\nVersion: 1.0\n")
+    (toml,) = blocks(guide, "toml")
+    groups = tomllib.loads(toml)["project"]["entry-points"]
+    entries = [f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in each.items()) for group, each in groups.items()]
+    (metadata / "entry_points.txt").write_text("\n".join(entries))
+    return line
+
+
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """Imports a guide's file and runs its registry line in the registry's module, for the length of a test."""
+    """Installs a guide's package for the length of a test."""
 
-    def run(guide, module, registry):
-        file, line = blocks(guide)[:2]
-        (tmp_path / f"guide_{Path(guide).stem}.py").write_text(file)
+    def run(guide):
+        line = write_package(guide, tmp_path)
         monkeypatch.syspath_prepend(str(tmp_path))
-        plugin = __import__(f"guide_{Path(guide).stem}")
-        monkeypatch.setattr(module, registry, dict(getattr(module, registry)))
-        exec(line, {registry: getattr(module, registry), **vars(plugin)})
-        sys.modules.pop(plugin.__name__)
-        return plugin
+        rediscover()
+        registry = dict(REGISTRIES[guide])
+        exec(line, {line.partition("[")[0]: registry, **vars(__import__(MODULES[guide]))})
+        assert len(registry) == len(REGISTRIES[guide]) + 1
 
-    return run
+    yield run
+    monkeypatch.undo()
+    for name in MODULES.values():
+        sys.modules.pop(name, None)
+    rediscover()
+
+
+@pytest.mark.parametrize("guide", MODULES)
+def test_the_suite_of_the_guide_passes(guide, tmp_path):
+    write_package(guide, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_guide.py"],
+        check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_method_of_the_guide_forgets(install, digits_inputs, tmp_path):
-    install("method.md", antisample.methods, "_METHODS")
+    install("method.md")
     context = UnlearnContext(digits_inputs.dataset, digits_inputs.splits, digits_inputs.original, CPU, seed=1)
     run = find_method("new_head").prepare(context, method_config("new_head", epochs=2))
     again = find_method("new_head").prepare(context, method_config("new_head", epochs=2))
@@ -61,7 +98,7 @@ def test_the_method_of_the_guide_forgets(install, digits_inputs, tmp_path):
 
 
 def test_the_metric_of_the_guide_measures(install, digits_inputs):
-    install("metric.md", antisample.metrics, "_FAMILIES")
+    install("metric.md")
     model = digits_inputs.original.build(digits_inputs.dataset, CPU)
     subject = EvaluationSubject(model, digits_inputs.dataset, digits_inputs.splits, digits_inputs.original)
     known = evaluate(subject, ("test",), ["entropy"]).values["test/forget_entropy"]
@@ -74,7 +111,7 @@ def test_the_metric_of_the_guide_measures(install, digits_inputs):
 
 
 def test_the_data_set_of_the_guide_is_read(install, tmp_path):
-    install("dataset.md", antisample.datasets, "_REGISTRY")
+    install("dataset.md")
     folder = tmp_path / "data"
     folder.mkdir()
     rng = np.random.default_rng(0)

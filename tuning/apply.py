@@ -35,6 +35,7 @@ from tuning.study.attributes import FINGERPRINTS
 from tuning.study.known_spreads import known_spreads
 from tuning.study.model_source import noted_model
 from tuning.study.outcome import find_outcome, no_choice
+from tuning.study.plugins import check_noted_plugins
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 from tuning.views.terminal.progress import Progress
@@ -104,7 +105,11 @@ def trial_config(
 
     Returns:
         The configuration, and where it comes from.
+
+    Raises:
+        ConfigError: If the study needs a plug-in that is not installed.
     """
+    check_noted_plugins(study, unneeded=["sampler"])
     requests = study.config.forget
     position = requests.index(request) if request in requests else 0
     fingerprints = _fingerprints(study, position) if request in requests else {}
@@ -162,7 +167,7 @@ def apply_config(
                 f"  epoch {step.step}: validation forget {values['validation/forget_accuracy']:.1%}, "
                 f"retain {values['validation/retain_accuracy']:.1%}, {step.elapsed_s:.1f} s"
             )
-        environment = environment_facts(config.device, not_deterministic)
+        environment = environment_facts(config, not_deterministic)
     files, problems = write_model(running, out, formats)
     weights = weights_fingerprint(dict(running.model.state_dict()))
     forgetting = Forgetting.of(inputs.dataset, inputs.splits)

@@ -1,6 +1,7 @@
 """Data sets by name or path: decoded once, then mapped from a cache.
 
-A new data set is a file with a class that fits `DatasetSource` and a line in `_REGISTRY`.
+A new data set is a file with a class that fits `DatasetSource` and a line in `_SOURCES`, or an entry point
+`antisample.datasets` of another package.
 """
 
 import logging
@@ -8,6 +9,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,14 +26,19 @@ from antisample.datasets.parquet_layout import holds_parquet_files
 from antisample.datasets.source import DatasetSource, DecodedData, validate
 from antisample.datasets.torchvision_sets import TorchvisionSource
 from antisample.errors import ConfigError, DataError
+from antisample.plugins.discovery import Plugin
+from antisample.plugins.registry import PluginRegistry
 from antisample.storage.cache import Cache
 from antisample.types import Dataset
 
-__all__ = ["load_dataset", "dataset_names", "training_files", "DatasetSource", "DecodedData"]
+__all__ = ["load_dataset", "dataset_names", "dataset_plugin", "training_files", "DatasetSource", "DecodedData"]
 
 _logger = logging.getLogger(__name__)
 
-_REGISTRY: dict[str, Callable[[Path | None, bool], DatasetSource]] = {
+SourceBuilder = Callable[[Path | None, bool], DatasetSource]
+"""Makes a source of `data.root` and `data.download`."""
+
+_SOURCES: dict[str, SourceBuilder] = {
     "digits": lambda _root, _download: Digits(),
     "cifar10": partial(TorchvisionSource, "CIFAR10"),
     "svhn": partial(TorchvisionSource, "SVHN"),
@@ -41,18 +48,47 @@ _REGISTRY: dict[str, Callable[[Path | None, bool], DatasetSource]] = {
 }
 
 
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def _accepted(name: str, plugin: Any) -> SourceBuilder:
+    """What an entry point names as a data set, if it can be called with `data.root` and `data.download`."""
+    if not callable(plugin):
+        raise ConfigError("it must be called with `data.root` and `data.download`, but cannot be called")
+
+    def build(root: Path | None, download: bool) -> DatasetSource:
+        source = plugin(root, download)
+        if not all(callable(getattr(source, method, None)) for method in ("identity", "decode")):
+            raise ConfigError(
+                f"`data.source` {name!r} must be a data set with the methods `identity` and `decode`, but got "
+                f"{type(source).__name__}."
+            )
+        return source  # type: ignore[no-any-return]
+
+    return build
+
+
+_REGISTRY = PluginRegistry("dataset", "data.source", _SOURCES, _accepted, _plain)
+
+
 def dataset_names() -> tuple[str, ...]:
-    """Lists the registered data sets.
+    """Lists the registered data sets, those of plug-ins included.
 
     Returns:
         Names that `load_dataset` takes, whatever their case.
     """
-    return tuple(_REGISTRY)
+    return _REGISTRY.names()
+
+
+def dataset_plugin(source: str) -> Plugin | None:
+    """The plug-in that a data set comes from; None for antisample's own, and for folders."""
+    return _REGISTRY.plugin(source)
 
 
 def is_registered(source: str) -> bool:
     """Whether `load_dataset` takes this as the name of a data set, also where a folder has that name."""
-    return any(_plain(name) == _plain(source) for name in _REGISTRY)
+    return _REGISTRY.canonical(source) is not None
 
 
 def load_dataset(
@@ -163,9 +199,9 @@ def _drawn(source: str, draw: TestDraw, data: DecodedData) -> DecodedData:
 
 
 def _resolve(source: str, root: Path | None, download: bool) -> tuple[str, DatasetSource]:
-    for name, build in _REGISTRY.items():
-        if _plain(name) == _plain(source):
-            return name, build(root, download)
+    build = _REGISTRY.find(source)
+    if build is not None:
+        return _REGISTRY.canonical(source) or source, build(root, download)
     if "\0" in source or not is_unicode(source):
         raise ConfigError(f"`data.source` must be valid UTF-8 without null bytes, but got {source!a}.")
     separators = {os.sep, os.altsep or os.sep, "/"}
@@ -183,10 +219,6 @@ def _resolve(source: str, root: Path | None, download: bool) -> tuple[str, Datas
         return name, _source_at(path)
     except (OSError, RuntimeError) as error:  # a name that is too long, say, or the home of nobody
         raise DataError(f"{source}: cannot be read ({error}).") from error
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")
 
 
 def _source_at(path: Path) -> DatasetSource:

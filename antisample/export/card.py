@@ -7,6 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from antisample.checkpoints.channel_values import channel_values, check_lengths
 from antisample.config import UnlearnConfig
+from antisample.plugins.discovery import Plugin, PluginKind
 from antisample.types import SplitName
 from antisample.validation.settings import Settings
 
@@ -164,11 +165,32 @@ class TimeFacts(Settings):
     retraining_s: Seconds | None = None
 
 
+class PluginFacts(Settings):
+    """A plug-in that the work used: a method, metric family or data set of another package.
+
+    Attributes:
+        kind: What it adds.
+        name: What the configuration calls it.
+        distribution: Name of the package that provides it.
+        version: Version of that package.
+    """
+
+    kind: PluginKind
+    name: str
+    distribution: str
+    version: str
+
+    def plugin(self) -> Plugin:
+        """The same as the core knows plug-ins."""
+        return Plugin(self.kind, self.name, self.distribution, self.version)
+
+
 class EnvironmentFacts(Settings):
     """Where it was done.
 
     Attributes:
         versions: Of the program and what it computes with.
+        plugins: The plug-ins that were used; none in cards of versions that knew none.
         device: Where was computed.
         machine: Operating system and processor.
         threads: Threads of the processor that torch used; other numbers may give other last digits.
@@ -177,6 +199,7 @@ class EnvironmentFacts(Settings):
     """
 
     versions: dict[str, str]
+    plugins: tuple[PluginFacts, ...] = ()
     device: str
     machine: str
     threads: int = Field(ge=1, le=MOST_THREADS)

@@ -3,19 +3,22 @@
 import hashlib
 import json
 import platform
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 import antisample
-from antisample.config import UnlearnConfig, validation_problems
+from antisample.config import UnlearnConfig, plugins_used, validation_problems
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError, DataError
-from antisample.export.card import EnvironmentFacts, UnlearningCard
+from antisample.export.card import EnvironmentFacts, PluginFacts, UnlearningCard
 from antisample.export.card_text import card_text
+from antisample.plugins.discovery import Plugin
+from antisample.plugins.requirements import check_plugins
 from antisample.storage.atomic import atomic_write
 from antisample.storage.regular_files import open_regular, read_start
 from antisample.validation.settings import shown
@@ -31,7 +34,8 @@ def read_card(path: Path) -> UnlearningCard:
 
     Raises:
         DataError: If it is missing, or no JSON of a size that a card has.
-        ConfigError: With everything in it that breaks the schema.
+        ConfigError: With everything in it that breaks the schema, or the plug-ins that it needs and that are not
+            installed.
     """
     values = _read_json(path)
     if not isinstance(values, dict):
@@ -39,9 +43,24 @@ def read_card(path: Path) -> UnlearningCard:
     if _names_a_list_of_samples(values.get("config")):
         raise ConfigError(_SAMPLES.format("config.forget.samples"), str(path))
     try:
+        check_plugins(_needed_plugins(values), "The card")
         return UnlearningCard.model_validate(values)
     except ValidationError as error:
         raise ConfigError(validation_problems(error), str(path)) from error
+    except ConfigError as error:
+        raise ConfigError(error.problems, str(path)) from error
+
+
+def _needed_plugins(values: dict[str, Any]) -> list[Plugin]:
+    """The plug-ins that a card states and that its configuration names, as far as it can be read at all."""
+    try:
+        plugins = TypeAdapter(tuple[PluginFacts, ...]).validate_python(values["environment"]["plugins"])
+        config = values["config"]
+        named = {"method": [config["method"]["name"]], "dataset": [config["data"]["source"]]}
+        named["metric"] = list(config.get("evaluation", {}).get("final", ()))
+    except (AttributeError, KeyError, TypeError, ValidationError):
+        return []  # the schema says what is wrong
+    return [facts.plugin() for facts in plugins if facts.name in named.get(facts.kind, ())]
 
 
 def card_config(values: dict[str, Any]) -> UnlearnConfig:
@@ -140,15 +159,19 @@ def write_card(folder: Path, card: UnlearningCard) -> None:
             unfinished.write_text(text, encoding="utf-8")
 
 
-def environment_facts(device: str, not_deterministic: list[str]) -> EnvironmentFacts:
-    """What is known of this machine; `device` as in `UnlearnConfig.device`."""
+def environment_facts(config: UnlearnConfig, not_deterministic: list[str]) -> EnvironmentFacts:
+    """What is known of this machine, and of the plug-ins that a configuration uses on it."""
     return EnvironmentFacts(
         versions={
             "antisample": antisample.__version__,
             "torch": torch.__version__,
             "python": platform.python_version(),
         },
-        device=describe_device(choose_device(device)),
+        plugins=tuple(
+            PluginFacts(**asdict(plugin))
+            for plugin in plugins_used(config.method.name, config.evaluation, config.data)
+        ),
+        device=describe_device(choose_device(config.device)),
         machine=f"{platform.system()} {platform.machine()}",
         threads=torch.get_num_threads(),
         not_deterministic=tuple(not_deterministic),

@@ -43,6 +43,7 @@ def card_text(card: UnlearningCard) -> str:
                     "Versions",
                     markdown_text(", ".join(f"{name} {version}" for name, version in environment.versions.items())),
                 ),
+                *(("Plug-in", markdown_text(facts.plugin().describe())) for facts in environment.plugins),
                 ("Repeatable", _repeatable(card)),
             ]
         ),

@@ -1,10 +1,13 @@
-"""Unlearning methods by name. Adding one is a file beside this one and a line in `_METHODS`."""
+"""Unlearning methods by name.
 
-from functools import reduce
-from operator import or_
+A new one is a file beside this one and a line in `_METHODS`, or an entry point `antisample.methods` of another
+package.
+"""
+
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError
 
 from antisample.errors import ConfigError
 from antisample.methods.anti_sample import AntiSample, AntiSampleConfig
@@ -16,6 +19,9 @@ from antisample.methods.random_labels import RandomLabels, RandomLabelsConfig
 from antisample.methods.retrain import Retrain, RetrainConfig
 from antisample.methods.unsir import Unsir, UnsirConfig
 from antisample.models.original import OriginalModel
+from antisample.plugins.discovery import Plugin
+from antisample.plugins.registry import PluginRegistry
+from antisample.validation.settings import unusable
 
 _METHODS: dict[str, UnlearningMethod] = {
     "antisample": AntiSample(),
@@ -27,33 +33,78 @@ _METHODS: dict[str, UnlearningMethod] = {
     "unsir": Unsir(),
 }
 
-if TYPE_CHECKING:
-    AnyMethodConfig = MethodConfig
-else:
-    AnyMethodConfig = Annotated[
-        reduce(or_, (method.config_type for method in _METHODS.values())), Field(discriminator="name")
-    ]
+
+def _accepted(name: str, plugin: Any) -> UnlearningMethod:
+    """What an entry point names as a method, if it is one: a class without arguments, or an instance."""
+    method = plugin() if isinstance(plugin, type) else plugin
+    config_type = getattr(method, "config_type", None)
+    if not (isinstance(config_type, type) and issubclass(config_type, MethodConfig)):
+        raise ConfigError("its `config_type` must be a subclass of `MethodConfig`")
+    if not callable(getattr(method, "prepare", None)):
+        raise ConfigError("it must have a method `prepare`")
+    default = config_type.model_fields["name"].default
+    if default != name:
+        raise ConfigError(f"the default of `name` in its configuration must be {name!r}, but is {default!r}")
+    config_type.model_validate({})  # every hyperparameter has a default: a study tries them first
+    return method  # type: ignore[no-any-return]
+
+
+_REGISTRY = PluginRegistry("method", "method", _METHODS, _accepted)
 
 
 def method_names() -> tuple[str, ...]:
-    """The registered names."""
-    return tuple(_METHODS)
+    """The registered names, those of plug-ins included."""
+    return _REGISTRY.names()
 
 
 def find_method(name: str) -> UnlearningMethod:
     """Finds a method by name.
 
     Raises:
-        ConfigError: If there is none of that name.
+        ConfigError: If there is none of that name, or it is a plug-in that cannot be used.
     """
-    if name not in _METHODS:
-        raise ConfigError(f"`method` must be one of {', '.join(_METHODS)}, but got {name!r}.")
-    return _METHODS[name]
+    method = _REGISTRY.find(name)
+    if method is None:
+        raise ConfigError(f"`method` must be one of {', '.join(method_names())}, but got {name!r}.")
+    return method
+
+
+def method_plugin(name: str) -> Plugin | None:
+    """The plug-in that a method comes from; None for antisample's own."""
+    return _REGISTRY.plugin(name)
 
 
 def method_config(name: str, **values: Any) -> MethodConfig:
     """Builds the configuration of the method `name`; pydantic's ValidationError tells what is wrong."""
     return find_method(name).config_type(**values)
+
+
+def _by_name(value: Any, handler: ValidatorFunctionWrapHandler) -> MethodConfig:
+    """Validates a configuration as that of the method which its `name` says."""
+    if not isinstance(value, dict | MethodConfig):
+        return handler(value)  # type: ignore[no-any-return]
+    given = value if isinstance(value, dict) else {"name": value.name}
+    name = given.get("name")
+    if not isinstance(name, str) or unusable(name) is not None:
+        return handler({key: one for key, one in given.items() if key == "name"})  # type: ignore[no-any-return]
+    try:
+        method = _REGISTRY.find(name)
+    except ConfigError as error:
+        raise ValueError(error.problems[0].removeprefix("`method` ").rstrip(".")) from error
+    if method is None:
+        tags = ", ".join(map(repr, method_names()))
+        raise PydanticCustomError(
+            "union_tag_invalid",
+            "there is no such method",
+            {"discriminator": "'name'", "tag": name, "expected_tags": tags},
+        )
+    return method.config_type.model_validate(value)
+
+
+if TYPE_CHECKING:
+    AnyMethodConfig = MethodConfig
+else:
+    AnyMethodConfig = Annotated[SerializeAsAny[MethodConfig], WrapValidator(_by_name)]
 
 
 __all__ = [
@@ -73,4 +124,5 @@ __all__ = [
     "find_method",
     "method_config",
     "method_names",
+    "method_plugin",
 ]

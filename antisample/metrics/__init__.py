@@ -1,10 +1,13 @@
 """Metrics of a model on one part of the data. docs/metrics.md defines each.
 
-Adding a family is a file beside this one with a class that fits `MetricFamily`, and a line in `_FAMILIES`.
+A new family is a file beside this one with a class that fits `MetricFamily`, and a line in `_FAMILIES`, or an entry
+point `antisample.metrics` of another package.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable
+from typing import Any, get_args
 
 from pydantic import field_validator
 
@@ -24,6 +27,8 @@ from antisample.metrics.relearn import Relearn
 from antisample.metrics.retrained import Retrained
 from antisample.metrics.zrf import Zrf
 from antisample.models.predictions import Predictions, predict
+from antisample.plugins.discovery import Plugin
+from antisample.plugins.registry import PluginRegistry
 from antisample.types import Dataset, SplitName, Splits, UnlearnMetrics
 
 PARTS: tuple[SplitName, ...] = ("validation", "train", "test")
@@ -37,9 +42,43 @@ _FAMILIES: dict[str, MetricFamily] = {
 }
 
 
+def _accepted(name: str, plugin: Any) -> MetricFamily:
+    """What an entry point names as a metric family, if it is one: a class without arguments, or an instance."""
+    del name
+    family: Any = plugin() if isinstance(plugin, type) else plugin
+    for attribute in ("problems", "compute"):
+        if not callable(getattr(family, attribute, None)):
+            raise ConfigError(f"it must have a method `{attribute}`")
+    names, parts = getattr(family, "names", ()), getattr(family, "parts", ())
+    if not (isinstance(names, tuple) and names and all(isinstance(each, str) and each for each in names)):
+        raise ConfigError("its `names` must be a tuple of at least one name")
+    if not (isinstance(parts, tuple) and parts and set(parts) <= set(get_args(SplitName))):
+        raise ConfigError(f"its `parts` must be a tuple of {', '.join(get_args(SplitName))}, but got {parts!r}")
+    for own, other in _FAMILIES.items():
+        taken = sorted(set(other.names) & set(names))
+        if taken:
+            raise ConfigError(f"it computes {', '.join(taken)}, as {own!r} of antisample does")
+    return family  # type: ignore[no-any-return]
+
+
+_REGISTRY = PluginRegistry("metric", "evaluation.final", _FAMILIES, _accepted)
+
+
 def family_names() -> tuple[str, ...]:
-    """The registered families."""
-    return tuple(_FAMILIES)
+    """The registered families, those of plug-ins included."""
+    return _REGISTRY.names()
+
+
+def family_plugin(name: str) -> Plugin | None:
+    """The plug-in that a family comes from; None for antisample's own."""
+    return _REGISTRY.plugin(name)
+
+
+def _family(name: str) -> MetricFamily:
+    family = _REGISTRY.find(name)
+    if family is None:
+        raise ConfigError(f"Metric families must be among {', '.join(family_names())}, but got {name!r}.")
+    return family
 
 
 class EvaluationConfig(EvaluationSettings):
@@ -57,20 +96,30 @@ class EvaluationConfig(EvaluationSettings):
     @field_validator("final")
     @classmethod
     def _known(cls, final: tuple[str, ...]) -> tuple[str, ...]:
-        optional = [name for name in _FAMILIES if name != "classification"]
-        for name in final:
-            if name not in optional:
+        metrics: Counter[str] = Counter()
+        for name in dict.fromkeys(final):
+            try:
+                family = _REGISTRY.find(name) if name != "classification" else None
+            except ConfigError as error:
+                raise ValueError(error.problems[0].removeprefix("`evaluation.final` ").rstrip(".")) from error
+            if family is None:
+                optional = [each for each in family_names() if each != "classification"]
                 raise ValueError(f"families must be among {', '.join(optional)}, but got {name!r}")
-        return tuple(name for name in optional if name in final)
+            metrics.update(family.names)
+        twice = [name for name, count in metrics.items() if count > 1]
+        if twice:
+            raise ValueError(f"families must not compute the same metric, but {twice[0]} is computed twice")
+        own = list(_FAMILIES)
+        return tuple(sorted(set(final), key=lambda name: (own.index(name) if name in own else len(own), name)))
 
 
 def metric_names(families: Iterable[str] | None = None) -> tuple[str, ...]:
     """Full names, `<part>/<metric>`, of what some families (by default all) compute."""
-    chosen = _FAMILIES if families is None else families
+    chosen = family_names() if families is None else families
     return tuple(
         f"{part}/{name}"
         for part in PARTS
-        for family in (_FAMILIES[name] for name in chosen)
+        for family in map(_family, chosen)
         if part in family.parts
         for name in family.names
     )
@@ -93,10 +142,10 @@ def left_out_families(families: Iterable[str], dataset: Dataset, splits: Splits)
         ConfigError: With every reason why families that were asked for cannot be computed.
     """
     families = tuple(families)
-    problems = {name: _FAMILIES[name].problems(dataset, splits) for name in families}
+    problems = {name: _family(name).problems(dataset, splits) for name in families}
     if families == EvaluationConfig().final:
         return {
-            name: f"The metrics {', '.join(_FAMILIES[name].names)} are left out. {'. '.join(reasons)}."
+            name: f"The metrics {', '.join(_family(name).names)} are left out. {'. '.join(reasons)}."
             for name, reasons in problems.items()
             if reasons
         }
@@ -129,7 +178,7 @@ def evaluate(
     values: dict[str, float] = {}
     parts, families = tuple(parts), tuple(families)
     for part in parts:
-        for family in (_FAMILIES[name] for name in families):
+        for family in map(_family, families):
             if part in family.parts:
                 found = {f"{part}/{name}": value for name, value in family.compute(subject, part).items()}
                 bad = [f"{name} is {value}" for name, value in found.items() if not math.isfinite(value)]
@@ -150,6 +199,7 @@ __all__ = [
     "left_out_families",
     "evaluate",
     "family_names",
+    "family_plugin",
     "image_counts",
     "metric_names",
     "part_positions",

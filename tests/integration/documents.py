@@ -36,7 +36,7 @@ class Snippet:
 
 def documents() -> list[str]:
     pages = sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md"))
-    return ["README.md", "CHANGELOG.md", "SECURITY.md", *pages]
+    return ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", *pages]
 
 
 def text_of(document: str) -> str:

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from antisample.config import validation_problems
 from antisample.errors import ConfigError
-from antisample.methods import MethodConfig, find_method, method_names
+from antisample.methods import MethodConfig, find_method, method_names, method_plugin
 from antisample.models import check_name
 from search_spaces import ChoiceParameter, Parameter, SearchSpace, SpaceError, Value, load_space, published_set
 
@@ -28,6 +28,8 @@ def find_space(method: str, space: str | None, fixed: Iterable[str]) -> SearchSp
     """
     config_type = find_method(method).config_type
     known = config_type.model_fields.keys() - {"name"}
+    if space is None and method_plugin(method) is not None:
+        raise ConfigError(f"`space` must be the path of a YAML file: the method {method!r} comes without a space.")
     try:
         found = load_space(space or method)
         left = found.without(set(fixed))

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from antisample.config import UnlearnConfig
+from antisample.config import UnlearnConfig, plugins_used
 from antisample.errors import ConfigError
 from antisample.methods import find_method, method_names
 from antisample.metrics import metric_names
 from antisample.models.config import ModelConfig
+from antisample.plugins.discovery import Plugin
 from antisample.seeds import derive
 from search_spaces import SearchSpace, Value
 from tuning.config.objectives import ELAPSED
@@ -26,12 +27,14 @@ class TrialPlan:
         starting_points: What is tried first: published sets, or the method's defaults. Pairs of origin and searched
             parameters.
         trial_seeds: The seeds of every trial, one per replicate.
+        plugins: The plug-ins that a trial needs on whatever machine it runs, in the versions of this one.
     """
 
     config: StudyConfig
     space: SearchSpace
     starting_points: tuple[tuple[str, dict[str, Value]], ...]
     trial_seeds: tuple[int, ...]
+    plugins: tuple[Plugin, ...] = ()
 
     @classmethod
     def of(cls, config: StudyConfig) -> "TrialPlan":
@@ -45,7 +48,8 @@ class TrialPlan:
             raise ConfigError(problems)
         space = find_space(config.method, config.space, [*config.fixed, *_fidelity_parameters(config)])
         points = find_starting_points(config.method, space, config.published)
-        return cls(config, space, tuple(points), _seeds(config, "replicate", config.replicates))
+        plugins = plugins_used(config.method, config.evaluation, config.data)
+        return cls(config, space, tuple(points), _seeds(config, "replicate", config.replicates), plugins)
 
     @property
     def full_fidelity(self) -> int:

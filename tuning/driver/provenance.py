@@ -30,6 +30,7 @@ from tuning.study.attributes import (
     Preprocessing,
 )
 from tuning.study.identity import settle_identity
+from tuning.study.plugins import note_plugins
 from tuning.study.study import Study
 from tuning.worker.fingerprints import check_fingerprints, fingerprints_of
 from tuning.worker.inputs import RequestInputs, original_metrics
@@ -79,4 +80,5 @@ def record_provenance(study: Study, inputs: RequestInputs) -> str | None:
         "machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} cores",
     }
     study.note(ENVIRONMENT, environment)
+    note_plugins(study)
     return copied

@@ -34,6 +34,7 @@ from tuning.study.history import record_search_end
 from tuning.study.lost_trials import refuse_lost_trials
 from tuning.study.model_source import noted_model
 from tuning.study.outcome import Outcome
+from tuning.study.plugins import check_noted_plugins
 from tuning.study.progress_listener import ProgressListener, SilentProgress
 from tuning.study.storage.lease import held_lease, lease_backend
 from tuning.study.study import Study
@@ -126,11 +127,11 @@ def run(
             study = Study(config, lease)
             check_settings(study)
             refuse_lost_trials(study)
-            files = StudyFiles.of(config)
+            changed, files = check_noted_plugins(study), StudyFiles.of(config)
             files.check()
             _introduce(config, share, progress)
             inputs = load_requests(study.plan.with_model(noted_model(study)), progress)
-            for line in (record_provenance(study, inputs), describe_added_trials(study.by_hand())):
+            for line in (*changed, record_provenance(study, inputs), describe_added_trials(study.by_hand())):
                 if line is not None:
                     progress.say(line)
             note_settings(study)

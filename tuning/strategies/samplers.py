@@ -9,10 +9,13 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler
 
 from antisample.errors import ConfigError, in_one_line
+from antisample.plugins.discovery import Plugin
+from antisample.plugins.registry import PluginRegistry
 from antisample.seeds import derive
 from search_spaces import ChoiceParameter, Parameter, SearchSpace
 
 SamplerBuilder = Callable[[int, int], BaseSampler]
+"""Makes a sampler of the number of trials that come before its model is used, and a seed."""
 
 _SAMPLERS: dict[str, SamplerBuilder] = {
     "tpe": lambda startup, seed: optuna.samplers.TPESampler(
@@ -25,9 +28,30 @@ _SAMPLERS: dict[str, SamplerBuilder] = {
 }
 
 
+def _accepted(name: str, plugin: Any) -> SamplerBuilder:
+    """What an entry point names as a sampler, if it can be called as a `SamplerBuilder`."""
+    if not callable(plugin):
+        raise ConfigError("it must be called with the number of startup trials and a seed, but cannot be called")
+    if name == "auto" or ":" in name:
+        raise ConfigError("`auto` and names with a colon have a meaning of their own")
+
+    def build(startup: int, seed: int) -> BaseSampler:
+        return _built(name, lambda: plugin(startup, seed))
+
+    return build
+
+
+_REGISTRY = PluginRegistry("sampler", "sampler", _SAMPLERS, _accepted)
+
+
 def sampler_names() -> tuple[str, ...]:
-    """The names that `make_sampler` knows, beside import paths."""
-    return ("auto", *_SAMPLERS)
+    """The names that `make_sampler` takes, beside import paths; those of plug-ins included."""
+    return ("auto", *_REGISTRY.names())
+
+
+def sampler_plugin(name: str) -> Plugin | None:
+    """The plug-in that a sampler comes from; None for antisample's own, `auto` and import paths."""
+    return _REGISTRY.plugin(name)
 
 
 def resolve_sampler(name: str, space: SearchSpace, n_trials: int) -> str:
@@ -57,15 +81,20 @@ def make_sampler(name: str, space: SearchSpace, n_trials: int, seed: int, n_exis
     """
     resolved = resolve_sampler(name, space, n_trials)
     stream = derive(seed, "sampler", n_existing) % 2**32
-    if resolved in _SAMPLERS:
-        return _SAMPLERS[resolved](max(3, n_trials // 4), stream)
+    build = _REGISTRY.find(resolved)
+    if build is not None:
+        return build(max(3, n_trials // 4), stream)
     if ":" not in resolved:
         raise ConfigError(
             f"`sampler` must be one of {', '.join(sampler_names())} or `package.module:Class`, but got {name!r}."
         )
     module_name, _, attribute = resolved.partition(":")
+    return _built(name, lambda: getattr(importlib.import_module(module_name), attribute)(seed=stream))
+
+
+def _built(name: str, build: Callable[[], Any]) -> BaseSampler:
     try:
-        sampler: Any = getattr(importlib.import_module(module_name), attribute)(seed=stream)
+        sampler = build()
     except (Exception, SystemExit) as error:  # whatever a module of the user's may raise
         raise ConfigError(f"`sampler` {name!r} cannot be built: {in_one_line(error)}.") from error
     if not isinstance(sampler, BaseSampler):

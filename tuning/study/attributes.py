@@ -11,6 +11,7 @@ from typing import Annotated, Any, Generic, NotRequired, TypeVar
 from pydantic import AfterValidator, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
+from antisample.plugins.discovery import PluginKind
 from tuning.trials.value_types import STRICT, AnyText, Counts, Figures, Milliseconds, Text, Whole, adapter_of, misfit
 
 T = TypeVar("T")
@@ -74,6 +75,16 @@ class Place(TypedDict):
 
 
 @with_config(STRICT)
+class UsedPlugin(TypedDict):
+    """See `antisample.plugins.discovery.Plugin`."""
+
+    kind: PluginKind
+    name: Text
+    distribution: Text
+    version: Text
+
+
+@with_config(STRICT)
 class WarmStarted(TypedDict):
     """See `tuning.study.warm_start.WarmStart`."""
 
@@ -109,6 +120,8 @@ SETTINGS: StudyAttribute[str] = StudyAttribute("settings", AnyText)
 """The configuration as YAML, of a study in a database."""
 COMMAND: StudyAttribute[str] = StudyAttribute("command", AnyText)
 ENVIRONMENT: StudyAttribute[dict[str, str]] = StudyAttribute("environment", dict[Text, AnyText])
+PLUGINS: StudyAttribute[list[UsedPlugin]] = StudyAttribute("plugins", list[UsedPlugin])
+"""The plug-ins that the study used when it last ran; missing where it never used any."""
 FINGERPRINTS: StudyAttribute[dict[str, str]] = StudyAttribute("fingerprints", dict[Text, Text])
 IMAGES: StudyAttribute[dict[str, int]] = StudyAttribute("images", Counts)
 """Images per split of the data set."""

@@ -1,18 +1,22 @@
 """A study's directory: made once, and checked when it is continued."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from antisample.errors import ConfigError, DataError
+from antisample.errors import AntisampleError, ConfigError, DataError
+from antisample.plugins.discovery import Plugin
+from antisample.plugins.requirements import check_plugins
 from antisample.storage.atomic import atomic_write
 from tuning.config.loading import override_value, parse_study, read_values, values_of
 from tuning.config.study import StudyConfig
-from tuning.study.attributes import SETTINGS
+from tuning.study.attributes import PLUGINS, SETTINGS
 from tuning.study.reader import StudyReader
+from tuning.study.storage.backends import kept_note
 from tuning.study.storage.lease import Lease
 from tuning.study.study import Study
 from tuning.trust.addresses import with_storage
@@ -59,11 +63,37 @@ def study_config(directory: Path, overrides: Sequence[str] = (), storage: str | 
     values = read_values(path, inside=directory)
     for override in overrides:
         override_value(values, override, StudyConfig)
-    config = with_storage(parse_study(values, str(path)), directory, storage)
+    try:
+        config = parse_study(values, str(path))
+    except ConfigError:
+        check_plugins(_plugins_kept(values, directory, storage), f"The study {directory}")  # a clearer reason
+        raise
+    config = with_storage(config, directory, storage)
     here = {"name": directory.resolve().name, "runs_dir": directory.resolve().parent}
     if config.storage is not None:
         here["study_name"] = config.name_in_storage()
     return config.model_copy(update=here)
+
+
+def _plugins_kept(values: Mapping[str, Any], directory: Path, storage: str | None) -> list[Plugin]:
+    """The plug-ins that a study noted whose file is no study here; none where that cannot be told.
+
+    Args:
+        values: Of the file: the place of the study is read of them, and not what a missing package may have provided.
+        directory: Of the study.
+        storage: See `open_study`.
+    """
+    kept = {key: values[key] for key in ("name", "data", "model", "forget", "storage", "study_name") if key in values}
+    try:
+        config = with_storage(parse_study(kept), directory, storage)
+        here = {"name": directory.resolve().name, "runs_dir": directory.resolve().parent}
+        here["study_name"] = config.name_in_storage()
+        noted = kept_note(config.model_copy(update=here), PLUGINS.key)
+    except AntisampleError:
+        return []
+    if noted is None or PLUGINS.problem(noted) is not None:
+        return []
+    return [Plugin(**plugin) for plugin in noted]
 
 
 def note_settings(study: Study) -> None:

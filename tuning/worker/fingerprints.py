@@ -1,9 +1,12 @@
-"""What a study has to find as it was whenever it goes on: data, splits and original model."""
+"""What a study has to find as it was whenever it goes on: data, splits, original model, and plug-ins on each node."""
 
-from collections.abc import Mapping
+import socket
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from antisample.errors import DataError
+from antisample.plugins.discovery import Plugin
+from antisample.plugins.requirements import check_plugins
 from tuning.worker.inputs import RequestInputs
 
 
@@ -34,3 +37,12 @@ def check_fingerprints(directory: Path, known: Mapping[str, str], found: Mapping
             f"{directory}: {' and '.join(changed)} are not those that the study began with, so new "
             "trials could not be compared with its old ones. Restore them, or begin a study with another `name`."
         )
+
+
+def check_node(plugins: Iterable[Plugin]) -> None:
+    """Makes sure that this node has the plug-ins of the driver, in the same versions.
+
+    Raises:
+        ConfigError: With the name and version of each package that is needed.
+    """
+    check_plugins(plugins, f"The worker on {socket.gethostname()}", same_version=True)

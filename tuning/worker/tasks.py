@@ -9,6 +9,7 @@ from antisample.determinism import deterministic
 from antisample.errors import AntisampleError
 from antisample.unlearning import unlearn
 from tuning.config.trial_plan import TrialPlan
+from tuning.worker.fingerprints import check_node
 from tuning.worker.inputs import RequestInputs, counts_of, mean
 from tuning.worker.messages import RunResult
 
@@ -17,6 +18,7 @@ def run_once(
     inputs: RequestInputs, plan: TrialPlan, params: dict[str, Any], seed: int, batch_halvings: int
 ) -> RunResult:
     """Every forget request with one seed."""
+    check_node(plan.plugins)
     configs = [plan.unlearn_config(params, seed, request) for request in range(len(inputs))]
     with deterministic(plan.config.resources.cpus_per_trial):
         ends = [

@@ -22,6 +22,7 @@ from antisample.unlearning import Unlearning, unlearn
 from tuning.config.trial_plan import TrialPlan
 from tuning.study.artifacts import StudyFiles
 from tuning.trials.failures import FailureKind
+from tuning.worker.fingerprints import check_node
 from tuning.worker.inputs import RequestInputs, counts_of, mean
 from tuning.worker.messages import FinishedReplicate, TrialAssignment, TrialFailure, TrialReport, TrialResult
 
@@ -66,6 +67,7 @@ class UnlearnTrainable(tune.Trainable):
         self._halvings = 0
         self._refused: TrialFailure | None = None
         try:
+            check_node(self._plan.plugins)
             with deterministic():
                 self._start_replicate()
         except AntisampleError as error:
@@ -176,6 +178,7 @@ class UnlearnTrainable(tune.Trainable):
             "antisample": antisample.__version__,
             "torch": str(torch.__version__),
             "python": platform.python_version(),
+            **{plugin.distribution: plugin.version for plugin in self._plan.plugins},
         }
         return TrialResult(
             metrics=mean(metrics),

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from antisample.errors import ConfigError, DataError
-from antisample.export.card import UnlearningCard, images_of
+from antisample.export.card import PluginFacts, UnlearningCard, images_of
 from antisample.export.card_file import CARD_FILES, card_config, parse_json
 from antisample.export.card_text import card_text
 from antisample.export.verification.measured import MeasuredCard
@@ -24,6 +24,7 @@ from antisample.export.verification.statements import (
     not_checked,
 )
 from antisample.metrics.forgetting import Forgetting
+from antisample.plugins.discovery import LABELS
 
 _SUFFIXES = {"safetensors": ".safetensors", "torch.export": ".pt2", "onnx": ".onnx"}
 _ROLES = ("unlearned", "original", "retrained")
@@ -207,10 +208,27 @@ def _environment(card: UnlearningCard, measured: MeasuredCard) -> Verification:
         parts.append(not_checked("time.retraining_s", time.retraining_s, "seconds are not measured again"))
     for name in dict.fromkeys([*here.versions, *stated.versions]):
         parts.append(_where(f"version of {name}", stated.versions.get(name), here.versions.get(name)))
+    parts.append(_plugins(stated.plugins, here.plugins))
     parts += [_where(name, getattr(stated, name), getattr(here, name)) for name in ("device", "machine")]
     asked = card.config.device.split(":")[0]
     if asked != "auto" and stated.device.partition(" ")[0].partition(":")[0] != asked:
         parts.append(checked("device of the configuration", stated.device, card.config.device))
+    return joined(parts)
+
+
+def _plugins(stated: Sequence[PluginFacts], here: Sequence[PluginFacts]) -> Verification:
+    """Which package each plug-in is of; the configuration says itself which plug-ins there are."""
+    said, actual = (
+        {f"{LABELS[each.kind]} {each.name}": each.plugin().package for each in facts} for facts in (stated, here)
+    )
+    parts = [
+        _where(f"plug-in of the {name}", said.get(name), actual[name])
+        if name in actual
+        else checked(f"plug-in of the {name}", said[name], None)
+        for name in dict.fromkeys([*actual, *said])
+    ]
+    if len(said) < len(stated):
+        parts.append(checked("plug-ins", f"{len(stated)}, some of them twice", f"{len(said)}"))
     return joined(parts)
 
 

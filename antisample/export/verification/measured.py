@@ -100,7 +100,7 @@ def _measured(
         unlearned = evaluate_finished(model, inputs, config)
         original = evaluate_finished(inputs.original.build(inputs.dataset, device), inputs, config)
         retrained = reference_values(inputs.reference, inputs.splits, config.evaluation)
-        environment = environment_facts(config.device, [])
+        environment = environment_facts(config, [])
     text = folder / CARD_FILES[1]
     return MeasuredCard(
         config=config,

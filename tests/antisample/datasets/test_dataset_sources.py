@@ -4,7 +4,6 @@ import io
 import json
 import pickle
 import struct
-from abc import ABC, abstractmethod
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,10 @@ from PIL import Image
 from antisample.datasets import dataset_names, load_dataset
 from antisample.datasets.casia_webface import CasiaWebFace
 from antisample.errors import ConfigError, DataError
-from antisample.types import Dataset
+from antisample.testing import DatasetConformance, FileDatasetConformance
 
 N_CLASSES = 10
+DIGITS = tuple(str(label) for label in range(N_CLASSES))
 COUNTS = {"train": 30, "test": 20}
 REAL_CIFAR10 = Path(__file__).parents[3].parent / "shared" / "data" / "cifar10"
 
@@ -41,90 +41,18 @@ def encoded(image: np.ndarray[Any, Any], image_format: str = "PNG") -> bytes:
     return buffer.getvalue()
 
 
-def is_mapped(array: np.ndarray[Any, Any]) -> bool:
-    """Whether the memory of the array belongs to a cache file; read from the kernel's table of mappings."""
-    address = array.__array_interface__["data"][0]
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        low, high = (int(part, 16) for part in line.split()[0].split("-"))
-        if low <= address < high:
-            return line.endswith(".arrow")
-    return False
+class OfficialFiles(FileDatasetConformance):
+    """For data sets whose files are checked by published MD5 sums; those of small files stand in for them."""
 
-
-class DatasetConformance(ABC):
-    """Subclass it for a new loader and give it files to read."""
-
-    channels = 3
-    size = 8
-    names: tuple[str, ...] = tuple(str(label) for label in range(N_CLASSES))
-
-    @abstractmethod
-    def source(self, tmp_path: Path, changed: bool) -> tuple[str, Path | None]:
-        """Writes small files and returns `source` and `root`; with `changed`, one training pixel differs."""
+    names = DIGITS
 
     @pytest.fixture(autouse=True)
     def _official_sums(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Lets `source` put the MD5 sums of small files in the place of the published ones."""
         self.monkeypatch = monkeypatch
-
-    @pytest.fixture
-    def load(self, tmp_path: Path) -> Any:
-        def load(changed: bool = False, cache: str = "cache", **options: Any) -> Dataset:
-            source, root = self.source(tmp_path, changed)
-            return load_dataset(source, root=root, cache_dir=tmp_path / cache, **options)
-
-        return load
-
-    def test_splits_have_the_promised_shapes_types_and_labels(self, load: Any) -> None:
-        data = load()
-        assert data.class_names == self.names
-        assert (data.channels, data.image_size) == (self.channels, self.size)
-        for split in (data.train, data.test):
-            assert split.images.shape == (len(split), self.channels, self.size, self.size)
-            assert split.images.dtype == np.uint8
-            assert split.images.flags.c_contiguous
-            assert split.labels.dtype == np.int64
-            assert split.labels.shape == (len(split),)
-            assert split.labels.min() >= 0
-            assert split.labels.max() < data.n_classes
-        assert set(data.train.labels.tolist()) == set(range(data.n_classes))
-
-    def test_decoding_twice_gives_the_same(self, load: Any) -> None:
-        first, second = load(), load(cache="another")
-        assert first.fingerprint == second.fingerprint
-        np.testing.assert_array_equal(first.train.images, second.train.images)
-        np.testing.assert_array_equal(first.test.labels, second.test.labels)
-
-    def test_the_cache_is_mapped_and_not_written_again(self, load: Any, tmp_path: Path) -> None:
-        source = load()
-        stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
-        again = load()
-        assert stamps == {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
-        assert again.fingerprint == source.fingerprint
-        for split, other in ((again.train, source.train), (again.test, source.test)):
-            np.testing.assert_array_equal(split.images, other.images)
-            np.testing.assert_array_equal(split.labels, other.labels)
-            assert type(split.images) is np.ndarray
-            assert not split.images.flags.writeable
-            assert not split.labels.flags.writeable
-            assert is_mapped(split.images)
-
-    @pytest.mark.parametrize("image_size", [5, 16])
-    def test_image_size_is_honoured(self, load: Any, image_size: int) -> None:
-        data = load(image_size=image_size)
-        assert data.train.images.shape[1:] == (self.channels, image_size, image_size)
-        assert data.test.images.shape[1:] == (self.channels, image_size, image_size)
-        assert data.fingerprint != load().fingerprint
-
-
-class FileDatasetConformance(DatasetConformance):
-    """For data sets whose files a user can change."""
-
-    def test_a_changed_pixel_changes_the_fingerprint(self, load: Any) -> None:
-        assert load().fingerprint != load(changed=True).fingerprint
 
 
 class TestDigits(DatasetConformance):
+    names = DIGITS
     channels = 1
 
     def source(self, tmp_path: Path, changed: bool) -> tuple[str, Path | None]:  # noqa: ARG002
@@ -137,7 +65,7 @@ class TestDigits(DatasetConformance):
         assert set(np.unique(data.train.images)) == {round(value * 255 / 16) for value in range(17)}
 
 
-class TestCifar10(FileDatasetConformance):
+class TestCifar10(OfficialFiles):
     size = 32
     names = tuple("abcdefghij")
 
@@ -168,7 +96,7 @@ class TestCifar10(FileDatasetConformance):
         np.testing.assert_array_equal(data.test.labels, labels("test"))
 
 
-class TestSvhn(FileDatasetConformance):
+class TestSvhn(OfficialFiles):
     size = 32
 
     def source(self, tmp_path: Path, changed: bool) -> tuple[str, Path | None]:
@@ -198,6 +126,7 @@ class TestSvhn(FileDatasetConformance):
 
 
 class TestMnist(FileDatasetConformance):
+    names = DIGITS
     name, folder = "mnist", "MNIST"
     channels = 1
     size = 28
@@ -227,6 +156,8 @@ class TestFashionMnist(TestMnist):
 
 
 class TestImageFolder(FileDatasetConformance):
+    names = DIGITS
+
     def source(self, tmp_path: Path, changed: bool) -> tuple[str, Path | None]:
         return str(write_folder(tmp_path / "faces", changed)), None
 

@@ -29,10 +29,36 @@ from antisample.metrics.retrained_reference import ReferenceTraining
 from antisample.metrics.zrf import Zrf, js_divergence
 from antisample.models import build_model
 from antisample.seeds import derive
+from antisample.testing import MetricConformance
 from antisample.types import Dataset, ImageSet, Preprocessing, Splits
 from antisample.unlearning import evaluate_finished, evaluate_original
 
 CPU = torch.device("cpu")
+
+
+class TestClassification(MetricConformance):
+    name = "classification"
+
+
+class TestMembership(MetricConformance):
+    name = "membership"
+
+
+class TestZrf(MetricConformance):
+    name = "zrf"
+
+
+class TestRetrained(MetricConformance):
+    name = "retrained"
+    needs_reference = True
+
+
+class TestRelearn(MetricConformance):
+    name = "relearn"
+
+
+def test_every_family_has_a_conformance_suite():
+    assert {suite.name for suite in MetricConformance.__subclasses__()} == set(family_names())
 
 
 class Lookup(nn.Module):

@@ -9,6 +9,7 @@ import safetensors.torch
 import torch
 
 from antisample.errors import ConfigError
+from antisample.plugins.discovery import Plugin
 from antisample.unlearning import unlearn
 from tuning.config.loading import parse_study
 from tuning.config.trial_plan import TrialPlan
@@ -47,12 +48,12 @@ def study(values, cache_dir):
 def start(tmp_path):
     """Starts a worker with a trial, as Ray does but in this process."""
 
-    def make(config, *, steps=(), params=PARAMS):
+    def make(config, *, steps=(), params=PARAMS, plugins=()):
         inputs = load_requests(TrialPlan.of(config))
 
         class Here(UnlearnTrainable):
             def setup(self, given):
-                super().setup(given, inputs, TrialPlan.of(config))
+                super().setup(given, inputs, replace(TrialPlan.of(config), plugins=plugins))
 
         config.directory.mkdir(exist_ok=True)
         finished = [FinishedReplicate(s.metrics, s.elapsed_s, s.evaluation_s, s.step) for s in steps if s.last]
@@ -261,3 +262,10 @@ def test_a_store_that_refuses_costs_checkpoints_and_fails_a_trial_only_for_its_m
     assert [failure_in(result) is not None for result in results] == [False, False, True]
     assert "StorageError: s3://studies/refusing/made: cannot be used" in failure_in(results[-1]).message
     assert not s3.keys("refusing/")
+
+
+def test_a_node_without_a_plug_in_fails_the_trial_with_package_and_version(study, start):
+    needed = Plugin("method", "toy", "antisample-toy", "1.0")
+    failure = failure_in(start(study(), plugins=(needed,)).step())
+    assert "needs the package antisample-toy 1.0 (method 'toy'), which is not installed here." in failure.message
+    assert "\n" not in failure.message

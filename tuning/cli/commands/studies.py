@@ -36,6 +36,7 @@ from tuning.interruption import exit_code, once, second_signal_stops, stop_for_l
 from tuning.study.directory import open_study, study_config
 from tuning.study.lost_trials import lost_trials
 from tuning.study.outcome import Outcome, find_outcome
+from tuning.study.plugins import check_noted_plugins
 from tuning.study.reader import StudyReader
 from tuning.trials.records import describe_added_trials
 from tuning.trust.addresses import check_stores, is_own_storage, object_stores, with_tracking
@@ -134,7 +135,9 @@ def resume(
     config = accepting_original(config, accept_original=accept_original)
     check_stores(object_stores(config.data, config.storage_path), agreed_of_study(directory), allow_address)
     check_study_code(config, ask, allowed=allow_code)
-    config = StudyReader(config).config  # which has a journal or database, so that there is something to continue
+    reader = StudyReader(config)  # which has a journal or database, so that there is something to continue
+    check_noted_plugins(reader)
+    config = reader.config
     _check_registry(config, register)
     check_study(config, spec)
     _search(config, spec, as_json, quiet, register=register)

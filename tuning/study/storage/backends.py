@@ -86,6 +86,25 @@ def open_optuna_study(plan: TrialPlan, token: str = "", *, begin: bool = True) -
     return study, storage
 
 
+def kept_note(config: StudyConfig, name: str) -> Any:
+    """A note of a study as its storage keeps it, whatever the configuration says of the search; None without one.
+
+    Raises:
+        DataError: If the journal is damaged or missing, or the database cannot be used.
+    """
+    storage: Any
+    if config.storage is None:
+        storage = open_journal(config.directory / "journal.log", begin=False, write=False)
+        study_name = _name_in_journal(storage, known_id(config.directory))
+    else:
+        with postgresql_packages():
+            from tuning.study.storage.postgresql import study_database  # noqa: PLC0415
+
+        study_name = config.name_in_storage()
+        storage = study_database(config.storage, study_name, "")
+    return next((s.user_attrs.get(name) for s in storage.get_all_studies() if s.study_name == study_name), None)
+
+
 def _name_in_journal(storage: BaseStorage, kept_id: str | None) -> str | None:
     """The name of the study in a journal, where its folder may have been renamed; None if there is none.
 

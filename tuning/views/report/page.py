@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial
 
 from tuning.study.attributes import CLASS_NAMES, COMMAND, ENVIRONMENT, FORGET_REQUESTS, FORGETTING, NOTES
 from tuning.study.outcome import Outcome, find_outcome
+from tuning.study.plugins import noted_plugins
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord, describe_added_trials
 from tuning.views.plain_values import finite
@@ -61,12 +62,18 @@ def render_report(study: StudyReader) -> str:
         },
         headings=headings(study, outcome),
         rows=[trial_row(record, study, outcome) for record in study.rows()],
-        environment=study.noted(ENVIRONMENT, {}),
+        environment=study.noted(ENVIRONMENT, {}) | _plugins(study),
         versions=sorted({tuple(sorted(r.versions.items())) for r in records if r.versions}),
         workers=sorted({r.worker for r in records if r.worker}),
         command=study.noted(COMMAND, ""),
         plotly=_plotly(),
     )
+
+
+def _plugins(study: StudyReader) -> dict[str, str]:
+    """The plug-ins of a study, where it has any, as a fact of its environment."""
+    plugins = noted_plugins(study)
+    return {"plug-ins": ", ".join(plugin.describe() for plugin in plugins)} if plugins else {}
 
 
 def _figures(

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from rich.console import Console
 
 from antisample.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from antisample.errors import AntisampleError, ConfigError, DataError
-from antisample.export.card import UnlearningCard
+from antisample.export.card import PluginFacts, UnlearningCard
 from antisample.export.card_file import file_digest, read_card, write_card
 from antisample.export.verification.measured import measure_card
 from antisample.export.verification.repeated import RepeatedCard, repeated_checks
@@ -514,3 +515,39 @@ def test_a_study_can_be_named_for_cards_of_its_trials_alone(call, alone, of_a_st
     assert (code, "this card's origin names none" in err) == (2, True)
     code, _, err = call("verify", of_a_study.folder / "card.json", "--study", tmp_path)
     assert (code, "holds no study" in err) == (2, True)
+
+
+TOY = {"kind": "method", "name": "toy", "distribution": "antisample-toy", "version": "1.0"}
+
+
+@pytest.mark.parametrize("stated", [[TOY], [TOY, TOY], [{**TOY, "kind": "dataset", "name": "stripes"}]])
+def test_a_plug_in_that_the_configuration_does_not_use_differs(alone, stated):
+    values = copy.deepcopy(alone.values)
+    values["environment"]["plugins"] = stated
+    verification = alone.verified(values)
+    assert f"plug-in of the {'data set' if stated[0]['kind'] == 'dataset' else 'method'} {stated[0]['name']}" in {
+        check.what for check in verification.differing
+    }
+
+
+def test_a_card_from_before_plug_ins_holds(alone):
+    values = copy.deepcopy(alone.values)
+    assert values["environment"].pop("plugins") == []
+    assert alone.verified(values).holds
+
+
+def test_the_package_of_a_plug_in_is_compared_and_another_version_is_listed(alone):
+    def said(stated, here):
+        card = alone.card.model_copy(
+            update={"environment": alone.card.environment.model_copy(update={"plugins": tuple(stated)})}
+        )
+        there = alone.measured.environment.model_copy(update={"plugins": tuple(here)})
+        found = verify_measured(card, replace(alone.measured, environment=there))
+        checks = [(check.stated, check.holds) for check in found.checks if check.what.startswith("plug-in")]
+        return checks, [(each.stated, each.why) for each in found.unchecked if each.what.startswith("plug-in")]
+
+    toy, newer = PluginFacts(**TOY), PluginFacts(**{**TOY, "version": "2.0"})
+    assert said([toy], [toy]) == ([("antisample-toy 1.0", True)], [])
+    assert said([toy], [newer]) == ([], [("antisample-toy 1.0", "this machine has antisample-toy 2.0")])
+    assert said([], [toy]) == ([], [(None, "the card does not say")])
+    assert said([toy, toy], [toy])[0] == [("antisample-toy 1.0", True), ("2, some of them twice", False)]

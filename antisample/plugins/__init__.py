@@ -1,0 +1,1 @@
+"""Methods, metrics, data sets and samplers of other packages, found by entry points."""

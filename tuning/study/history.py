@@ -42,7 +42,7 @@ def note_end(study: Study, outcome: Outcome) -> None:
         before[-1].chosen,
         before[-1].values,
     ):
-        study.note(_NOTE, [asdict(known) for known in (*before, end)])
+        study.note(_NOTE, [asdict(each) for each in (*before, end)])
 
 
 def ends(study: StudyReader) -> tuple[SearchEnd, ...]:

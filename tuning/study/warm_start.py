@@ -53,9 +53,9 @@ def take_over(study: Study, directory: Path) -> WarmStart:
     Raises:
         ConfigError: If the earlier study searched another space, or nothing in it is finished.
     """
-    known = study.noted(_NOTE)
-    if known is not None:
-        return WarmStart(known["source"], known["same_problem"], known["n"])
+    noted = study.noted(_NOTE)
+    if noted is not None:
+        return WarmStart(noted["source"], noted["same_problem"], noted["n"])
     other = open_study(directory)
     if other.space.fingerprint() != study.space.fingerprint():
         raise ConfigError([f"`--warm-start` {directory}: the study must have searched the same space, but did not."])
@@ -69,15 +69,15 @@ def take_over(study: Study, directory: Path) -> WarmStart:
     else:
         for record in trials:
             study.enqueue(record.params, f"warm start {other.config.name}/{record.number}")
-    found = WarmStart(other.config.name, same_problem, len(trials))
-    study.note(_NOTE, {"source": found.source, "same_problem": found.same_problem, "n": found.n})
-    return found
+    warm_start = WarmStart(other.config.name, same_problem, len(trials))
+    study.note(_NOTE, {"source": warm_start.source, "same_problem": warm_start.same_problem, "n": warm_start.n})
+    return warm_start
 
 
 def _knowledge(record: TrialRecord, config: StudyConfig) -> dict[str, Any]:
     """What a sampler learns of a finished trial."""
-    known = {**record.metrics, ELAPSED: record.unlearning_s}
-    violations = {str(constraint): constraint.violation(known) for constraint in config.constraints}
+    metrics = {**record.metrics, ELAPSED: record.unlearning_s}
+    violations = {str(constraint): constraint.violation(metrics) for constraint in config.constraints}
     return {"params": record.params, "values": list(record.values or ()), "constraints": violations}
 
 

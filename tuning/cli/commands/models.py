@@ -61,8 +61,8 @@ def pretrain(
     )
     initial = first.original.initial.origin
     model = first.original.build(first.dataset, device)
-    found = [evaluate(subject_of(model, each, unlearn_config), ("validation", "test")) for each in inputs]
-    metrics, counts = mean([each.values for each in found]), summed([each.counts for each in found])
+    evaluations = [evaluate(subject_of(model, each, unlearn_config), ("validation", "test")) for each in inputs]
+    metrics, counts = mean([each.values for each in evaluations]), summed([each.counts for each in evaluations])
     if as_json:
         print_json({"path": str(path), "initial_weights": initial, "metrics": metrics, "counts": counts})
         return

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tuning.cli.options import AsJson, Overrides, commands
+from tuning.cli.options import AsJson, Overrides
 
 app = typer.Typer(
     help="Look at a cluster before a study trusts it, and start what stands around it.",
@@ -25,7 +25,9 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check a running cluster: versions, shared storage, tracking server, GPUs, clocks. Exit code 1 for problems."""
-    commands("cluster").check(cluster, study, overrides, as_json)
+    from tuning.cli.commands import cluster as commands  # noqa: PLC0415
+
+    commands.check(cluster, study=study, overrides=overrides, as_json=as_json)
 
 
 @app.command("render", epilog="Example: antisample cluster render slurm.yaml --study studies/demo.yaml")
@@ -36,7 +38,9 @@ def render(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the files there instead.")] = None,
 ) -> None:
     """Print what `run --cluster` would hand to Slurm, Kubernetes or `ray up`. Nothing is started."""
-    commands("cluster").render(cluster, study, overrides, out)
+    from tuning.cli.commands import cluster as commands  # noqa: PLC0415
+
+    commands.render(cluster, study=study, overrides=overrides, out=out)
 
 
 @app.command(
@@ -63,4 +67,13 @@ def services(
     ] = None,
 ) -> None:
     """Run an MLflow server on PostgreSQL that asks for a password, until it is interrupted."""
-    commands("cluster").services(database, artifacts, folder, host, port, allowed_host)
+    from tuning.cli.commands import cluster as commands  # noqa: PLC0415
+
+    commands.services(
+        database=database,
+        artifacts=artifacts,
+        folder=folder,
+        host=host,
+        port=port,
+        allowed_hosts=allowed_host,
+    )

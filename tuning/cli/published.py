@@ -13,7 +13,6 @@ from tuning.cli.options import (
     Normalisation,
     Quiet,
     ValueOverrides,
-    commands,
 )
 
 app = typer.Typer()
@@ -25,7 +24,9 @@ def spaces(
     as_json: AsJson = False,
 ) -> None:
     """List search spaces and published sets, or show one space with the reason for each parameter."""
-    commands("spaces").spaces(name, as_json)
+    from tuning.cli.commands import spaces  # noqa: PLC0415
+
+    spaces.spaces(name, as_json=as_json)
 
 
 @app.command(
@@ -62,28 +63,31 @@ def reproduce(
     quiet: Quiet = False,
 ) -> None:
     """Run a published protocol over classes, methods and seeds; writes one table, and pictures. Resumes."""
-    commands("published").reproduce(
-        {
-            "model": model,
-            "dataset": dataset,
-            "protocol": protocol,
-            "retain": retain,
-            "methods": methods,
-            "classes": classes,
-            "sizes": sizes,
-            "draws": draws,
-            "seeds": seeds,
-            "reference_seeds": reference_seeds,
-            "root": root,
-            "checkpoint": checkpoint,
-            "normalisation": normalisation,
-            "accept_original": accept_original,
-            "out": out,
-            "seed": seed,
-            "overrides": overrides,
-        },
-        as_json,
-        quiet,
+    from tuning.cli.commands import published  # noqa: PLC0415
+    from tuning.cli.reproduction_flags import ReproductionFlags  # noqa: PLC0415
+
+    published.reproduce(
+        ReproductionFlags(
+            model=model,
+            dataset=dataset,
+            protocol=protocol,
+            retain=retain,
+            methods=methods,
+            classes=classes,
+            sizes=sizes,
+            draws=draws,
+            seeds=seeds,
+            reference_seeds=reference_seeds,
+            root=root,
+            checkpoint=checkpoint,
+            normalisation=normalisation,
+            accept_original=accept_original,
+            out=out,
+            seed=seed,
+            overrides=overrides,
+        ),
+        as_json=as_json,
+        quiet=quiet,
     )
 
 
@@ -99,4 +103,6 @@ def toy(
     as_json: AsJson = False,
 ) -> None:
     """The method explained in two dimensions: anti-sample against UNSIR on four Gaussians, over many seeds."""
-    commands("published").toy(out, seeds, seed, overrides, as_json)
+    from tuning.cli.commands import published  # noqa: PLC0415
+
+    published.toy(out=out, seeds=seeds, seed=seed, overrides=overrides, as_json=as_json)

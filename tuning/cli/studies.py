@@ -24,7 +24,6 @@ from tuning.cli.options import (
     Select,
     StorageAddress,
     StudyDirectory,
-    commands,
 )
 
 app = typer.Typer()
@@ -59,18 +58,30 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Search: run a study, or continue it if its directory exists."""
-    flags = {
-        "model": model,
-        "checkpoint": checkpoint,
-        "normalisation": normalisation,
-        "accept_original": accept_original,
-        "dataset": dataset,
-        "root": root,
-        "forget": forget,
-        "forget_samples": forget_samples,
-    }
-    commands("studies").run(
-        study, flags, overrides, tracking_uri, warm_start, select, register, cluster, allow_code, as_json, quiet
+    from tuning.cli.commands import studies  # noqa: PLC0415
+    from tuning.cli.flags import TaskFlags  # noqa: PLC0415
+
+    studies.run(
+        study,
+        TaskFlags(
+            model=model,
+            checkpoint=checkpoint,
+            normalisation=normalisation,
+            accept_original=accept_original,
+            dataset=dataset,
+            root=root,
+            forget=forget,
+            forget_samples=forget_samples,
+        ),
+        overrides=overrides,
+        tracking_uri=tracking_uri,
+        warm_start=warm_start,
+        select=select,
+        register=register,
+        cluster=cluster,
+        allow_code=allow_code,
+        as_json=as_json,
+        quiet=quiet,
     )
 
 
@@ -90,17 +101,19 @@ def resume(
     quiet: Quiet = False,
 ) -> None:
     """Continue a study that was stopped or whose driver died."""
-    commands("studies").resume(
+    from tuning.cli.commands import studies  # noqa: PLC0415
+
+    studies.resume(
         directory,
-        accept_original,
-        storage,
-        tracking_uri,
-        register,
-        cluster,
-        allow_code,
-        allow_address,
-        as_json,
-        quiet,
+        accept_original=accept_original,
+        storage=storage,
+        tracking_uri=tracking_uri,
+        register=register,
+        cluster=cluster,
+        allow_code=allow_code,
+        allow_address=allow_address,
+        as_json=as_json,
+        quiet=quiet,
     )
 
 
@@ -115,4 +128,6 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write report.html and trials.parquet anew and print the front."""
-    commands("studies").report(directory, select, storage, rebuild, as_json)
+    from tuning.cli.commands import studies  # noqa: PLC0415
+
+    studies.report(directory, select=select, storage=storage, rebuild=rebuild, as_json=as_json)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tuning.cli.options import AllowAddress, AllowCode, AsJson, RegisterAs, StorageAddress, StudyDirectory, commands
+from tuning.cli.options import AllowAddress, AllowCode, AsJson, RegisterAs, StorageAddress, StudyDirectory
 
 app = typer.Typer(
     help="Deliver a study to MLflow: what it lacks, or everything to an empty store.",
@@ -29,8 +29,17 @@ def mlflow_sync(
     as_json: AsJson = False,
 ) -> None:
     """Deliver what MLflow lacks of a study, such as after the server was down; register its chosen model."""
-    commands("tracking").mlflow_sync(
-        directory, tracking_uri, register, trial, storage, allow_code, allow_address, as_json
+    from tuning.cli.commands import tracking  # noqa: PLC0415
+
+    tracking.mlflow_sync(
+        directory,
+        tracking_uri=tracking_uri,
+        register_as=register,
+        trial=trial,
+        storage=storage,
+        allow_code=allow_code,
+        allow_address=allow_address,
+        as_json=as_json,
     )
 
 
@@ -42,4 +51,6 @@ def mlflow_rebuild(
     as_json: AsJson = False,
 ) -> None:
     """Make all runs of a study anew, equal to the first ones, in a store that has none of them."""
-    commands("tracking").mlflow_rebuild(directory, tracking_uri, storage, as_json)
+    from tuning.cli.commands import tracking  # noqa: PLC0415
+
+    tracking.mlflow_rebuild(directory, tracking_uri=tracking_uri, storage=storage, as_json=as_json)

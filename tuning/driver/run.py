@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
@@ -27,11 +28,13 @@ from tuning.driver.provenance import record_provenance
 from tuning.driver.retention import ArtifactRetention
 from tuning.driver.search import RAY_FOLDER, search
 from tuning.study.artifacts import StudyFiles
+from tuning.study.attributes import ID
 from tuning.study.directory import check_directory, check_settings, note_settings, prepared_directory
-from tuning.study.history import note_end
+from tuning.study.history import record_search_end
 from tuning.study.lost_trials import refuse_lost_trials
 from tuning.study.model_source import noted_model
 from tuning.study.outcome import Outcome
+from tuning.study.progress_listener import ProgressListener, SilentProgress
 from tuning.study.storage.lease import held_lease, lease_backend
 from tuning.study.study import Study
 from tuning.study.warm_start import take_over
@@ -40,7 +43,6 @@ from tuning.trust.consent import remember_study
 from tuning.views.mlflow import SearchSummary, StudyMetadata, Tracker
 from tuning.views.mlflow.payload import PLOTS
 from tuning.views.projections import FILES, copy_projections, write_projections
-from tuning.views.terminal.progress import Progress
 from tuning.worker.inputs import RequestInputs, load_requests
 from tuning.worker.trainable import UnlearnTrainable
 
@@ -63,23 +65,48 @@ class SearchUnderWayError(AntisampleError):
     """Another thread of this process searches: Ray Tune would mix up what the two search."""
 
 
+@dataclass(frozen=True)
+class StudyRun:
+    """What came of running a study.
+
+    Attributes:
+        outcome: Of the study.
+        mlflow_link: Path and query of the study in the MLflow UI; None if it is not there.
+        mlflow_problem: Why MLflow lacks something of it; None if it lacks nothing.
+        storage_problem: Why the views could not be copied to `storage_path`; None if they were, or need not be.
+    """
+
+    outcome: Outcome
+    mlflow_link: str | None = None
+    mlflow_problem: str | None = None
+    storage_problem: str | None = None
+
+
 def run_study(
     config: StudyConfig,
-    progress: Progress | None = None,
+    progress: ProgressListener | None = None,
     launch: Launch | None = None,
     warm_start: Path | None = None,
 ) -> Outcome:
+    """Runs or continues a study and returns its outcome; see `run`."""
+    return run(config, progress or SilentProgress(), launch, warm_start).outcome
+
+
+def run(
+    config: StudyConfig, progress: ProgressListener, launch: Launch | None = None, warm_start: Path | None = None
+) -> StudyRun:
     """Runs or continues a study until its trials are finished or its time is over.
 
     Args:
         config: The study. Its directory is created, or continued if it holds the same study.
-        progress: Shows what happens; silent by default.
+        progress: Is told what happens.
         launch: Starts Ray for the length of a `with` block; by default the Ray that this process is in is used and
             left alone, else one is started and stopped at the end.
         warm_start: Directory of an earlier study to take over from; see `take_over`.
 
     Returns:
-        The outcome, also in `trials.parquet` and `report.html` in the study's directory and in its `storage_path`.
+        The outcome, which is also in `trials.parquet` and `report.html` in the study's directory and in its
+        `storage_path`, and what became of views that are kept elsewhere.
 
     Raises:
         AntisampleError: If the configuration does not fit the data, the directory or the machine.
@@ -88,7 +115,6 @@ def run_study(
         InterruptedStudyError: If the user stopped the search; everything so far is kept.
     """
     started = time.monotonic()
-    progress = progress or Progress(silent=True)
     share = worker_share(config, machines())
     ray_stays = launch is None and ray.is_initialized()
     with ExitStack() as stack:
@@ -103,19 +129,19 @@ def run_study(
             files = StudyFiles.of(config)
             files.check()
             _introduce(config, share, progress)
-            inputs = load_requests(config.model_copy(update={"model": noted_model(study)}), progress)
+            inputs = load_requests(study.plan.with_model(noted_model(study)), progress)
             for line in (record_provenance(study, inputs), describe_added_trials(study.by_hand())):
                 if line is not None:
                     progress.say(line)
             note_settings(study)
-            if not remember_study(study.noted("id"), config):
+            if not remember_study(study.noted(ID, ""), config):
                 progress.say(
                     "Your folder for state cannot be written, so you will be asked for code and addresses again"
                 )
             if warm_start is not None:  # before the study can be resumed, where nothing says so any more
                 progress.say(take_over(study, warm_start).describe())
         if config.storage_path is not None:
-            files.claim(study.noted("id"))
+            files.claim(study.noted(ID, ""))
         progress.start(study, _slots(config, share))
         tracker = _tracker(study)
         if tracker is not None:
@@ -132,18 +158,19 @@ def run_study(
                 tracker.close(None, timeout_s=2)
             raise
         # A dead or interrupted driver left trials running that no search asked for, since `n_trials` was lowered.
-        study.abort_running("Interrupted: the study is over.")
+        study.abort_running("the study is over.")
         _look_inside(study, inputs, progress)
         if tracker is not None and config.log_model:
             _pack(study, inputs, progress)
         outcome = write_projections(study)
-        note_end(study, outcome)
+        record_search_end(study, outcome)
         problem = tracker.close(SearchSummary.of(study, outcome), timeout_s=60) if tracker is not None else None
-        progress.finish(tracker.link() if tracker is not None else None, problem, copy_projections(config))
-        return outcome
+        progress.searched()
+        link = tracker.link() if tracker is not None else None
+        return StudyRun(outcome, link, problem, copy_projections(config))
 
 
-def _introduce(config: StudyConfig, share: TrialResources, progress: Progress) -> None:
+def _introduce(config: StudyConfig, share: TrialResources, progress: ProgressListener) -> None:
     """Says on what the study runs."""
     device = choose_device(config.device)
     progress.say(f"Device: {describe_device(device)}; trials at once: {_slots(config, share)()}")
@@ -184,7 +211,7 @@ def _slots(config: StudyConfig, share: TrialResources) -> Callable[[], int]:
 
 
 def _run_trials(
-    study: Study, inputs: Any, whole: TrialResources, started: float, progress: Progress, ray_stays: bool
+    study: Study, inputs: Any, whole: TrialResources, started: float, progress: ProgressListener, ray_stays: bool
 ) -> None:
     """Everything that Ray runs: the search, and the chosen trial again."""
     share = share_gpus(study, inputs, whole)
@@ -200,7 +227,7 @@ def _search(study: Study, inputs: Any, started: float, share: TrialResources, ra
     config = study.config
     _check_folder_of_ray(config.directory)
     budget_s = 60 * config.time_budget_min - (time.monotonic() - started) if config.time_budget_min else None
-    trainable = tune.with_parameters(UnlearnTrainable, inputs=inputs, study=config.for_workers())
+    trainable = tune.with_parameters(UnlearnTrainable, inputs=inputs, plan=study.plan.for_workers())
     if not search(study, trainable, share, _slots(config, share), budget_s, ray_stays):
         study.pause()
         raise InterruptedStudyError
@@ -224,7 +251,7 @@ def _tracker(study: Study) -> Tracker | None:
     return Tracker(open_view, study.rows())
 
 
-def _look_inside(study: Study, inputs: RequestInputs, progress: Progress) -> None:
+def _look_inside(study: Study, inputs: RequestInputs, progress: ProgressListener) -> None:
     """Keeps what the report shows of models and anti-samples; without it the outcome is as good."""
     try:
         inspect(study, inputs)
@@ -232,7 +259,7 @@ def _look_inside(study: Study, inputs: RequestInputs, progress: Progress) -> Non
         progress.say(f"The report shows nothing of the inside of the chosen trial: {error}")
 
 
-def _pack(study: Study, inputs: RequestInputs, progress: Progress) -> None:
+def _pack(study: Study, inputs: RequestInputs, progress: ProgressListener) -> None:
     """Makes the MLflow model of the chosen trial, which the tracker delivers with the end of the search."""
     from tuning.views.mlflow import pack_model  # noqa: PLC0415  (imports MLflow)
 

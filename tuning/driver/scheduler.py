@@ -5,8 +5,9 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from tuning.driver.searcher import report_of
+from tuning.driver.error_capture import ErrorCapture
 from tuning.study.study import Study
+from tuning.worker.messages import report_in
 
 
 class StudyScheduler(FIFOScheduler):
@@ -14,11 +15,12 @@ class StudyScheduler(FIFOScheduler):
 
     Args:
         study: Takes reports and decides.
+        errors: Keeps what ends the search.
     """
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, errors: ErrorCapture) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._study = study
+        self._study, self._errors = study, errors
         self._controller: Any = None
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
@@ -42,12 +44,12 @@ class StudyScheduler(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:  # noqa: ARG002
         """Records an epoch; STOP if the study has stopped the trial."""
-        report = report_of(result, self._study.token)
+        report = report_in(result, self._study.token)
         if report is None:
             return TrialScheduler.CONTINUE
-        report.pop("final", None)
-        with self._study.capture_error():
-            return TrialScheduler.CONTINUE if self._study.report(trial.trial_id, report) else TrialScheduler.STOP
+        with self._errors.capturing():
+            goes_on = self._study.report(trial.trial_id, report.epoch())
+        return TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP
 
     def __getstate__(self) -> dict[str, Any]:
         """Ray pickles its tuner for a restore that is never used here: resuming goes through the study."""

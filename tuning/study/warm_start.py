@@ -7,13 +7,13 @@ from typing import Any
 from antisample.errors import ConfigError
 from tuning.config.objectives import ELAPSED
 from tuning.config.study import StudyConfig
+from tuning.study.attributes import FINGERPRINTS, WARM_START, PriorTrial, WarmStarted
 from tuning.study.directory import open_study
 from tuning.study.outcome import find_outcome
 from tuning.study.reader import StudyReader
 from tuning.study.study import Study
+from tuning.trials.origins import Origin
 from tuning.trials.records import TrialRecord
-
-_NOTE = "warm_start"
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ def take_over(study: Study, directory: Path) -> WarmStart:
     Raises:
         ConfigError: If the earlier study searched another space, or nothing in it is finished.
     """
-    noted = study.noted(_NOTE)
-    if noted is not None:
-        return WarmStart(noted["source"], noted["same_problem"], noted["n"])
+    earlier = study.noted(WARM_START)
+    if earlier is not None:
+        return WarmStart(**earlier)
     other = open_study(directory)
     if other.space.fingerprint() != study.space.fingerprint():
         raise ConfigError([f"`--warm-start` {directory}: the study must have searched the same space, but did not."])
@@ -68,13 +68,14 @@ def take_over(study: Study, directory: Path) -> WarmStart:
         study.add_prior_trials([_knowledge(record, study.config) for record in trials])
     else:
         for record in trials:
-            study.enqueue(record.params, f"warm start {other.config.name}/{record.number}")
-    warm_start = WarmStart(other.config.name, same_problem, len(trials))
-    study.note(_NOTE, {"source": warm_start.source, "same_problem": warm_start.same_problem, "n": warm_start.n})
-    return warm_start
+            study.enqueue(record.params, Origin(f"warm start {other.config.name}/{record.number}"))
+    taken = WarmStart(other.config.name, same_problem, len(trials))
+    noted: WarmStarted = {"source": taken.source, "same_problem": same_problem, "n": taken.n}
+    study.note(WARM_START, noted)
+    return taken
 
 
-def _knowledge(record: TrialRecord, config: StudyConfig) -> dict[str, Any]:
+def _knowledge(record: TrialRecord, config: StudyConfig) -> PriorTrial:
     """What a sampler learns of a finished trial."""
     metrics = {**record.metrics, ELAPSED: record.unlearning_s}
     violations = {str(constraint): constraint.violation(metrics) for constraint in config.constraints}
@@ -84,11 +85,11 @@ def _knowledge(record: TrialRecord, config: StudyConfig) -> dict[str, Any]:
 def _task(study: StudyReader) -> dict[str, Any]:
     config = study.config
     return {
-        "fingerprints": study.noted("fingerprints"),
+        "fingerprints": study.noted(FINGERPRINTS),
         "method": config.method,
         "fixed": config.fixed,
         "objectives": [objective.metric for objective in config.objectives],
-        "seeds": config.trial_seeds(),
+        "seeds": study.plan.trial_seeds,
         "constraints": list(map(str, config.constraints)),
         "fidelity": config.fidelity,
     }

@@ -4,7 +4,6 @@ import shlex
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import typer
 from rich.console import Console
@@ -19,7 +18,7 @@ from cluster import (
     SubmittedCluster,
     load_cluster,
 )
-from tuning.cli.flags import accepting_original, check_uri, model_overrides, selected, study_of_flags
+from tuning.cli.flags import TaskFlags, accepting_original, check_uri, model_overrides, selected, study_of_flags
 from tuning.cli.launching import (
     agreed_options,
     check_study,
@@ -50,7 +49,8 @@ from tuning.views.terminal.progress import Progress, output
 
 def run(
     study: Path | None,
-    flags: dict[str, Any],
+    flags: TaskFlags,
+    *,
     overrides: list[str] | None,
     tracking_uri: str | None,
     warm_start: Path | None,
@@ -63,12 +63,16 @@ def run(
 ) -> None:
     """Runs or continues the study of a YAML file, or of flags, and prints its outcome."""
     spec = load_cluster(cluster) if cluster is not None else LOCAL
-    overrides, model = [*(overrides or []), *selected(select)], flags["model"]
+    overrides = [*(overrides or []), *selected(select)]
     if study is None:
-        config = study_of_flags({**flags, "overrides": overrides})
+        config = study_of_flags(flags, overrides)
     else:
-        said = model_overrides(flags.pop("normalisation"), accept_original=flags.pop("accept_original"))
-        doubled = [f"`--{flag.replace('_', '-')}`" for flag, value in flags.items() if value]
+        said = model_overrides(flags.normalisation, accept_original=flags.accept_original)
+        doubled = [
+            f"`--{flag.replace('_', '-')}`"
+            for flag, value in vars(flags).items()
+            if value and flag not in ("normalisation", "accept_original")
+        ]
         if doubled:
             raise ConfigError(
                 f"{study} says everything itself, so {doubled[0]} cannot be given beside it; use `--set`."
@@ -80,7 +84,7 @@ def run(
     config = on_cluster(config, spec)
     _check_registry(config, register)
     has_code = check_study_code(
-        config, partial(say, output(stderr=as_json)), allowed=allow_code, overrides=overrides, model=model
+        config, partial(say, output(stderr=as_json)), allowed=allow_code, overrides=overrides, model=flags.model
     )
     check_study(config, spec)
     if isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint:
@@ -102,6 +106,7 @@ def run(
 
 def resume(
     directory: Path,
+    *,
     accept_original: bool,
     storage: str | None,
     tracking_uri: str | None,
@@ -140,7 +145,7 @@ def _there(spec: ExistingCluster, directory: Path | None) -> Path | None:
     return spec.shared_dir / directory if directory is not None else None
 
 
-def report(directory: Path, select: str | None, storage: str | None, rebuild: bool, as_json: bool) -> None:
+def report(directory: Path, *, select: str | None, storage: str | None, rebuild: bool, as_json: bool) -> None:
     """Writes the views of a study anew, unless they show trials that it has lost, and prints its outcome."""
     study = open_study(directory, selected(select), storage)
     lost = None if rebuild else lost_trials(study)
@@ -176,11 +181,11 @@ def _search(
     last_words = once(partial(_say_stopped, config, progress, go_on, as_json))
     with second_signal_stops(f"Stopped at once. {go_on}", last_words):
         try:
-            outcome = run_from_here(config, spec, progress, warm_start, lambda loss: stop_for_loss(f"{loss} {go_on}"))
+            done = run_from_here(config, spec, progress, warm_start, lambda loss: stop_for_loss(f"{loss} {go_on}"))
         except KeyboardInterrupt:
             last_words()
             raise typer.Exit(exit_code()) from None
-    problem, version = progress.mlflow_problem, None
+    outcome, problem, version = done.outcome, done.mlflow_problem, None
     if register is not None and problem is None and outcome.chosen is not None:
         from tuning.views.mlflow import DeliveryError, sync  # noqa: PLC0415  (MLflow takes seconds to import)
 
@@ -192,10 +197,10 @@ def _search(
         own = {"directory": str(config.directory), "apply": _apply(config, outcome), "registered_version": version}
         print_json({**outcome.to_json(), **own})
     else:
-        print_outcome(console, outcome, config, progress.mlflow_link)
+        print_outcome(console, outcome, config, done.mlflow_link)
         if version is not None:
             console.print(f"Registered:    {register}, version {version}", soft_wrap=True)
-    _print_storage_problem(console, progress.storage_problem, config)
+    _print_storage_problem(console, done.storage_problem, config)
     if problem is not None:
         words = [program("antisample"), "mlflow", "sync", shown_path(config.directory)]
         command = " ".join([*words, *map(shlex.quote, given("--register", register))])

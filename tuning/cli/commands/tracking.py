@@ -29,6 +29,7 @@ from tuning.worker.inputs import load_requests
 
 def mlflow_sync(
     directory: Path,
+    *,
     tracking_uri: str | None,
     register_as: str | None,
     trial: int | None,
@@ -63,7 +64,7 @@ def _pack(study: StudyReader, record: TrialRecord, progress: Progress) -> None:
     """Makes the MLflow model of a trial that was not chosen, unless it is there."""
     if model_folder(study.config.directory, record.number).is_dir():
         return
-    inputs = load_requests(study.config.model_copy(update={"model": noted_model(study)}), progress)
+    inputs = load_requests(study.plan.with_model(noted_model(study)), progress)
     reason = pack_model(study, inputs[0], record)
     if reason is not None:
         raise DeliveryError(f"The model of trial {record.number} cannot be exported: {reason}")
@@ -74,7 +75,7 @@ def _pack(study: StudyReader, record: TrialRecord, progress: Progress) -> None:
         )
 
 
-def mlflow_rebuild(directory: Path, tracking_uri: str, storage: str | None, as_json: bool) -> None:
+def mlflow_rebuild(directory: Path, *, tracking_uri: str, storage: str | None, as_json: bool) -> None:
     """Makes the runs of a study anew in a store that has none of them."""
     _deliver(rebuild, open_study(directory, storage=storage), tracking_uri, as_json)
 

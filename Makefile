@@ -4,6 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 UV_VERSION := 0.13.9
 READY := .venv/.ready
+QUICK := "not integration and not slow and not gpu"
 
 .PHONY: help
 help: ## List the targets
@@ -42,9 +43,15 @@ check: $(READY) ## Format, lint, types and import rules
 	$(BIN)/lint-imports
 
 .PHONY: unit
-unit: $(READY) ## Fast tests
+unit: $(READY) ## Fast tests; P=tuning/study runs those of one package or file
 	@echo "==> Running unit tests"
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not integration and not slow and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m $(QUICK) $(P:%=tests/%)
+
+.PHONY: coverage
+coverage: $(READY) ## What the fast tests cover of the four packages; P=tuning/study: those of one package
+	@echo "==> Measuring the coverage of unit tests"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m $(QUICK) --cov antisample --cov search_spaces --cov tuning --cov cluster \
+		--cov-report term $(P:%=tests/%)
 
 .PHONY: integration-quick
 integration-quick: $(READY)
@@ -105,4 +112,4 @@ format: $(READY) ## Format the code and mend what can be mended
 
 .PHONY: clean
 clean: ## Remove the environment and caches; studies in runs/ stay
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

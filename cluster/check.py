@@ -30,18 +30,19 @@ def check_cluster(shared_dir: Path | None, tracking_uri: str | None, store: Stor
         Everything looked at, problems and not.
     """
     here = facts_of_this_node(None, "")
-    nodes, found = _ask_all(shared_dir, store)
-    found += [findings.same(nodes, here, fact) for fact in ("antisample", "python", "torch", "ray")]
-    found += [findings.one_place(name, facts) for name, facts in nodes.items()]
-    found += [findings.gpus(name, facts) for name, facts in nodes.items() if facts["declared_gpus"] or facts["gpus"]]
-    found += [findings.clock(name, facts) for name, facts in nodes.items()]
+    nodes, results = _ask_all(shared_dir, store)
+    results += [findings.same(nodes, here, fact) for fact in ("antisample", "python", "torch", "ray")]
+    results += [findings.one_place(name, facts) for name, facts in nodes.items()]
+    with_gpus = {name: facts for name, facts in nodes.items() if facts["declared_gpus"] or facts["gpus"]}
+    results += [findings.gpus(name, facts) for name, facts in with_gpus.items()]
+    results += [findings.clock(name, facts) for name, facts in nodes.items()]
     if shared_dir is not None:
-        found += [findings.shared(name, facts, shared_dir) for name, facts in nodes.items()]
+        results += [findings.shared(name, facts, shared_dir) for name, facts in nodes.items()]
     if store is not None:
-        found += [findings.reached(name, facts, store) for name, facts in nodes.items()]
+        results += [findings.reached(name, facts, store) for name, facts in nodes.items()]
     if tracking_uri is not None and tracking_uri.startswith("http"):
-        found.append(findings.tracking(tracking_uri))
-    return found
+        results.append(findings.tracking(tracking_uri))
+    return results
 
 
 def _ask_all(shared_dir: Path | None, store: Store | None) -> tuple[dict[str, dict[str, Any]], list[Finding]]:

@@ -80,8 +80,8 @@ def existing_ray(
 
 def package_folders() -> list[Path]:
     """Where this program's packages lie: all of them travel, from one place."""
-    found = [importlib.util.find_spec(name) for name in PACKAGES]
-    return [Path(str(spec.origin)).parent for spec in found if spec is not None]
+    specs = [importlib.util.find_spec(name) for name in PACKAGES]
+    return [Path(str(spec.origin)).parent for spec in specs if spec is not None]
 
 
 def answers_without_token(address: str) -> bool:

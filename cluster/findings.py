@@ -50,8 +50,8 @@ def same(nodes: dict[str, dict[str, Any]], here: dict[str, Any], fact: str) -> F
     absent = [name for name, version in other.items() if version is None]
     if fact == "antisample" and len(absent) == len(other):
         return Finding(True, f"antisample is not installed on {_listed(absent)}: it travels with the study", "")
-    shown = _listed(f"{version or 'none'} on {name}" for name, version in other.items())
-    return Finding(False, f"{fact} {here[fact]} here, but {shown}", f"Install {fact} {here[fact]} there.")
+    versions = _listed(f"{version or 'none'} on {name}" for name, version in other.items())
+    return Finding(False, f"{fact} {here[fact]} here, but {versions}", f"Install {fact} {here[fact]} there.")
 
 
 def one_place(name: str, facts: dict[str, Any]) -> Finding:
@@ -59,8 +59,8 @@ def one_place(name: str, facts: dict[str, Any]) -> Finding:
     places = facts["places"]
     if len(set(places.values())) <= 1:
         return Finding(True, f"{name}: all four packages from one place")
-    shown = _listed(f"{package} from {place or 'nowhere'}" for package, place in places.items())
-    return Finding(False, f"{name}: {shown}", "Install the program once, and start Ray outside of its folders.")
+    listed = _listed(f"{package} from {place or 'nowhere'}" for package, place in places.items())
+    return Finding(False, f"{name}: {listed}", "Install the program once, and start Ray outside of its folders.")
 
 
 def gpus(name: str, facts: dict[str, Any]) -> Finding:

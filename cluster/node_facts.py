@@ -33,8 +33,8 @@ def facts_of_this_node(
             return None
 
     def place(package: str) -> str | None:
-        found = importlib.util.find_spec(package)
-        return str(Path(found.origin).parent.parent) if found is not None and found.origin else None
+        spec = importlib.util.find_spec(package)
+        return str(Path(spec.origin).parent.parent) if spec is not None and spec.origin else None
 
     def wrong_with(folder: str) -> str:
         try:

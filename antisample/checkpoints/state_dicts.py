@@ -123,8 +123,8 @@ def _described(content: Any) -> str:
 
 
 def _quoted(names: list[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[:3])
-    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
+    listed = ", ".join(f"`{name}`" for name in names[:3])
+    return f"{listed} and {len(names) - 3} more" if len(names) > 3 else listed
 
 
 def _named(kind: Any) -> str:

@@ -102,5 +102,5 @@ def _channels(number: int) -> str:
 
 
 def _names(names: Sequence[str]) -> str:
-    shown = ", ".join(map(repr, names[:_SHOWN]))
-    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
+    listed = ", ".join(map(repr, names[:_SHOWN]))
+    return f"{listed} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else listed

@@ -112,10 +112,10 @@ class AntiSample:
         """
         forget, pool = self._images(context, config, retain_subset(context, config.retain_fraction), label)
         generator = torch_stream(context.device, context.seed, "preview", label)
-        shown = forget[:count]
-        farthest = farthest_neighbours(shown, pool, 1, context.normaliser().scale)
+        images = forget[:count]
+        farthest = farthest_neighbours(images, pool, 1, context.normaliser().scale)
         draws = draw_anti_samples(
-            shown,
+            images,
             pool,
             farthest,
             local_variance=config.local_variance,
@@ -127,7 +127,7 @@ class AntiSample:
         )
         trained_on = self._generate(context, config, retain_subset(context, config.retain_fraction), label)
         normalise = context.normaliser()
-        return normalise(shown), normalise(pool[farthest[:, 0]]), draws.view(shown.shape), trained_on[:count]
+        return normalise(images), normalise(pool[farthest[:, 0]]), draws.view(images.shape), trained_on[:count]
 
     def _images(
         self, context: UnlearnContext, config: AntiSampleConfig, subset: IndexArray, label: int

@@ -180,11 +180,11 @@ def evaluate(
     for part in parts:
         for family in map(_family, families):
             if part in family.parts:
-                found = {f"{part}/{name}": value for name, value in family.compute(subject, part).items()}
-                bad = [f"{name} is {value}" for name, value in found.items() if not math.isfinite(value)]
+                computed = {f"{part}/{name}": value for name, value in family.compute(subject, part).items()}
+                bad = [f"{name} is {value}" for name, value in computed.items() if not math.isfinite(value)]
                 if bad:
                     raise DivergedError(f"The model's outputs are not finite: {', '.join(bad)}.")
-                values |= found
+                values |= computed
     return UnlearnMetrics(values, image_counts(subject.dataset, subject.splits, subject.settings, parts))
 
 

@@ -11,12 +11,14 @@ def parcel(address):
     return place.scheme, place.path, place.options
 
 
+@pytest.mark.integration
 def test_a_store_that_can_be_used_is_left_as_it_was(s3):
     facts = facts_of_this_node(None, "nonce", parcel(s3.address("node-facts")))
     assert facts["store"] == ""
     assert s3.keys("node-facts") == []
 
 
+@pytest.mark.integration
 def test_a_store_without_the_bucket_is_named(s3):
     facts = facts_of_this_node(None, "nonce", parcel(s3.address("node-facts", "absent")))
     assert facts["store"].startswith("cannot be used (")

@@ -98,7 +98,7 @@ while ray.available_resources().get("CPU") != before["CPU"]:
 ray.shutdown()
 """,
 }
-QUICK = ("in a thread, then in the main one",)
+QUICK = ("two at once",)  # a single search, in a thread
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,7 @@ def test_reasons_do_not_change_the_fingerprint():
     assert space.model_copy(update={"parameters": parameters}).fingerprint() == space.fingerprint()
 
 
+@pytest.mark.integration
 def test_reading_spaces_needs_no_search_library():
     code = (
         "import sys, search_spaces; print([m for m in ('ray', 'optuna', 'torch', 'antisample') if m in sys.modules])"

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.integration
+
 START = """
 import signal
 import time

@@ -178,10 +178,10 @@ class ReproductionConfig(Settings):
         requests = []
         for size, draws in zip(self.sizes, self.draws, strict=True):
             rng = numpy_stream(self.seed, "random sets of classes", size)
-            found: list[tuple[int, ...]] = []
-            while len(found) < min(draws, math.comb(len(class_names), size)):
+            sets: list[tuple[int, ...]] = []
+            while len(sets) < min(draws, math.comb(len(class_names), size)):
                 one = tuple(sorted(int(c) for c in rng.permutation(len(class_names))[:size]))
-                if one not in found:
-                    found.append(one)
-            requests += found
+                if one not in sets:
+                    sets.append(one)
+            requests += sets
         return requests

@@ -36,11 +36,11 @@ def print_reproduction(
 def reproduction_table(config: ReproductionConfig, outcome: ReproductionOutcome, rows: list[Row]) -> FittedTable:
     """The table with its main columns."""
     heading, body = cells(rows)
-    shown = [index for index, name in enumerate(heading) if name in _RANKS]
+    columns = [index for index, name in enumerate(heading) if name in _RANKS]
     title = f"{config.model.name}, {outcome.inputs.dataset.name}, {config.retain:g} % retain data"
     table = FittedTable(
-        title, [Column(heading[at], rank=_RANKS[heading[at]], text=heading[at] == "method") for at in shown]
+        title, [Column(heading[at], rank=_RANKS[heading[at]], text=heading[at] == "method") for at in columns]
     )
     for texts in body:
-        table.add_row(*(texts[at] for at in shown))
+        table.add_row(*(texts[at] for at in columns))
     return table

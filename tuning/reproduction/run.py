@@ -99,7 +99,7 @@ def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) ->
     folder = config.out / "results"
     fingerprint = f"{dataset.fingerprint} {original.fingerprint} {original.initial.origin}"
     paths = {job: (folder / job.file_name(fingerprint)).resolve() for job in jobs}
-    results = {job: known for job in jobs if (known := _read(paths[job])) is not None}
+    results = {job: result for job in jobs if (result := _read(paths[job])) is not None}
     left = [job for job in jobs if job not in results]
     failures: list[Result] = []
 

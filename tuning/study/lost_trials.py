@@ -29,12 +29,12 @@ def lost_trials(study: StudyReader) -> str | None:
     directory = study.config.directory
     if study.config.storage is not None:
         return None
-    name, shown = "trials.parquet", _trials_of_table(directory / "trials.parquet")
-    if shown is None:
-        name, shown = "mlflow.json", _trials_delivered(directory / "mlflow.json")
+    name, recorded = "trials.parquet", _trials_of_table(directory / "trials.parquet")
+    if recorded is None:
+        name, recorded = "mlflow.json", _trials_delivered(directory / "mlflow.json")
     # Only now, so that a search that goes on is never behind what was read.
     held = {record.number for record in study.rows() if name == "mlflow.json" or record.state != "RUNNING"}
-    missing = sorted(shown - held)
+    missing = sorted(recorded - held)
     if not missing:
         return None
     which = f"trial {missing[0]}" if len(missing) == 1 else f"{len(missing)} trials, the first of them {missing[0]},"

@@ -34,8 +34,8 @@ class Limits:
     def most_lost(self) -> str:
         """What a trial may lose, in words."""
         points = 100 * self._selection.max_loss
-        shown = f"{points:.1f}" if points >= 1 else f"{points:g}"
-        return f"{shown} points of {self._kept} (`selection.max_loss`)"
+        amount = f"{points:.1f}" if points >= 1 else f"{points:g}"
+        return f"{amount} points of {self._kept} (`selection.max_loss`)"
 
     def left(self, record: TrialRecord) -> float:
         """What is left of what was to be forgotten, in accuracy."""

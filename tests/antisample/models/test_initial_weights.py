@@ -147,6 +147,7 @@ def publish(folder, content):
     return name
 
 
+@pytest.mark.integration
 def test_published_weights_are_downloaded_once_and_then_found(published, hub, server, monkeypatch, capsys):
     folder, address = server
     name = publish(folder, (published[0] / "ResNet18.pth").read_bytes())
@@ -161,6 +162,7 @@ def test_published_weights_are_downloaded_once_and_then_found(published, hub, se
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.integration
 def test_a_file_in_the_cache_with_another_sum_is_an_error(hub, server):
     folder, address = server
     name = publish(folder, b"weights")
@@ -170,6 +172,7 @@ def test_a_file_in_the_cache_with_another_sum_is_an_error(hub, server):
         fetch_weights(f"{address}/{name}")
 
 
+@pytest.mark.integration
 def test_what_is_not_the_published_file_is_not_kept(hub, server):
     folder, address = server
     (folder / "resnet18-00000000.pth").write_bytes(b"please log in to this network")

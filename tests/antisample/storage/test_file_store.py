@@ -200,7 +200,7 @@ def test_places(tmp_path, monkeypatch):
     assert joined_place("/shared", "study") == "/shared/study"
     assert joined_place("s3://bucket/a/?region=eu-west-1", "study") == "s3://bucket/a/study?region=eu-west-1"
     address = Address.parse("s3://bucket//a/b/?scheme=http&endpoint_override=localhost:9000")
-    assert (address.path, address.shown) == ("bucket/a/b", "s3://bucket/a/b")
+    assert (address.path, address.url) == ("bucket/a/b", "s3://bucket/a/b")
     assert address.options == {"scheme": "http", "endpoint_override": "localhost:9000"}
     assert Address.parse("gs://bucket").path == "bucket"
 

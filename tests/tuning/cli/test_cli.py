@@ -217,7 +217,7 @@ def test_all_problems_of_a_study_are_listed_at_once(call, study_file):
 
 
 def test_toy_prints_its_summary_and_refuses_no_seeds(call, tmp_path):
-    code, out, _ = call("toy", "--out", tmp_path / "toy", "--seeds", "2", "--json")
+    code, out, _ = call("toy", "--out", tmp_path / "toy", "--seeds", "2", "--set", "noise_epochs=2", "--json")
     assert code == 0
     assert json.loads(out)["picture"] == str(tmp_path / "toy" / "toy.png")
     assert {path.name for path in (tmp_path / "toy").iterdir()} == {"toy.png", "toy.csv"}

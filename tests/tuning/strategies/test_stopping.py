@@ -105,7 +105,7 @@ def test_with_epochs_stopped_trials_look_as_bad_as_the_worst(values, make_study,
     assert shown[2].values == [0.3, 0.6]
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "gp", "nsga2"])
+@pytest.mark.parametrize("sampler", ["tpe", pytest.param("gp", marks=pytest.mark.slow), "nsga2"])
 def test_samplers_learn_from_stopped_trials(stopping, make_study, sampler):
     config = parse_study({**stopping.model_dump(), "sampler": sampler, "n_trials": 24})
     study = make_study(config)

@@ -129,8 +129,8 @@ def _normalisation(card: UnlearningCard, study: StudyReader) -> Verification:
 
 def _spreads(card: UnlearningCard, study: StudyReader, record: TrialRecord) -> Verification:
     """Spreads against the runs that the study keeps; it may have run more seeds since the card was made."""
-    known = known_spreads(study, record, card.config.forget)
-    figures, over = next((one for one in known if one[1] == card.spread_over), known[0])
+    spreads = known_spreads(study, record, card.config.forget)
+    figures, over = next((one for one in spreads if one[1] == card.spread_over), spreads[0])
     if card.spread_over != over and card.spread_over.endswith("seeds that the search had not used"):
         return _unchecked_spreads(card, f"the study has them over {over or 'no seeds'} now")
     parts = [checked("spread_over", card.spread_over, over)]

@@ -123,13 +123,13 @@ class StudyJournal(JournalStorage):
             self._sync_with_backend()
             if cast(CheckedReplay, self._replay_result).is_deleted(study_id):
                 raise DataError(f"{self._lines.path}: the study was deleted from the journal. {WAY_OUT}")
-            known, numbers = self._replay_result._trials, self._replay_result._study_id_to_trial_ids[study_id]
+            by_id, numbers = self._replay_result._trials, self._replay_result._study_id_to_trial_ids[study_id]
             ended = self._ended.setdefault(study_id, [])
             for trial_id in numbers[len(ended) :]:
-                if not known[trial_id].state.is_finished():
+                if not by_id[trial_id].state.is_finished():
                     break
-                ended.append(known[trial_id])
-            others = [known[trial_id] for trial_id in numbers[len(ended) :]]
+                ended.append(by_id[trial_id])
+            others = [by_id[trial_id] for trial_id in numbers[len(ended) :]]
             if states is None:
                 trials = ended + others
             else:

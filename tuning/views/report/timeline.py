@@ -40,7 +40,7 @@ class Stretch:
 
 def stretches(records: list[TrialRecord]) -> list[Stretch]:
     """What each worker did, trial by trial. A trial that has reported no epoch has none."""
-    found: list[Stretch] = []
+    bars: list[Stretch] = []
     for record in records:
         begin = 0
         for at, step in enumerate(record.steps):
@@ -50,9 +50,9 @@ def stretches(records: list[TrialRecord]) -> list[Stretch]:
             first = record.steps[begin]
             before = record.steps[begin - 1] if begin else None
             spent = first.elapsed_s + first.evaluation_s - (before.elapsed_s + before.evaluation_s if before else 0)
-            found.append(Stretch(record, worker, first, step, first.timestamp_ms - 1000 * spent, begin > 0))
+            bars.append(Stretch(record, worker, first, step, first.timestamp_ms - 1000 * spent, begin > 0))
             begin = at + 1
-    return found
+    return bars
 
 
 def timeline(records: list[TrialRecord]) -> Figure:

@@ -58,6 +58,7 @@ def test_damage_in_the_middle_is_an_error_that_names_the_line(tmp_path):
         open_journal(path)
 
 
+@pytest.mark.integration
 def test_the_kernel_frees_the_lock_of_a_killed_process(tmp_path):
     code = (
         "import sys, time; from pathlib import Path; from tuning.study.storage.journal import KernelLock; "

@@ -92,6 +92,22 @@ def test_a_lease_that_is_rubbish_is_held_by_nobody(config, content):
     assert LeaseFile(config.directory).read() is None
 
 
+@pytest.mark.integration
+def test_the_lease_of_a_dead_process_is_taken_over(config, place):
+    code = (
+        "import sys, yaml; from tuning.config.loading import parse_study; "
+        "from tuning.study.storage.lease import Lease, lease_backend; "
+        "Lease(lease_backend(parse_study(yaml.safe_load(sys.stdin)))).acquire()"
+    )
+    subprocess.run([sys.executable, "-c", code], input=config.to_yaml(), text=True, check=True)
+    left = place.read()
+    assert left is not None
+    assert not left.is_alive()
+    with held_lease(place) as lease:
+        assert lease.previous is not None
+        assert lease.previous.token == left.token
+
+
 def test_a_process_number_used_again_is_not_the_holder(holder):
     assert holder.is_alive()
     assert not replace(holder, process_started=holder.process_started - 100).is_alive()
@@ -141,6 +157,7 @@ def test_the_database_refuses_a_change_of_an_older_driver_that_has_looked_before
     assert (left.state.name, left.user_attrs, left.params) == ("RUNNING", {}, {})
 
 
+@pytest.mark.integration
 def test_processes_of_a_dead_drivers_ray_session_are_ended(holder):
     session = f"/nowhere/session_{os.getpid()}"
     orphan = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", f"--session={session}/logs"])
@@ -150,6 +167,7 @@ def test_processes_of_a_dead_drivers_ray_session_are_ended(holder):
     assert end_orphans(holder) == 0
 
 
+@pytest.mark.integration
 def test_a_dead_process_that_nobody_has_waited_for_holds_nothing(holder):
     child = subprocess.Popen([sys.executable, "-c", ""])
     process = psutil.Process(child.pid)

@@ -109,7 +109,7 @@ def test_losses_and_then_membership_inference_break_ties(make_trials):
 def test_without_a_trial_near_enough_the_nearest_is_taken(make_trials):
     outcome = find_outcome(make_trials((0.99, 0.90), (0.95, 0.80)))
     assert outcome.chosen.number == 0
-    assert "no front trial has" in outcome.reason
+    assert "no trial on the front has" in outcome.reason
 
 
 def test_the_hypervolume_counts_from_a_tenth_or_from_the_originals_gap(make_study, config, figures):

@@ -139,7 +139,7 @@ def test_without_a_trial_that_keeps_the_constraints_the_outcome_says_so(values, 
     study = make_study(parse_study({**values, "constraints": limits}))
     study.ask("a")
     study.complete("a", metrics(0.0, 0.7), {})
-    assert find_outcome(study).reason == "No finished trial keeps validation/retain_accuracy >= 0.78."
+    assert find_outcome(study).reason == "No finished trial satisfies validation/retain_accuracy >= 0.78."
 
 
 @pytest.mark.parametrize(

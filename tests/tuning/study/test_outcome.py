@@ -26,7 +26,7 @@ def test_front_published_and_chosen(filled):
     assert [record.number for record in outcome.front] == [0, 1, 2]
     assert outcome.published.number == 0
     assert outcome.chosen.number == 1
-    assert "it loses 4.0 points of retain accuracy" in outcome.reason
+    assert "its retain accuracy is 4.0 percentage points below the original" in outcome.reason
 
 
 def test_among_equals_within_a_standard_error_the_one_that_forgets_most_is_chosen(values, make_study, metrics):
@@ -38,7 +38,7 @@ def test_among_equals_within_a_standard_error_the_one_that_forgets_most_is_chose
     outcome = find_outcome(study)
     assert [r.number for r in outcome.front] == [2, 1, 0, 3]
     assert outcome.chosen.number == 1
-    assert "among the 2 front trials within one standard error (0.6 points)" in outcome.reason
+    assert "of the 2 on the front within one standard error (0.6 percentage points)" in outcome.reason
 
 
 def test_hypervolume_counts_from_the_default_reference_point(filled):
@@ -62,7 +62,7 @@ def test_if_none_forgets_well_enough_the_one_that_forgets_most_is_taken(config, 
         study.complete(str(key), metrics(*values), {})
     outcome = find_outcome(study)
     assert outcome.chosen.number == 1
-    assert "no front trial" in outcome.reason
+    assert "no trial on the front" in outcome.reason
 
 
 def test_failed_and_running_trials_are_never_on_the_front(config, make_study, metrics):

@@ -21,7 +21,7 @@ def description(study: StudyReader, outcome: Outcome) -> str:
     """The study in Markdown: what was done, which trial is chosen and why, and the front."""
     config = study.config
     forgotten = "; ".join(study.noted("forgetting") or [request.describe() for request in config.forget])
-    what = f"{config.method} on {config.model.name}, {config.data.source}; to forget: {forgotten}."
+    what = f"{config.method} on {config.model.name} and {config.data.source}, forgetting {forgotten}."
     lines = [markdown_text(what), ""]
     if outcome.chosen is None:
         lines += [f"**No trial was chosen.** {markdown_text(outcome.reason)}"]
@@ -38,7 +38,7 @@ def description(study: StudyReader, outcome: Outcome) -> str:
     if outcome.original:
         lines += [f"| - |{_figures(outcome.original)}| | | original model |"]
     return "\n".join(
-        [*lines, "", "Figures are of validation images; report.html among the artifacts has everything."]
+        [*lines, "", "All metrics are on validation images; see report.html in the artifacts for the full results."]
     )
 
 

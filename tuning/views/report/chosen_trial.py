@@ -15,10 +15,10 @@ _MOST_CLASSES = 30
 def confusion_figures(study: StudyReader, outcome: Outcome) -> tuple[list[tuple[str, Figure]], list[str]]:
     """Titled matrices before and after the chosen trial, and notes."""
     if outcome.chosen is None:
-        return [], ["No trial was chosen." if outcome.nearest is not None else "No trial is chosen yet."]
+        return [], ["No trial was chosen." if outcome.nearest is not None else "No trial has been chosen yet."]
     kept = confusions(study, outcome.chosen)
     if kept is None:
-        return [], [f"Not kept for trial {outcome.chosen.number}: they are made when a search comes to its end."]
+        return [], [f"Not available for trial {outcome.chosen.number}: they are computed when a search finishes."]
     names: list[str] = study.noted("class_names", [])
     forgotten: list[int] = [] if study.config.by_samples else study.noted("forget_requests", [[]])[0]
     shown, notes = list(range(len(names))), []
@@ -30,7 +30,7 @@ def confusion_figures(study: StudyReader, outcome: Outcome) -> tuple[list[tuple[
                 errors[predicted] += images
         others = sorted((c for c in shown if c not in forgotten), key=lambda c: (-errors[c], c))
         shown = sorted([*forgotten, *others[: max(0, _MOST_CLASSES - len(forgotten))]])
-        notes = [f"Of {len(names)} classes, those to forget and those with most errors are drawn."]
+        notes = [f"Of {len(names)} classes, only those to forget and those with the most errors are shown."]
     words = [f"{names[c]}{' (forgotten)' if c in forgotten else ''}" for c in shown]
     titles = ("Original model", f"Trial {outcome.chosen.number}")
     return [(title, _matrix(cells, shown, words)) for title, cells in zip(titles, kept, strict=True)], notes
@@ -53,7 +53,7 @@ def _matrix(cells: Cells, shown: list[int], words: list[str]) -> Figure:
         "colorbar": {"ticksuffix": " %", "thickness": 12, "outlinewidth": 0},
         "hovertext": [
             [
-                f"{words[i]}, called {words[j]}: {known.get((t, p), 0)} of {totals[t]} images"
+                f"{words[i]}, predicted as {words[j]}: {known.get((t, p), 0)} of {totals[t]} images"
                 for j, p in enumerate(shown)
             ]
             for i, t in enumerate(shown)

@@ -582,4 +582,4 @@ def test_the_parent_says_what_is_forgotten(fill, uri, runs_of):
     sync(fill, uri)
     _, parent, _ = runs_of(uri)
     assert parent.data.params["forgetting"] == forgotten
-    assert f"to forget: {forgotten}." in parent.data.tags["mlflow.note.content"]
+    assert f", forgetting {forgotten}." in parent.data.tags["mlflow.note.content"]

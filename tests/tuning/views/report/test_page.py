@@ -326,7 +326,7 @@ def test_the_timeline_shows_workers_and_trials_that_another_took_up(tmp_path):
     assert (second.worker, second.first.step, second.is_retry) == ("other/2", 3, True)
     assert second.first.timestamp_ms - second.begun_ms == 3000, "an epoch and its evaluation"
     traces = Page(render_report(study)).figures()["timeline-0"]["data"]
-    assert [trace["name"] for trace in traces] == ["running", "taken up again"]
+    assert [trace["name"] for trace in traces] == ["running", "resumed by another worker"]
     assert traces[0]["y"] == [0, 1]
     assert record.number == 0
 
@@ -344,7 +344,7 @@ def test_pictures_and_confusions_of_the_chosen_trial_are_shown_from_the_director
     page = Page(render_report(study))
     before, after = (page.figures()[f"confusion-{place}"]["data"][0] for place in (0, 1))
     assert before["text"][3][3] == 36
-    assert after["hovertext"][3][8] == "3 (forgotten), called 8: 30 of 36 images"
+    assert after["hovertext"][3][8] == "3 (forgotten), predicted as 8: 30 of 36 images"
     assert after["z"][3][8] == 83.3
     assert [address.partition(",")[0] for address in page.addresses] == ["data:image/png;base64"] * 4
 

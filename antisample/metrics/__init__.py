@@ -46,10 +46,10 @@ class EvaluationConfig(EvaluationSettings):
     """How metrics are computed, and which.
 
     Attributes:
-        final: Families computed once, for the finished model; `classification` is computed after every epoch and
-            needs no mention. Of the default ones, `membership` is left out where there are too few images for it; any
-            others that are given are needed. `retrained` trains a reference, once for each forget request; `relearn`
-            trains too.
+        final: Metric families to compute once, for the finished model; `classification` is always computed after
+            every epoch. By default, `membership` is skipped if there are too few images for it; families that are
+            requested explicitly are required. `retrained` trains a reference once per forget request; `relearn` also
+            trains.
     """
 
     final: tuple[str, ...] = ("membership", "zrf")

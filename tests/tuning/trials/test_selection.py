@@ -43,14 +43,20 @@ def test_a_trial_that_loses_too_much_is_not_chosen_though_it_alone_forgets(make_
     outcome = find_outcome(make_trials((0.0, 0.109), (0.85, 0.9)))
     assert (outcome.chosen, outcome.by_rule) == (None, None)
     assert [record.number for record in outcome.front] == [0, 1]
-    assert "No trial qualifies: every trial on the front with a validation forget accuracy of at most 1.0%" in outcome.reason
+    assert (
+        "No trial qualifies: every trial on the front with a validation forget accuracy of at most 1.0%"
+        in outcome.reason
+    )
     assert "loses more than 10.0 percentage points of retain accuracy (`selection.max_loss`)" in outcome.reason
 
 
 def test_the_nearest_misses_the_limits_least_and_is_shown_with_its_figures(destroyed):
     outcome = find_outcome(destroyed)
     assert outcome.nearest.number == 2
-    assert "The nearest is trial 2: forget accuracy 0.5%; retain accuracy 70.0%, 20.0 points less" in outcome.reason
+    assert (
+        "The nearest is trial 2: forget accuracy 0.5%; retain accuracy 70.0%, 20.0 percentage points below"
+        in outcome.reason
+    )
 
 
 def test_one_that_nearly_forgets_and_keeps_is_nearer_than_a_destroyed_network(make_trials):
@@ -95,7 +101,9 @@ def test_the_oracle_keeps_the_floor_too(make_trials):
     assert (outcome.chosen.number, outcome.oracle.number) == (1, 1)
     outcome = find_outcome(make_trials((0.0, 0.5), (0.004, 0.6), gaps=(0.01, 0.2), name="none", **final))
     assert (outcome.chosen, outcome.oracle, outcome.nearest.number) == (None, None, 1)
-    assert outcome.reason.startswith("No trial qualifies: every trial on the front loses more than 10.0 percentage points")
+    assert outcome.reason.startswith(
+        "No trial qualifies: every trial on the front loses more than 10.0 percentage points"
+    )
 
 
 def test_where_none_qualifies_fresh_seeds_are_for_the_published_set_alone(values, make_study, metrics):

@@ -1,10 +1,11 @@
-"""From the flags of `unlearn` and `reproduce` to their configurations."""
+"""From the flags of `run` and `unlearn` to their configurations, and back to the command."""
 
 import hashlib
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,17 +20,48 @@ from search_spaces import published_set
 from tuning.config.loading import override_value, parse_study
 from tuning.config.study import StudyConfig
 from tuning.config.tracking_address import tracking_problem
-from tuning.reproduction.config import ReproductionConfig
 
 _LONGEST_NAME = 120
 _Config = TypeVar("_Config", StudyConfig, UnlearnConfig)
 
 
-def direct_config(options: dict[str, Any]) -> tuple[UnlearnConfig, dict[str, Any]]:
+@dataclass(frozen=True, kw_only=True)
+class TaskFlags:
+    """What `run` takes instead of a study file: data, model and forget request, as the command line gives them."""
+
+    model: str | None = None
+    checkpoint: Path | None = None
+    normalisation: str | None = None
+    accept_original: bool = False
+    dataset: str | None = None
+    root: Path | None = None
+    forget: list[str] | None = None
+    forget_samples: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnlearnFlags:
+    """What `unlearn` takes instead of a study; in the order in which `unlearn_command` writes them."""
+
+    published: str | None = None
+    method: str | None = None
+    forget: list[str] | None = None
+    forget_samples: Path | None = None
+    dataset: str | None = None
+    root: Path | None = None
+    model: str | None = None
+    checkpoint: Path | None = None
+    normalisation: str | None = None
+    accept_original: bool = False
+    seed: int = 0
+    overrides: list[str] | None = None
+
+
+def direct_config(flags: UnlearnFlags) -> tuple[UnlearnConfig, dict[str, Any]]:
     """One unlearning without a study.
 
     Args:
-        options: Flags by name, as the command line gives them.
+        flags: As the command line gives them.
 
     Returns:
         The configuration, and where its hyperparameters come from.
@@ -38,39 +70,40 @@ def direct_config(options: dict[str, Any]) -> tuple[UnlearnConfig, dict[str, Any
         ConfigError: If something is missing or wrong.
         SpaceError: If there is no such published set.
     """
-    method: dict[str, Any] = {"name": options["method"] or "antisample"}
-    model_name, dataset = options["model"], options["dataset"]
+    method: dict[str, Any] = {"name": flags.method or "antisample"}
+    model_name, dataset = flags.model, flags.dataset
     origin = {"origin": f"defaults of {method['name']}"}
-    if options["published"] is not None:
-        if options["method"] not in (None, "antisample"):
+    if flags.published is not None:
+        if flags.method not in (None, "antisample"):
             raise ConfigError("`--published` sets belong to the method antisample; leave `--method` out.")
-        found = published_set(options["published"])
-        method |= found.parameters
-        origin = {"origin": f"published {found.name}"}
-        model_name = model_name or found.name.split("/")[0]
-        dataset = dataset or found.name.split("/")[1]
+        published = published_set(flags.published)
+        method |= published.parameters
+        origin = {"origin": f"published {published.name}"}
+        model_name = model_name or published.name.split("/")[0]
+        dataset = dataset or published.name.split("/")[1]
     missing = [
         f"`--{flag}` is required without `--study`{hint}."
         for flag, value, hint in (
-            ("forget", options["forget"] or options["forget_samples"], " or `--forget-samples`"),
+            ("forget", flags.forget or flags.forget_samples, " or `--forget-samples`"),
             ("dataset", dataset, " or `--published`"),
             ("model", model_name, " or `--published`"),
         )
         if not value
     ]
-    if missing:
+    if missing or model_name is None or dataset is None:
         raise ConfigError(missing)
-    values = {**_task(options, model_name, dataset), "method": method, "seed": options["seed"]}
-    for override in options["overrides"] or []:
+    values = {**_task(flags, model_name, dataset), "method": method, "seed": flags.seed}
+    for override in flags.overrides or []:
         override_value(values, override, UnlearnConfig)
     return UnlearnConfig.parse(values), origin
 
 
-def study_of_flags(options: dict[str, Any]) -> StudyConfig:
+def study_of_flags(flags: TaskFlags, overrides: Sequence[str]) -> StudyConfig:
     """The study that the flags of `run` ask for, without a YAML file.
 
     Args:
-        options: Flags by name, as the command line gives them.
+        flags: As the command line gives them.
+        overrides: What `--set` and `--select` say.
 
     Raises:
         ConfigError: With every problem found.
@@ -78,20 +111,20 @@ def study_of_flags(options: dict[str, Any]) -> StudyConfig:
     missing = [
         f"`--{flag}` is required without STUDY.yaml{hint}."
         for flag, value, hint in (
-            ("model", options["model"], ""),
-            ("data", options["dataset"], ""),
-            ("forget", options["forget"] or options["forget_samples"], " or `--forget-samples`"),
+            ("model", flags.model, ""),
+            ("data", flags.dataset, ""),
+            ("forget", flags.forget or flags.forget_samples, " or `--forget-samples`"),
         )
         if not value
     ]
-    if missing:
+    if missing or flags.model is None or flags.dataset is None:
         raise ConfigError(missing)
-    values = _task(options, options["model"], options["dataset"])
-    forgotten = options["forget_samples"].stem if options["forget_samples"] else "-".join(values["forget"]["classes"])
-    source = Path(options["dataset"]).resolve().name
-    name = f"{re.split('[.:]', options['model'])[-1]}-{source}-forget-{forgotten}"
+    values = _task(flags, flags.model, flags.dataset)
+    forgotten = flags.forget_samples.stem if flags.forget_samples else "-".join(values["forget"]["classes"])
+    source = Path(flags.dataset).resolve().name
+    name = f"{re.split('[.:]', flags.model)[-1]}-{source}-forget-{forgotten}"
     values["name"] = _short_name(re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("._-"))
-    for override in options["overrides"] or []:
+    for override in overrides:
         override_value(values, override, StudyConfig)
     return parse_study(values)
 
@@ -103,16 +136,41 @@ def _short_name(name: str) -> str:
     return f"{name[:_LONGEST_NAME]}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"
 
 
-def unlearn_command(options: dict[str, Any], out: Path, formats: Sequence[str]) -> str:
+def unlearn_command(flags: UnlearnFlags, out: Path, formats: Sequence[str]) -> str:
     """The command that does an unlearning again; `{threads}` in it stands for the number of threads.
 
     Args:
-        options: Flags by name, as the command line gives them, and `study` and `trial`.
+        flags: As the command line gave them.
         out: Where the model goes.
         formats: Formats besides safetensors.
     """
+    return _command(vars(flags).items(), out, formats)
+
+
+def apply_again_command(
+    study: Path,
+    trial: int,
+    out: Path,
+    formats: Sequence[str],
+    *,
+    forget: list[str] | None,
+    forget_samples: Path | None,
+    accept_original: bool,
+) -> str:
+    """The command that applies a trial of a study again; see `unlearn_command`."""
+    flags: dict[str, Any] = {
+        "study": study,
+        "trial": trial,
+        "forget": forget,
+        "forget_samples": forget_samples,
+        "accept_original": accept_original,
+    }
+    return _command(flags.items(), out, formats)
+
+
+def _command(flags: Iterable[tuple[str, Any]], out: Path, formats: Sequence[str]) -> str:
     words = ["antisample", "unlearn"]
-    for name, value in options.items():
+    for name, value in flags:
         flag = f"--{'set' if name == 'overrides' else name.replace('_', '-')}"
         for each in value if isinstance(value, list) else [value]:
             if each is not None and each is not False:
@@ -134,38 +192,9 @@ def forget_request(study: StudyConfig, forget: list[str] | None, samples: Path |
         except ValidationError as error:
             raise ConfigError(validation_problems(error)) from error
     if len(study.forget) > 1:
-        shown = "; ".join(request.describe() for request in study.forget)
-        raise ConfigError(f"`--forget` is required, since the study has several forget requests: {shown}.")
+        requests = "; ".join(request.describe() for request in study.forget)
+        raise ConfigError(f"`--forget` is required, since the study has several forget requests: {requests}.")
     return study.forget[0]
-
-
-def reproduction_config(options: dict[str, Any]) -> ReproductionConfig:
-    """The reproduction that the flags ask for.
-
-    Raises:
-        ConfigError: With every problem found.
-    """
-    percent, dataset = options["retain"], options["dataset"]
-    name = "-".join([options["protocol"], Path(options["model"]).name, Path(dataset).name, f"{percent:g}"])
-    values: dict[str, Any] = {
-        "out": options["out"] or Path("runs") / f"reproduce-{name.replace(':', '.')}",
-        "protocol": options["protocol"],
-        "data": {"source": dataset, "root": options["root"]},
-        "model": _model(options, options["model"]),
-        "retain": percent,
-        "methods": _listed(options["methods"]),
-        "sizes": _numbers("sizes", options["sizes"]),
-        "draws": _numbers("draws", options["draws"]),
-        "seeds": options["seeds"],
-        "reference_seeds": options["reference_seeds"],
-        "seed": options["seed"],
-    }
-    if options["classes"] not in (None, "all"):
-        values["classes"] = split_names(options["classes"])
-    values["all_classes"] = options["classes"] == "all"
-    for override in options["overrides"] or []:
-        override_value(values, override, ReproductionConfig)
-    return ReproductionConfig.parse(values)
 
 
 def model_overrides(normalisation: str | None, *, accept_original: bool) -> list[str]:
@@ -194,28 +223,29 @@ def check_uri(uri: str) -> None:
         raise ConfigError(f"`--tracking-uri` {problem}.")
 
 
-def _task(options: dict[str, Any], model: str, dataset: str) -> dict[str, Any]:
+def _task(flags: TaskFlags | UnlearnFlags, model: str, dataset: str) -> dict[str, Any]:
     """Data, model and forget request."""
     return {
-        "data": {"source": dataset, "root": options["root"]},
-        "model": _model(options, model),
-        "forget": _forget(options["forget"], options["forget_samples"]),
+        "data": {"source": dataset, "root": flags.root},
+        "model": model_values(model, flags.checkpoint, flags.normalisation, accept_original=flags.accept_original),
+        "forget": _forget(flags.forget, flags.forget_samples),
     }
 
 
-def _model(options: dict[str, Any], name: str) -> dict[str, Any]:
-    """The original model."""
-    normalisation = options["normalisation"]
+def model_values(
+    name: str, checkpoint: Path | None, normalisation: str | None, *, accept_original: bool
+) -> dict[str, Any]:
+    """The values of `model` that flags state."""
     stated = {} if normalisation is None else _normalisation(normalisation)
-    accepted = {"accept_original": True} if options["accept_original"] else {}
-    return {"name": name, "checkpoint": options["checkpoint"], **stated, **accepted}
+    accepted = {"accept_original": True} if accept_original else {}
+    return {"name": name, "checkpoint": checkpoint, **stated, **accepted}
 
 
 def _normalisation(text: str) -> dict[str, Any]:
     if text in NORMALISATIONS:
         return {"normalisation": text}
     try:
-        mean, std = ([float(value) for value in _listed(part)] for part in text.split("/"))
+        mean, std = ([float(value) for value in listed(part)] for part in text.split("/"))
     except ValueError:
         raise ConfigError(
             f"`--normalisation` must be one of {', '.join(NORMALISATIONS)}, or mean/std, a value for each channel "
@@ -235,12 +265,6 @@ def _forget(forget: list[str] | None, samples: Path | None) -> dict[str, Any]:
     )
 
 
-def _listed(text: str) -> list[str]:
+def listed(text: str) -> list[str]:
+    """The parts of a flag whose values are separated by commas."""
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _numbers(flag: str, text: str) -> list[int]:
-    try:
-        return [int(part) for part in _listed(text)]
-    except ValueError:
-        raise ConfigError(f"`--{flag}` must be whole numbers separated by commas, but got {text!r}.") from None

@@ -22,7 +22,6 @@ from tuning.cli.options import (
     StorageAddress,
     StudyFile,
     ValueOverrides,
-    commands,
 )
 
 app = typer.Typer()
@@ -37,8 +36,22 @@ def pretrain(
     allow_code: AllowCode = False,
     as_json: AsJson = False,
 ) -> None:
+<<<<<<< HEAD
     """Train and cache the original model of a study, or load it from the cache."""
     commands("models").pretrain(study, normalisation, accept_original, overrides, allow_code, as_json)
+=======
+    """Train and cache the original model of a study, or find it in the cache."""
+    from tuning.cli.commands import models  # noqa: PLC0415
+
+    models.pretrain(
+        study,
+        normalisation=normalisation,
+        accept_original=accept_original,
+        overrides=overrides,
+        allow_code=allow_code,
+        as_json=as_json,
+    )
+>>>>>>> main
 
 
 @app.command(
@@ -86,27 +99,35 @@ def unlearn_command(
     allow_address: AllowAddress = None,
     as_json: AsJson = False,
 ) -> None:
+<<<<<<< HEAD
     """Unlearn once with a trial, a published set or a method's defaults, and write the model and its card."""
     commands("models").unlearn(
+=======
+    """Unlearn once, with a trial of a study, a published set, or a method's defaults: a model and its card."""
+    from tuning.cli.commands import models  # noqa: PLC0415
+    from tuning.cli.flags import UnlearnFlags  # noqa: PLC0415
+
+    models.unlearn(
+>>>>>>> main
         out,
         study=study,
         trial=trial,
         select=select,
         storage=storage,
-        direct={
-            "published": published,
-            "method": method,
-            "forget": forget,
-            "forget_samples": forget_samples,
-            "dataset": dataset,
-            "root": root,
-            "model": model,
-            "checkpoint": checkpoint,
-            "normalisation": normalisation,
-            "accept_original": accept_original,
-            "seed": seed,
-            "overrides": overrides,
-        },
+        direct=UnlearnFlags(
+            published=published,
+            method=method,
+            forget=forget,
+            forget_samples=forget_samples,
+            dataset=dataset,
+            root=root,
+            model=model,
+            checkpoint=checkpoint,
+            normalisation=normalisation,
+            accept_original=accept_original,
+            seed=seed,
+            overrides=overrides,
+        ),
         formats=formats,
         threads=threads,
         allow_code=allow_code,
@@ -137,4 +158,14 @@ def verify(
 
     The model is evaluated again, and every statement of the card is recomputed or compared where possible.
     """
-    commands("models").verify(card, tolerance, study, repeat, allow_code, allow_address, as_json)
+    from tuning.cli.commands import models  # noqa: PLC0415
+
+    models.verify(
+        card,
+        tolerance=tolerance,
+        study=study,
+        repeat=repeat,
+        allow_code=allow_code,
+        allow_address=allow_address,
+        as_json=as_json,
+    )

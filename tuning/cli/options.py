@@ -1,8 +1,9 @@
-"""What the commands share: their arguments and options, and how they reach what they do."""
+"""Arguments and options that commands share.
 
-from importlib import import_module
+Commands import what they do when they run: Torch, Ray and MLflow take seconds to import.
+"""
+
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -94,9 +95,13 @@ RegisterAs = Annotated[
         "--register", metavar="NAME", help="Register the chosen model in the MLflow model registry as NAME."
     ),
 ]
+<<<<<<< HEAD
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print only what is forgotten and the outcome, no progress.")]
 
 
 def commands(module: str) -> ModuleType:
     """Torch, Ray and MLflow take seconds to import; only commands that use them wait for them."""
     return import_module(f"tuning.cli.commands.{module}")
+=======
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print what is forgotten and the outcome only, no progress.")]
+>>>>>>> main

@@ -24,7 +24,6 @@ from tuning.cli.options import (
     Select,
     StorageAddress,
     StudyDirectory,
-    commands,
 )
 
 app = typer.Typer()
@@ -60,6 +59,7 @@ def run(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
+<<<<<<< HEAD
     """Run a study, or continue it if its directory exists."""
     flags = {
         "model": model,
@@ -73,6 +73,33 @@ def run(
     }
     commands("studies").run(
         study, flags, overrides, tracking_uri, warm_start, select, register, cluster, allow_code, as_json, quiet
+=======
+    """Search: run a study, or continue it if its directory exists."""
+    from tuning.cli.commands import studies  # noqa: PLC0415
+    from tuning.cli.flags import TaskFlags  # noqa: PLC0415
+
+    studies.run(
+        study,
+        TaskFlags(
+            model=model,
+            checkpoint=checkpoint,
+            normalisation=normalisation,
+            accept_original=accept_original,
+            dataset=dataset,
+            root=root,
+            forget=forget,
+            forget_samples=forget_samples,
+        ),
+        overrides=overrides,
+        tracking_uri=tracking_uri,
+        warm_start=warm_start,
+        select=select,
+        register=register,
+        cluster=cluster,
+        allow_code=allow_code,
+        as_json=as_json,
+        quiet=quiet,
+>>>>>>> main
     )
 
 
@@ -91,18 +118,25 @@ def resume(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
+<<<<<<< HEAD
     """Continue a study that was stopped or whose driver failed."""
     commands("studies").resume(
+=======
+    """Continue a study that was stopped or whose driver died."""
+    from tuning.cli.commands import studies  # noqa: PLC0415
+
+    studies.resume(
+>>>>>>> main
         directory,
-        accept_original,
-        storage,
-        tracking_uri,
-        register,
-        cluster,
-        allow_code,
-        allow_address,
-        as_json,
-        quiet,
+        accept_original=accept_original,
+        storage=storage,
+        tracking_uri=tracking_uri,
+        register=register,
+        cluster=cluster,
+        allow_code=allow_code,
+        allow_address=allow_address,
+        as_json=as_json,
+        quiet=quiet,
     )
 
 
@@ -116,5 +150,12 @@ def report(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
+<<<<<<< HEAD
     """Rewrite report.html and trials.parquet, and print the Pareto front."""
     commands("studies").report(directory, select, storage, rebuild, as_json)
+=======
+    """Write report.html and trials.parquet anew and print the front."""
+    from tuning.cli.commands import studies  # noqa: PLC0415
+
+    studies.report(directory, select=select, storage=storage, rebuild=rebuild, as_json=as_json)
+>>>>>>> main

@@ -63,7 +63,9 @@ class Limits:
         forget, retain, loss = record.metrics["validation/forget_accuracy"], record.metrics[RETAIN], self.loss(record)
         gap = f"{100 * self.left(record):.1f} percentage points"
         away = f", {gap} from that on unseen images" if self._by_samples else ""
-        compared = f"{100 * abs(loss):.1f} percentage points {'below' if loss >= 0 else 'above'} the original model's"
+        compared = (
+            f"{100 * abs(loss):.1f} percentage points {'below' if loss >= 0 else 'above'} that of the original model"
+        )
         return f"forget accuracy {forget:.1%}{away}; {self._kept} {retain:.1%}, {compared}"
 
     @property

@@ -128,7 +128,9 @@ def _best_of(kept: list[TrialRecord], what: str, limits: Limits, config: "StudyC
             f"({100 * error:.1f} percentage points) of the highest validation retain accuracy with {what}"
         )
     loss = limits.loss(chosen)
-    compared = f"{100 * abs(loss):.1f} percentage points {'below' if loss >= 0 else 'above'} the original model's"
+    compared = (
+        f"{100 * abs(loss):.1f} percentage points {'below' if loss >= 0 else 'above'} that of the original model"
+    )
     return Choice(chosen, None, f"{reason}; its retain accuracy is {compared}")
 
 

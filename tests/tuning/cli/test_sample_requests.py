@@ -87,7 +87,7 @@ def test_the_chosen_trial_does_on_samples_as_on_unseen_images(make_trials):
     outcome = find_outcome(make_trials(*trials, samples=1000, unseen=9000))
     assert [record.number for record in outcome.front] == [3, 2, 1, 0]
     assert outcome.chosen.number == 2
-    assert "within 2.0 points or two standard errors of that on unseen images" in outcome.reason
+    assert "within 2.0 percentage points or two standard errors of that on unseen images" in outcome.reason
 
 
 def test_no_accuracy_is_given_away_for_a_gap_that_chance_explains(make_trials):

@@ -66,8 +66,8 @@ def test_one_that_nearly_forgets_and_keeps_is_nearer_than_a_destroyed_network(ma
 def test_among_those_that_forget_the_floor_leaves_the_others_to_the_rule(make_trials):
     outcome = find_outcome(make_trials((0.0, 0.5), (0.004, 0.81), (0.008, 0.84), (0.6, 0.9)))
     assert (outcome.chosen.number, outcome.nearest) == (2, None)
-    assert "of the 2 on the front" in outcome.reason
-    assert "and a loss of at most 10.0 points" in outcome.reason
+    assert "of the 2 trials on the front" in outcome.reason
+    assert "and a loss of at most 10.0 percentage points" in outcome.reason
 
 
 def test_a_loss_at_the_limit_qualifies_whatever_floats_make_of_it(make_trials):

@@ -16,7 +16,7 @@ from antisample.export.verification.statements import (
     not_checked,
 )
 from search_spaces import SpaceError
-from tuning.cli.flags import direct_config
+from tuning.cli.flags import UnlearnFlags, direct_config
 
 _LISTED = "the file is not read; the card lists the samples"
 _SEVERAL = {"forget", "set", "format"}
@@ -102,7 +102,6 @@ def _direct(card: UnlearningCard, options: dict[str, Any]) -> Verification:
     """What a command without a study gives; the file of its samples is not read, the card lists them."""
     flags = {name.replace("-", "_"): value for name, value in options.items()}
     seed = flags.get("seed", "0")
-    named = ("published", "method", "forget", "dataset", "root", "model", "checkpoint", "normalisation")
     samples = flags.get("forget_samples")
     if not seed.isascii() or not seed.isdecimal() or len(seed) > 20:
         return checked("seed of the command", seed, card.seed)
@@ -110,14 +109,19 @@ def _direct(card: UnlearningCard, options: dict[str, Any]) -> Verification:
         return not_checked("command", card.command, "what `--set` says of the request is not read")
     try:
         config, origin = direct_config(
-            {
-                **{name: flags.get(name) for name in named},
-                **({"forget": ["0"]} if samples is not None else {}),
-                "forget_samples": None,
-                "accept_original": "accept_original" in flags,
-                "seed": int(seed),
-                "overrides": flags.get("set"),
-            }
+            UnlearnFlags(
+                published=flags.get("published"),
+                method=flags.get("method"),
+                forget=["0"] if samples is not None else flags.get("forget"),
+                dataset=flags.get("dataset"),
+                root=flags.get("root"),
+                model=flags.get("model"),
+                checkpoint=flags.get("checkpoint"),
+                normalisation=flags.get("normalisation"),
+                accept_original="accept_original" in flags,
+                seed=int(seed),
+                overrides=flags.get("set"),
+            )
         )
     except (AntisampleError, SpaceError) as error:
         return Verification((Check("command", card.command, f"is refused: {error}", holds=False),))

@@ -23,7 +23,7 @@ from tuning.views.terminal.outcome import print_json
 from tuning.views.terminal.progress import output
 
 
-def check(cluster: Path, study: Path | None, overrides: list[str] | None, as_json: bool) -> None:
+def check(cluster: Path, *, study: Path | None, overrides: list[str] | None, as_json: bool) -> None:
     """Prints what was found; exit code 1 if something is not as it must be."""
     spec = load_cluster(cluster)
     config = load_study(study, overrides) if study is not None else None
@@ -53,7 +53,7 @@ def _store(config: StudyConfig | None) -> Store | None:
     return Store(place.shown, place.scheme, place.path, place.options)
 
 
-def render(cluster: Path, study: Path, overrides: list[str] | None, out: Path | None) -> None:
+def render(cluster: Path, *, study: Path, overrides: list[str] | None, out: Path | None) -> None:
     """Prints the files that a submission would consist of, or writes them."""
     spec = load_cluster(cluster)
     if not isinstance(spec, SubmittedCluster):
@@ -70,7 +70,7 @@ def render(cluster: Path, study: Path, overrides: list[str] | None, out: Path | 
 
 
 def services(
-    database: str, artifacts: str, folder: Path, host: str, port: int, allowed_hosts: list[str] | None
+    *, database: str, artifacts: str, folder: Path, host: str, port: int, allowed_hosts: list[str] | None
 ) -> None:
     """Runs the tracking server until it ends or is interrupted."""
     server = TrackingServer(

@@ -3,7 +3,6 @@
 import math
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import typer
 
@@ -18,7 +17,9 @@ from antisample.unlearning import subject_of
 from tuning.apply import Provenance, apply_config, find_trial, trial_config
 from tuning.cli.cards.origin import origin_checks
 from tuning.cli.flags import (
+    UnlearnFlags,
     accepting_original,
+    apply_again_command,
     direct_config,
     forget_request,
     model_overrides,
@@ -39,6 +40,7 @@ from tuning.worker.inputs import load_requests, mean, summed
 
 def pretrain(
     study: Path,
+    *,
     normalisation: str | None,
     accept_original: bool,
     overrides: list[str] | None,
@@ -61,8 +63,8 @@ def pretrain(
     )
     initial = first.original.initial.origin
     model = first.original.build(first.dataset, device)
-    found = [evaluate(subject_of(model, each, unlearn_config), ("validation", "test")) for each in inputs]
-    metrics, counts = mean([each.values for each in found]), summed([each.counts for each in found])
+    measured = [evaluate(subject_of(model, each, unlearn_config), ("validation", "test")) for each in inputs]
+    metrics, counts = mean([each.values for each in measured]), summed([each.counts for each in measured])
     if as_json:
         print_json({"path": str(path), "initial_weights": initial, "metrics": metrics, "counts": counts})
         return
@@ -83,7 +85,7 @@ def unlearn(
     trial: str | None,
     select: str | None,
     storage: str | None,
-    direct: dict[str, Any],
+    direct: UnlearnFlags,
     formats: list[str] | None,
     threads: int | None,
     allow_code: bool,
@@ -96,7 +98,7 @@ def unlearn(
     if study is not None:
         given = [
             f"`--{'set' if name == 'overrides' else name}`"
-            for name, value in direct.items()
+            for name, value in vars(direct).items()
             if value and name not in ("forget", "forget_samples", "accept_original")
         ]
         if given:
@@ -104,13 +106,20 @@ def unlearn(
         if select is not None and trial not in (None, "best"):
             raise ConfigError(f"`--select` chooses the trial, so it cannot be given beside `--trial {trial}`.")
         opened = open_study(study, selected(select), storage)
-        which = {name: direct[name] for name in ("forget", "forget_samples", "accept_original")}
-        request = forget_request(opened.config, which["forget"], which["forget_samples"])
+        request = forget_request(opened.config, direct.forget, direct.forget_samples)
         record = find_trial(opened, trial or "best")
-        command = unlearn_command({"study": study, "trial": record.number, **which}, out, wanted)
+        command = apply_again_command(
+            study,
+            record.number,
+            out,
+            wanted,
+            forget=direct.forget,
+            forget_samples=direct.forget_samples,
+            accept_original=direct.accept_original,
+        )
         progress.say(f"Applying trial {record.number} ({record.origin})")
         config, provenance = trial_config(opened, record, request, command)
-        config = accepting_original(config, accept_original=direct["accept_original"])
+        config = accepting_original(config, accept_original=direct.accept_original)
         named, kept = named_code(config.model), agreed_of_study(study)
         check_stores(object_stores(config.data), kept, allow_address)
         check_code(named, progress.say, allowed=allow_code, agreed_to=kept)
@@ -131,6 +140,7 @@ def unlearn(
 
 def verify(
     card: Path,
+    *,
     tolerance: float,
     study: Path | None,
     repeat: bool,

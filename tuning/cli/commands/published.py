@@ -3,14 +3,13 @@
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import typer
 from rich.console import Console
 
 from antisample.models import find_builder
-from tuning.cli.flags import reproduction_config
 from tuning.cli.launching import watched_local_ray
+from tuning.cli.reproduction_flags import ReproductionFlags, reproduction_config
 from tuning.config.command_lines import shown_path
 from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
 from tuning.reproduction.config import ReproductionConfig
@@ -26,9 +25,9 @@ from tuning.views.terminal.outcome import print_json, say
 from tuning.views.terminal.progress import Progress, output
 
 
-def reproduce(options: dict[str, Any], as_json: bool, quiet: bool) -> None:
+def reproduce(flags: ReproductionFlags, *, as_json: bool, quiet: bool) -> None:
     """Runs or continues a reproduction and prints its table."""
-    config = reproduction_config(options)
+    config = reproduction_config(flags)
     console = output(stderr=as_json)
     named = named_code(config.model)
     check_code(named, partial(say, console), by_user=[code.name for code in named])
@@ -74,7 +73,7 @@ def _print_so_far(config: ReproductionConfig, outcome: ReproductionOutcome, cons
         console.print(reproduction_table(config, outcome, rows))
 
 
-def toy(out: Path, seeds: int, seed: int, overrides: list[str] | None, as_json: bool) -> None:
+def toy(*, out: Path, seeds: int, seed: int, overrides: list[str] | None, as_json: bool) -> None:
     """Runs the toy problem over several seeds and prints its summary beside the published figures."""
     console = output(stderr=as_json)
     rows = run_toy_seeds(out, seeds, seed, console, overrides or ())

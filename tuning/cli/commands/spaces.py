@@ -6,7 +6,7 @@ from tuning.views.terminal.outcome import print_json, say
 from tuning.views.terminal.progress import output
 
 
-def spaces(name: str | None, as_json: bool) -> None:
+def spaces(name: str | None, *, as_json: bool) -> None:
     """Lists spaces and published sets, or shows one space."""
     if name is None:
         if as_json:

@@ -4,7 +4,6 @@ import shlex
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import typer
 from rich.console import Console
@@ -19,7 +18,7 @@ from cluster import (
     SubmittedCluster,
     load_cluster,
 )
-from tuning.cli.flags import accepting_original, check_uri, model_overrides, selected, study_of_flags
+from tuning.cli.flags import TaskFlags, accepting_original, check_uri, model_overrides, selected, study_of_flags
 from tuning.cli.launching import (
     agreed_options,
     check_study,
@@ -50,7 +49,8 @@ from tuning.views.terminal.progress import Progress, output
 
 def run(
     study: Path | None,
-    flags: dict[str, Any],
+    flags: TaskFlags,
+    *,
     overrides: list[str] | None,
     tracking_uri: str | None,
     warm_start: Path | None,
@@ -63,12 +63,16 @@ def run(
 ) -> None:
     """Runs or continues the study of a YAML file, or of flags, and prints its outcome."""
     spec = load_cluster(cluster) if cluster is not None else LOCAL
-    overrides, model = [*(overrides or []), *selected(select)], flags["model"]
+    overrides = [*(overrides or []), *selected(select)]
     if study is None:
-        config = study_of_flags({**flags, "overrides": overrides})
+        config = study_of_flags(flags, overrides)
     else:
-        said = model_overrides(flags.pop("normalisation"), accept_original=flags.pop("accept_original"))
-        doubled = [f"`--{flag.replace('_', '-')}`" for flag, value in flags.items() if value]
+        said = model_overrides(flags.normalisation, accept_original=flags.accept_original)
+        doubled = [
+            f"`--{flag.replace('_', '-')}`"
+            for flag, value in vars(flags).items()
+            if value and flag not in ("normalisation", "accept_original")
+        ]
         if doubled:
             raise ConfigError(
                 f"{study} says everything itself, so {doubled[0]} cannot be given beside it; use `--set`."
@@ -80,7 +84,7 @@ def run(
     config = on_cluster(config, spec)
     _check_registry(config, register)
     has_code = check_study_code(
-        config, partial(say, output(stderr=as_json)), allowed=allow_code, overrides=overrides, model=model
+        config, partial(say, output(stderr=as_json)), allowed=allow_code, overrides=overrides, model=flags.model
     )
     check_study(config, spec)
     if isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint:
@@ -102,6 +106,7 @@ def run(
 
 def resume(
     directory: Path,
+    *,
     accept_original: bool,
     storage: str | None,
     tracking_uri: str | None,
@@ -140,7 +145,7 @@ def _there(spec: ExistingCluster, directory: Path | None) -> Path | None:
     return spec.shared_dir / directory if directory is not None else None
 
 
-def report(directory: Path, select: str | None, storage: str | None, rebuild: bool, as_json: bool) -> None:
+def report(directory: Path, *, select: str | None, storage: str | None, rebuild: bool, as_json: bool) -> None:
     """Writes the views of a study anew, unless they show trials that it has lost, and prints its outcome."""
     study = open_study(directory, selected(select), storage)
     lost = None if rebuild else lost_trials(study)

@@ -29,6 +29,7 @@ from tuning.worker.inputs import load_requests
 
 def mlflow_sync(
     directory: Path,
+    *,
     tracking_uri: str | None,
     register_as: str | None,
     trial: int | None,
@@ -74,7 +75,7 @@ def _pack(study: StudyReader, record: TrialRecord, progress: Progress) -> None:
         )
 
 
-def mlflow_rebuild(directory: Path, tracking_uri: str, storage: str | None, as_json: bool) -> None:
+def mlflow_rebuild(directory: Path, *, tracking_uri: str, storage: str | None, as_json: bool) -> None:
     """Makes the runs of a study anew in a store that has none of them."""
     _deliver(rebuild, open_study(directory, storage=storage), tracking_uri, as_json)
 

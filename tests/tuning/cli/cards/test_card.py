@@ -55,7 +55,7 @@ def changed(card_file, change):
 
 def test_the_card_holds_what_was_done_and_what_came_of_it(made):
     card = read_card(made / "card.json")
-    assert (card.request.describe, card.request.classes, card.seed) == ("3", ("3",), 4)
+    assert (card.request.in_words, card.request.classes, card.seed) == ("3", ("3",), 4)
     assert card.config.method.model_dump()["epochs"] == 2
     assert card.fingerprint == weights_fingerprint(load_checkpoint(made / "model.safetensors").state_dict)
     metrics = {metric.name: metric for metric in card.metrics}

@@ -216,7 +216,7 @@ def test_accuracies_stand_beside_their_image_counts(text):
 
 def test_confirmations_show_spread_seeds_and_difference(text):
     assert re.search(r"\d\.\d % ± \d\.\d \(n = 3\)", text)
-    assert re.search(r"[+-]\d\.\d points ± \d\.\d \(n = 3\)", text)
+    assert re.search(r"[+-]\d\.\d percentage points ± \d\.\d \(n = 3\)", text)
 
 
 def test_hostile_text_stays_text(tmp_path):
@@ -293,7 +293,7 @@ def test_of_three_objectives_two_are_drawn(tmp_path):
     drawn = Page(text).figures()
     assert "line" not in drawn["pareto-0"]["data"][1]
     assert len([key for key in drawn if key.startswith("history")]) == 3
-    assert "first two are drawn" in text
+    assert "Only the first two objectives are plotted" in text
 
 
 def test_replicates_are_lines_of_their_own(tmp_path):

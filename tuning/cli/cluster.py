@@ -25,15 +25,10 @@ def check(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-<<<<<<< HEAD
     """Check the versions, shared storage, tracking server, GPUs and clocks of a cluster; exit code 1 for problems."""
-    commands("cluster").check(cluster, study, overrides, as_json)
-=======
-    """Check a running cluster: versions, shared storage, tracking server, GPUs, clocks. Exit code 1 for problems."""
     from tuning.cli.commands import cluster as commands  # noqa: PLC0415
 
     commands.check(cluster, study=study, overrides=overrides, as_json=as_json)
->>>>>>> main
 
 
 @app.command("render", epilog="Example: antisample cluster render slurm.yaml --study studies/demo.yaml")
@@ -45,15 +40,10 @@ def render(
         Path | None, typer.Option(metavar="DIR", help="Write the files to this directory instead.")
     ] = None,
 ) -> None:
-<<<<<<< HEAD
     """Print what `run --cluster` would submit to Slurm, Kubernetes or `ray up`, without starting anything."""
-    commands("cluster").render(cluster, study, overrides, out)
-=======
-    """Print what `run --cluster` would hand to Slurm, Kubernetes or `ray up`. Nothing is started."""
     from tuning.cli.commands import cluster as commands  # noqa: PLC0415
 
     commands.render(cluster, study=study, overrides=overrides, out=out)
->>>>>>> main
 
 
 @app.command(
@@ -79,11 +69,7 @@ def services(
         list[str] | None, typer.Option(metavar="NAME[:PORT]", help="Host name that clients use; repeatable.")
     ] = None,
 ) -> None:
-<<<<<<< HEAD
     """Run a password-protected MLflow server on PostgreSQL until it is interrupted."""
-    commands("cluster").services(database, artifacts, folder, host, port, allowed_host)
-=======
-    """Run an MLflow server on PostgreSQL that asks for a password, until it is interrupted."""
     from tuning.cli.commands import cluster as commands  # noqa: PLC0415
 
     commands.services(
@@ -94,4 +80,3 @@ def services(
         port=port,
         allowed_hosts=allowed_host,
     )
->>>>>>> main

@@ -36,11 +36,7 @@ def pretrain(
     allow_code: AllowCode = False,
     as_json: AsJson = False,
 ) -> None:
-<<<<<<< HEAD
     """Train and cache the original model of a study, or load it from the cache."""
-    commands("models").pretrain(study, normalisation, accept_original, overrides, allow_code, as_json)
-=======
-    """Train and cache the original model of a study, or find it in the cache."""
     from tuning.cli.commands import models  # noqa: PLC0415
 
     models.pretrain(
@@ -51,7 +47,6 @@ def pretrain(
         allow_code=allow_code,
         as_json=as_json,
     )
->>>>>>> main
 
 
 @app.command(
@@ -99,16 +94,11 @@ def unlearn_command(
     allow_address: AllowAddress = None,
     as_json: AsJson = False,
 ) -> None:
-<<<<<<< HEAD
     """Unlearn once with a trial, a published set or a method's defaults, and write the model and its card."""
-    commands("models").unlearn(
-=======
-    """Unlearn once, with a trial of a study, a published set, or a method's defaults: a model and its card."""
     from tuning.cli.commands import models  # noqa: PLC0415
     from tuning.cli.flags import UnlearnFlags  # noqa: PLC0415
 
     models.unlearn(
->>>>>>> main
         out,
         study=study,
         trial=trial,

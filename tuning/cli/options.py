@@ -95,13 +95,4 @@ RegisterAs = Annotated[
         "--register", metavar="NAME", help="Register the chosen model in the MLflow model registry as NAME."
     ),
 ]
-<<<<<<< HEAD
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print only what is forgotten and the outcome, no progress.")]
-
-
-def commands(module: str) -> ModuleType:
-    """Torch, Ray and MLflow take seconds to import; only commands that use them wait for them."""
-    return import_module(f"tuning.cli.commands.{module}")
-=======
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print what is forgotten and the outcome only, no progress.")]
->>>>>>> main

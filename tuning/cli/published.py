@@ -23,15 +23,10 @@ def spaces(
     name: Annotated[str | None, typer.Argument(help="A packaged search space, or the path of a YAML file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-<<<<<<< HEAD
     """List search spaces and published sets, or show one search space with the reason for each parameter."""
-    commands("spaces").spaces(name, as_json)
-=======
-    """List search spaces and published sets, or show one space with the reason for each parameter."""
     from tuning.cli.commands import spaces  # noqa: PLC0415
 
     spaces.spaces(name, as_json=as_json)
->>>>>>> main
 
 
 @app.command(
@@ -72,32 +67,7 @@ def reproduce(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-<<<<<<< HEAD
     """Run a published protocol over classes, methods and seeds, and write a table and plots. Resumable."""
-    commands("published").reproduce(
-        {
-            "model": model,
-            "dataset": dataset,
-            "protocol": protocol,
-            "retain": retain,
-            "methods": methods,
-            "classes": classes,
-            "sizes": sizes,
-            "draws": draws,
-            "seeds": seeds,
-            "reference_seeds": reference_seeds,
-            "root": root,
-            "checkpoint": checkpoint,
-            "normalisation": normalisation,
-            "accept_original": accept_original,
-            "out": out,
-            "seed": seed,
-            "overrides": overrides,
-        },
-        as_json,
-        quiet,
-=======
-    """Run a published protocol over classes, methods and seeds; writes one table, and pictures. Resumes."""
     from tuning.cli.commands import published  # noqa: PLC0415
     from tuning.cli.reproduction_flags import ReproductionFlags  # noqa: PLC0415
 
@@ -123,7 +93,6 @@ def reproduce(
         ),
         as_json=as_json,
         quiet=quiet,
->>>>>>> main
     )
 
 
@@ -138,12 +107,7 @@ def toy(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-<<<<<<< HEAD
     """Demonstrate the method in two dimensions: anti-sample and UNSIR on four Gaussians, over several seeds."""
-    commands("published").toy(out, seeds, seed, overrides, as_json)
-=======
-    """The method explained in two dimensions: anti-sample against UNSIR on four Gaussians, over many seeds."""
     from tuning.cli.commands import published  # noqa: PLC0415
 
     published.toy(out=out, seeds=seeds, seed=seed, overrides=overrides, as_json=as_json)
->>>>>>> main

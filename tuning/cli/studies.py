@@ -59,22 +59,7 @@ def run(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-<<<<<<< HEAD
     """Run a study, or continue it if its directory exists."""
-    flags = {
-        "model": model,
-        "checkpoint": checkpoint,
-        "normalisation": normalisation,
-        "accept_original": accept_original,
-        "dataset": dataset,
-        "root": root,
-        "forget": forget,
-        "forget_samples": forget_samples,
-    }
-    commands("studies").run(
-        study, flags, overrides, tracking_uri, warm_start, select, register, cluster, allow_code, as_json, quiet
-=======
-    """Search: run a study, or continue it if its directory exists."""
     from tuning.cli.commands import studies  # noqa: PLC0415
     from tuning.cli.flags import TaskFlags  # noqa: PLC0415
 
@@ -99,7 +84,6 @@ def run(
         allow_code=allow_code,
         as_json=as_json,
         quiet=quiet,
->>>>>>> main
     )
 
 
@@ -118,15 +102,10 @@ def resume(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-<<<<<<< HEAD
     """Continue a study that was stopped or whose driver failed."""
-    commands("studies").resume(
-=======
-    """Continue a study that was stopped or whose driver died."""
     from tuning.cli.commands import studies  # noqa: PLC0415
 
     studies.resume(
->>>>>>> main
         directory,
         accept_original=accept_original,
         storage=storage,
@@ -150,12 +129,7 @@ def report(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-<<<<<<< HEAD
     """Rewrite report.html and trials.parquet, and print the Pareto front."""
-    commands("studies").report(directory, select, storage, rebuild, as_json)
-=======
-    """Write report.html and trials.parquet anew and print the front."""
     from tuning.cli.commands import studies  # noqa: PLC0415
 
     studies.report(directory, select=select, storage=storage, rebuild=rebuild, as_json=as_json)
->>>>>>> main

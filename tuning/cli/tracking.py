@@ -29,12 +29,7 @@ def mlflow_sync(
     allow_address: AllowAddress = None,
     as_json: AsJson = False,
 ) -> None:
-<<<<<<< HEAD
     """Send what MLflow is missing, for example after the server was down; optionally register the chosen model."""
-    commands("tracking").mlflow_sync(
-        directory, tracking_uri, register, trial, storage, allow_code, allow_address, as_json
-=======
-    """Deliver what MLflow lacks of a study, such as after the server was down; register its chosen model."""
     from tuning.cli.commands import tracking  # noqa: PLC0415
 
     tracking.mlflow_sync(
@@ -46,7 +41,6 @@ def mlflow_sync(
         allow_code=allow_code,
         allow_address=allow_address,
         as_json=as_json,
->>>>>>> main
     )
 
 
@@ -57,12 +51,7 @@ def mlflow_rebuild(
     storage: StorageAddress = None,
     as_json: AsJson = False,
 ) -> None:
-<<<<<<< HEAD
     """Recreate all MLflow runs of a study in a store that has none of them."""
-    commands("tracking").mlflow_rebuild(directory, tracking_uri, storage, as_json)
-=======
-    """Make all runs of a study anew, equal to the first ones, in a store that has none of them."""
     from tuning.cli.commands import tracking  # noqa: PLC0415
 
     tracking.mlflow_rebuild(directory, tracking_uri=tracking_uri, storage=storage, as_json=as_json)
->>>>>>> main

@@ -82,7 +82,7 @@ def submit(spec: SubmittedCluster, job: StudyJob, say: Say) -> None:
         _send(spec, job, folder, path)
         up = folder / vm.FILE
         say(f"Follow it: ray exec {up} 'tail -f {job.name}.log'. Its study: {job.directory} on the shared folder")
-        say(f"End the machines, which cost money until then: ray down {up}")
+        say(f"Terminate the machines, which cost money until then: ray down {up}")
 
 
 def write_files(files: dict[str, str], folder: Path) -> None:

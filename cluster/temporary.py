@@ -41,7 +41,7 @@ def temporary_folder() -> str:
         except OSError as error:
             if place == usual and named:
                 refusal = f"Ray cannot be started: {place}: {error.strerror}"
-                raise ClusterError([f"{refusal}; set RAY_TMPDIR to a folder that can be written."]) from error
+                raise ClusterError([f"{refusal}; set RAY_TMPDIR to a writable directory."]) from error
             continue
         if fits(folder := f"{owned}/{_RAYS}"):
             return folder

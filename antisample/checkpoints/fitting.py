@@ -66,8 +66,8 @@ def _changes(match: Match, counters: int, n_names: int) -> list[str]:
     if match.left_out:
         shown = ", ".join(f"`{name}`" for name in match.left_out[:3])
         more = f" and {len(match.left_out) - 3} more" if len(match.left_out) > 3 else ""
-        rest = "was left out, since it is" if len(match.left_out) == 1 else "were left out, since they are"
-        notes.append(f"Of the checkpoint, {shown}{more} {rest} no part of the network.")
+        rest = "was ignored, since it does" if len(match.left_out) == 1 else "were ignored, since they do"
+        notes.append(f"Of the checkpoint, {shown}{more} {rest} not belong to the network.")
     if counters:
         notes.append(f"The checkpoint lacks {counters} counters of batches (`num_batches_tracked`); they start at 0.")
     return notes

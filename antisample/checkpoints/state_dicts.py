@@ -69,7 +69,7 @@ def _weights(content: Mapping[Any, Any], source: str) -> _Weights | None:
     if not are_weights:
         return None
     left = [str(name) for name in content if name not in tensors]
-    rest = "was left out, since it is no tensor" if len(left) == 1 else "were left out, since they are no tensors"
+    rest = "was ignored, since it is not a tensor" if len(left) == 1 else "were ignored, since they are not tensors"
     return _Weights(tensors, notes=(f"Of the checkpoint, {_quoted(left)} {rest}.",))
 
 

@@ -165,7 +165,7 @@ def _check_samples(
         names = ", ".join(dataset.class_names[label] for label in gone[:5])
         raise ConfigError(
             f"`forget.samples` must leave training images of every class, but got all of {names}; to forget a whole "
-            "class, name it in `forget.classes`."
+            "class, use `forget.classes`."
         )
 
 

@@ -75,7 +75,7 @@ def parquet_layout(root: Path) -> ParquetLayout:
     notes = [note for split in by_split.values() for note in _checked(split, root)]
     kept = {path for files in by_split.values() for path, _ in files}
     if others := [path for path in everything if path not in kept]:
-        notes.append(f"Files beside the splits were left out: {enumerated(others, root)}.")
+        notes.append(f"Ignored files beside the splits: {enumerated(others, root)}.")
     return ParquetLayout(
         {split: [path for path, _ in files] for split, files in by_split.items()},
         {split: files[0][1].word for split, files in by_split.items()},

@@ -205,7 +205,7 @@ def _tried(
 
     name, accuracy = decided_normalisation(dataset, correct, source)
     note = (
-        f"{source} says nothing of the normalisation that the model expects; {describe(name)} (`{name}`) were taken, "
+        f"{source} does not state the normalisation that the model expects; {describe(name)} (`{name}`) were taken, "
         f"since the model recognises most images so ({accuracy:.1%} of {len(positions)})."
     )
     return usual_normalisation(name, dataset), note

@@ -75,7 +75,7 @@ def direct_config(flags: UnlearnFlags) -> tuple[UnlearnConfig, dict[str, Any]]:
     origin = {"origin": f"defaults of {method['name']}"}
     if flags.published is not None:
         if flags.method not in (None, "antisample"):
-            raise ConfigError("`--published` sets belong to the method antisample; leave `--method` out.")
+            raise ConfigError("`--published` sets belong to the method antisample; omit `--method`.")
         published = published_set(flags.published)
         method |= published.parameters
         origin = {"origin": f"published {published.name}"}
@@ -257,7 +257,7 @@ def _normalisation(text: str) -> dict[str, Any]:
 def _forget(forget: list[str] | None, samples: Path | None) -> dict[str, Any]:
     """The request that `--forget` or `--forget-samples` makes."""
     if forget and samples is not None:
-        raise ConfigError("`--forget` names classes, so it cannot be given beside `--forget-samples`.")
+        raise ConfigError("`--forget` names classes, so it cannot be used with `--forget-samples`.")
     return (
         {"samples": samples}
         if samples is not None

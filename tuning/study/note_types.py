@@ -57,7 +57,7 @@ class _Learned(StrictModel):
 
 def _same_figures(runs: list[_Confirmation]) -> list[_Confirmation]:
     if len(Counter(frozenset(run.metrics) for run in runs)) > 1:
-        raise ValueError("the runs have other figures than the first")
+        raise ValueError("the runs have different metrics from the first")
     return runs
 
 

@@ -26,9 +26,9 @@ def weights_problem(model: nn.Module) -> str | None:
     parameters = list(model.parameters())
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     if not parameters:
-        return "has no parameters, so there is nothing that could be trained"
+        return "has no parameters, so there is nothing to train"
     if not trained:
-        return "has frozen parameters alone (`requires_grad=False`), so there is nothing that could be trained"
+        return "only has frozen parameters (`requires_grad=False`), so there is nothing to train"
     if any(parameter.is_complex() for parameter in trained):
         return "has complex weights, which the optimisers here do not train"
     return _state_problem(model)
@@ -75,9 +75,9 @@ def difference_in_use(before: Contents, after: Contents) -> str | None:
     """How the state of a network is no longer the same after use, as a predicate; None if it is."""
     for key in (*before, *after):
         if key not in after:
-            return f"changes what it consists of while it is used: {key!r} is gone"
+            return f"changes its structure while it is used: {key!r} is gone"
         if key not in before:
-            return f"changes what it consists of while it is used: {key!r} is new"
+            return f"changes its structure while it is used: {key!r} is new"
         if before[key] != after[key]:
             return f"changes the shape of {key!r} while it is used, from {before[key]} to {after[key]}"
     return None
@@ -98,7 +98,7 @@ def network_notes(model: nn.Module, probabilities: bool) -> tuple[str, ...]:
     notes = []
     if frozen:
         notes.append(
-            f"{frozen} of the network's {len(parameters)} parameter tensors are frozen and stay as they are."
+            f"{frozen} of the network's {len(parameters)} parameter tensors are frozen and will not be changed."
         )
     untouched = [key for key, p in model.named_parameters() if p.requires_grad and p.grad is None]
     if untouched:
@@ -108,7 +108,7 @@ def network_notes(model: nn.Module, probabilities: bool) -> tuple[str, ...]:
         )
     if probabilities:
         notes.append(
-            "The network seems to give probabilities, but its outputs are taken as logits; leave out its softmax."
+            "The network seems to return probabilities, but its outputs are treated as logits; remove its softmax."
         )
     return tuple(notes)
 

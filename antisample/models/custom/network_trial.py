@@ -58,7 +58,7 @@ class NetworkTrial:
         with torch.inference_mode():
             logits = self.answers(model, count, "eval")
         if not torch.isfinite(logits).all():
-            raise self.refused(f"gives numbers that are not finite for the images of {self.data}")
+            raise self.refused(f"gives non-finite outputs for the images of {self.data}")
         return logits.float()
 
     def answers(self, model: nn.Module, count: int, mode: str) -> Tensor:
@@ -125,7 +125,7 @@ class NetworkTrial:
         if problem := difference_in_use(before, buffer_shapes(model)):
             raise self.refused(problem)
         if not alike(again, answers):
-            raise self.refused("answers otherwise each time that it is asked about the same images in eval mode")
+            raise self.refused("gives different outputs for the same images in eval mode")
         with undisturbed(self.images.device, 2):
             again = self.predicted(model, 2)
         if not alike(again, answers):
@@ -144,7 +144,7 @@ class NetworkTrial:
         try:
             other.load_state_dict(safetensors.torch.load(content))
         except Exception as error:  # whatever a network of the user's may raise
-            raise self.refused(f"cannot be given its own weights again: {in_one_line(error)}") from error
+            raise self.refused(f"cannot load its own weights: {in_one_line(error)}") from error
         return other.to(self.images.device)
 
     def _why_not(self, model: nn.Module, count: int, mode: str, reason: str) -> str:

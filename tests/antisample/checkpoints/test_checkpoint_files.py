@@ -82,7 +82,7 @@ def test_a_plain_state_dict_needs_no_words(tmp_path, net):
 def test_what_is_no_tensor_is_left_out_of_a_state_dict(tmp_path, net):
     checkpoint = load_checkpoint(saved(tmp_path / "a.pt", {**net.state_dict(), "epoch": 4}))
     assert same(checkpoint.state_dict, net)
-    assert checkpoint.notes == ("Of the checkpoint, `epoch` was left out, since it is no tensor.",)
+    assert checkpoint.notes == ("Of the checkpoint, `epoch` was ignored, since it is not a tensor.",)
 
 
 def test_the_content_says_what_a_file_is_and_not_its_suffix(tmp_path, net):
@@ -133,10 +133,10 @@ def test_programs_of_torch_are_called_what_they_are(tmp_path, net):
     example = torch.zeros(2, 1, 8, 8)
     torch.jit.trace(net.eval(), example).save(str(tmp_path / "script.pt"))
     assert refused(tmp_path / "script.pt").startswith(
-        "is a TorchScript archive, which holds code; load it with torch.jit"
+        "is a TorchScript archive, which contains code; load it with torch.jit"
     )
     torch.export.save(torch.export.export(net, (example,)), tmp_path / "a.pt2")
-    assert refused(tmp_path / "a.pt2").startswith("is a program that torch.export has written")
+    assert refused(tmp_path / "a.pt2").startswith("is a program written by torch.export")
 
 
 def _zipped(**members):
@@ -168,8 +168,8 @@ def _numpy_archive():
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32\nsize 12345\n"
 FOREIGN = {
-    "git lfs": (LFS, "is a Git LFS pointer and not the file itself; fetch the file with `git lfs pull`."),
-    "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(100), "is an HDF5 file, as Keras writes it; "),
+    "git lfs": (LFS, "is a Git LFS pointer instead of the file itself; fetch the file with `git lfs pull`."),
+    "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(100), "is an HDF5 file, such as one written by Keras; "),
     "hdf5 with a user block": (bytes(512) + b"\x89HDF\r\n\x1a\n" + bytes(100), "is an HDF5 file"),
     "keras": (_zipped(config__json="{}", model__weights__h5=b"\x89HDF"), "is a Keras model"),
     "npy": (_numpy(), "is a NumPy array (.npy)"),
@@ -282,7 +282,7 @@ def test_keys_that_are_no_texts_do_no_harm(tmp_path, net, key):
     assert same(load_checkpoint(saved(tmp_path / "a.pt", {"state_dict": net.state_dict(), key: 1})).state_dict, net)
     flat = load_checkpoint(saved(tmp_path / "b.pt", {**net.state_dict(), key: 1}))
     assert same(flat.state_dict, net)
-    assert flat.notes == (f"Of the checkpoint, `{key}` was left out, since it is no tensor.",)
+    assert flat.notes == (f"Of the checkpoint, `{key}` was ignored, since it is not a tensor.",)
 
 
 def test_averaged_weights_of_torch_load(tmp_path, net):

@@ -69,7 +69,7 @@ def test_what_real_wrappers_write_fits(net):
     assert weights_fingerprint(found) == weights_fingerprint(weights)
     assert notes == (
         f"The prefix `module.` was removed from {len(weights)} names of the checkpoint.",
-        "Of the checkpoint, `n_averaged` was left out, since it is no part of the network.",
+        "Of the checkpoint, `n_averaged` was ignored, since it does not belong to the network.",
     )
 
 
@@ -107,7 +107,7 @@ def test_what_stands_beside_the_network_is_left_out_and_said(net):
     found, notes = fitted(net, prefixed("model.", weights) | beside)
     assert weights_fingerprint(found) == weights_fingerprint(weights)
     assert notes[-1] == (
-        "Of the checkpoint, `criterion.weight`, `metrics.total` were left out, since they are no part of the network."
+        "Of the checkpoint, `criterion.weight`, `metrics.total` were ignored, since they do not belong to the network."
     )
     fitted(net, weights | beside)
     average = {name: tensor + 1 for name, tensor in weights.items()}
@@ -124,7 +124,7 @@ def test_names_that_fit_twice_are_refused(net):
 
 def test_another_architecture_shows_names_of_both(net):
     text = refused(net, build_model("SmallCNN", 10, 3).state_dict())
-    assert "the checkpoint is of another architecture than ResNet9: it lacks 'conv1.0.weight'" in text
+    assert "the checkpoint has a different architecture from ResNet9: it lacks 'conv1.0.weight'" in text
     assert "it has 'features.0.weight', 'features.0.bias', 'features.1.weight' and" in text
     weights = dict(net.state_dict())
     weights.pop("conv2.0.weight")

@@ -130,7 +130,7 @@ class TestParquetNames:
         assert (values_of(data.train), values_of(data.test)) == (list(TRAIN), list(TEST))
         assert data.validation is None
         files = ", ".join(f"{name}.parquet" for name in others)
-        assert data.notes == (f"Files beside the splits were left out: {files}.",)
+        assert data.notes == (f"Ignored files beside the splits: {files}.",)
 
     def test_shards_are_read_in_order_and_missing_ones_said(self, tmp_path: Path, load: Any) -> None:
         root = tmp_path / "set"
@@ -406,8 +406,8 @@ class TestUnlabelledRows:
         data = load(root)
         assert (values_of(data.test), data.test.labels.tolist()) == ([10, 12, 14], [0, 1, 0])
         assert values_of(data.validation) == [21, 22]
-        assert "3 of 6 rows of `test` are unlabelled (-1) and left out." in data.notes
-        assert "1 of 3 rows of `val` are unlabelled (-1) and left out." in data.notes
+        assert "3 of 6 rows of `test` are unlabelled (-1) and ignored." in data.notes
+        assert "1 of 3 rows of `val` are unlabelled (-1) and ignored." in data.notes
 
     def test_those_of_train_are_refused_and_counted(self, tmp_path: Path, refused: Any) -> None:
         parquet(tmp_path / "set" / "train.parquet", TRAIN, [0, 1, -1, 0, 1, -1])
@@ -431,7 +431,7 @@ class TestUnlabelledRows:
         parquet(root / "validation.parquet", VAL)
         data = load(root)
         assert (values_of(data.test), data.validation) == (list(VAL), None)
-        assert "All 4 rows of `test` are unlabelled (-1), so it is left out." in data.notes
+        assert "All 4 rows of `test` are unlabelled (-1), so it is ignored." in data.notes
         assert data.notes[0].startswith("There is no test split, so `validation` serves as one;")
 
     def test_without_validation_it_is_refused(self, tmp_path: Path, refused: Any) -> None:
@@ -450,10 +450,10 @@ class TestClassNames:
             ({"names": {"0": "cat", "1": "dog"}}, "must be a list of class names, but got {'0': 'cat', '1': 'dog'}"),
             ({"names": "catdog"}, "must be a list of class names, but got 'catdog'"),
             ({"names": 2}, "must be a list of class names, but got 2"),
-            ({"names": ["cat", 7]}, "class names must be texts, but the name of class 1 is 7"),
-            ({"names": ["cat", None]}, "class names must be texts, but the name of class 1 is None"),
-            ({"names": ["cat", ["dog"]]}, "class names must be texts, but the name of class 1 is ['dog']"),
-            ({"names": ["cat", "cat"]}, "every class must have a name of its own, but got 'cat' twice"),
+            ({"names": ["cat", 7]}, "class names must be text, but the name of class 1 is 7"),
+            ({"names": ["cat", None]}, "class names must be text, but the name of class 1 is None"),
+            ({"names": ["cat", ["dog"]]}, "class names must be text, but the name of class 1 is ['dog']"),
+            ({"names": ["cat", "cat"]}, "every class must have a unique name, but got 'cat' twice"),
             ({"names": ["cat", ""]}, "class names must not be empty, but that of class 1 is ''"),
             ({"names": ["cat", "d\0g"]}, "without control characters, but got 'd\\x00g'"),
             ({"names": ["cat", "d\ud800g"]}, "must be valid UTF-8 without control characters, but got 'd\\ud800g'"),
@@ -594,7 +594,7 @@ class TestFolders:
             folder(tmp_path / "set" / split, values)
         data = load(tmp_path / "set")
         assert (values_of(data.train), values_of(data.test)) == (list(TRAIN), list(TEST))
-        assert data.notes == ("What lies beside the splits was left out: testmini, train_noisy.",)
+        assert data.notes == ("Ignored beside the splits: testmini, train_noisy.",)
 
     @pytest.mark.parametrize("other", ["training", "data/train", "Train"])
     def test_a_split_in_two_places_is_refused(self, tmp_path: Path, refused: Any, other: str) -> None:
@@ -630,7 +630,7 @@ class TestClassesNamedLikeSplits:
     def test_without_a_fraction_it_is_said_what_the_folder_was_taken_for(self, tmp_path: Path, refused: Any) -> None:
         (folder(tmp_path / "set", range(20)) / "cat").rename(tmp_path / "set/train")
         message = refused(tmp_path / "set")
-        assert "`train` holds images and no class folders, so it is taken for a class and not for a split." in message
+        assert "`train` holds images and no class folders, so it is treated as a class and not as a split." in message
         assert "Set `split.test_fraction`" in message
 
     def test_where_all_names_are_those_of_splits_it_is_said(self, tmp_path: Path, refused: Any) -> None:
@@ -644,7 +644,7 @@ class TestClassesNamedLikeSplits:
         folder(tmp_path / "set/train", range(8))
         (tmp_path / "set/test").mkdir()
         (tmp_path / "set/test/0.png").write_bytes(png(9))
-        assert "`test` must hold one folder a class, but got a file" in refused(tmp_path / "set")
+        assert "`test` must hold one folder per class, but got a file" in refused(tmp_path / "set")
 
 
 class TestBrokenLinks:

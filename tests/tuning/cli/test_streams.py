@@ -55,7 +55,7 @@ def shell(tmp_path):
 def test_an_output_that_is_full_or_closed_changes_no_exit_code(shell, line, code):
     done = shell(line.format(code))
     assert done.returncode == code, done.stderr
-    full = b"Standard output cannot be written (No space left on device); the rest of it is lost.\n"
+    full = b"Standard output cannot be written (No space left on device); its remaining output is lost.\n"
     assert done.stderr == (full if "/dev/full" in line and "2>" not in line else b"")
 
 
@@ -64,7 +64,9 @@ def test_a_report_succeeds_whatever_its_output_is(small_study):
     line = f"set -o pipefail; {command} | head -1 | grep -q Pareto && {command} --json > /dev/full"
     done = subprocess.run(["bash", "-c", line], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stderr == b"Standard output cannot be written (No space left on device); the rest of it is lost.\n"
+    assert (
+        done.stderr == b"Standard output cannot be written (No space left on device); its remaining output is lost.\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -270,7 +270,7 @@ def test_a_database_that_a_study_names_is_not_asked(call, naming, listener, word
     naming(storage=address)
     code, out, err = call(*words)
     assert code == 2
-    assert "not made on this machine by you" in err
+    assert "you did not create this study on this machine" in err
     assert f"--storage {address}" in err
     assert not listener.was_called()
     assert "swordfish" not in out + err
@@ -309,7 +309,7 @@ def test_a_database_that_the_user_names_is_asked_and_remembered(call, naming, mo
         code, _, err = call("report", "made", *flags)
         assert (code, f"{address}: cannot be opened" in err) == (2, True), err
     naming(storage=address.replace("/db", "/other"))
-    assert "not made on this machine by you" in call("report", "made")[2]
+    assert "you did not create this study on this machine" in call("report", "made")[2]
 
 
 def test_storage_must_fit_the_study(call, naming):
@@ -384,7 +384,7 @@ def test_addresses_of_own_studies_and_cards_are_used(call, naming, listener, mak
     server = f"http://{listener.place}"
     config = naming(tracking_uri=server)
     remember_study(make_study(config).noted("id"), config)
-    assert "not made on this machine" not in call("mlflow", "sync", "made")[2]
+    assert "did not create" not in call("mlflow", "sync", "made")[2]
     assert listener.was_called()
     store = f"s3://bucket/cache?endpoint_override={listener.place}&scheme=http"
     card = {

@@ -40,7 +40,9 @@ def origin_checks(card: UnlearningCard, folder: Path, study: Path | None = None)
     command = command_checks(card, folder)
     if "study" not in card.origin:
         if study is not None:
-            raise ConfigError("`--study` belongs to cards of a study's trial, but this card's origin names none.")
+            raise ConfigError(
+                "`--study` requires a card of a study's trial, but the origin of this card names no study."
+            )
         return command + _no_spread(card)
     if study is not None:
         return command + _study_checks(card, open_study(study))

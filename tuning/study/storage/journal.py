@@ -40,10 +40,10 @@ def open_journal(path: Path, *, begin: bool = True, write: bool = True) -> "Stud
     """
     path = path.parent.resolve() / path.name
     if path.exists() and not path.is_file():
-        raise DataError(f"{path}: a file is expected, but this is none. {WAY_OUT}")
+        raise DataError(f"{path}: must be a file. {WAY_OUT}")
     before = kept_lines(path)
     if not path.exists() and (before or not begin):
-        raise DataError(f"{path}: the journal of the study is not there. {WAY_OUT}")
+        raise DataError(f"{path}: the journal of the study is missing. {WAY_OUT}")
     lock = KernelLock(path.with_suffix(".lock"))
     try:
         if write and begin:

@@ -169,7 +169,7 @@ def test_a_directory_goes_on_with_its_own_study_alone(values, driven_study, data
     study = driven_study(config)
     remember_id(config.directory, study.noted("id"))
     (config.directory / "study.yaml").write_text(config.to_yaml())
-    with pytest.raises(ConfigError, match="not made on this machine by you"):
+    with pytest.raises(ConfigError, match="you did not create this study on this machine"):
         open_study(config.directory)
     assert open_study(config.directory, storage=config.storage).records() == []
     assert open_study(config.directory).records() == []  # what was said once is remembered

@@ -219,7 +219,7 @@ def test_the_cursor_says_what_each_store_has_and_no_password(fill, uri, monkeypa
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     with pytest.raises(DeliveryError) as caught:
         sync(fill, "http://me:secret@127.0.0.1:9")
-    assert str(caught.value) == "http://127.0.0.1:9: The server does not answer (Connection refused)."
+    assert str(caught.value) == "http://127.0.0.1:9: The server does not respond (Connection refused)."
 
 
 def test_a_run_deleted_in_mlflow_comes_back_whole(finished, uri, runs_of, everything):
@@ -454,7 +454,7 @@ def test_a_store_that_cannot_be_reached_is_a_notice_not_an_error(finished):
         tracker.submit(record)
     started = time.monotonic()
     problem = tracker.close(SearchSummary.of(finished), timeout_s=20)
-    assert problem == "The server does not answer (Connection refused)."
+    assert problem == "The server does not respond (Connection refused)."
     assert time.monotonic() - started < 10
     assert tracker.link() is None
 

@@ -68,8 +68,8 @@ def check_original(predictions: Predictions, dataset: Dataset, splits: Splits) -
         examples = ", ".join(f"{_quoted(true)} is predicted as {_quoted(name)}" for true, name in moved[:_SHOWN])
         more = f", and {len(moved) - _SHOWN} more" if len(moved) > _SHOWN else ""
         raise ConfigError(
-            f"The classes of the original model are in a different order from the data: {examples}{more}. Put the class "
-            f"names of the data into the model's order, or reorder the rows of its last layer. {ACCEPT}"
+            f"The classes of the original model are in a different order from the data: {examples}{more}. Put the "
+            f"class names of the data into the model's order, or reorder the rows of its last layer. {ACCEPT}"
         )
     if guesses(labels, said):
         right, images = int((labels == said).sum()), len(labels)

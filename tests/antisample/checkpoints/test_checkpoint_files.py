@@ -189,7 +189,10 @@ FOREIGN = {
     "tensorflow index": (bytes(40) + bytes.fromhex("57fb808b247547db"), "is a part of a TensorFlow checkpoint"),
     "image": (b"\x89PNG\r\n\x1a\n" + bytes(20), "is an image; give the file of the weights."),
     "empty": (b"", "is empty."),
-    "noise": (bytes(range(255, 130, -1)) * 40, "not a readable checkpoint, since neither safetensors nor torch.save"),
+    "noise": (
+        bytes(range(255, 130, -1)) * 40,
+        "not a readable checkpoint; it was written by neither safetensors nor torch.save",
+    ),
     "another encoding": ("schön".encode("latin-1") * 50, "not a readable checkpoint"),
     "cut archive": (_zipped(data__pkl="x" * 500)[:300], "not a readable torch checkpoint (it is cut short)."),
     "damaged archive": (_zipped(**{"a/data__pkl": b"x" * 500, "a/version": "3"}), "not a readable torch checkpoint"),

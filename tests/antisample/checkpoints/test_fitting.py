@@ -107,7 +107,8 @@ def test_what_stands_beside_the_network_is_left_out_and_said(net):
     found, notes = fitted(net, prefixed("model.", weights) | beside)
     assert weights_fingerprint(found) == weights_fingerprint(weights)
     assert notes[-1] == (
-        "Of the checkpoint, `criterion.weight`, `metrics.total` were ignored, since they do not belong to the network."
+        "Of the checkpoint, `criterion.weight`, `metrics.total` were ignored, "
+        "since they do not belong to the network."
     )
     fitted(net, weights | beside)
     average = {name: tensor + 1 for name, tensor in weights.items()}

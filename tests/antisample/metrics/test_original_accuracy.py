@@ -91,7 +91,7 @@ def test_a_trained_original_is_measured_and_taken(with_weights):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (forgotten, "knows nothing of this data"),
+        (forgotten, "knows nothing about this data"),
         (without(3), r'nothing to forget: the original model recognises 0.0% of \d+ validation images of "3"'),
         (moved([1, 2, 3, 4, 5, 6, 7, 8, 9, 0]), "another order"),
         (
@@ -113,7 +113,7 @@ def test_an_original_that_knows_the_wrong_things_is_refused_unless_accepted(with
 def test_an_original_that_was_hardly_trained_is_refused_from_python_too(digits_config):
     values = digits_config.model_dump()
     values["model"]["recipe"] |= {"epochs": 1, "max_learning_rate": 1e-9}
-    with pytest.raises(ConfigError, match="knows nothing of this data"):
+    with pytest.raises(ConfigError, match="knows nothing about this data"):
         load_inputs(UnlearnConfig.parse(values))
 
 

@@ -61,7 +61,7 @@ def existing_ray(
     if address == "auto":
         address = os.environ.get("RAY_ADDRESS", "")
         if not address:
-            raise ClusterError(["`address` can be auto only within a job of the cluster."])
+            raise ClusterError(["`address` can only be auto within a job of the cluster."])
     if not allow_insecure:
         _refuse_open_door(address)
     if token_file is not None:

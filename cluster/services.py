@@ -61,7 +61,7 @@ class TrackingServer:
             if find_spec(module) is None
         ]
         if self.host not in _LOOPBACK and not self.allowed_hosts:
-            found.append("`--allowed-host` is required where `--host` is not loopback: the names it is reached by.")
+            found.append("`--allowed-host` is required if `--host` is not loopback: the host names that clients use.")
         return found
 
     def environment(self) -> dict[str, str]:

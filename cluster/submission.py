@@ -62,9 +62,7 @@ def submit(spec: SubmittedCluster, job: StudyJob, say: Say) -> None:
     beside = str(Path(sys.executable).parent)
     path = shutil.which(program) or shutil.which(program, path=beside)
     if path is None:
-        raise ClusterError(
-            [f"`{program}` is not installed here; look at the files with `antisample cluster render`."]
-        )
+        raise ClusterError([f"`{program}` is not installed here; view the files with `antisample cluster render`."])
     if isinstance(spec, SlurmCluster) and job.study is None and not (job.directory / "study.yaml").is_file():
         raise ClusterError([f"{job.directory}: holds no study to continue."])
     folder = files_folder(spec, job)

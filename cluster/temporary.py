@@ -48,8 +48,8 @@ def temporary_folder() -> str:
         Path(owned).rmdir()
     raise ClusterError(
         [
-            f"Ray needs a folder with a path of at most {_LONGEST_PLACE} bytes for its sockets, but neither "
-            f"{usual} nor any of {', '.join(places[1:])} will do; set RAY_TMPDIR to one."
+            f"Ray needs a directory with a path of at most {_LONGEST_PLACE} bytes for its sockets, but neither "
+            f"{usual} nor any of {', '.join(places[1:])} is suitable; set RAY_TMPDIR to one."
         ]
     )
 

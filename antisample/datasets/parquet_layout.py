@@ -139,14 +139,14 @@ def _checked(files: Sequence[tuple[Path, NamedFile]], root: Path) -> list[str]:
             )
         if named.number is not None and named.number in numbers:
             raise DataError(
-                f"{root}: each number must be there once, but got {enumerated([numbers[named.number], path], root)}; "
-                "remove one of them."
+                f"{root}: each number must occur exactly once, but got "
+                f"{enumerated([numbers[named.number], path], root)}; remove one of them."
             )
         numbers[named.number] = path
     notes = []
     total = int(kind.form.removeprefix("one of ")) if kind.form.startswith("one of ") else len(files)
     if total != len(files):
-        notes.append(f"Of the {total} files of `{kind.word}`, {len(files)} are there.")
+        notes.append(f"Of the {total} files of `{kind.word}`, {len(files)} are present.")
     if kind.word.startswith(_PARTIAL):
         notes.append(f"`{kind.word}` holds a part of the {kind.split} split, as the hub converted it.")
     return notes

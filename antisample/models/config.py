@@ -71,7 +71,7 @@ class ModelConfig(Settings):
     @model_validator(mode="after")
     def _one_normalisation(self) -> "ModelConfig":
         if self.normalisation is not None and self.mean is not None:
-            raise ValueError("`normalisation` must be left out where `mean` and `std` are given")
+            raise ValueError("`normalisation` must be omitted if `mean` and `std` are given")
         return self
 
     @model_validator(mode="after")

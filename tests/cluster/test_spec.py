@@ -77,7 +77,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         ({"launcher": "slurm", "shared_dir": "/s", "options": ["a100"]}, "`options`: must be options of sbatch"),
         ({"launcher": "slurm", "shared_dir": "/s", "options": 5}, "`options` must be a list, but got 5."),
         ({"launcher": "kuberay", "shared_dir": "/s", "image": "i", "volume_claim": "v", "head": 5},
-         "`head` must hold keys and values, but got 5."),
+         "`head` must contain keys and values, but got 5."),
         ({"launcher": "kuberay", "shared_dir": "/s", "image": None, "volume_claim": "v"},
          "`image` must be text, but got nothing."),
     ],

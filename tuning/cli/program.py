@@ -71,7 +71,7 @@ def run() -> None:
     except Exception as error:
         said = str(error)
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            said = f"{_shortened(str(error.filename))}: the name is too long for a file."
+            said = f"{_shortened(str(error.filename))}: the name is too long for a file name."
         elif is_stopped() or not isinstance(error, (AntisampleError, SpaceError, *_cluster_errors())):
             raise
         sys.stderr.write(f"Error: {plain_text(_shortened(without_secrets(said)), lines=True)}\n")

@@ -40,7 +40,7 @@ class FidelityConfig(Settings):
         if full == 0:
             return ["`fidelity.attribute` cannot be epochs for a method that has no `epochs`."]
         problems = [
-            f"With fidelity epochs, {metric!r} cannot be judged, since it is not computed after every epoch."
+            f"With fidelity epochs, {metric!r} cannot be used, since it is not computed after every epoch."
             for metric in metrics
             if metric not in (*metric_names(("classification",)), ELAPSED)
         ]

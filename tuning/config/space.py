@@ -35,7 +35,7 @@ def find_space(method: str, space: str | None, fixed: Iterable[str]) -> SearchSp
         problems = [p if p.startswith("`space`") else f"`space` {error.source}: {p}" for p in error.problems]
         raise ConfigError(problems) from error
     problems = [
-        f"`space` {found.name!r} has a parameter {name!r}, which the method {method!r} does not know."
+        f"`space` {found.name!r} has a parameter {name!r}, which the method {method!r} does not have."
         for name in found.parameters
         if name not in known
     ]
@@ -107,8 +107,8 @@ def find_starting_points(
     named = [(f"published {found.name}", found.parameters) for found in sets] or [("defaults", {})]
     points = [(origin, {name: {**defaults, **values}[name] for name in space.parameters}) for origin, values in named]
     problems = [
-        f"`space` does not hold {name} = {value!r} of the starting point {origin!r}; widen it, or leave the "
-        "starting point out."
+        f"`space` does not contain {name} = {value!r} of the starting point {origin!r}; extend it, or remove the "
+        "starting point."
         for origin, point in points
         for name, value in point.items()
         if not space.parameters[name].contains(value)

@@ -128,12 +128,12 @@ class StudyConfig(Settings):
             if metric not in computed
         ]
         problems += [
-            f"The constraint on {constraint.metric!r} cannot be judged; add its family to `evaluation.final`."
+            f"The constraint on {constraint.metric!r} cannot be checked; add its family to `evaluation.final`."
             for constraint in self.constraints
             if constraint.metric not in (*computed, ELAPSED)
         ]
         if self.selection.by == "oracle" and "retrained" not in self.evaluation.final:
-            problems.append("`selection.by` can be oracle only where `evaluation.final` names retrained.")
+            problems.append("`selection.by` can only be oracle if `evaluation.final` contains retrained.")
         if self.fidelity is not None and not problems:
             needed = [*metrics, *(constraint.metric for constraint in self.constraints)]
             problems += self.fidelity.problems(self.full_fidelity(), self.replicates, needed)
@@ -166,7 +166,7 @@ class StudyConfig(Settings):
     def _names_a_folder(cls, name: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
             raise ValueError(
-                "must start with a letter or digit and hold letters, digits, dots, hyphens and underscores alone, "
+                "must start with a letter or digit and only contain letters, digits, dots, hyphens and underscores, "
                 f"but got {shown(name)}"
             )
         if len(name) > _LONGEST_NAME:

@@ -165,7 +165,7 @@ def _only_search() -> Iterator[None]:
     """Has one search at a time in this process."""
     if not _searching.acquire(blocking=False):
         raise SearchUnderWayError(
-            "Another search of this process is under way; run them one after the other, or each in a process."
+            "Another search is running in this process; run them one after the other, or in separate processes."
         )
     try:
         yield

@@ -94,7 +94,7 @@ class ReproductionConfig(Settings):
             )
         tunable = [name for name in method_names() if name != RETRAIN]
         if unknown := [name for name in config.values if name not in tunable]:
-            hint = "; `model.recipe` tells how references are trained" if unknown[0] == RETRAIN else ""
+            hint = "; `model.recipe` defines how references are trained" if unknown[0] == RETRAIN else ""
             problems.append(f"`values` must name methods ({', '.join(tunable)}), but got {unknown[0]!r}{hint}.")
         if config.protocol == "multi-class" and (config.classes is not None or config.all_classes):
             problems.append("`classes` must be left out with the protocol multi-class, which draws its own.")

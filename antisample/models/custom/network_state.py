@@ -52,12 +52,14 @@ def difference_of_builds(first: nn.Module, second: nn.Module) -> str | None:
     """How two networks of one builder are not two of the same, as a predicate; None if they are."""
     shared = shared_weights(first, second)
     if any(key in shared for key, parameter in _named(first) if parameter.requires_grad):
-        return "gives the same weights each time it is called, but must build a network with weights of its own"
+        return "returns the same weights each time it is called, but must build a network with its own weights"
     before, after = contents(first), contents(second)
     for key in (*before, *after):
         if before.get(key) != after.get(key):
             here, there = (f"{side[key]}" if key in side else "missing" for side in (before, after))
-            return f"builds another network each time it is called: {key!r} is {here} in one and {there} in the next"
+            return (
+                f"builds a different network each time it is called: {key!r} is {here} in one and {there} in the next"
+            )
     return None
 
 

@@ -71,11 +71,11 @@ class NetworkTrial:
         shape = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         if shape != [count, self.n_classes]:
             wanted = f"logits [n, classes], here [{count}, {self.n_classes}]"
-            problem = f"must give {wanted}, for the images of {self.data}, but gave {shape}"
+            problem = f"must return {wanted}, for the images of {self.data}, but returned {shape}"
             if count == 1 and shape == [self.n_classes]:
                 problem = (
-                    f"gives {shape} instead of {[1, self.n_classes]} for a single image, which the last batch of an "
-                    "epoch may be; `squeeze()` without a dimension does that"
+                    f"returns {shape} instead of {[1, self.n_classes]} for a single image, which the last batch of an "
+                    "epoch may consist of; `squeeze()` without a dimension does that"
                 )
             elif isinstance(logits, Tensor) and shape[:1] != [count]:
                 problem = self._fixed_size(model, count) or problem
@@ -130,8 +130,8 @@ class NetworkTrial:
             again = self.predicted(model, 2)
         if not alike(again, answers):
             raise self.refused(
-                "draws random numbers in eval mode, as a dropout without `training=self.training` does, so that its "
-                "answers are others each time"
+                "draws random numbers in eval mode, as dropout without `training=self.training` does, so its outputs "
+                "differ each time"
             )
         return answers
 
@@ -158,12 +158,12 @@ class NetworkTrial:
         if (fixed := self._fixed_size(model, count)) is not None:
             return fixed
         if count == 1:
-            return f"cannot take a single image, which the last batch of an epoch may hold: {reason}"
+            return f"does not accept a single image, which the last batch of an epoch may consist of: {reason}"
         shape = [count, *self.images.shape[1:]]
         when = " in train mode" if mode == "train" else ""
         is_shape = any(word in reason for word in ("channel", "shape", "size"))
-        hint = "; `data.image_size` resizes images, and `model.arguments` are handed to the builder"
-        return f"cannot take the images of {self.data}, {shape}{when}: {reason}{hint if is_shape else ''}"
+        hint = "; `data.image_size` resizes images, and `model.arguments` are passed to the builder"
+        return f"does not accept the images of {self.data}, {shape}{when}: {reason}{hint if is_shape else ''}"
 
     def _fixed_size(self, model: nn.Module, count: int) -> str | None:
         """Says for which number of images a network was written that does not take this one; None if for none."""
@@ -174,7 +174,7 @@ class NetworkTrial:
             if left < 0:
                 return None
             if self._takes(model, size):
-                problem = f"takes batches of {size} images but not of {count}, and batches here are of any size"
+                problem = f"accepts batches of {size} images but not of {count}; it must accept batches of any size"
                 return None if size == count else f"{problem}; `view(len(images), -1)` takes them all"
         return None
 

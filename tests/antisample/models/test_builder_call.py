@@ -180,13 +180,13 @@ def test_arguments_are_the_same_for_every_network():
         (
             "AllCNN",
             {},
-            "needs `filters_percentage`, which must stand in `model.arguments`: its signature is "
+            "needs `filters_percentage`, which must be given in `model.arguments`: its signature is "
             "AllCNN(filters_percentage, n_channels, num_classes, dropout=False).",
         ),
         (
             "wide",
             {},
-            "needs `width`, which must stand in `model.arguments`: its signature is wide(num_classes, width).",
+            "needs `width`, which must be given in `model.arguments`: its signature is wide(num_classes, width).",
         ),
         ("wide", {"widht": 3}, "takes no `widht`, which `model.arguments` gives: its signature is wide("),
         ("twice", {}, "needs `num_labels`"),

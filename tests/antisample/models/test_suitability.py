@@ -146,7 +146,7 @@ def test_networks_of_this_kind_are_used(name, tmp_path):
         ("Colour", "to have 3 channels, but got 1 channels instead; `data.image_size` resizes images, and"),
         ("Large", "cannot take the images of digits, [2, 1, 8, 8]: RuntimeError: mat1 and mat2 shapes cannot be"),
         ("TwoInputs", "missing 1 required positional argument: 'other'"),
-        ("RandomWidth", "builds another network each time it is called: 'first.weight' is ["),
+        ("RandomWidth", "builds a different network each time it is called: 'first.weight' is ["),
         ("InAList", "answers otherwise when it is built again and given its weights"),
         ("Counter", "gives different outputs for the same images in eval mode"),
         ("CounterInTraining", "answers otherwise when it is built again and given its weights"),

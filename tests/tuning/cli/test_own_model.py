@@ -105,7 +105,7 @@ def test_arguments_of_the_builder_are_said_and_belong_to_the_card(call, networks
     code, _, err = call("verify", "out/card.json", "--json")
     assert code == 0, err
     code, _, err = unlearn(call, cache_dir, "deep", "--forget", "3")
-    assert (code, "needs `depth`, which must stand in `model.arguments`" in err) == (2, True)
+    assert (code, "needs `depth`, which must be given in `model.arguments`" in err) == (2, True)
 
 
 @pytest.mark.parametrize(

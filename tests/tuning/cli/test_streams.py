@@ -119,7 +119,7 @@ def test_values_that_a_view_cannot_hold_become_what_it_can():
 def test_a_message_does_not_hold_a_word_of_thousands_of_letters(call):
     code, _, err = call("report", "x" * 3000)
     assert code == 2
-    assert "the name is too long for a file." in err
+    assert "the name is too long for a file name." in err
     assert len(err) < 300
 
 

@@ -30,7 +30,7 @@ def test_a_copy_gets_an_id_of_its_own_and_the_original_keeps_its(study, make_stu
     assert copied_from(open_study(copy)) == original
     assert copied_from(open_study(original)) is None
     first, said = drive(make_study, copy)
-    assert said.startswith(f"This folder is a copy of {original}: from now on it is a study of its own")
+    assert said.startswith(f"This directory is a copy of {original}: from now on it is a study of its own")
     assert first != study.noted("id")
     assert StudyMetadata.of(open_study(copy)).name == "copy"
     assert drive(make_study, copy) == (first, None)
@@ -136,7 +136,7 @@ def test_a_shortened_journal_goes_on_where_its_owner_says_so(study, make_study):
     directory = study.config.directory
     lines = (directory / "journal.log").read_bytes().splitlines(keepends=True)
     (directory / "journal.log").write_bytes(b"".join(lines[:-20]))
-    with pytest.raises(DataError, match=r"was cut short; .* To go on from what is left, delete journal.lines"):
+    with pytest.raises(DataError, match=r"was cut short; .* To continue with what is left, delete journal.lines"):
         open_study(directory)
     (directory / "journal.lines").unlink()
     assert len(open_study(directory).records()) < 3

@@ -190,7 +190,7 @@ def test_a_search_does_not_go_on_from_a_cut_journal(cut, call):
     code, _, err = call("resume", cut)
     assert code == 2
     assert "report" in err
-    assert "--rebuild` goes on from what is left." in err
+    assert "--rebuild` continues with what is left." in err
 
 
 def test_what_mlflow_has_tells_of_lost_trials_where_there_is_no_table(cut):

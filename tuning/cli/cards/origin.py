@@ -67,11 +67,11 @@ def _study_directory(card: UnlearningCard) -> tuple[Path | None, str]:
             continue
         model = values.get("model")
         if not isinstance(model, dict) or model.get("name") != card.config.model.name:
-            return None, "the study in that folder is of another model; give `--study`"
+            return None, "the study in that directory has another model; use `--study`"
         if values.get("storage") is not None:
-            return None, "the study lies in a database; give `--study`"
+            return None, "the study is in a database; use `--study`"
         return directory, ""
-    return None, "the study is not there; give `--study`"
+    return None, "the study was not found; use `--study`"
 
 
 def _unchecked(card: UnlearningCard, why: str) -> Verification:

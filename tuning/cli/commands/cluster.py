@@ -89,4 +89,4 @@ def services(
             code = process.wait()
         except KeyboardInterrupt:
             return
-    raise ConfigError(f"MLflow ended with code {code}; {server.folder / 'server.log'} tells more.")
+    raise ConfigError(f"MLflow exited with code {code}; see {server.folder / 'server.log'}.")

@@ -256,4 +256,6 @@ def _check_tracking(uri: str | None) -> None:
 
 def _check_registry(config: StudyConfig, register: str | None) -> None:
     if register is not None and (config.mlflow_uri() is None or not config.log_model):
-        raise ConfigError("`--register` needs MLflow: `tracking_uri` must not be none, nor `log_model` false.")
+        raise ConfigError(
+            "`--register` needs MLflow: `tracking_uri` must not be none, and `log_model` must not be false."
+        )

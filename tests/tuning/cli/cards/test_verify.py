@@ -425,7 +425,7 @@ def test_a_pipe_or_a_device_is_no_card(tmp_path):
         (("time", "unlearning_s"), -1, "`time.unlearning_s` must be"),
         (("config", "forget"), {"samples": "/dev/zero"}, "`config.forget.samples` must be a list of samples"),
         (("config", "data", "image_size"), 10**9, "`config.data.image_size` must be"),
-        (("config",), "x", "`config` must hold keys and values"),
+        (("config",), "x", "`config` must contain keys and values"),
         (("metrics",), None, "`metrics` must be a list, but got nothing"),
     ],
 )
@@ -502,7 +502,7 @@ def test_on_other_hardware_a_repetition_is_held_against_accuracies(alone):
     assert found.holds
     (weights, _) = found.unchecked
     assert weights.what == "hyperparameters and seed"
-    assert "other versions may give other last digits; accuracies may differ by 0.05" in weights.why
+    assert "other versions may change the last digits; accuracies may differ by 0.05" in weights.why
     assert [check.what for check in repeated_checks(elsewhere, alone.measured, far).differing] == [
         "repeated test/retain_accuracy"
     ]

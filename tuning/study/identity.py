@@ -51,8 +51,8 @@ def refuse_copy(study: StudyReader) -> None:
     original = copied_from(study)
     if original is not None:
         raise DataError(
-            f"{study.config.directory}: this directory is a copy of {original}, whose runs are in MLflow. Update them "
-            f"with `antisample mlflow sync {original}`, or make the copy a separate study with `antisample resume`."
+            f"{study.config.directory}: this directory is a copy of {original}, whose runs are in MLflow. Update "
+            f"them with `antisample mlflow sync {original}`, or make the copy a separate study with `antisample resume`."
         )
 
 

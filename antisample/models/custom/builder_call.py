@@ -95,8 +95,8 @@ def builder_call(
     for argument in arguments:
         if argument not in named and not passes_on:
             raise ConfigError(
-                f"`model.name` {name!r} has no parameter `{argument}`, which is in `model.arguments`: its signature is "
-                f"{signature}."
+                f"`model.name` {name!r} has no parameter `{argument}`, which is in `model.arguments`: its signature "
+                f"is {signature}."
             )
     classes = _recipient(named.values(), _CLASSES, None)
     if classes is None and passes_on and not any(_rank(word, _CLASSES) is not None for word in arguments):

@@ -74,14 +74,14 @@ class NetworkTrial:
             problem = f"must return {wanted}, for the images of {self.data}, but returned {shape}"
             if count == 1 and shape == [self.n_classes]:
                 problem = (
-                    f"returns {shape} instead of {[1, self.n_classes]} for a single image, which the last batch of an "
-                    "epoch may consist of; `squeeze()` without a dimension does that"
+                    f"returns {shape} instead of {[1, self.n_classes]} for a single image, which the last batch of "
+                    "an epoch may consist of; `squeeze()` without a dimension does that"
                 )
             elif isinstance(logits, Tensor) and shape[:1] != [count]:
                 problem = self._fixed_size(model, count) or problem
             raise self.refused(problem + (" in train mode" if mode == "train" else ""))
         if not logits.is_floating_point():
-            raise self.refused(f"must give floating-point logits, but gave {logits.dtype}")
+            raise self.refused(f"must return floating-point logits, but returned {logits.dtype}")
         return logits  # type: ignore[no-any-return]
 
     def step(self, model: nn.Module, optimizer: Adam, mode: str, count: int) -> None:

@@ -91,7 +91,7 @@ def _checked(trial: NetworkTrial, build: Callable[[], nn.Module]) -> tuple[str, 
     again = trial.predicted(trial.reloaded(first, second), 2)
     if not alike(again, answers):
         raise trial.refused(
-            "gives different outputs when it is built again with the same weights, so its outputs depend on something "
-            "that is in neither its parameters nor its buffers"
+            "gives different outputs when it is built again with the same weights, so its outputs depend on "
+            "something that is in neither its parameters nor its buffers"
         )
     return (*dict.fromkeys(outputs), *network_notes(first, probabilities))

@@ -210,9 +210,7 @@ class TestTheSameRowsTwice:
         parquet(root / "train-00001-of-00002.parquet", VAL)
         parquet(root / "test.parquet", TRAIN)
         message = refused(root)
-        assert (
-            f"{root / 'test.parquet'}: holds the same 6 images as {root / 'train-00000-of-00002.parquet'}" in message
-        )
+        assert f"{root / 'test.parquet'}: has the same 6 images as {root / 'train-00000-of-00002.parquet'}" in message
 
     def test_a_few_images_that_occur_twice_are_normal(self, tmp_path: Path, load: Any) -> None:
         root = tmp_path / "set"
@@ -264,7 +262,7 @@ class TestTheSameImagesTwice:
         folder(tmp_path / "set", range(8))
         shutil.copytree(tmp_path / "set/cat", tmp_path / "set/cat_copy")
         message = refused(tmp_path / "set", test_fraction=0.25)
-        assert f"{tmp_path / 'set/cat_copy'}: holds the same 4 images as {tmp_path / 'set/cat'}," in message
+        assert f"{tmp_path / 'set/cat_copy'}: has the same 4 images as {tmp_path / 'set/cat'}," in message
 
     def test_test_rows_that_are_all_training_rows_are_refused(self, tmp_path: Path, refused: Any) -> None:
         parquet(tmp_path / "set/train.parquet", range(8))

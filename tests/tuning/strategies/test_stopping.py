@@ -160,7 +160,7 @@ def test_without_a_trial_that_keeps_the_constraints_the_outcome_says_so(values, 
         ({"constraints": [{"metric": "test/retain_accuracy", "at_least": 1}]}, "must be a validation metric"),
         (
             {"constraints": [{"metric": "validation/tow", "at_least": 1}]},
-            "The constraint on 'validation/tow' cannot be judged",
+            "The constraint on 'validation/tow' cannot be checked",
         ),
     ],
 )

@@ -30,7 +30,7 @@ def test_a_copy_gets_an_id_of_its_own_and_the_original_keeps_its(study, make_stu
     assert copied_from(open_study(copy)) == original
     assert copied_from(open_study(original)) is None
     first, said = drive(make_study, copy)
-    assert said.startswith(f"This directory is a copy of {original}: from now on it is a study of its own")
+    assert said.startswith(f"This directory is a copy of {original}: from now on it is a separate study")
     assert first != study.noted("id")
     assert StudyMetadata.of(open_study(copy)).name == "copy"
     assert drive(make_study, copy) == (first, None)
@@ -93,7 +93,7 @@ def test_a_copy_is_not_delivered_into_the_originals_runs(study, tmp_path):
     shutil.copytree(study.config.directory, tmp_path / "copy")
     store = tmp_path / "mlflow.db"
     with pytest.raises(
-        DataError, match=r"copy: the folder is a copy of .*made, and MLflow has its runs.*`antisample"
+        DataError, match=r"copy: this directory is a copy of .*made, whose runs are in MLflow.*`antisample"
     ):
         sync(open_study(tmp_path / "copy"), f"sqlite:///{store}")
     assert not store.exists()

@@ -248,8 +248,8 @@ def _normalisation(text: str) -> dict[str, Any]:
         mean, std = ([float(value) for value in listed(part)] for part in text.split("/"))
     except ValueError:
         raise ConfigError(
-            f"`--normalisation` must be one of {', '.join(NORMALISATIONS)}, or mean/std, a value for each channel "
-            f"separated by commas, such as 0.49,0.48,0.45/0.25,0.24,0.26, but got {text!r}."
+            f"`--normalisation` must be one of {', '.join(NORMALISATIONS)}, or mean/std, comma-separated values "
+            f"for each channel, such as 0.49,0.48,0.45/0.25,0.24,0.26, but got {text!r}."
         ) from None
     return {"mean": mean, "std": std}
 

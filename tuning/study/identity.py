@@ -52,7 +52,8 @@ def refuse_copy(study: StudyReader) -> None:
     if original is not None:
         raise DataError(
             f"{study.config.directory}: this directory is a copy of {original}, whose runs are in MLflow. Update "
-            f"them with `antisample mlflow sync {original}`, or make the copy a separate study with `antisample resume`."
+            f"them with `antisample mlflow sync {original}`, or make the copy a separate study with "
+            "`antisample resume`."
         )
 
 

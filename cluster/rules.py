@@ -63,7 +63,7 @@ def unusable(value: Any) -> str | None:
 
 def _unusable_text(text: str) -> str | None:
     if any(character != "\t" and unicodedata.category(character) in _BREAKING for character in text):
-        return f"must be one line without control characters, but got {shown(text)}"
+        return f"must be a single line without control characters, but got {shown(text)}"
     if any("\ud800" <= character <= "\udfff" for character in text):
         return f"must be valid UTF-8, but got {shown(text)}"
     return None

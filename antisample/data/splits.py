@@ -110,7 +110,7 @@ def _source_of_validation(dataset: Dataset, config: SplitConfig, has_checkpoint:
         )
     if source == "validation" and config.validation_fraction is not None:
         raise ConfigError(
-            f"`split.validation_fraction` {config.validation_fraction} cannot be set apart, because {dataset.name} "
+            f"`split.validation_fraction` {config.validation_fraction} cannot be used, because {dataset.name} "
             "has a validation split of its own; leave it out, or set `split.validation_from` to train or test."
         )
     return source

@@ -123,7 +123,7 @@ def _in_folder(path: Path, split: SplitName, word: str) -> NamedFile:
     if named is None:
         return NamedFile(split, word, "in a folder", int(path.stem) if path.stem.isdecimal() else None)
     if named.split != split:
-        raise DataError(f"{path}: a file of the {named.split} split must not lie in `{word}`.")
+        raise DataError(f"{path}: a file of the {named.split} split must not be in `{word}`.")
     return NamedFile(split, word, named.form, named.number)
 
 

@@ -62,7 +62,7 @@ class TorchvisionSource:
             refuse_broken_link(path)
         if missing and not self.download:
             raise DataError(
-                f"{self.kind}: the files of the data set must lie in the root {root}, "
+                f"{self.kind}: the files of the data set must be in the root {root}, "
                 f"but {missing[0].relative_to(root)} is missing; set `data.download` to true to download them."
             )
         if missing:

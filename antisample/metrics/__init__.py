@@ -96,12 +96,12 @@ def left_out_families(families: Iterable[str], dataset: Dataset, splits: Splits)
     problems = {name: _FAMILIES[name].problems(dataset, splits) for name in families}
     if families == EvaluationConfig().final:
         return {
-            name: f"The metrics {', '.join(_FAMILIES[name].names)} are left out. {'. '.join(reasons)}."
+            name: f"The metrics {', '.join(_FAMILIES[name].names)} are skipped. {'. '.join(reasons)}."
             for name, reasons in problems.items()
             if reasons
         }
     told = [
-        f"{reason}; leave `{name}` out of `evaluation.final`."
+        f"{reason}; remove `{name}` from `evaluation.final`."
         for name, reasons in problems.items()
         for reason in reasons
     ]

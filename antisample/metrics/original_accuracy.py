@@ -75,9 +75,9 @@ def check_original(predictions: Predictions, dataset: Dataset, splits: Splits) -
         right, images = int((labels == said).sum()), len(labels)
         raise ConfigError(
             f"The original model knows nothing about this data: it is right on {right:,} of {images:,} validation "
-            f"images ({right / images:.1%}), and guesses as frequent as its answers would be on "
+            f"images ({right / images:.1%}), and guesses with the same frequencies would be right on "
             f"{chance_accuracy(labels, said):.1%}. Likely reasons: weights of another data set, another "
-            "normalisation than the model expects, its classes in another order, or too short a training. "
+            "normalisation than the model expects, classes in a different order, or too little training. "
             f"{ACCEPT}"
         )
     accuracy = OriginalAccuracy.of(predictions, splits)
@@ -87,7 +87,7 @@ def check_original(predictions: Predictions, dataset: Dataset, splits: Splits) -
         raise ConfigError(
             f"There is nothing to forget: the original model recognises {accuracy.forget:.1%} of "
             f"{accuracy.forget_images:,} {what}, and {accuracy.retain:.1%} of the others. Likely reasons: it has "
-            f"forgotten them before, was never trained on them, or calls them by another label. {ACCEPT}"
+            f"forgotten them before, was never trained on them, or uses another label for them. {ACCEPT}"
         )
 
 

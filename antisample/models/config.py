@@ -24,7 +24,7 @@ class ModelConfig(Settings):
         std: Standard deviation of the input, likewise; given if and only if `mean` is.
         normalisation: Name of a common normalisation, instead of `mean` and `std`: `0..1`, `data`, `imagenet`,
             `-1..1` or `0..255`.
-        recipe: How to train the model if there is no checkpoint.
+        recipe: How to train the model if there is not a checkpoint.
         initial_weights: Initial weights for training the original model and the retrained reference: `random`,
             `imagenet` (ResNet18 and MobileNet_v2; downloaded if they are not in torch hub's cache) or the path of
             a weights file. See `antisample.models.initial_weights`.

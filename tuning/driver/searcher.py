@@ -56,7 +56,7 @@ class StudySearcher(Searcher):
 
     def _complete(self, trial_id: str, report: dict[str, Any] | None, reason: str | None, error: bool) -> None:
         if error:
-            self._study.requeue(trial_id, "The worker process died or raised; Ray's log tells more.")
+            self._study.requeue(trial_id, "The worker process failed; see Ray's log.")
         elif reason:
             self._study.fail(trial_id, reason)
         elif report and "final" in report:

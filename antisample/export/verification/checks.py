@@ -65,7 +65,7 @@ def _files(card: UnlearningCard, measured: MeasuredCard) -> Verification:
             parts.append(not_checked(what, file.largest_difference, "the format would have to be written again"))
     twice = [name for name, times in Counter(file.file for file in card.files).items() if times > 1]
     parts += [checked(f"file {name}", "named twice", "one file") for name in twice]
-    parts += [checked(f"file {name}", None, "lies beside the card") for name in measured.unnamed]
+    parts += [checked(f"file {name}", None, "is beside the card") for name in measured.unnamed]
     return joined(parts)
 
 

@@ -42,7 +42,7 @@ def _state_problem(model: nn.Module) -> str | None:
     for key, value in state.items():
         if not isinstance(value, Tensor):
             kind = type(value).__name__
-            return f"keeps {key!r} in its state, of type {kind}, where a file of weights can hold tensors alone"
+            return f"keeps {key!r} in its state, of type {kind}, but a weights file can only hold tensors"
         if value.is_meta:
             return f"has a weight on the meta device, {key!r}, which has no values"
     return None

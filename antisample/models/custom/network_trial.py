@@ -175,7 +175,7 @@ class NetworkTrial:
                 return None
             if self._takes(model, size):
                 problem = f"accepts batches of {size} images but not of {count}; it must accept batches of any size"
-                return None if size == count else f"{problem}; `view(len(images), -1)` takes them all"
+                return None if size == count else f"{problem}; `view(len(images), -1)` works for all sizes"
         return None
 
     def _takes(self, model: nn.Module, count: int) -> bool:

@@ -69,7 +69,7 @@ def test_weights_are_found_in_what_frameworks_write_and_it_is_said(tmp_path, net
     wrap, entry = WRAPPED[name]
     checkpoint = load_checkpoint(saved(tmp_path / "a.pt", wrap(net.state_dict())))
     assert same(checkpoint.state_dict, net)
-    assert checkpoint.notes[0].startswith(f"Of the checkpoint's entries, `{entry}` was taken.")
+    assert checkpoint.notes[0].startswith(f"Of the checkpoint's entries, `{entry}` was used.")
     unused = {"torchvision": "`model_ema` holds weights, too", "timm": "`state_dict_ema` holds weights, too"}
     assert ("which were not used" in checkpoint.notes[0]) == (name in unused)
     assert unused.get(name, "") in checkpoint.notes[0]
@@ -187,7 +187,7 @@ FOREIGN = {
     ),
     "tflite": (b"\x1c\x00\x00\x00TFL3" + bytes(30), "is a TensorFlow Lite model"),
     "tensorflow index": (bytes(40) + bytes.fromhex("57fb808b247547db"), "is a part of a TensorFlow checkpoint"),
-    "image": (b"\x89PNG\r\n\x1a\n" + bytes(20), "is an image; give the file of the weights."),
+    "image": (b"\x89PNG\r\n\x1a\n" + bytes(20), "is an image; give the weights file."),
     "empty": (b"", "is empty."),
     "noise": (
         bytes(range(255, 130, -1)) * 40,
@@ -220,7 +220,7 @@ def test_an_onnx_model_is_called_one(tmp_path, net):
 def test_a_path_without_a_file_is_explained(tmp_path, net):
     assert refused(tmp_path).startswith("is a folder, and no weights are in it")
     saved(tmp_path / "model.pth", net.state_dict())
-    assert refused(tmp_path) == f"is a folder; give the file of the weights, such as {tmp_path / 'model.pth'}."
+    assert refused(tmp_path) == f"is a folder; give the weights file, such as {tmp_path / 'model.pth'}."
     for given in ("model.pt", "modell.pth"):
         path = tmp_path / given
         with pytest.raises(DataError) as error:
@@ -228,7 +228,7 @@ def test_a_path_without_a_file_is_explained(tmp_path, net):
         assert str(error.value) == f"{path}: the checkpoint does not exist; did you mean {tmp_path / 'model.pth'}?"
     (tmp_path / "link.pth").symlink_to(tmp_path / "gone.pth")
     assert refused(tmp_path / "link.pth") == f"is a link to {tmp_path / 'gone.pth'}, which does not exist."
-    assert refused(Path("/dev/null")) == "is no file; give the file of the weights."
+    assert refused(Path("/dev/null")) == "is not a file; give the weights file."
 
 
 def test_a_digest_that_is_none_is_refused(tmp_path):

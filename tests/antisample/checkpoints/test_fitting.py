@@ -87,7 +87,7 @@ def test_a_prefix_of_the_network_may_be_missing_in_the_file(net):
     wrapped = nn.DataParallel(net)
     found, notes = fitted(wrapped, net.state_dict())
     assert set(found) == set(wrapped.state_dict())
-    assert notes == ("The prefix `module.`, which the network has, was put before the names of the checkpoint.",)
+    assert notes == ("The prefix `module.`, which the network has, was added to the names of the checkpoint.",)
     found, notes = fitted(wrapped, prefixed("model.", net.state_dict()))
     assert set(found) == set(wrapped.state_dict())
 
@@ -98,7 +98,7 @@ def test_missing_counters_start_at_0(net):
     for prefix in ("", "module."):
         found, notes = fitted(net, prefixed(prefix, old))
         assert found["conv1.1.num_batches_tracked"] == 0
-        assert notes[-1] == f"The checkpoint lacks {n} counters of batches (`num_batches_tracked`); they start at 0."
+        assert notes[-1] == f"The checkpoint lacks {n} batch counters (`num_batches_tracked`); they start at 0."
 
 
 def test_what_stands_beside_the_network_is_left_out_and_said(net):

@@ -69,7 +69,7 @@ def _pack(study: StudyReader, record: TrialRecord, progress: Progress) -> None:
     if not model_folder(study.config.directory, record.number).is_dir():
         raise ConfigError(
             f"`--trial` must be on the front, whose models are kept, but got {record.number}; "
-            "`antisample unlearn` makes any trial's model again."
+            "`antisample unlearn` can recreate the model of any trial."
         )
 
 

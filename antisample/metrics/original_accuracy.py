@@ -76,9 +76,8 @@ def check_original(predictions: Predictions, dataset: Dataset, splits: Splits) -
         raise ConfigError(
             f"The original model knows nothing about this data: it is right on {right:,} of {images:,} validation "
             f"images ({right / images:.1%}), and guesses with the same frequencies would be right on "
-            f"{chance_accuracy(labels, said):.1%}. Likely reasons: weights of another data set, another "
-            "normalisation than the model expects, classes in a different order, or too little training. "
-            f"{ACCEPT}"
+            f"{chance_accuracy(labels, said):.1%}. Likely reasons: weights of another data set, the "
+            f"wrong normalisation, classes in a different order, or too little training. {ACCEPT}"
         )
     accuracy = OriginalAccuracy.of(predictions, splits)
     if accuracy.forget < min(_NOTHING, 1 / dataset.n_classes) and _far_below(accuracy):

@@ -69,7 +69,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         ({"launcher": "local", "num_cpus": 0}, "`num_cpus` must be at least 1, but got 0."),
         ({"launcher": "local", "num_cpus": 10**30}, "`num_cpus`: must fit into 64 bits"),
         ({"launcher": "local", "num_cpus": float("inf")}, "`num_cpus` must be a finite number, but got inf."),
-        ({"launcher": "local", "tracking_uri": "a\0b"}, "must be one line without control characters"),
+        ({"launcher": "local", "tracking_uri": "a\0b"}, "must be a single line without control characters"),
         ({"launcher": "local", "tracking_uri": 5}, "`tracking_uri` must be text, but got 5."),
         ({"launcher": "existing", "address": "h:1", "shared_dir": 5}, "`shared_dir` must be a path, but got 5."),
         ({"launcher": "slurm", "shared_dir": "/s", "time": "noon"}, "`time`: must be a time as Slurm writes it"),

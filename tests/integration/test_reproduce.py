@@ -59,7 +59,7 @@ def test_an_interrupted_run_continues_where_it_stopped(tmp_path):
     os.kill(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=100)
     assert process.returncode == 130
-    assert "The same command continues" in output
+    assert "Run the same command to continue" in output
     kept = {path.name: path.stat().st_mtime_ns for path in results.glob("[!.]*.json")}
     assert 3 <= len(kept) < 30
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)

@@ -98,7 +98,7 @@ def test_one_flipped_bit_of_our_own_file_is_noticed(tmp_path):
     content = bytearray(path.read_bytes())
     content[-40] ^= 1
     path.write_bytes(content)
-    with pytest.raises(DataError, match="the weights are not those that were written"):
+    with pytest.raises(DataError, match="the weights differ from those that were written"):
         load_checkpoint(path)
 
 

@@ -246,5 +246,5 @@ def test_images_of_a_folder_are_named_by_their_files(folder, digits_config, tmp_
     with pytest.raises(ConfigError, match=r"such as digit 0/\d+.png, but got 'digit 3/gone.png'"):
         load_inputs(UnlearnConfig.parse(values))
     values["data"] = digits_config.data
-    with pytest.raises(ConfigError, match="known by position alone"):
+    with pytest.raises(ConfigError, match="only identified by position"):
         load_inputs(UnlearnConfig.parse(values))

@@ -200,7 +200,7 @@ class TestTheSameRowsTwice:
         parquet(root / "train-1.parquet", copied, compression="zstd", row_group_size=2)
         parquet(root / "test.parquet", TEST)
         message = refused(root)
-        assert "rows are in" in message
+        assert "rows are also in" in message
         assert "train-0.parquet" in message
         assert "train-1.parquet" in message
 
@@ -636,7 +636,7 @@ class TestClassesNamedLikeSplits:
             folder(tmp_path / "other", values)
             (tmp_path / "set").mkdir(exist_ok=True)
             (tmp_path / "other/cat").rename(tmp_path / "set" / name)
-        assert "a folder of this name is taken for a split" in refused(tmp_path / "set")
+        assert "a folder with this name is treated as a split" in refused(tmp_path / "set")
 
     def test_a_split_beside_unlabelled_test_images_stays_one(self, tmp_path: Path, refused: Any) -> None:
         folder(tmp_path / "set/train", range(8))

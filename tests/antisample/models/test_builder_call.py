@@ -190,7 +190,7 @@ def test_arguments_are_the_same_for_every_network():
         ),
         ("wide", {"widht": 3}, "has no parameter `widht`, which is in `model.arguments`: its signature is wide("),
         ("twice", {}, "needs `num_labels`"),
-        ("other", {}, "has no parameter for the number of classes by a name such as `num_classes`"),
+        ("other", {}, "has no parameter for the number of classes with a name such as `num_classes`"),
         ("labelled", {}, "its signature is labelled(classes=('cat', 'dog'))."),
         ("named", {}, "needs `model_name`"),
         ("passing", {"depth": 3}, "(called as called_builders:passing(num_classes=10, depth=3))."),

@@ -167,10 +167,10 @@ def test_flags_make_a_study_with_a_name(call, networks, asked):
             ["--model", "SmallCNN", "--data", "digits"],
             "`--forget` is required without STUDY.yaml or `--forget-samples`",
         ),
-        (["study.yaml", "--forget", "3"], "`--forget` cannot be given beside it; use `--set`"),
+        (["study.yaml", "--forget", "3"], "`--forget` cannot be used with it; use `--set`"),
         (
             ["--model", "SmallCNN", "--data", "digits", "--forget", "3", "--forget-samples", "x"],
-            "cannot be given beside",
+            "cannot be used with",
         ),
         (
             ["--model", "SmallCNN", "--data", "digits", "--forget-samples", "x"],

@@ -198,5 +198,5 @@ def test_a_slow_sampler_gives_way_to_tpe_with_a_notice(
         study.ask(str(number))
         study.report(str(number), step(1, 0.1, 0.8))
         study.complete(str(number), metrics(0.1, 0.8), {})
-    assert ("tpe suggests from now on" in caplog.text) == gives_way
+    assert ("switching to tpe" in caplog.text) == gives_way
     assert isinstance(study.optuna_study().sampler.sampler, optuna.samplers.TPESampler) == gives_way

@@ -143,7 +143,7 @@ def test_the_oracle_takes_the_smallest_gap_and_the_rule_is_measured_by_it(values
     by_oracle = find_outcome(open_study(config.directory, ["selection.by=oracle"]))
     assert by_oracle.chosen.number == 1
     assert "(oracle)" in by_oracle.reason
-    with pytest.raises(ConfigError, match="oracle only where"):
+    with pytest.raises(ConfigError, match="can only be oracle if"):
         parse_study({**values, "selection": {"by": "oracle"}})
 
 

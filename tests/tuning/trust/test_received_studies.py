@@ -358,14 +358,14 @@ def test_a_report_is_copied_to_no_object_store_of_others(call, naming, listener)
     naming(storage_path=f"s3://bucket/studies?endpoint_override={listener.place}&scheme=http")
     code, _, err = call("report", "made", "--json")
     assert code == 0, err
-    assert "Nothing is copied to s3://bucket/studies" in err
+    assert "Nothing was copied to s3://bucket/studies" in err
     assert not listener.was_called()
 
 
 def test_a_report_is_copied_to_no_folder_that_others_chose(call, naming, make_study, tmp_path):
     config = naming(storage_path=str(tmp_path / "elsewhere"))
     code, _, err = call("report", "made", "--json")
-    assert (code, f"Nothing is copied to {tmp_path / 'elsewhere'}" in err) == (0, True), err
+    assert (code, f"Nothing was copied to {tmp_path / 'elsewhere'}" in err) == (0, True), err
     assert not (tmp_path / "elsewhere").exists()
     remember_study(make_study(config).noted("id"), config)
     code, _, err = call("report", "made", "--json")

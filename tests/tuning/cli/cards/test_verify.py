@@ -510,6 +510,6 @@ def test_on_other_hardware_a_repetition_is_held_against_accuracies(alone):
 
 def test_a_study_can_be_named_for_cards_of_its_trials_alone(call, alone, of_a_study, tmp_path):
     code, _, err = call("verify", alone.folder / "card.json", "--study", of_a_study.folder.parent / "made")
-    assert (code, "this card's origin names none" in err) == (2, True)
+    assert (code, "the origin of this card names no study" in err) == (2, True)
     code, _, err = call("verify", of_a_study.folder / "card.json", "--study", tmp_path)
-    assert (code, "holds no study" in err) == (2, True)
+    assert (code, "contains no study" in err) == (2, True)

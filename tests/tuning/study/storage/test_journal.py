@@ -199,7 +199,7 @@ def test_a_journal_that_was_cut_short_is_noticed(tmp_path, left):
         with pytest.raises(DataError, match=f"journal.log: .*{wanted}"):
             open_journal(path)
     path.unlink()
-    with pytest.raises(DataError, match="the journal of the study is not there"):
+    with pytest.raises(DataError, match="the journal of the study is missing"):
         open_journal(path)
     assert not path.exists()
 

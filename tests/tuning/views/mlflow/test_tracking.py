@@ -437,7 +437,7 @@ def test_a_study_that_never_began_cannot_be_delivered(config, uri):
     config.directory.mkdir()
     from tuning.study.study import Study  # noqa: PLC0415
 
-    with pytest.raises(DataError, match="the search has not begun"):
+    with pytest.raises(DataError, match="the search has not started"):
         sync(Study(config), uri)
 
 

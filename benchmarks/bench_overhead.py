@@ -37,7 +37,8 @@ from rich.console import Console
 from cluster import local_ray
 from tuning.driver.capacity import TrialResources
 from tuning.driver.search import search
-from tuning.study.history import note_end
+from tuning.study.attributes import CREATED_MS, ID
+from tuning.study.history import record_search_end
 from tuning.study.outcome import find_outcome
 from tuning.study.storage.lease import held_lease, lease_backend
 from tuning.study.study import Study
@@ -53,13 +54,13 @@ def ours(folder: Path, n_trials: int, uri: str) -> float:
     config.directory.mkdir(parents=True)
     with held_lease(lease_backend(config)) as lease, local_ray(AT_ONCE):
         study = Study(config, lease)
-        study.note("id", uuid.uuid4().hex)
-        study.note("created_ms", time.time_ns() // 1_000_000)
+        study.note(ID, uuid.uuid4().hex)
+        study.note(CREATED_MS, time.time_ns() // 1_000_000)
         started = time.monotonic()
         tracker = Tracker(lambda: MlflowWriter(StudyMetadata.of(study), uri))
         study.listen(tracker.submit)
         search(study, StudyTrial, TrialResources(1, 0), lambda: AT_ONCE)
-        note_end(study, find_outcome(study))
+        record_search_end(study, find_outcome(study))
         problem = tracker.close(SearchSummary.of(study), timeout_s=None)
         elapsed = time.monotonic() - started
         if problem is not None or study.n_finished() != n_trials:

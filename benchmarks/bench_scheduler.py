@@ -27,6 +27,7 @@ from rich.table import Table
 from simulator import Curves, Rule, Search, simulate
 
 from search_spaces import ChoiceParameter, SearchSpace
+from tuning.config.trial_plan import TrialPlan
 from tuning.strategies.halving import ParetoHalving, rungs
 from tuning.strategies.suggester import TrialSuggester
 from tuning.trials.pareto import Point, hypervolume, non_dominated
@@ -115,14 +116,14 @@ def compare_samplers(curves: Curves, names: list[str], seeds: int) -> dict[str, 
     A suggestion is answered by the nearest configuration that was recorded and not asked for yet in this search.
     """
     config = study_config()
-    space = config.search_space()
+    space = TrialPlan.of(config).space
     grid = np.array([_unit(space, params) for params in curves.parameters])
     ends = [curves.mean(number, curves.replicates) for number in range(len(curves.points))]
 
     def search(sampler: str, seed: int, n_trials: int) -> list[float]:
         study = optuna.create_study(directions=[o.direction for o in config.objectives])
         asked = config.model_copy(update={"sampler": sampler, "seed": seed, "n_trials": n_trials})
-        suggestions, left, points, volumes = TrialSuggester(study, asked), set(range(len(ends))), [], []
+        suggestions, left, points, volumes = TrialSuggester(study, TrialPlan.of(asked)), set(range(len(ends))), [], []
         for _ in range(n_trials):
             trial = suggestions.ask(None)
             wanted = _unit(space, trial.params)

@@ -1,6 +1,5 @@
 """Trials that do nothing but wait, for `bench_overhead.py`: one for our search, one for a bare Ray Tune script."""
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from ray import tune
 
 from tuning.config.loading import parse_study
 from tuning.config.study import StudyConfig
-from tuning.worker.trainable import REPORT_KEY
+from tuning.worker.messages import TrialAssignment, TrialReport, TrialResult
 
 SLEEP_S = 0.2
 SPACE = {
@@ -69,7 +68,14 @@ def content(params: dict[str, Any]) -> dict[str, Any]:
 
 def final(params: dict[str, Any]) -> dict[str, Any]:
     """The end of the trial."""
-    return {"metrics": _metrics(params), "counts": {}, "spread": {}, "worker": "here", "versions": {}}
+    return {
+        "metrics": _metrics(params),
+        "counts": {},
+        "spread": {},
+        "batch_halvings": 0,
+        "worker": "here",
+        "versions": {},
+    }
 
 
 class StudyTrial(tune.Trainable):
@@ -81,15 +87,15 @@ class StudyTrial(tune.Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Ray's hook for the next trial in the same worker."""
-        self._trial = new_config
+        self._trial = TrialAssignment.from_config(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
         """The whole trial."""
         time.sleep(SLEEP_S)
-        params = self._trial["params"]
-        report = {**content(params), "token": self._trial["token"], "final": final(params)}
-        return {REPORT_KEY: json.dumps(report), "done": True}
+        params = self._trial.params
+        result = TrialResult(**final(params))
+        return TrialReport(token=self._trial.token, **content(params), result=result).to_ray()
 
 
 class BareTrial(tune.Trainable):

@@ -26,6 +26,7 @@ from antisample.inputs import UnlearnInputs, load_inputs
 from antisample.unlearning import unlearn
 from tuning.config.loading import parse_study
 from tuning.config.study import StudyConfig
+from tuning.config.trial_plan import TrialPlan
 from tuning.strategies.samplers import distributions
 
 CURVES = Path(__file__).parent / "data" / "curves.parquet"
@@ -53,14 +54,14 @@ def configurations(n: int, seed: int) -> list[dict[str, Any]]:
     config = study_config()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
-    drawn = [study.ask(distributions(config.search_space())).params for _ in range(n - 1)]
-    return [config.starting_points()[0][1], *drawn]
+    drawn = [study.ask(distributions(TrialPlan.of(config).space)).params for _ in range(n - 1)]
+    return [TrialPlan.of(config).starting_points[0][1], *drawn]
 
 
 @cache
 def _inputs() -> UnlearnInputs:
     torch.set_num_threads(1)
-    config = study_config().starting_config()
+    config = TrialPlan.of(study_config()).starting_config()
     inputs = load_inputs(config)
     list(unlearn(config, inputs))  # the first one in a process takes seconds longer
     return inputs
@@ -68,9 +69,9 @@ def _inputs() -> UnlearnInputs:
 
 def _record(number: int, params: dict[str, Any]) -> list[dict[str, Any]]:
     config, inputs, rows = study_config(), _inputs(), []
-    for replicate, seed in enumerate(config.trial_seeds()):
+    for replicate, seed in enumerate(TrialPlan.of(config).trial_seeds):
         try:
-            for report in unlearn(config.unlearn_config(params, seed), inputs):
+            for report in unlearn(TrialPlan.of(config).unlearn_config(params, seed), inputs):
                 figures = {name: report.metrics.values[name] for name in METRICS}
                 place = {"configuration": number, "replicate": replicate, "epoch": report.step}
                 rows.append({**place, "last": report.last, "elapsed_s": report.elapsed_s, **figures})

@@ -20,7 +20,8 @@ from cluster import local_ray
 from tuning.config.study import StudyConfig
 from tuning.driver.capacity import TrialResources
 from tuning.driver.search import search
-from tuning.study.history import note_end
+from tuning.study.attributes import CREATED_MS, ID
+from tuning.study.history import record_search_end
 from tuning.study.outcome import find_outcome
 from tuning.study.storage.lease import held_lease, lease_backend
 from tuning.study.study import Study
@@ -105,8 +106,8 @@ def in_database(folder: Path, workers: int, most: int) -> list[Row]:
 def delivery(folder: Path, workers: int, most: int) -> list[Row]:
     """Milliseconds a trial of five epochs, and its bytes, until everything is in an MLflow server on SQLite."""
     study = Study(_made(study_config(folder, most + workers + 1, "none", "random")))
-    study.note("id", uuid.uuid4().hex)
-    study.note("created_ms", time.time_ns() // 1_000_000)
+    study.note(ID, uuid.uuid4().hex)
+    study.note(CREATED_MS, time.time_ns() // 1_000_000)
     for _ in _trials(study, workers, most, EPOCHS):
         pass
     with mlflow_server(folder) as uri:
@@ -114,7 +115,7 @@ def delivery(folder: Path, workers: int, most: int) -> list[Row]:
         tracker = Tracker(lambda: MlflowWriter(StudyMetadata.of(study), uri))
         for record in study.records():
             tracker.submit(record)
-        note_end(study, find_outcome(study))
+        record_search_end(study, find_outcome(study))
         problem = tracker.close(SearchSummary.of(study), timeout_s=None)
         elapsed, size = time.perf_counter() - started, (folder / "server.db").stat().st_size - before
     if problem is not None:

@@ -31,6 +31,7 @@ from antisample.storage.atomic import check_writable
 from antisample.types import EpochReport, UnlearnMetrics
 from antisample.unlearning import evaluate_finished, unlearn
 from tuning.config.command_lines import shown_path
+from tuning.study.attributes import FINGERPRINTS
 from tuning.study.known_spreads import known_spreads
 from tuning.study.model_source import noted_model
 from tuning.study.outcome import find_outcome, no_choice
@@ -107,7 +108,7 @@ def trial_config(
     requests = study.config.forget
     position = requests.index(request) if request in requests else 0
     fingerprints = _fingerprints(study, position) if request in requests else {}
-    config = study.config.unlearn_config(record.params, record.seeds[position], position)
+    config = study.plan.unlearn_config(record.params, record.seeds[position], position)
     config = config.with_batches_halved(record.batch_halvings).model_copy(
         update={"forget": request, "model": noted_model(study)}
     )
@@ -226,7 +227,7 @@ def apply_config(
 
 def _fingerprints(study: StudyReader, request: int) -> dict[str, str]:
     """What a study noted of its data, its model and the splits of one request; nothing if it noted nothing."""
-    noted: dict[str, str] = study.noted("fingerprints", {})
+    noted: dict[str, str] = study.noted(FINGERPRINTS, {})
     if "splits" in noted:
         return {**noted, "splits": noted["splits"].split(",")[request]}
     return noted

@@ -11,6 +11,7 @@ from PIL import Image
 from antisample.config import UnlearnConfig
 from antisample.inputs import load_inputs
 from tuning.config.loading import parse_study
+from tuning.study.attributes import CLASS_NAMES, CREATED_MS, FINGERPRINTS, ID, ORIGINAL
 from tuning.study.study import Study
 
 CANARY = "def build(n_classes, in_channels):\n    raise KeyError('was called')\n"
@@ -75,16 +76,16 @@ def _make_study(values: dict) -> None:
     study = Study(config)
     (config.directory / "study.yaml").write_text(config.to_yaml())
     (config.directory / "study.id").write_text("an id\n")
-    study.note("id", "an id")
-    study.note("created_ms", 1_700_000_000_123)
-    study.note("original", {"validation/forget_accuracy": 0.9, "validation/retain_accuracy": 0.9})
-    study.note("class_names", [str(digit) for digit in range(10)])
+    study.note(ID, "an id")
+    study.note(CREATED_MS, 1_700_000_000_123)
+    study.note(ORIGINAL, {"validation/forget_accuracy": 0.9, "validation/retain_accuracy": 0.9})
+    study.note(CLASS_NAMES, [str(digit) for digit in range(10)])
     fingerprints = {
         "data": inputs.dataset.fingerprint,
         "splits": inputs.splits.fingerprint,
         "model": inputs.original.fingerprint,
     }
-    study.note("fingerprints", fingerprints)
+    study.note(FINGERPRINTS, fingerprints)
     for key, forgotten in enumerate((0.0, 0.1)):
         study.ask(str(key))
         metrics = {

@@ -9,8 +9,21 @@ import numpy as np
 from PIL import Image
 
 from tuning.config.loading import parse_study
-from tuning.study.confusions import CONFUSIONS, ORIGINAL
-from tuning.study.history import note_end
+from tuning.study.attributes import (
+    CLASS_NAMES,
+    COMMAND,
+    CONFUSIONS,
+    CREATED_MS,
+    ENVIRONMENT,
+    FINGERPRINTS,
+    FORGET_REQUESTS,
+    ID,
+    IMAGES,
+    ORIGINAL,
+    ORIGINAL_COUNTS,
+)
+from tuning.study.confusions import ORIGINAL_MODEL
+from tuning.study.history import record_search_end
 from tuning.study.outcome import find_outcome
 from tuning.study.pictures import PICTURE_ROWS, picture_file
 from tuning.study.study import Study
@@ -43,20 +56,20 @@ def record_study(runs_dir: Path, trials: int) -> Study:
     config.directory.mkdir(parents=True)
     study, rng = Study(config), random.Random(1)
     (config.directory / "study.yaml").write_text(config.to_yaml())  # once it is there, a journal is expected
-    study.note("id", "0123456789abcdef0123456789abcdef")
-    study.note("created_ms", 1_700_000_000_000)
-    study.note("original", _metrics(rng, 0.97, 0.975))
-    study.note("original_counts", COUNTS)
-    study.note("class_names", [str(digit) for digit in range(10)])
-    study.note("forget_requests", [[3]])
-    study.note("fingerprints", {"data": "ab" * 16})
-    study.note("images", {"train": 1437, "test": 360})
-    study.note("command", "antisample run studies/recorded.yaml")
-    study.note("environment", {"python": "3.11", "device": "CPU"})
+    study.note(ID, "0123456789abcdef0123456789abcdef")
+    study.note(CREATED_MS, 1_700_000_000_000)
+    study.note(ORIGINAL, _metrics(rng, 0.97, 0.975))
+    study.note(ORIGINAL_COUNTS, COUNTS)
+    study.note(CLASS_NAMES, [str(digit) for digit in range(10)])
+    study.note(FORGET_REQUESTS, [[3]])
+    study.note(FINGERPRINTS, {"data": "ab" * 16})
+    study.note(IMAGES, {"train": 1437, "test": 360})
+    study.note(COMMAND, "antisample run studies/recorded.yaml")
+    study.note(ENVIRONMENT, {"python": "3.11", "device": "CPU"})
     for index in range(trials):
         _run_trial(study, rng, f"key{index}", index)
     _look_inside(study)
-    note_end(study, write_projections(study))
+    record_search_end(study, write_projections(study))
     return study
 
 
@@ -96,7 +109,7 @@ def _look_inside(study: Study) -> None:
         raise RuntimeError(json.dumps([record.state for record in study.records()]))
     before = [(c, c, 36) for c in range(10)]
     after = [*((c, c, 36) for c in range(10) if c != 3), (3, 8, 30), (3, 5, 6)]
-    study.note(CONFUSIONS, {ORIGINAL: before, str(chosen.number): after})
+    study.note(CONFUSIONS, {ORIGINAL_MODEL: before, str(chosen.number): after})
     pixels = np.random.default_rng(0).integers(0, 255, (len(PICTURE_ROWS), 8, 78, 4), dtype=np.uint8)
     for place, strip in enumerate(pixels):
         path = picture_file(study, chosen, 3, place)

@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 
 from antisample.checkpoints.checkpoint import load_checkpoint, weights_fingerprint
 from antisample.unlearning import unlearn
+from tuning.config.trial_plan import TrialPlan
 from tuning.study.directory import open_study
 from tuning.study.outcome import find_outcome
 from tuning.study.storage.lease import read_lease_owner
@@ -273,9 +274,9 @@ def test_deleted_checkpoints_and_damaged_caches_change_no_number(make_workplace)
     config = open_study(place.directory).config
     data = config.data.model_copy(update={"cache_dir": place.folder / "cache"})
     config = config.model_copy(update={"data": data})
-    (inputs,) = load_requests(config)
+    (inputs,) = load_requests(TrialPlan.of(config))
     for record in records(place):
-        alone = list(unlearn(config.unlearn_config(record.params, record.seeds[0]), inputs))
+        alone = list(unlearn(TrialPlan.of(config).unlearn_config(record.params, record.seeds[0]), inputs))
         assert [step.train_loss for step in record.steps] == [report.train_loss for report in alone]
         assert record.metrics == alone[-1].metrics.values
 
@@ -308,11 +309,9 @@ def test_a_study_in_an_object_store_goes_on_from_there(make_workplace, s3, tmp_p
     assert s3.reads(checkpoints) > reads
     assert_nothing_is_lost(place, 3)
     assert len(records(place)) == 3
-    (inputs,) = load_requests(open_study(place.directory).config)
+    (inputs,) = load_requests(open_study(place.directory).plan)
     for record in records(place):
-        alone = list(
-            unlearn(open_study(place.directory).config.unlearn_config(record.params, record.seeds[0]), inputs)
-        )
+        alone = list(unlearn(open_study(place.directory).plan.unlearn_config(record.params, record.seeds[0]), inputs))
         assert [step.train_loss for step in record.steps] == [report.train_loss for report in alone]
         assert record.metrics == alone[-1].metrics.values
     front = find_outcome(open_study(place.directory)).front

@@ -15,6 +15,7 @@ from tuning.driver.capacity import Machine, TrialResources
 from tuning.driver.gpu_sharing import share_gpus
 from tuning.driver.machines import live_slots, machines
 from tuning.driver.search import search
+from tuning.study.attributes import TRIAL_GPU_MEMORY
 from tuning.study.study import Study
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -60,6 +61,6 @@ def test_memory_that_was_measured_on_another_gpu_is_measured_again(tmp_path):
     config.directory.mkdir(parents=True)
     with local_ray(num_cpus=1, num_gpus=1):
         study, whole = Study(config), TrialResources(1, 1)
-        study.note("trial_gpu_memory", [2**30, 80 * 2**30])
+        study.note(TRIAL_GPU_MEMORY, [2**30, 80 * 2**30])
         assert share_gpus(study, ray.put(()), whole) == whole
-    assert study.noted("trial_gpu_memory") is None, "there is no GPU here, so none could be measured"
+    assert study.noted(TRIAL_GPU_MEMORY) is None, "there is no GPU here, so none could be measured"

@@ -12,6 +12,7 @@ from postgresql import postgresql, programs
 from tuning import cli
 from tuning.config.loading import parse_study
 from tuning.config.study import StudyConfig
+from tuning.study.attributes import CREATED_MS, ID, ORIGINAL
 from tuning.study.storage.lease import Lease, lease_backend
 from tuning.study.study import Study
 from tuning.views.mlflow import EXPERIMENT
@@ -81,10 +82,10 @@ def make_study():
     def make(config: StudyConfig, lease: Lease | None = None) -> Study:
         config.directory.mkdir(parents=True, exist_ok=True)
         study = Study(config, lease)
-        if study.noted("original") is None:
-            study.note("original", {"validation/forget_accuracy": 0.9, "validation/retain_accuracy": 0.9})
-            study.note("id", "an id")
-            study.note("created_ms", 1_700_000_000_123)
+        if study.noted(ORIGINAL) is None:
+            study.note(ORIGINAL, {"validation/forget_accuracy": 0.9, "validation/retain_accuracy": 0.9})
+            study.note(ID, "an id")
+            study.note(CREATED_MS, 1_700_000_000_123)
         return study
 
     return make
@@ -116,10 +117,10 @@ def dying_study():
     class Dying(Study):
         last: str
 
-        def note(self, name: str, value: Any) -> None:
-            if name == self.last:
+        def note(self, attribute, value) -> None:
+            if attribute.key == self.last:
                 raise SystemExit
-            super().note(name, value)
+            super().note(attribute, value)
 
     def make(config: StudyConfig, last: str) -> Study:
         config.directory.mkdir(parents=True, exist_ok=True)

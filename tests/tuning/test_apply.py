@@ -6,6 +6,7 @@ from antisample.data.forget_request import ForgetRequest
 from antisample.errors import DataError
 from tuning.apply import apply_config, trial_config
 from tuning.config.loading import parse_study
+from tuning.study.attributes import FINGERPRINTS
 from tuning.views.terminal.progress import Progress
 
 
@@ -51,7 +52,7 @@ def apply(values, digits_config, digits_inputs, make_study, metrics, tmp_path):
     }
 
     def go(*classes, **noted):
-        study.note("fingerprints", {**now, **noted})
+        study.note(FINGERPRINTS, {**now, **noted})
         (record,) = study.records()
         found, provenance = trial_config(study, record, ForgetRequest(classes=classes), "")
         apply_config(found, tmp_path / "out", Progress(quiet=True), provenance)

@@ -31,6 +31,7 @@ from cluster import (
 from cluster.kuberay import KubeRayCluster
 from cluster.slurm import SlurmCluster
 from tuning.config.study import StudyConfig
+from tuning.config.trial_plan import TrialPlan
 from tuning.driver.capacity import Machine, this_machine
 from tuning.driver.confirmation import missing_confirmations
 from tuning.driver.machines import worker_share
@@ -94,7 +95,7 @@ def check_study(config: StudyConfig, spec: ClusterSpec) -> None:
     """
     checks: list[Callable[[], object]] = [
         lambda: find_builder(config.model.name),
-        lambda: make_sampler(config.sampler, config.search_space(), config.n_trials, config.seed, 0),
+        lambda: make_sampler(config.sampler, TrialPlan.of(config).space, config.n_trials, config.seed, 0),
     ]
     if isinstance(spec, LocalCluster) or config.device.partition(":")[0] not in ("auto", "cpu", "cuda"):
         checks.append(lambda: choose_device(config.device))

@@ -13,6 +13,7 @@ from search_spaces.yaml_loader import LONGEST
 from tuning.config.space import name_problems
 from tuning.config.spelled_yaml import kind_of, load_spelled
 from tuning.config.study import StudyConfig
+from tuning.config.trial_plan import TrialPlan
 
 
 def load_study(path: Path, overrides: list[str] | None = None) -> StudyConfig:
@@ -79,7 +80,9 @@ def values_of(text: str, source: str) -> dict[str, Any]:
 def parse_study(values: dict[str, Any], source: str | None = None) -> StudyConfig:
     """Validates plain values; see `load_study`."""
     try:
-        return StudyConfig.model_validate(values)
+        config = StudyConfig.model_validate(values)
+        TrialPlan.of(config)
+        return config
     except ValidationError as error:
         problems = validation_problems(error)
         if not isinstance(values.get("forget"), list | tuple):  # one request, which was made a list of one

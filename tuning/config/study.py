@@ -7,26 +7,21 @@ from typing import Any
 import yaml
 from pydantic import Field, field_serializer, field_validator, model_validator
 
-from antisample.config import UnlearnConfig
 from antisample.data.forget_request import ForgetRequest
 from antisample.data.splits import SplitConfig
 from antisample.datasets.config import DataConfig
 from antisample.device import Precision
-from antisample.errors import ConfigError
-from antisample.methods import find_method, method_names
-from antisample.metrics import EvaluationConfig, metric_names
+from antisample.metrics import EvaluationConfig
 from antisample.models.config import ModelConfig
-from antisample.seeds import derive
 from antisample.storage.file_store import Place
 from antisample.validation.addresses import without_secrets
 from antisample.validation.settings import Settings, shown
-from search_spaces import SearchSpace, Value
+from search_spaces import Value
 from tuning.config.database_address import database_problem
 from tuning.config.fidelity import FidelityConfig
-from tuning.config.objectives import ELAPSED, Constraint, Objective, default_objectives
+from tuning.config.objectives import Constraint, Objective, default_objectives
 from tuning.config.resources import ResourceConfig
 from tuning.config.selection import SelectionConfig
-from tuning.config.space import find_space, find_starting_points, name_problems
 from tuning.config.tracking_address import tracking_problem
 
 _MOST_SAMPLES = 90_000
@@ -117,50 +112,6 @@ class StudyConfig(Settings):
     study_name: str | None = Field(default=None, min_length=1, max_length=200)
     log_model: bool = True
 
-    @model_validator(mode="after")
-    def _names_exist(self) -> "StudyConfig":
-        metrics = [objective.metric for objective in self.objectives]
-        problems = name_problems(self.method, self.model.name, self.space, self.fixed, self.published)
-        computed = metric_names(("classification", *self.evaluation.final))
-        problems += [
-            f"The objective {metric!r} is not computed; add its family to `evaluation.final`."
-            for metric in metrics
-            if metric not in computed
-        ]
-        problems += [
-            f"The constraint on {constraint.metric!r} cannot be checked; add its family to `evaluation.final`."
-            for constraint in self.constraints
-            if constraint.metric not in (*computed, ELAPSED)
-        ]
-        if self.selection.by == "oracle" and "retrained" not in self.evaluation.final:
-            problems.append("`selection.by` can only be oracle if `evaluation.final` contains retrained.")
-        if self.fidelity is not None and not problems:
-            needed = [*metrics, *(constraint.metric for constraint in self.constraints)]
-            problems += self.fidelity.problems(self.full_fidelity(), self.replicates, needed)
-        if len({bool(request.samples) for request in self.forget}) > 1:
-            problems.append("`forget` must name classes in all of its requests, or samples in all of them.")
-        n_samples = sum(len(request.samples) for request in self.forget)
-        if n_samples > _MOST_SAMPLES:  # study.yaml holds them, and is read up to a size
-            problems.append(f"`forget` must name at most {_MOST_SAMPLES:,} samples, but names {n_samples:,}.")
-        if (
-            self.by_samples
-            and self.method in method_names()
-            and not find_method(self.method).config_type.forgets_samples
-        ):
-            problems.append(f"The method {self.method!r} forgets classes, so `forget.samples` cannot be given.")
-        if len(set(self.forget)) < len(self.forget):
-            problems.append("`forget` must name each request once.")
-        if self.replicates % len(self.forget):
-            problems.append(
-                f"`replicates` must be a multiple of the number of forget requests, {len(self.forget)}, "
-                f"but got {self.replicates}."
-            )
-        if len(set(metrics)) < len(metrics):
-            problems.append(f"`objectives` must name each metric once, but got {metrics}.")
-        if problems:
-            raise ConfigError(problems)
-        return self
-
     @field_validator("name")
     @classmethod
     def _names_a_folder(cls, name: str) -> str:
@@ -240,56 +191,24 @@ class StudyConfig(Settings):
         """The study with every default spelled out."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
-    def search_space(self) -> SearchSpace:
-        """The parameters that are searched; `epochs` is not where it is the fidelity."""
-        return find_space(self.method, self.space, [*self.fixed, *self._fidelity_parameters()])
-
-    def full_fidelity(self) -> int:
-        """Replicates or epochs of a trial that is not stopped; 0 for epochs of a method that has none."""
-        if not self._fidelity_parameters():
-            return self.replicates
-        fields = find_method(self.method).config_type.model_fields
-        return int(self.fixed.get("epochs", fields["epochs"].default if "epochs" in fields else 0))
-
-    def _fidelity_parameters(self) -> list[str]:
-        return ["epochs"] if self.fidelity is not None and self.fidelity.attribute == "epochs" else []
-
-    def starting_points(self) -> list[tuple[str, dict[str, Value]]]:
-        """What is tried first: published sets, or the method's defaults. Pairs of origin and searched parameters."""
-        return find_starting_points(self.method, self.search_space(), self.published)
-
-    def unlearn_config(self, params: dict[str, Any], seed: int, request: int = 0) -> UnlearnConfig:
-        """The configuration of one unlearning with these searched parameters and one of the forget requests.
-
-        Raises:
-            ConfigError: If the method refuses the parameters.
-        """
-        return UnlearnConfig.parse(
-            {
-                "data": self.data,
-                "split": self.split,
-                "model": self.model,
-                "forget": self.forget[request],
-                "method": {"name": self.method, **self.fixed, **params},
-                "seed": seed,
-                "device": self.device,
-                "precision": self.precision,
-                "evaluation": self.evaluation,
-            }
-        )
-
-    def starting_config(self, request: int = 0) -> UnlearnConfig:
-        """The first trial's unlearning of a forget request: what shared inputs are loaded from."""
-        return self.unlearn_config(self.starting_points()[0][1], self.trial_seeds()[0], request)
-
-    def request_of(self, replicate: int) -> int:
-        """Which forget request a replicate does, by position: each in turn, so the first round knows all."""
-        return replicate % len(self.forget)
-
-    def trial_seeds(self) -> list[int]:
-        """The seeds of every trial, one a replicate."""
-        return [derive(self.seed, "replicate", index) % 2**31 for index in range(self.replicates)]
-
-    def confirmation_seeds(self) -> list[int]:
-        """Seeds that no trial has used."""
-        return [derive(self.seed, "confirmation", index) % 2**31 for index in range(self.confirm_seeds)]
+    def problems(self) -> list[str]:
+        """What is wrong with how the values go together, one sentence each; `TrialPlan.of` looks up their names."""
+        problems = []
+        metrics = [objective.metric for objective in self.objectives]
+        if self.selection.by == "oracle" and "retrained" not in self.evaluation.final:
+            problems.append("`selection.by` can be oracle only where `evaluation.final` names retrained.")
+        if len({bool(request.samples) for request in self.forget}) > 1:
+            problems.append("`forget` must name classes in all of its requests, or samples in all of them.")
+        n_samples = sum(len(request.samples) for request in self.forget)
+        if n_samples > _MOST_SAMPLES:  # study.yaml holds them, and is read up to a size
+            problems.append(f"`forget` must name at most {_MOST_SAMPLES:,} samples, but names {n_samples:,}.")
+        if len(set(self.forget)) < len(self.forget):
+            problems.append("`forget` must name each request once.")
+        if self.replicates % len(self.forget):
+            problems.append(
+                f"`replicates` must be a multiple of the number of forget requests, {len(self.forget)}, "
+                f"but got {self.replicates}."
+            )
+        if len(set(metrics)) < len(metrics):
+            problems.append(f"`objectives` must name each metric once, but got {metrics}.")
+        return problems

@@ -1,23 +1,20 @@
 """Running the chosen and the published trial again with fresh seeds, so that no one trusts a lucky one."""
 
 from collections.abc import Callable
-from statistics import fmean
 from typing import Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from antisample.determinism import deterministic
-from antisample.unlearning import unlearn
-from tuning.config.study import StudyConfig
 from tuning.driver.capacity import TrialResources
+from tuning.study.attributes import CONFIRMATIONS, Confirmation
 from tuning.study.outcome import find_outcome
 from tuning.study.reader import StudyReader
 from tuning.study.study import Study
 from tuning.trials.records import TrialRecord
-from tuning.worker.inputs import RequestInputs, counts_of, mean
+from tuning.worker.messages import RunResult
+from tuning.worker.tasks import run_once
 
-_NOTE = "confirmations"
 _TRIES = 3
 _LONGEST_REASON = 300
 
@@ -25,11 +22,11 @@ _LONGEST_REASON = 300
 def missing_confirmations(study: StudyReader) -> list[tuple[TrialRecord, int]]:
     """Which trials still have to be run with which seeds."""
     outcome = find_outcome(study)
-    done = {(run["number"], run["seed"]) for run in study.noted(_NOTE, [])}
+    done = {(run["number"], run["seed"]) for run in study.noted(CONFIRMATIONS, [])}
     wanted = {record.number: record for record in (outcome.published, outcome.chosen) if record is not None}
     return [
         (record, seed)
-        for seed in study.config.confirmation_seeds()
+        for seed in study.plan.confirmation_seeds
         for record in wanted.values()
         if (record.number, seed) not in done
     ]
@@ -49,12 +46,12 @@ def confirm(
         share: What a run takes.
         on_done: Called with the runs done, their number, and why the last one failed; None if it did not.
     """
-    missing, config = missing_confirmations(study), study.config.for_workers()
+    missing, plan = missing_confirmations(study), study.plan.for_workers()
     # Ray itself would start a run without end that is killed because the machine's memory is full.
-    task = ray.remote(num_cpus=share.cpus, num_gpus=share.gpus, max_retries=0)(_run)
+    task = ray.remote(num_cpus=share.cpus, num_gpus=share.gpus, max_retries=0)(run_once)
 
     def start(record: TrialRecord, seed: int) -> Any:
-        return task.remote(inputs, config, record.params, seed, record.batch_halvings)
+        return task.remote(inputs, plan, record.params, seed, record.batch_halvings)
 
     waiting = {start(record, seed): (record, seed, 1) for record, seed in missing}
     while waiting:
@@ -62,14 +59,21 @@ def confirm(
         record, seed, tries = waiting.pop(ready)
         problem = None
         try:
-            result = ray.get(ready)
+            result: RunResult = ray.get(ready)
         except RayError as error:
             if tries < _TRIES and not isinstance(error, RayTaskError):
                 waiting[start(record, seed)] = (record, seed, tries + 1)
                 continue
             problem = f"trial {record.number}, {_reason(error)}"
         else:
-            study.note(_NOTE, [*study.noted(_NOTE, []), {"number": record.number, "seed": seed, **result}])
+            run: Confirmation = {
+                "number": record.number,
+                "seed": seed,
+                "metrics": result.metrics,
+                "counts": result.counts,
+                "elapsed_s": result.elapsed_s,
+            }
+            study.note(CONFIRMATIONS, [*study.noted(CONFIRMATIONS, []), run])
         on_done(len(missing) - len(waiting), len(missing), problem)
 
 
@@ -77,20 +81,3 @@ def _reason(error: RayError) -> str:
     """What was raised in the worker, or what became of the worker, in a line."""
     cause = error.cause if isinstance(error, RayTaskError) else error
     return f"{type(cause).__name__}: {' '.join(str(cause).split())[:_LONGEST_REASON]}"
-
-
-def _run(
-    inputs: RequestInputs, study: StudyConfig, params: dict[str, Any], seed: int, batch_halvings: int
-) -> dict[str, Any]:
-    """Every forget request with one seed."""
-    configs = [study.unlearn_config(params, seed, request) for request in range(len(inputs))]
-    with deterministic(study.resources.cpus_per_trial):
-        ends = [
-            list(unlearn(config.with_batches_halved(batch_halvings), each))[-1]
-            for config, each in zip(configs, inputs, strict=True)
-        ]
-    return {
-        "metrics": mean([end.metrics.values for end in ends]),
-        "counts": counts_of(study, inputs),
-        "elapsed_s": fmean(end.elapsed_s for end in ends),
-    }

@@ -19,7 +19,8 @@ from antisample.storage.atomic import atomic_write
 from antisample.types import Preprocessing
 from antisample.unlearning import subject_of
 from tuning.study.artifacts import StudyFiles
-from tuning.study.confusions import CONFUSIONS, ORIGINAL, Cells
+from tuning.study.attributes import CONFUSIONS
+from tuning.study.confusions import ORIGINAL_MODEL, Cells
 from tuning.study.outcome import find_outcome
 from tuning.study.pictures import picture_file, picture_files
 from tuning.study.reader import StudyReader
@@ -43,9 +44,9 @@ def inspect(study: Study, inputs: RequestInputs) -> None:
     outcome, first = find_outcome(study), inputs[0]
     matrices = study.noted(CONFUSIONS, {})
     before = len(matrices)
-    config, device = study.config.starting_config(), choose_device(study.config.device)
-    if ORIGINAL not in matrices:
-        matrices[ORIGINAL] = _cells(first.original.build(first.dataset, device), first, config)
+    config, device = study.plan.starting_config(), choose_device(study.config.device)
+    if ORIGINAL_MODEL not in matrices:
+        matrices[ORIGINAL_MODEL] = _cells(first.original.build(first.dataset, device), first, config)
     for record in {r.number: r for r in (outcome.by_rule, outcome.oracle) if r is not None}.values():
         weights = None if str(record.number) in matrices else StudyFiles.of(study.config).load_weights(record.number)
         if weights is not None:
@@ -59,12 +60,12 @@ def inspect(study: Study, inputs: RequestInputs) -> None:
 
 def _cells(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -> Cells:
     matrix = subject_of(model, inputs, config).predictions("test").confusion()
-    return [(int(i), int(j), int(matrix[i, j])) for i, j in np.argwhere(matrix)]
+    return [[int(i), int(j), int(matrix[i, j])] for i, j in np.argwhere(matrix)]
 
 
 def _take_pictures(study: StudyReader, record: TrialRecord, inputs: UnlearnInputs) -> None:
     """Draws again what the trial was trained on, for the first classes to forget; nothing for other methods."""
-    config = study.config.unlearn_config(record.params, record.seeds[0], 0)
+    config = study.plan.unlearn_config(record.params, record.seeds[0], 0)
     method = config.method
     if not isinstance(method, AntiSampleConfig) or not method.needs_neighbours:
         return

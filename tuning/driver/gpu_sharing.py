@@ -4,18 +4,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
-import torch
 
-from antisample.errors import AntisampleError
-from antisample.unlearning import unlearn
-from tuning.config.study import StudyConfig
 from tuning.driver.capacity import TrialResources
+from tuning.study.attributes import TRIAL_GPU_MEMORY
 from tuning.study.study import Study
-from tuning.worker.inputs import RequestInputs
+from tuning.worker.tasks import gpu_memory, measure_trial_memory
 
 MOST = 8
 _SPARE = 0.9
-_NOTE = "trial_gpu_memory"
 
 
 @dataclass(frozen=True)
@@ -48,27 +44,9 @@ def share_gpus(study: Study, inputs: Any, share: TrialResources) -> TrialResourc
     """
     if study.config.resources.gpus_per_trial != "auto" or not share.gpus:
         return share
-    known = study.noted(_NOTE)
+    memory = study.noted(TRIAL_GPU_MEMORY)
     resources: dict[str, Any] = {"num_cpus": share.cpus, "num_gpus": 1, "max_calls": 1}
-    if known is None or known[1] != ray.get(ray.remote(**resources)(_total).remote()):
-        known = ray.get(ray.remote(**resources)(_measure).remote(inputs, study.config.for_workers()))
-        study.note(_NOTE, known)
-    return replace(share, gpus=GpuMemory(*known).share()) if known else share
-
-
-def _total() -> int | None:
-    """Bytes of the GPU; None without one."""
-    return torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else None
-
-
-def _measure(inputs: RequestInputs, study: StudyConfig) -> list[int] | None:
-    """Memory of the first trial's first epoch with its evaluation: used and total bytes; None without a GPU."""
-    if not torch.cuda.is_available():
-        return None
-    try:
-        next(unlearn(study.starting_config(), inputs[0]))
-    except (AntisampleError, torch.cuda.OutOfMemoryError):
-        return None
-    free, total = torch.cuda.mem_get_info()
-    # What the driver says is in use is the peak: torch keeps what it once had.
-    return [total - free, total]
+    if memory is None or memory[1] != ray.get(ray.remote(**resources)(gpu_memory).remote()):
+        memory = ray.get(ray.remote(**resources)(measure_trial_memory).remote(inputs, study.plan.for_workers()))
+        study.note(TRIAL_GPU_MEMORY, memory)
+    return replace(share, gpus=GpuMemory(*memory).share()) if memory else share

@@ -3,7 +3,6 @@
 import platform
 import sys
 import time
-from dataclasses import asdict
 from importlib.metadata import version
 
 import optuna
@@ -14,14 +13,26 @@ import antisample
 from antisample.device import choose_device, describe_device
 from antisample.metrics.forgetting import Forgetting
 from antisample.validation.addresses import without_secrets
+from tuning.study.attributes import (
+    CLASS_NAMES,
+    COMMAND,
+    CREATED_MS,
+    ENVIRONMENT,
+    FINGERPRINTS,
+    FORGET_REQUESTS,
+    FORGETTING,
+    ID,
+    IMAGES,
+    NOTES,
+    ORIGINAL,
+    ORIGINAL_COUNTS,
+    PREPROCESSING,
+    Preprocessing,
+)
 from tuning.study.identity import settle_identity
-from tuning.study.model_source import PREPROCESSING
 from tuning.study.study import Study
 from tuning.worker.fingerprints import check_fingerprints, fingerprints_of
 from tuning.worker.inputs import RequestInputs, original_metrics
-
-FORGETTING = "forgetting"
-"""The note of a study that says what each of its requests forgets: classes, labels, images of each split."""
 
 
 def record_provenance(study: Study, inputs: RequestInputs) -> str | None:
@@ -35,35 +46,37 @@ def record_provenance(study: Study, inputs: RequestInputs) -> str | None:
     """
     first = inputs[0]
     fingerprints = fingerprints_of(inputs)
-    is_new = study.noted("id") is None
+    is_new = study.noted(ID) is None
     copied = settle_identity(study)
     if is_new:
-        study.note("created_ms", time.time_ns() // 1_000_000)
-    if study.noted("original") is None:
-        metrics = original_metrics(study.config, inputs)
-        study.note("fingerprints", fingerprints)
-        study.note("original_counts", metrics.counts)
-        study.note("images", {"train": len(first.dataset.train), "test": len(first.dataset.test)})
-        study.note("class_names", list(first.dataset.class_names))
-        study.note("forget_requests", [list(each.splits.forget_classes) for each in inputs])
+        study.note(CREATED_MS, time.time_ns() // 1_000_000)
+    if study.noted(ORIGINAL) is None:
+        metrics = original_metrics(study.plan, inputs)
+        study.note(FINGERPRINTS, fingerprints)
+        study.note(ORIGINAL_COUNTS, metrics.counts)
+        study.note(IMAGES, {"train": len(first.dataset.train), "test": len(first.dataset.test)})
+        study.note(CLASS_NAMES, list(first.dataset.class_names))
+        labels = [[int(label) for label in each.splits.forget_classes] for each in inputs]
+        study.note(FORGET_REQUESTS, labels)
         study.note(FORGETTING, [Forgetting.of(each.dataset, each.splits).describe() for each in inputs])
-        study.note(PREPROCESSING, asdict(first.original.preprocessing))
-        study.note("notes", list(first.notes))
-        study.note("original", metrics.values)  # the last: where it is known, all of them are
-    check_fingerprints(study.config.directory, study.noted("fingerprints", {}), fingerprints)
-    study.note("command", " ".join(["antisample", *map(without_secrets, sys.argv[1:])]))
-    study.note(
-        "environment",
-        {
-            "antisample": antisample.__version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "ray": ray.__version__,
-            "optuna": optuna.__version__,
-            "mlflow": version("mlflow"),
-            "device": describe_device(choose_device(study.config.device)),
-            "initial weights": first.original.initial.origin,
-            "machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} cores",
-        },
-    )
+        mean, std = first.original.preprocessing.mean, first.original.preprocessing.std
+        preprocessing: Preprocessing = {"mean": list(mean), "std": list(std)}
+        study.note(PREPROCESSING, preprocessing)
+        study.note(NOTES, list(first.notes))
+        study.note(ORIGINAL, metrics.values)  # the last: where it is known, all of them are
+    earlier = study.noted(FINGERPRINTS, {})
+    check_fingerprints(study.config.directory, earlier, fingerprints)
+    study.note(COMMAND, " ".join(["antisample", *map(without_secrets, sys.argv[1:])]))
+    environment: dict[str, str] = {
+        "antisample": antisample.__version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "ray": ray.__version__,
+        "optuna": optuna.__version__,
+        "mlflow": version("mlflow"),
+        "device": describe_device(choose_device(study.config.device)),
+        "initial weights": first.original.initial.origin,
+        "machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} cores",
+    }
+    study.note(ENVIRONMENT, environment)
     return copied

@@ -27,8 +27,9 @@ from tuning.driver.provenance import record_provenance
 from tuning.driver.retention import ArtifactRetention
 from tuning.driver.search import RAY_FOLDER, search
 from tuning.study.artifacts import StudyFiles
+from tuning.study.attributes import ID
 from tuning.study.directory import check_directory, check_settings, note_settings, prepared_directory
-from tuning.study.history import note_end
+from tuning.study.history import record_search_end
 from tuning.study.lost_trials import refuse_lost_trials
 from tuning.study.model_source import noted_model
 from tuning.study.outcome import Outcome
@@ -103,19 +104,19 @@ def run_study(
             files = StudyFiles.of(config)
             files.check()
             _introduce(config, share, progress)
-            inputs = load_requests(config.model_copy(update={"model": noted_model(study)}), progress)
+            inputs = load_requests(study.plan.with_model(noted_model(study)), progress)
             for line in (record_provenance(study, inputs), describe_added_trials(study.by_hand())):
                 if line is not None:
                     progress.say(line)
             note_settings(study)
-            if not remember_study(study.noted("id"), config):
+            if not remember_study(study.noted(ID, ""), config):
                 progress.say(
                     "Your state directory is not writable, so you will have to agree to code and addresses again"
                 )
             if warm_start is not None:  # before the study can be resumed, where nothing says so any more
                 progress.say(take_over(study, warm_start).describe())
         if config.storage_path is not None:
-            files.claim(study.noted("id"))
+            files.claim(study.noted(ID, ""))
         progress.start(study, _slots(config, share))
         tracker = _tracker(study)
         if tracker is not None:
@@ -132,12 +133,12 @@ def run_study(
                 tracker.close(None, timeout_s=2)
             raise
         # A dead or interrupted driver left trials running that no search asked for, since `n_trials` was lowered.
-        study.abort_running("Interrupted: the study is over.")
+        study.abort_running("the study is over.")
         _look_inside(study, inputs, progress)
         if tracker is not None and config.log_model:
             _pack(study, inputs, progress)
         outcome = write_projections(study)
-        note_end(study, outcome)
+        record_search_end(study, outcome)
         problem = tracker.close(SearchSummary.of(study, outcome), timeout_s=60) if tracker is not None else None
         progress.finish(tracker.link() if tracker is not None else None, problem, copy_projections(config))
         return outcome
@@ -200,7 +201,7 @@ def _search(study: Study, inputs: Any, started: float, share: TrialResources, ra
     config = study.config
     _check_folder_of_ray(config.directory)
     budget_s = 60 * config.time_budget_min - (time.monotonic() - started) if config.time_budget_min else None
-    trainable = tune.with_parameters(UnlearnTrainable, inputs=inputs, study=config.for_workers())
+    trainable = tune.with_parameters(UnlearnTrainable, inputs=inputs, plan=study.plan.for_workers())
     if not search(study, trainable, share, _slots(config, share), budget_s, ray_stays):
         study.pause()
         raise InterruptedStudyError

@@ -5,8 +5,8 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from tuning.driver.searcher import report_of
 from tuning.study.study import Study
+from tuning.worker.messages import report_in
 
 
 class StudyScheduler(FIFOScheduler):
@@ -42,12 +42,12 @@ class StudyScheduler(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:  # noqa: ARG002
         """Records an epoch; STOP if the study has stopped the trial."""
-        report = report_of(result, self._study.token)
+        report = report_in(result, self._study.token)
         if report is None:
             return TrialScheduler.CONTINUE
-        report.pop("final", None)
         with self._study.capture_error():
-            return TrialScheduler.CONTINUE if self._study.report(trial.trial_id, report) else TrialScheduler.STOP
+            goes_on = self._study.report(trial.trial_id, report.epoch())
+        return TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP
 
     def __getstate__(self) -> dict[str, Any]:
         """Ray pickles its tuner for a restore that is never used here: resuming goes through the study."""

@@ -125,7 +125,7 @@ def search(
         # What an interruption leaves RUNNING goes on when the study does.
         out_of_time = deadline is not None and time.monotonic() >= deadline
         if out_of_time:
-            study.abort_running("Interrupted: the time budget is used up.")
+            study.abort_running("the time budget is used up.")
     return study.is_over() or out_of_time
 
 

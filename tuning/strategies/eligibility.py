@@ -13,15 +13,16 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import ChoiceParameter, Parameter
 from tuning.config.objectives import ELAPSED, unusable
-from tuning.config.study import StudyConfig
+from tuning.config.trial_plan import TrialPlan
 from tuning.strategies.samplers import distributions
 from tuning.trials.attribute_types import well_formed
-from tuning.trials.records import INTERRUPTED, NOT_TRIED, STEP_PREFIX
+from tuning.trials.failures import FailureKind, failure_kind
+from tuning.trials.records import STEP_PREFIX
 from tuning.trials.selection import figures_of_a_choice
 
 _OWN = {
     *("key", "number", "seeds", "metrics", "spread", "counts", "partial", "started_ms", "finished_ms", "retries"),
-    *("worker", "versions", "error", "batch_halvings"),
+    *("worker", "versions", "error", "failure", "batch_halvings"),
 }
 _LONGEST_VALUE = 60
 
@@ -30,7 +31,7 @@ class TrialCheck:
     """Judges the trials of a study.
 
     Args:
-        config: Names space, objectives and constraints.
+        plan: Of the study: space, objectives and constraints.
 
     Attributes:
         objectives: Metrics, one an objective.
@@ -38,8 +39,8 @@ class TrialCheck:
         distributions: Of the searched parameters.
     """
 
-    def __init__(self, config: StudyConfig) -> None:
-        self._space = config.search_space()
+    def __init__(self, plan: TrialPlan) -> None:
+        config, self._space = plan.config, plan.space
         self.objectives = [objective.metric for objective in config.objectives]
         self.distributions: dict[str, BaseDistribution] = distributions(self._space)
         self._limits = {str(constraint) for constraint in config.constraints}
@@ -54,7 +55,9 @@ class TrialCheck:
         if not well_formed(attributes, STEP_PREFIX):
             return False
         if not self.is_begun_here(trial):
-            return _is_refused(trial) or (trial.state == TrialState.FAIL and _error(trial).startswith(INTERRUPTED))
+            return _is_refused(trial) or (
+                trial.state == TrialState.FAIL and failure_kind(attributes) is FailureKind.INTERRUPTED
+            )
         return len(self.fitting(trial.params)) == len(trial.params) and self._has_its_result(trial)
 
     def _has_its_result(self, trial: FrozenTrial) -> bool:
@@ -132,11 +135,7 @@ class TrialCheck:
 
 def _is_refused(trial: FrozenTrial) -> bool:
     noted = trial.state == TrialState.FAIL and "origin" in trial.user_attrs
-    return noted and _error(trial).startswith(NOT_TRIED)
-
-
-def _error(trial: FrozenTrial) -> str:
-    return str(trial.user_attrs.get("error", ""))
+    return noted and failure_kind(trial.user_attrs) is FailureKind.REFUSED
 
 
 def _fits(parameter: Parameter, value: Any) -> bool:

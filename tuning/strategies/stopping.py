@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 from tuning.config.objectives import minimised_point
-from tuning.config.study import StudyConfig
+from tuning.config.trial_plan import TrialPlan
 from tuning.strategies.halving import ParetoHalving, rungs
 from tuning.strategies.partial_result import PartialResult, reached
 from tuning.trials.records import TrialRecord
@@ -16,16 +16,16 @@ class StoppingRule:
     Starting points are compared too, but run to their end: what a search found is measured by them.
 
     Args:
-        config: Names fidelity, objectives and constraints.
+        plan: Of the study: fidelity, objectives and constraints.
         records: Trials so far; they stand on the rungs from the start.
     """
 
-    def __init__(self, config: StudyConfig, records: Iterable[TrialRecord]) -> None:
-        self._config = config
+    def __init__(self, plan: TrialPlan, records: Iterable[TrialRecord]) -> None:
+        self._config = config = plan.config
         self._halving: ParetoHalving | None = None
         if config.fidelity is not None:
             factor = config.fidelity.reduction_factor
-            self._halving = ParetoHalving(rungs(config.fidelity.min, config.full_fidelity(), factor), factor)
+            self._halving = ParetoHalving(rungs(config.fidelity.min, plan.full_fidelity, factor), factor)
             for record in records:
                 for end in range(1, len(record.steps) + 1):
                     now = reached(record.steps[:end], config.fidelity.attribute)
@@ -41,7 +41,7 @@ class StoppingRule:
         if self._config.fidelity is None:
             return None
         now = reached(record.steps, self._config.fidelity.attribute)
-        if now is None or self._goes_on(record.number, now) or record.is_starting_point:
+        if now is None or self._goes_on(record.number, now) or record.origin.is_starting_point:
             return None
         return now
 

@@ -2,13 +2,14 @@
 
 import logging
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 import optuna
 
-from tuning.config.study import StudyConfig
+from tuning.config.trial_plan import TrialPlan
 from tuning.strategies.eligibility import TrialCheck
 from tuning.strategies.pruned_trials import PrunedAwareSampler
 from tuning.strategies.samplers import make_sampler, resolve_sampler
@@ -42,18 +43,17 @@ class TrialSuggester:
 
     Args:
         study: Where trials are added; its sampler is set here.
-        config: Names sampler, space, objectives and fidelity.
+        plan: Of the study: sampler, space, objectives and fidelity.
     """
 
-    def __init__(self, study: optuna.Study, config: StudyConfig) -> None:
-        self._study, self._config = study, config
-        self._space = config.search_space()
-        self._check = TrialCheck(config)
+    def __init__(self, study: optuna.Study, plan: TrialPlan) -> None:
+        self._study, self._config, self._space = study, plan.config, plan.space
+        self._check = TrialCheck(plan)
         self._distributions = self._check.distributions
         self._asked_s: deque[float] = deque(maxlen=_ASKED)
         self._learned: list[optuna.trial.FrozenTrial] = []
         self.notice: str | None = None
-        self._use(config.sampler)
+        self._use(plan.config.sampler)
 
     def ask(self, trial_s: float | None) -> Suggested:
         """Suggests a trial, or what others have enqueued.
@@ -98,7 +98,7 @@ class TrialSuggester:
                 trial._suggest(name, distribution)
         return misfit
 
-    def add_prior_trials(self, trials: list[dict[str, Any]]) -> None:
+    def add_prior_trials(self, trials: Sequence[Mapping[str, Any]]) -> None:
         """Shows finished trials of another study to the sampler: their `params`, `values` and `constraints`."""
         limits = {str(constraint) for constraint in self._config.constraints}
         self._learned = [

@@ -1,19 +1,19 @@
 """The confusion matrices of the original model and of the chosen trial, which a study keeps at its end."""
 
+from tuning.study.attributes import CONFUSIONS
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 
-Cells = list[tuple[int, int, int]]
+Cells = list[list[int]]
 """A confusion matrix: true class, predicted class and images, where there are any."""
 
-CONFUSIONS = "confusions"
-"""The study's note that holds confusion matrices, by number of the trial and under ORIGINAL."""
-ORIGINAL = "original"
+ORIGINAL_MODEL = "original"
+"""What the confusion matrix of the original model is kept under; those of trials are kept under their numbers."""
 
 
 def confusions(study: StudyReader, record: TrialRecord) -> tuple[Cells, Cells] | None:
     """The confusion matrices before and after a trial; None where they were not kept."""
     matrices = study.noted(CONFUSIONS, {})
-    if ORIGINAL not in matrices or str(record.number) not in matrices:
+    if ORIGINAL_MODEL not in matrices or str(record.number) not in matrices:
         return None
-    return matrices[ORIGINAL], matrices[str(record.number)]
+    return matrices[ORIGINAL_MODEL], matrices[str(record.number)]

@@ -11,6 +11,7 @@ from antisample.errors import ConfigError, DataError
 from antisample.storage.atomic import atomic_write
 from tuning.config.loading import override_value, parse_study, read_values, values_of
 from tuning.config.study import StudyConfig
+from tuning.study.attributes import SETTINGS
 from tuning.study.reader import StudyReader
 from tuning.study.storage.lease import Lease
 from tuning.study.study import Study
@@ -72,8 +73,8 @@ def note_settings(study: Study) -> None:
         ConfigError: See `check_settings`.
     """
     check_settings(study)
-    if study.config.storage is not None and study.noted("settings") is None:
-        study.note("settings", study.config.to_yaml())
+    if study.config.storage is not None and study.noted(SETTINGS) is None:
+        study.note(SETTINGS, study.config.to_yaml())
 
 
 def check_settings(study: StudyReader) -> None:
@@ -82,7 +83,7 @@ def check_settings(study: StudyReader) -> None:
     Raises:
         ConfigError: If it was begun with other settings; the differing keys are named.
     """
-    config, known = study.config, study.noted("settings")
+    config, known = study.config, study.noted(SETTINGS)
     if config.storage is None or known is None:
         return  # the directory says it, or the study has not begun
     # Where data and model lie depends on the machine; `record_provenance` compares what they are.

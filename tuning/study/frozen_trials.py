@@ -7,9 +7,11 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from tuning.trials.attribute_types import check_attributes
-from tuning.trials.records import BY_HAND, ENQUEUED, INTERRUPTED, NOT_TRIED, STEP_PREFIX, EpochRecord, TrialRecord
+from tuning.trials.failures import FailureKind, failure_kind, interrupted
+from tuning.trials.origins import BY_HAND, ENQUEUED, SAMPLER, Origin
+from tuning.trials.records import STEP_PREFIX, EpochRecord, TrialRecord
 
-_ENDED_BY_HAND = f"{INTERRUPTED}: it was ended by hand."
+_ENDED_BY_HAND = interrupted("it was ended by hand.")
 
 
 def to_record(trial: FrozenTrial) -> TrialRecord:
@@ -20,7 +22,7 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
     """
     attributes = trial.user_attrs
     check_attributes(attributes, STEP_PREFIX)
-    if str(attributes.get("error", "")).startswith(NOT_TRIED):
+    if failure_kind(attributes) is FailureKind.REFUSED:
         return _bare_record(trial, refused=True)
     steps = tuple(EpochRecord(**value) for key, value in sorted(attributes.items()) if key.startswith(STEP_PREFIX))
     started = trial.datetime_start
@@ -28,7 +30,7 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
     return TrialRecord(
         number=trial.number,
         state=trial.state.name,
-        origin=attributes.get("origin") or (ENQUEUED if "fixed_params" in trial.system_attrs else "sampler"),
+        origin=Origin(attributes.get("origin") or (ENQUEUED if "fixed_params" in trial.system_attrs else SAMPLER)),
         params=dict(trial.params),
         seeds=tuple(attributes.get("seeds", ())),
         values=tuple(trial.values) if trial.values else None,
@@ -46,6 +48,7 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         partial_error=attributes.get("partial", {}).get("standard_error", {}),
         batch_halvings=attributes.get("batch_halvings", 0),
         retries=attributes.get("retries", 0),
+        failure=_failure(trial),
     )
 
 
@@ -84,7 +87,7 @@ def _bare_record(trial: FrozenTrial, *, refused: bool) -> TrialRecord:
     return TrialRecord(
         number=trial.number,
         state=trial.state.name,
-        origin=str(attributes.get("origin")) if refused else BY_HAND,
+        origin=Origin(attributes.get("origin")) if refused else BY_HAND,
         params={},
         seeds=(),
         values=None,
@@ -100,7 +103,15 @@ def _bare_record(trial: FrozenTrial, *, refused: bool) -> TrialRecord:
         error=attributes.get("error") if refused else None,
         partial={},
         partial_error={},
+        failure=FailureKind.REFUSED if refused else None,
     )
+
+
+def _failure(trial: FrozenTrial) -> FailureKind | None:
+    """The kind of a trial's failure; one that others have ended says nothing of why."""
+    if trial.state != TrialState.FAIL:
+        return None
+    return failure_kind(trial.user_attrs) if trial.user_attrs.get("error") else FailureKind.INTERRUPTED
 
 
 def _milliseconds(moment: datetime | None) -> int | None:

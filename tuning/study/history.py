@@ -1,13 +1,12 @@
 """How a study ended, each time it was run: kept in the study, so that views of it can be made again."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
+from tuning.study.attributes import ENDINGS, End
 from tuning.study.outcome import Outcome
 from tuning.study.reader import StudyReader
 from tuning.study.study import Study
-
-_NOTE = "endings"
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,17 @@ class SearchEnd:
     chosen: int | None
     values: dict[str, float]
 
+    def to_attribute(self) -> End:
+        """As the study keeps it."""
+        return {
+            "timestamp_ms": self.timestamp_ms,
+            "trials": self.trials,
+            "chosen": self.chosen,
+            "values": self.values,
+        }
 
-def note_end(study: Study, outcome: Outcome) -> None:
+
+def record_search_end(study: Study, outcome: Outcome) -> None:
     """Keeps the outcome in the study, unless it is the one that was kept last."""
     values = {"hypervolume": outcome.hypervolume, "front_size": float(len(outcome.front))}
     chosen = outcome.chosen
@@ -42,9 +50,9 @@ def note_end(study: Study, outcome: Outcome) -> None:
         before[-1].chosen,
         before[-1].values,
     ):
-        study.note(_NOTE, [asdict(known) for known in (*before, end)])
+        study.note(ENDINGS, [end.to_attribute() for end in (*before, end)])
 
 
 def ends(study: StudyReader) -> tuple[SearchEnd, ...]:
     """All ends so far, the oldest first; none while the first run of the search is under way."""
-    return tuple(SearchEnd(**end) for end in study.noted(_NOTE, []))
+    return tuple(SearchEnd(**end) for end in study.noted(ENDINGS, []))

@@ -5,14 +5,12 @@ MLflow's runs are found by the id of a study, so two directories with one id wou
 
 import uuid
 from pathlib import Path
-from typing import Any
 
 from antisample.errors import DataError
-from tuning.study.reader import COPY_NAME, StudyReader
+from tuning.study.attributes import COPY_NAME, ID, PLACE, Place
+from tuning.study.reader import StudyReader
 from tuning.study.study import Study
 from tuning.trust.study_id import forget_id, known_id, remember_id
-
-_PLACE = "place"
 
 
 def settle_identity(study: Study) -> str | None:
@@ -32,11 +30,13 @@ def settle_identity(study: Study) -> str | None:
         forget_id(directory)  # first: with neither id nor note of it, a driver that dies here leaves a copy again
     if original is not None:
         study.note(COPY_NAME, directory.resolve().name)
-    if study.noted("id") is None or original is not None:
-        study.note("id", uuid.uuid4().hex)
-    remember_id(directory, study.noted("id"))
-    if study.config.storage is None and study.noted(_PLACE) != _here(directory):
-        study.note(_PLACE, _here(directory))
+    study_id = study.noted(ID)
+    if study_id is None or original is not None:
+        study_id = uuid.uuid4().hex
+        study.note(ID, study_id)
+    remember_id(directory, study_id)
+    if study.config.storage is None and study.noted(PLACE) != _here(directory):
+        study.note(PLACE, _here(directory))
     if original is None:
         return None
     return f"This directory is a copy of {original}: from now on it is a separate study with its own runs in MLflow."
@@ -66,19 +66,19 @@ def copied_from(study: StudyReader) -> Path | None:
     Args:
         study: A study in a database has its trials there, whatever is copied.
     """
-    noted: dict[str, Any] | None = study.noted(_PLACE)
+    noted = study.noted(PLACE)
     directory = study.config.directory
     if study.config.storage is not None or noted is None or noted["inode"] == _here(directory)["inode"]:
         return None
     place = Path(noted["directory"])
-    others = [other for other in (place, *_beside(directory)) if _is_another(other, directory, study.noted("id"))]
+    others = [other for other in (place, *_beside(directory)) if _is_another(other, directory, study.noted(ID))]
     moved = next((other for other in others if _here(other)["inode"] == noted["inode"]), None)
     if moved is not None:
         return moved
     return others[0] if others and place != directory.resolve() else None
 
 
-def _here(directory: Path) -> dict[str, Any]:
+def _here(directory: Path) -> Place:
     """Where a directory stands, and its number in the file system, which it keeps when it is renamed."""
     return {"directory": str(directory.resolve()), "inode": directory.stat().st_ino}
 
@@ -90,7 +90,7 @@ def _beside(directory: Path) -> list[Path]:
         return []
 
 
-def _is_another(other: Path, directory: Path, study_id: str) -> bool:
+def _is_another(other: Path, directory: Path, study_id: str | None) -> bool:
     try:
         return (other / "journal.log").is_file() and not other.samefile(directory) and known_id(other) == study_id
     except (OSError, DataError):

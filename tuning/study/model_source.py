@@ -2,10 +2,8 @@
 
 from antisample.checkpoints.checkpoint import load_checkpoint
 from antisample.models.config import ModelConfig
+from tuning.study.attributes import ORIGINAL, PREPROCESSING
 from tuning.study.reader import StudyReader
-
-PREPROCESSING = "preprocessing"
-"""The note of a study that holds mean and deviation of the original model's input."""
 
 
 def noted_model(study: StudyReader) -> ModelConfig:
@@ -24,7 +22,7 @@ def noted_model(study: StudyReader) -> ModelConfig:
     if noted is not None:
         return model.model_copy(update={"mean": tuple(noted["mean"]), "std": tuple(noted["std"])})
     if (
-        study.noted("original") is None
+        study.noted(ORIGINAL) is None
         or load_checkpoint(model.checkpoint).preprocessing(str(model.checkpoint)) is not None
     ):
         return model

@@ -5,6 +5,8 @@ from statistics import mean, stdev
 from typing import Any
 
 from tuning.config.objectives import Objective, minimised_point
+from tuning.study.attributes import CONFIRMATIONS, ORIGINAL, ORIGINAL_COUNTS
+from tuning.study.attributes import Confirmation as Confirmed
 from tuning.study.reader import StudyReader
 from tuning.trials.front import minimised
 from tuning.trials.pareto import hypervolume
@@ -143,16 +145,14 @@ class Outcome:
 def find_outcome(study: StudyReader) -> Outcome:
     """Computes the outcome from what the study holds now; works at any time."""
     config, records = study.config, study.records()
-    original = study.noted("original", {})
+    original = study.noted(ORIGINAL, {})
     front = study.front()
     reference = reference_point(config.objectives, original)
     by_rule, oracle = choose(front, config, original), choose_oracle(front, config, original)
     choice = oracle if config.selection.by == "oracle" else by_rule
     chosen = choice.chosen
-    published = next(
-        (r for r in records if r.origin.startswith(("published", "defaults")) and r.state == "COMPLETE"), None
-    )
-    runs: list[dict[str, Any]] = study.noted("confirmations", [])
+    published = next((r for r in records if r.origin.is_starting_point and r.state == "COMPLETE"), None)
+    runs = study.noted(CONFIRMATIONS, [])
     confirmations = tuple(
         _confirmation(role, record.number, [run for run in runs if run["number"] == record.number])
         for role, record in (("published", published), ("chosen", chosen))
@@ -160,7 +160,7 @@ def find_outcome(study: StudyReader) -> Outcome:
     )
     return Outcome(
         original=original,
-        original_counts=study.noted("original_counts", {}),
+        original_counts=study.noted(ORIGINAL_COUNTS, {}),
         published=published,
         front=tuple(front),
         chosen=chosen,
@@ -203,14 +203,12 @@ def reference_point(objectives: tuple[Objective, ...], original: dict[str, float
     return tuple(point)
 
 
-def _confirmation(role: str, number: int, runs: list[dict[str, Any]]) -> Confirmation:
+def _confirmation(role: str, number: int, runs: list[Confirmed]) -> Confirmation:
     metrics = {name: Spread.of([run["metrics"][name] for run in runs]) for name in runs[0]["metrics"]}
     return Confirmation(role, number, tuple(run["seed"] for run in runs), metrics, runs[0]["counts"])
 
 
-def _paired(
-    runs: list[dict[str, Any]], chosen: TrialRecord | None, published: TrialRecord | None
-) -> dict[str, Spread]:
+def _paired(runs: list[Confirmed], chosen: TrialRecord | None, published: TrialRecord | None) -> dict[str, Spread]:
     if chosen is None or published is None or chosen.number == published.number:
         return {}
     by_seed = {(run["number"], run["seed"]): run["metrics"] for run in runs}

@@ -1,22 +1,21 @@
 """A study as it is read: trials, facts and how far it has come. Only `Study` writes."""
 
-from typing import Any
+from typing import Any, TypeVar, cast, overload
 
 import optuna
 
 from antisample.errors import DataError
-from search_spaces import SearchSpace
 from tuning.config.study import StudyConfig
+from tuning.config.trial_plan import TrialPlan
 from tuning.strategies.eligibility import TrialCheck
-from tuning.study.note_types import note_problem
+from tuning.study.attributes import StudyAttribute
 from tuning.study.storage.backends import open_optuna_study
 from tuning.study.storage.journal_replay import WAY_OUT
 from tuning.study.trial_reader import TrialReader
 from tuning.trials.front import front_of
 from tuning.trials.records import TrialRecord
 
-COPY_NAME = "copy_name"
-"""The note of a study that was copied with its folder: what the copy is called since it is a study of its own."""
+T = TypeVar("T")
 
 
 class StudyReader:
@@ -29,6 +28,7 @@ class StudyReader:
 
     Attributes:
         config: The study.
+        plan: What its trials do.
         space: What it searches.
 
     Raises:
@@ -37,10 +37,10 @@ class StudyReader:
     """
 
     def __init__(self, config: StudyConfig, token: str = "", *, begin: bool = False) -> None:
-        self.config = config
-        self.space: SearchSpace = config.search_space()
-        self._study, self._storage = open_optuna_study(config, token, begin=begin)
-        self._check = TrialCheck(config)
+        self.config, self.plan = config, TrialPlan.of(config)
+        self.space = self.plan.space
+        self._study, self._storage = open_optuna_study(self.plan, token, begin=begin)
+        self._check = TrialCheck(self.plan)
         self._reader = TrialReader(self._study, self._check)
         self._front: list[TrialRecord] = []
         self._judged = 0
@@ -66,20 +66,26 @@ class StudyReader:
             self._judged = len(complete)
         return list(self._front)
 
-    def noted(self, name: str, default: Any = None) -> Any:
-        """Reads a fact about the whole study, which `Study.note` kept.
+    @overload
+    def noted(self, attribute: StudyAttribute[T]) -> T | None: ...
+
+    @overload
+    def noted(self, attribute: StudyAttribute[T], default: T) -> T: ...
+
+    def noted(self, attribute: StudyAttribute[T], default: T | None = None) -> T | None:
+        """Reads a fact about the whole study, which `Study.note` kept; see `tuning.study.attributes`.
 
         Raises:
-            DataError: If it is none that a search keeps under this name.
+            DataError: If it is none that a search keeps under this key.
         """
-        note = self._study.user_attrs.get(name)
-        if note is None:
+        value: Any = self._study.user_attrs.get(attribute.key)
+        if value is None:
             return default
-        problem = note_problem(name, note)
+        problem = attribute.problem(value)
         if problem is not None:
             where = self.config.directory
-            raise DataError(f"{where}: the note {name!r} of the study is damaged ({problem}). {WAY_OUT}")
-        return note
+            raise DataError(f"{where}: the note {attribute.key!r} of the study is damaged ({problem}). {WAY_OUT}")
+        return cast(T, value)
 
     def n_finished(self) -> int:
         """Trials that count towards `n_trials`."""

@@ -17,14 +17,17 @@ from tuning.config.study import StudyConfig
 from tuning.strategies.pruned_trials import PARTIAL
 from tuning.strategies.stopping import StoppingRule
 from tuning.strategies.suggester import Suggested, TrialSuggester
+from tuning.study.attributes import LEARNED, PriorTrial, StudyAttribute
 from tuning.study.reader import StudyReader
 from tuning.study.storage.lease import Lease
-from tuning.trials.records import BY_HAND, ENQUEUED, NOT_TRIED, EpochRecord, TrialRecord, step_attribute
+from tuning.trials.failures import FailureKind, interrupted, refused
+from tuning.trials.origins import BY_HAND, ENQUEUED, Origin
+from tuning.trials.records import EpochRecord, TrialRecord, step_attribute
 
 Listener = Callable[[TrialRecord], None]
 
+T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
-LEARNED = "learned"
 
 
 def _unless_ended(method: F) -> F:
@@ -79,15 +82,16 @@ class Study(StudyReader):
         self.problem: AntisampleError | None = None
         self._lease = lease
         existing = self._study.get_trials(deepcopy=False)
-        self._suggestions = TrialSuggester(self._study, config)
-        self._suggestions.add_prior_trials(self.noted(LEARNED, []))
-        self._stopping = StoppingRule(config, self.records())
+        self._suggestions = TrialSuggester(self._study, self.plan)
+        prior = self.noted(LEARNED, [])
+        self._suggestions.add_prior_trials(prior)
+        self._stopping = StoppingRule(self.plan, self.records())
         self._running: dict[str, optuna.Trial] = {}
         self._orphans = [trial.number for trial in existing if self._is_under_way(trial)]
         self._listeners: list[Listener] = []
         by_hand = {record.number for record in self.by_hand()}
         self._origins = {str(trial.user_attrs.get("origin")) for trial in existing if trial.number not in by_hand}
-        self._starting_points = config.starting_points()
+        self._starting_points = list(self.plan.starting_points)
 
     @contextmanager
     def capture_error(self) -> Iterator[None]:
@@ -120,7 +124,7 @@ class Study(StudyReader):
         self._check_lease()
         while self._starting_points:
             origin, params = self._starting_points.pop(0)
-            self.enqueue(params, origin)
+            self.enqueue(params, Origin(origin))
         while True:
             if self._orphans:
                 trial = self._adopt(self._orphans.pop(0))
@@ -178,7 +182,7 @@ class Study(StudyReader):
         known = {**metrics, ELAPSED: self._reader.known(trial.number).unlearning_s}
         bad = unusable(known, [*self._check.needed, ELAPSED])
         if bad:
-            self.fail(key, f"No usable result: {', '.join(bad)}.")
+            self.fail(key, f"No usable result: {', '.join(bad)}.", FailureKind.NO_RESULT)
             return
         for name, value in (("metrics", metrics), ("counts", counts), *about.items()):
             trial.set_user_attr(name, value)
@@ -194,7 +198,7 @@ class Study(StudyReader):
             return
         retries = trial.user_attrs.get("retries", 0)
         if retries >= self.config.max_retries:
-            self.fail(key, f"{reason} It was the trial's worker number {retries + 1}.")
+            self.fail(key, f"{reason} It was the trial's worker number {retries + 1}.", FailureKind.WORKER_LOST)
             return
         self._check_lease()
         trial.set_user_attr("retries", retries + 1)
@@ -203,11 +207,12 @@ class Study(StudyReader):
 
     @_batch_writes
     @_unless_ended
-    def fail(self, key: str, reason: str) -> None:
+    def fail(self, key: str, reason: str, kind: FailureKind = FailureKind.ERROR) -> None:
         """Ends a trial as failed; unknown and ended trials are left alone."""
         trial = self._running.get(key)
         if trial is not None:
             self._check_lease()
+            trial.set_user_attr("failure", kind.value)
             trial.set_user_attr("error", reason)
             self._finish(key, TrialState.FAIL)
 
@@ -232,9 +237,8 @@ class Study(StudyReader):
             if self._record(trial).has_ended:  # by hand
                 del self._running[key]
                 continue
-            origin = self._record(trial).origin.split(", retry of")[0]
-            self.enqueue(trial.params, f"{origin}, retry of {trial.number}")
-            self.fail(key, reason)
+            self.enqueue(trial.params, self._record(trial).origin.retry(trial.number))
+            self.fail(key, interrupted(reason), FailureKind.INTERRUPTED)
         return len(keys)
 
     @_batch_writes
@@ -253,7 +257,7 @@ class Study(StudyReader):
                     self._tell(self._reader.record(number))
         self._running, self._orphans = {}, sorted(numbers)
 
-    def enqueue(self, params: dict[str, Any], origin: str) -> None:
+    def enqueue(self, params: dict[str, Any], origin: Origin) -> None:
         """Has these parameters tried before the sampler suggests again, after whatever waits already.
 
         Args:
@@ -262,18 +266,18 @@ class Study(StudyReader):
         """
         self._check_lease()
         if origin not in self._origins:
-            self._study.enqueue_trial(params, user_attrs={"origin": origin})
+            self._study.enqueue_trial(params, user_attrs={"origin": str(origin)})
             self._origins.add(origin)
 
-    def add_prior_trials(self, trials: list[dict[str, Any]]) -> None:
+    def add_prior_trials(self, trials: list[PriorTrial]) -> None:
         """Shows finished trials of another study to the sampler, and to nothing else; see `TrialSuggester`."""
         self.note(LEARNED, trials)
         self._suggestions.add_prior_trials(trials)
 
-    def note(self, name: str, value: Any) -> None:
-        """Keeps a fact about the whole study: numbers, strings, lists and dictionaries."""
+    def note(self, attribute: StudyAttribute[T], value: T) -> None:
+        """Keeps a fact about the whole study; see `tuning.study.attributes`."""
         self._check_lease()
-        self._study.set_user_attr(name, value)
+        self._study.set_user_attr(attribute.key, value)
 
     def n_running(self) -> int:
         """Trials that this driver has under way."""
@@ -298,7 +302,7 @@ class Study(StudyReader):
 
     def _begin(self, key: str, trial: optuna.Trial) -> bool:
         """Keeps in a trial that it runs; False if somebody else has ended it."""
-        facts = {"key": key, "number": trial.number, "seeds": self.config.trial_seeds()}
+        facts = {"key": key, "number": trial.number, "seeds": list(self.plan.trial_seeds)}
         if "started_ms" not in trial.user_attrs:
             # Optuna's own times are local ones without a time zone: read elsewhere they are others.
             facts = {"started_ms": _now_ms(), **facts}
@@ -316,10 +320,15 @@ class Study(StudyReader):
         origin = ENQUEUED if suggested.waited else BY_HAND
         if suggested.misfit is None:
             if suggested.waited and not isinstance(trial.user_attrs.get("origin"), str):
-                trial.set_user_attr("origin", origin)
+                trial.set_user_attr("origin", str(origin))
             return trial
-        error = f"{NOT_TRIED}: {suggested.misfit}."
-        for name, value in {"origin": origin, "started_ms": now_ms, "finished_ms": now_ms, "error": error}.items():
+        for name, value in {
+            "origin": str(origin),
+            "started_ms": now_ms,
+            "finished_ms": now_ms,
+            "failure": FailureKind.REFUSED.value,
+            "error": refused(f"{suggested.misfit}."),
+        }.items():
             trial.set_user_attr(name, value)
         self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
         self._announce(trial)

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tuning.strategies.eligibility import TrialCheck
 from tuning.study.frozen_trials import added_record, to_record
-from tuning.trials.records import INTERRUPTED, NOT_TRIED, TrialRecord
+from tuning.trials.records import TrialRecord
 
 _COUNTED = ("COMPLETE", "PRUNED")
 
@@ -119,7 +119,7 @@ class TrialReader:
     def _count(self, record: TrialRecord) -> None:
         if record.state in _COUNTED:
             insort(self._seconds, record.duration_s)
-        elif not (record.error or "").startswith((INTERRUPTED, NOT_TRIED)):
+        elif record.failure is not None and record.failure.counts:
             self._failed += 1
         if record.state == "COMPLETE":
             self._complete.append(record)

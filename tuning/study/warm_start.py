@@ -7,13 +7,13 @@ from typing import Any
 from antisample.errors import ConfigError
 from tuning.config.objectives import ELAPSED
 from tuning.config.study import StudyConfig
+from tuning.study.attributes import FINGERPRINTS, WARM_START, PriorTrial, WarmStarted
 from tuning.study.directory import open_study
 from tuning.study.outcome import find_outcome
 from tuning.study.reader import StudyReader
 from tuning.study.study import Study
+from tuning.trials.origins import Origin
 from tuning.trials.records import TrialRecord
-
-_NOTE = "warm_start"
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ def take_over(study: Study, directory: Path) -> WarmStart:
     Raises:
         ConfigError: If the earlier study searched another space, or nothing in it is finished.
     """
-    known = study.noted(_NOTE)
-    if known is not None:
-        return WarmStart(known["source"], known["same_problem"], known["n"])
+    earlier = study.noted(WARM_START)
+    if earlier is not None:
+        return WarmStart(**earlier)
     other = open_study(directory)
     if other.space.fingerprint() != study.space.fingerprint():
         raise ConfigError([f"`--warm-start` {directory}: the study must have searched the same space, but did not."])
@@ -68,27 +68,28 @@ def take_over(study: Study, directory: Path) -> WarmStart:
         study.add_prior_trials([_knowledge(record, study.config) for record in trials])
     else:
         for record in trials:
-            study.enqueue(record.params, f"warm start {other.config.name}/{record.number}")
-    found = WarmStart(other.config.name, same_problem, len(trials))
-    study.note(_NOTE, {"source": found.source, "same_problem": found.same_problem, "n": found.n})
-    return found
+            study.enqueue(record.params, Origin(f"warm start {other.config.name}/{record.number}"))
+    taken = WarmStart(other.config.name, same_problem, len(trials))
+    noted: WarmStarted = {"source": taken.source, "same_problem": same_problem, "n": taken.n}
+    study.note(WARM_START, noted)
+    return taken
 
 
-def _knowledge(record: TrialRecord, config: StudyConfig) -> dict[str, Any]:
+def _knowledge(record: TrialRecord, config: StudyConfig) -> PriorTrial:
     """What a sampler learns of a finished trial."""
-    known = {**record.metrics, ELAPSED: record.unlearning_s}
-    violations = {str(constraint): constraint.violation(known) for constraint in config.constraints}
+    metrics = {**record.metrics, ELAPSED: record.unlearning_s}
+    violations = {str(constraint): constraint.violation(metrics) for constraint in config.constraints}
     return {"params": record.params, "values": list(record.values or ()), "constraints": violations}
 
 
 def _task(study: StudyReader) -> dict[str, Any]:
     config = study.config
     return {
-        "fingerprints": study.noted("fingerprints"),
+        "fingerprints": study.noted(FINGERPRINTS),
         "method": config.method,
         "fixed": config.fixed,
         "objectives": [objective.metric for objective in config.objectives],
-        "seeds": config.trial_seeds(),
+        "seeds": study.plan.trial_seeds,
         "constraints": list(map(str, config.constraints)),
         "fidelity": config.fidelity,
     }

@@ -1,4 +1,4 @@
-"""What a trial's attributes hold where the search wrote them; see `note_types`."""
+"""What a trial's attributes hold where the search wrote them; see `tuning.trials.value_types`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,6 +36,7 @@ class _Attributes(StrictModel):
     worker: Text | None = None
     versions: dict[Text, Text] = Field(default_factory=dict)
     error: AnyText | None = None
+    failure: Text | None = None
     partial: _Partial | None = None
     batch_halvings: Whole = 0
     retries: Whole = 0

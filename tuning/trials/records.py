@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tuning.trials.failures import FailureKind
+from tuning.trials.origins import Origin
+
 STEP_PREFIX = "report."
-INTERRUPTED, NOT_TRIED = "Interrupted", "Not tried"
-"""How the errors of trials begin that did not fail by themselves: ended from outside, or refused before they ran."""
-BY_HAND, ENQUEUED = "added by hand", "enqueued"
-"""Origins of trials that others put into a study: with their end, or to be run."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,7 @@ class TrialRecord:
     Attributes:
         number: From 0, in the order of suggestion.
         state: RUNNING, COMPLETE, PRUNED or FAIL; WAITING where a search that was stopped has begun it.
-        origin: `sampler`, `defaults`, or `published NAME`; `enqueued` or `added by hand` where others put it into the
-            study; `, retry of N` follows where trial N was interrupted.
+        origin: Where its parameters come from.
         params: Searched parameters.
         seeds: One seed a replicate.
         values: One value an objective; None unless COMPLETE.
@@ -60,6 +58,7 @@ class TrialRecord:
         worker: Host and process that ran it.
         versions: Of the program, torch and Python.
         error: Why it failed.
+        failure: The kind of that; None unless it failed.
         partial: Means as far as it came, by metric name; empty unless PRUNED.
         partial_error: Standard errors of these means; empty for a single replicate.
         batch_halvings: How often its batch was halved since the GPU ran out of memory.
@@ -68,7 +67,7 @@ class TrialRecord:
 
     number: int
     state: str
-    origin: str
+    origin: Origin
     params: dict[str, Any]
     seeds: tuple[int, ...]
     values: tuple[float, ...] | None
@@ -86,6 +85,7 @@ class TrialRecord:
     partial_error: dict[str, float]
     batch_halvings: int = 0
     retries: int = 0
+    failure: FailureKind | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -106,11 +106,6 @@ class TrialRecord:
     def unlearning_s(self) -> float:
         """Seconds of one unlearning, the mean over the replicates; 0 before the first report."""
         return self.steps[-1].elapsed_s / (self.steps[-1].replicate + 1) if self.steps else 0.0
-
-    @property
-    def is_starting_point(self) -> bool:
-        """Whether it was given, not suggested by a sampler."""
-        return self.origin.startswith(("published", "defaults"))
 
 
 def step_attribute(step: int) -> str:

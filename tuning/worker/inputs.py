@@ -19,23 +19,24 @@ from antisample.metrics import PARTS, image_counts, metric_names
 from antisample.types import UnlearnMetrics
 from antisample.unlearning import evaluate_original
 from tuning.config.study import StudyConfig
+from tuning.config.trial_plan import TrialPlan
 
 RequestInputs = tuple[UnlearnInputs, ...]
 
 
-def load_requests(config: StudyConfig, listener: LoadingListener = SILENT) -> RequestInputs:
+def load_requests(plan: TrialPlan, listener: LoadingListener = SILENT) -> RequestInputs:
     """Loads the inputs of every forget request, in the order of `config.forget`; data and original model once.
 
     Args:
-        config: The study.
+        plan: Of the study.
         listener: Is told what happens; each request has a retrained reference of its own.
 
     Raises:
         AntisampleError: If a request does not fit the data or the original model, a file cannot be used, or a metric
             that the study needs cannot be computed on this data.
     """
-    configs = [config.starting_config(request) for request in range(len(config.forget))]
-    requests = _request_data(config, configs)
+    configs = [plan.starting_config(request) for request in range(len(plan.config.forget))]
+    requests = _request_data(plan.config, configs)
     listener.data_loaded(requests)
     first = load_inputs(configs[0], listener, requests[0])
     others = zip(configs[1:], requests[1:], strict=True)
@@ -79,10 +80,10 @@ def counts_of(config: StudyConfig, inputs: RequestInputs) -> dict[str, int]:
     return summed([image_counts(each.dataset, each.splits, config.evaluation, PARTS) for each in inputs])
 
 
-def original_metrics(config: StudyConfig, inputs: RequestInputs) -> UnlearnMetrics:
+def original_metrics(plan: TrialPlan, inputs: RequestInputs) -> UnlearnMetrics:
     """Measures the original model: the means over the requests, as for a trial."""
-    found = [evaluate_original(each, config.starting_config(request)) for request, each in enumerate(inputs)]
-    return UnlearnMetrics(mean([each.values for each in found]), summed([each.counts for each in found]))
+    measured = [evaluate_original(each, plan.starting_config(request)) for request, each in enumerate(inputs)]
+    return UnlearnMetrics(mean([each.values for each in measured]), summed([each.counts for each in measured]))
 
 
 def mean(metrics: Sequence[dict[str, float]]) -> dict[str, float]:

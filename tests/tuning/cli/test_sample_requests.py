@@ -4,6 +4,7 @@ import pytest
 
 from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
+from tuning.study.attributes import ORIGINAL
 from tuning.study.outcome import find_outcome
 from tuning.views.report import render_report
 from tuning.views.terminal.live import front_table
@@ -114,15 +115,15 @@ def test_without_a_trial_near_enough_the_nearest_is_taken(make_trials):
 
 def test_the_hypervolume_counts_from_a_tenth_or_from_the_originals_gap(make_study, config, figures):
     study = make_study(config)
-    study.note("original", figures(1.0, 0.95))
+    study.note(ORIGINAL, figures(1.0, 0.95))
     assert find_outcome(study).reference == pytest.approx((0.10, 0.85))
-    study.note("original", figures(1.0, 0.7))
+    study.note(ORIGINAL, figures(1.0, 0.7))
     assert find_outcome(study).reference == pytest.approx((0.30, 0.60))
 
 
 def test_tables_and_report_show_the_gap(make_trials, config, figures):
     study = make_trials((1.0, 0.92), (0.915, 0.90))
-    study.note("original", figures(1.0, 0.95))
+    study.note(ORIGINAL, figures(1.0, 0.95))
     console = output()
     with console.capture() as captured:
         console.print(front_table(find_outcome(study)))

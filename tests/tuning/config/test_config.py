@@ -5,6 +5,7 @@ from antisample.errors import ConfigError
 from antisample.methods import method_names
 from tuning.config.loading import load_study, parse_study
 from tuning.config.space import find_space
+from tuning.config.trial_plan import TrialPlan
 
 
 def test_a_study_survives_the_round_trip_through_its_yaml(config):
@@ -20,17 +21,17 @@ def test_shipped_studies_are_valid(request):
 
 def test_the_published_set_is_the_starting_point_cut_down_to_the_space(values):
     config = parse_study({**values, "fixed": {"retain_fraction": 0.5, "batchnorm_mode": "eval"}})
-    ((origin, params),) = config.starting_points()
+    ((origin, params),) = TrialPlan.of(config).starting_points
     assert origin == "published ResNet9/mnist/100"
     assert params["unlearn_scale_lr"] == 1.6
     assert "retain_fraction" not in params
-    method = config.unlearn_config(params, seed=1).method
+    method = TrialPlan.of(config).unlearn_config(params, seed=1).method
     assert (method.retain_fraction, method.epochs, method.tail_randomized) == (0.5, 5, 20)
 
 
 def test_without_published_sets_the_defaults_of_the_method_come_first(values):
     config = parse_study({**values, "published": [], "method": "finetune"})
-    ((origin, params),) = config.starting_points()
+    ((origin, params),) = TrialPlan.of(config).starting_points
     assert origin == "defaults"
     assert params["epochs"] == 5
 
@@ -185,14 +186,14 @@ def test_a_missing_or_unreadable_file_is_named(tmp_path):
 def test_several_forget_requests_get_a_replicate_each_unless_told_otherwise(values):
     requests = [{"classes": [3]}, {"classes": [0, "one"]}]
     config = parse_study({**values, "forget": requests})
-    assert (config.replicates, len(config.trial_seeds())) == (2, 2)
-    assert [config.request_of(replicate) for replicate in range(4)] == [0, 1, 0, 1]
-    assert config.unlearn_config({}, 7, 1).forget.classes == ("0", "one")
+    assert (config.replicates, len(TrialPlan.of(config).trial_seeds)) == (2, 2)
+    assert [TrialPlan.of(config).request_of(replicate) for replicate in range(4)] == [0, 1, 0, 1]
+    assert TrialPlan.of(config).unlearn_config({}, 7, 1).forget.classes == ("0", "one")
     again = parse_study(yaml.safe_load(config.to_yaml()))
     assert again == config
 
 
 def test_seeds_of_trials_and_of_confirmations_differ(values):
     config = parse_study({**values, "replicates": 3, "confirm_seeds": 3})
-    assert len({*config.trial_seeds(), *config.confirmation_seeds()}) == 6
-    assert parse_study({**values, "replicates": 5}).trial_seeds()[:3] == config.trial_seeds()
+    assert len({*TrialPlan.of(config).trial_seeds, *TrialPlan.of(config).confirmation_seeds}) == 6
+    assert TrialPlan.of(parse_study({**values, "replicates": 5})).trial_seeds[:3] == TrialPlan.of(config).trial_seeds

@@ -12,6 +12,7 @@ from cluster import local_ray
 from tuning.config.loading import parse_study
 from tuning.driver.capacity import TrialResources
 from tuning.driver.confirmation import confirm, missing_confirmations
+from tuning.study.attributes import CONFIRMATIONS
 from tuning.worker.inputs import load_requests
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -104,7 +105,7 @@ def study(config, make_study, metrics):
 @pytest.fixture
 def run(study):
     """Runs what is missing; what it told."""
-    inputs = load_requests(study.config)
+    inputs = load_requests(study.plan)
 
     def go():
         told = []
@@ -125,9 +126,9 @@ def test_workers_get_no_address_of_the_database(study, run, act, place):
 
 def test_a_run_has_the_batch_that_its_trial_ended_with(study, run):
     assert run() == [(1, 1, None)]
-    (found,) = study.noted("confirmations")
-    (inputs,), (record,) = load_requests(study.config), study.records()
-    config = study.config.unlearn_config(record.params, found["seed"])
+    (found,) = study.noted(CONFIRMATIONS)
+    (inputs,), (record,) = load_requests(study.plan), study.records()
+    config = study.plan.unlearn_config(record.params, found["seed"])
     assert config.method.batch_size == 128
     quarter = config.model_copy(update={"method": config.method.model_copy(update={"batch_size": 32})})
     whole, smaller = (list(unlearn(each, inputs))[-1].metrics.values for each in (config, quarter))

@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from tuning.config.loading import load_study
-from tuning.driver.gpu_sharing import GpuMemory, _measure
+from tuning.config.trial_plan import TrialPlan
+from tuning.driver.gpu_sharing import GpuMemory
 from tuning.worker.inputs import load_requests
+from tuning.worker.tasks import measure_trial_memory
 
 GIB = 2**30
 
@@ -26,6 +28,6 @@ def test_as_many_trials_share_a_gpu_as_its_memory_holds(used, total, at_once):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_trial_of_the_demo_is_measured_on_a_gpu():
     study = load_study(Path("studies/demo.yaml"))
-    used, total = _measure(load_requests(study), study)
+    used, total = measure_trial_memory(load_requests(TrialPlan.of(study)), TrialPlan.of(study))
     assert 0 < used < total
     assert GpuMemory(used, total).share() == 1 / 8

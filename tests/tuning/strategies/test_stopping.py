@@ -8,6 +8,7 @@ from optuna.trial import TrialState
 
 from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
+from tuning.config.trial_plan import TrialPlan
 from tuning.strategies.pruned_trials import PrunedAsComplete
 from tuning.study.outcome import find_outcome
 
@@ -91,7 +92,7 @@ def test_samplers_see_stopped_trials_as_finished_with_their_means(stopping, make
 
 def test_with_epochs_stopped_trials_look_as_bad_as_the_worst(values, make_study, metrics):
     config = parse_study({**values, "fidelity": {"attribute": "epochs"}, "n_trials": 6})
-    assert "epochs" not in config.search_space().parameters
+    assert "epochs" not in TrialPlan.of(config).space.parameters
     study = make_study(config)
     for key in "abc":
         study.ask(key)

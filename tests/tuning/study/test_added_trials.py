@@ -14,7 +14,8 @@ from tuning.config.loading import parse_study
 from tuning.strategies.samplers import distributions
 from tuning.study.outcome import find_outcome
 from tuning.study.reader import StudyReader
-from tuning.trials.records import BY_HAND, ENQUEUED, describe_added_trials
+from tuning.trials.origins import BY_HAND, ENQUEUED
+from tuning.trials.records import describe_added_trials
 from tuning.views.projections import write_projections
 
 
@@ -45,7 +46,7 @@ def run_to_its_end(study, metrics, report, first="run"):
 
 def whole(study, **changed):
     """Parameters of a starting point, changed."""
-    return {**study.config.starting_points()[0][1], **changed}
+    return {**study.plan.starting_points[0][1], **changed}
 
 
 def test_a_result_from_elsewhere_is_shown_to_the_sampler_and_counts_for_nothing(

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from antisample.errors import DataError
+from tuning.study.attributes import ID
 from tuning.study.directory import open_study
 from tuning.study.identity import copied_from, settle_identity
 from tuning.views.mlflow import StudyMetadata, sync
@@ -21,7 +22,7 @@ def drive(make_study, directory):
     """What a driver does at its start; the id and what it says."""
     study = make_study(open_study(directory).config)
     said = settle_identity(study)
-    return study.noted("id"), said
+    return study.noted(ID), said
 
 
 def test_a_copy_gets_an_id_of_its_own_and_the_original_keeps_its(study, make_study, tmp_path):
@@ -31,36 +32,36 @@ def test_a_copy_gets_an_id_of_its_own_and_the_original_keeps_its(study, make_stu
     assert copied_from(open_study(original)) is None
     first, said = drive(make_study, copy)
     assert said.startswith(f"This directory is a copy of {original}: from now on it is a separate study")
-    assert first != study.noted("id")
+    assert first != study.noted(ID)
     assert StudyMetadata.of(open_study(copy)).name == "copy"
     assert drive(make_study, copy) == (first, None)
-    assert drive(make_study, original) == (study.noted("id"), None)
+    assert drive(make_study, original) == (study.noted(ID), None)
     assert len(open_study(copy).records()) == 3
 
 
 def test_a_copy_elsewhere_is_noticed_too(study, make_study, tmp_path):
     elsewhere = tmp_path / "far" / "away" / "made"
     shutil.copytree(study.config.directory, elsewhere)
-    assert drive(make_study, elsewhere)[0] != study.noted("id")
+    assert drive(make_study, elsewhere)[0] != study.noted(ID)
 
 
 @pytest.mark.parametrize("place", ["renamed", "other/runs/made"])
 def test_a_moved_folder_stays_the_same_study(study, make_study, tmp_path, place):
-    study_id, there = study.noted("id"), tmp_path / place
+    study_id, there = study.noted(ID), tmp_path / place
     there.parent.mkdir(parents=True, exist_ok=True)
     study.config.directory.rename(there)
     assert drive(make_study, there) == (study_id, None)
 
 
 def test_a_folder_moved_to_another_file_system_stays_the_same_study(study, make_study, tmp_path):
-    study_id, there = study.noted("id"), tmp_path / "disk" / "made"
+    study_id, there = study.noted(ID), tmp_path / "disk" / "made"
     shutil.copytree(study.config.directory, there)
     shutil.rmtree(study.config.directory)
     assert drive(make_study, there) == (study_id, None)
 
 
 def test_the_original_is_known_after_it_was_renamed(study, make_study, tmp_path):
-    study_id, original = study.noted("id"), study.config.directory
+    study_id, original = study.noted(ID), study.config.directory
     renamed, copy = tmp_path / "renamed", tmp_path / "copy"
     shutil.copytree(original, copy)
     original.rename(renamed)
@@ -71,7 +72,7 @@ def test_the_original_is_known_after_it_was_renamed(study, make_study, tmp_path)
 
 
 def test_a_folder_restored_from_a_copy_beside_it_stays_the_same_study(study, make_study, tmp_path):
-    study_id, original = study.noted("id"), study.config.directory
+    study_id, original = study.noted(ID), study.config.directory
     shutil.copytree(original, tmp_path / "backup")
     shutil.rmtree(original)
     shutil.copytree(tmp_path / "backup", original)
@@ -85,7 +86,7 @@ def test_a_driver_that_dies_while_a_copy_gets_its_id_leaves_a_copy(study, make_s
         with pytest.raises(SystemExit):
             settle_identity(dying_study(open_study(copy).config, last))
     study_id, _ = drive(make_study, copy)
-    assert study_id != study.noted("id")
+    assert study_id != study.noted(ID)
     assert (copy / "study.id").read_text().strip() == study_id
 
 

@@ -6,6 +6,7 @@ import pytest
 from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
 from tuning.driver.confirmation import missing_confirmations
+from tuning.study.attributes import CONFIRMATIONS
 from tuning.study.directory import open_study
 from tuning.study.outcome import Spread, find_outcome
 from tuning.views.table import write_table
@@ -75,11 +76,11 @@ def test_failed_and_running_trials_are_never_on_the_front(config, make_study, me
 
 
 def test_fresh_seeds_are_wanted_for_published_and_chosen_until_they_are_there(filled):
-    seeds = filled.config.confirmation_seeds()
+    seeds = filled.plan.confirmation_seeds
     missing = missing_confirmations(filled)
     assert {(record.number, seed) for record, seed in missing} == {(n, s) for n in (0, 1) for s in seeds}
     done = [{"number": 0, "seed": seeds[0], "metrics": {"test/retain_accuracy": 0.8}, "counts": {}}]
-    filled.note("confirmations", done)
+    filled.note(CONFIRMATIONS, done)
     assert len(missing_confirmations(filled)) == len(missing) - 1
 
 
@@ -90,7 +91,7 @@ def test_paired_differences_pair_seeds(filled):
         for number, values in retain.items()
         for seed, value in zip((7, 8, 9), values, strict=True)
     ]
-    filled.note("confirmations", runs)
+    filled.note(CONFIRMATIONS, runs)
     outcome = find_outcome(filled)
     paired = outcome.paired["test/retain_accuracy"]
     assert (paired.mean, paired.n) == (pytest.approx(0.04), 3)

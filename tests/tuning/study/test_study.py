@@ -3,7 +3,9 @@ from optuna.trial import TrialState
 
 from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
+from tuning.config.trial_plan import TrialPlan
 from tuning.strategies.samplers import distributions
+from tuning.study.attributes import ID
 from tuning.study.directory import open_study
 from tuning.trust.consent import remember_study
 from tuning.trust.study_id import remember_id
@@ -35,7 +37,7 @@ def test_the_published_set_is_asked_first(config, driven_study):
     assert (first.number, first.origin) == (0, "published ResNet9/mnist/100")
     assert first.params["unlearn_scale_lr"] == 1.6
     assert (second.number, second.origin) == (1, "sampler")
-    assert first.seeds == second.seeds == tuple(config.trial_seeds())
+    assert first.seeds == second.seeds == tuple(TrialPlan.of(config).trial_seeds)
 
 
 def test_asking_twice_with_one_key_gives_one_trial(config, driven_study):
@@ -156,7 +158,7 @@ def test_a_trial_that_a_driver_died_asking_for_gets_the_parameters_it_lacks(conf
 
 def test_a_starting_point_that_a_driver_died_asking_for_keeps_its_parameters(config, driven_study, metrics):
     dead = driven_study(config)
-    ((origin, params),) = config.starting_points()
+    ((origin, params),) = TrialPlan.of(config).starting_points
     dead.enqueue(params, origin)
     dead.optuna_study().ask()
     del dead
@@ -169,11 +171,11 @@ def test_a_starting_point_that_a_driver_died_asking_for_keeps_its_parameters(con
 
 def test_settling_what_a_driver_died_asking_for_keeps_a_starting_point_for_the_next(config, driven_study):
     dead = driven_study(config)
-    ((origin, params),) = config.starting_points()
+    ((origin, params),) = TrialPlan.of(config).starting_points
     dead.enqueue(params, origin)
     dead.optuna_study().ask()
     del dead
-    driven_study(config).abort_running("Interrupted.")
+    driven_study(config).abort_running("it was stopped.")
     retry = driven_study(config).ask("a")
     assert (retry.origin, retry.params) == (f"{origin}, retry of 0", params)
 
@@ -181,7 +183,7 @@ def test_settling_what_a_driver_died_asking_for_keeps_a_starting_point_for_the_n
 def test_settling_leaves_nothing_running_and_tries_the_same_parameters_next(config, driven_study):
     study = driven_study(config)
     left = study.ask("a"), study.ask("b")
-    assert study.abort_running("Interrupted.") == 2
+    assert study.abort_running("it was stopped.") == 2
     assert states(study) == ["FAIL", "FAIL"]
     again = driven_study(config)
     retries = again.ask("c"), again.ask("d")
@@ -190,7 +192,7 @@ def test_settling_leaves_nothing_running_and_tries_the_same_parameters_next(conf
         "published ResNet9/mnist/100, retry of 0",
         f"{left[1].origin}, retry of 1",
     ]
-    again.abort_running("Interrupted.")
+    again.abort_running("it was stopped.")
     assert driven_study(config).ask("e").origin == "published ResNet9/mnist/100, retry of 2"
     assert not again.failures_used_up()
 
@@ -201,8 +203,8 @@ def test_a_renamed_folder_keeps_its_trials(config, driven_study, metrics):
     study.complete("a", metrics(0.1, 0.9), {})
     (config.directory / "study.yaml").write_text(config.to_yaml())
     remember_id(config.directory, "renamed")
-    study.note("id", "renamed")
-    remember_study(study.noted("id"), study.config)
+    study.note(ID, "renamed")
+    remember_study(study.noted(ID), study.config)
     config.directory.rename(config.runs_dir / "renamed")
     (record,) = open_study(config.runs_dir / "renamed").records()
     assert record.values == (0.1, 0.9)
@@ -211,7 +213,7 @@ def test_a_renamed_folder_keeps_its_trials(config, driven_study, metrics):
 def test_settling_also_ends_what_a_dead_driver_left(config, driven_study):
     driven_study(config).ask("a")
     study = driven_study(config)
-    study.abort_running("Interrupted.")
+    study.abort_running("it was stopped.")
     assert states(study) == ["FAIL"]
 
 

@@ -7,6 +7,7 @@ import pytest
 from tuning.config.loading import parse_study
 from tuning.study.reader import StudyReader
 from tuning.study.trial_reader import TrialReader
+from tuning.trials.failures import FailureKind
 from tuning.trials.front import front_of
 
 
@@ -45,7 +46,8 @@ def act(study, running, rng, n):
     if what == "complete":
         study.complete(key, figures(rng), {})
     else:
-        study.fail(key, "broken" if what == "fail" else "Interrupted: the time budget is used up.")
+        kind = FailureKind.ERROR if what == "fail" else FailureKind.INTERRUPTED
+        study.fail(key, "broken" if what == "fail" else "Interrupted: the time budget is used up.", kind)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -4,6 +4,7 @@ import pytest
 
 from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
+from tuning.study.attributes import FINGERPRINTS
 from tuning.study.outcome import find_outcome
 from tuning.study.study import Study
 from tuning.study.warm_start import take_over
@@ -15,7 +16,7 @@ def earlier(values, make_study, metrics):
     config = parse_study({**values, "name": "earlier"})
     study = make_study(config)
     (config.directory / "study.yaml").write_text(config.to_yaml())
-    study.note("fingerprints", {"data": "a"})
+    study.note(FINGERPRINTS, {"data": "a"})
     for key, forget, retain in (("a", 0.2, 0.7), ("b", 0.0, 0.8), ("c", 0.1, 0.9)):
         study.ask(key)
         study.complete(key, metrics(forget, retain), {})
@@ -24,7 +25,7 @@ def earlier(values, make_study, metrics):
 
 def begin(values, make_study, data, **changes):
     study = make_study(parse_study({**values, **changes}))
-    study.note("fingerprints", {"data": data})
+    study.note(FINGERPRINTS, {"data": data})
     return study
 
 
@@ -100,7 +101,7 @@ def test_samplers_know_which_trials_of_elsewhere_kept_the_constraints(values, ma
     }
     earlier = make_study(parse_study({**limited, "name": "earlier"}))
     (earlier.config.directory / "study.yaml").write_text(earlier.config.to_yaml())
-    earlier.note("fingerprints", {"data": "a"})
+    earlier.note(FINGERPRINTS, {"data": "a"})
     for key, retain in (("a", 0.7), ("b", 0.8)):
         earlier.ask(key)
         earlier.complete(key, metrics(0.1, retain), {})

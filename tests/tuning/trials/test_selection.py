@@ -8,8 +8,9 @@ from antisample.errors import ConfigError
 from tuning.apply import find_trial
 from tuning.config.loading import parse_study
 from tuning.driver.confirmation import missing_confirmations
+from tuning.study.attributes import ORIGINAL
 from tuning.study.directory import open_study
-from tuning.study.history import ends, note_end
+from tuning.study.history import ends, record_search_end
 from tuning.study.outcome import find_outcome
 from tuning.views.mlflow.payload import SearchSummary
 from tuning.views.report import render_report
@@ -73,7 +74,7 @@ def test_among_those_that_forget_the_floor_leaves_the_others_to_the_rule(make_tr
 def test_a_loss_at_the_limit_qualifies_whatever_floats_make_of_it(make_trials):
     for original, retain in ((0.9, 0.8), (0.8, 0.7), (0.977, 0.877), (1.0, 0.9)):
         study = make_trials((0.0, retain), name=f"at-{retain}")
-        study.note("original", {"validation/retain_accuracy": original})
+        study.note(ORIGINAL, {"validation/retain_accuracy": original})
         assert find_outcome(study).chosen is not None, (original, retain)
 
 
@@ -131,7 +132,7 @@ def test_every_view_says_that_none_qualifies_and_names_the_nearest(destroyed):
     content = json.loads(json.dumps(outcome.to_json()))
     assert (content["chosen"], content["nearest"]["number"]) == (None, 2)
     assert content["reason"] == outcome.reason
-    note_end(destroyed, outcome)
+    record_search_end(destroyed, outcome)
     assert ends(destroyed)[-1].chosen is None
     ending = SearchSummary.of(destroyed)
     assert "No trial qualifies: " in ending.description

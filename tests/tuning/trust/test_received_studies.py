@@ -13,6 +13,7 @@ from antisample.datasets.config import DataConfig
 from antisample.export.card_file import read_card
 from antisample.models.config import ModelConfig
 from tuning.config.loading import parse_study, read_values
+from tuning.study.attributes import ID
 from tuning.trust.addresses import folders, own_cache_dir
 from tuning.trust.consent import remember_card, remember_study
 from tuning.trust.module_files import module_files
@@ -138,7 +139,7 @@ def test_who_agrees_is_told_what_is_imported_and_where_it_lies(call, sent, tmp_p
 
 def test_a_study_that_was_made_here_is_not_asked_about(call, sent, tmp_path, make_study, config, monkeypatch):
     own = config.model_copy(update={"model": ModelConfig(name="sent_package.networks:build"), "n_trials": 3})
-    remember_study(make_study(own).noted("id"), own)
+    remember_study(make_study(own).noted(ID), own)
     code, out, err = call("unlearn", "--study", "made", "--trial", "0", "--out", "out")
     assert (code, "KeyError: 'was called'" in err) == (2, True), err
     assert "which is imported now" in out
@@ -367,7 +368,7 @@ def test_a_report_is_copied_to_no_folder_that_others_chose(call, naming, make_st
     code, _, err = call("report", "made", "--json")
     assert (code, f"Nothing was copied to {tmp_path / 'elsewhere'}" in err) == (0, True), err
     assert not (tmp_path / "elsewhere").exists()
-    remember_study(make_study(config).noted("id"), config)
+    remember_study(make_study(config).noted(ID), config)
     code, _, err = call("report", "made", "--json")
     assert (code, err) == (0, "")
     assert list((tmp_path / "elsewhere").rglob("report.html"))
@@ -383,7 +384,7 @@ def test_a_card_is_verified_with_a_cache_that_others_did_not_choose(tmp_path, mo
 def test_addresses_of_own_studies_and_cards_are_used(call, naming, listener, make_study, tmp_path):
     server = f"http://{listener.place}"
     config = naming(tracking_uri=server)
-    remember_study(make_study(config).noted("id"), config)
+    remember_study(make_study(config).noted(ID), config)
     assert "did not create" not in call("mlflow", "sync", "made")[2]
     assert listener.was_called()
     store = f"s3://bucket/cache?endpoint_override={listener.place}&scheme=http"

@@ -1,7 +1,7 @@
 """What a worker does with a trial: replicates over forget requests, half batches, damaged checkpoints."""
 
-import json
 from contextlib import nullcontext
+from dataclasses import replace
 from statistics import fmean
 
 import pytest
@@ -11,9 +11,12 @@ import torch
 from antisample.errors import ConfigError
 from antisample.unlearning import unlearn
 from tuning.config.loading import parse_study
+from tuning.config.trial_plan import TrialPlan
+from tuning.trials.failures import FailureKind
 from tuning.worker import trainable as module
 from tuning.worker.inputs import counts_of, load_requests, original_metrics
-from tuning.worker.trainable import ERROR_KEY, REPORT_KEY, UnlearnTrainable
+from tuning.worker.messages import FinishedReplicate, TrialAssignment, failure_in, report_in
+from tuning.worker.trainable import UnlearnTrainable
 
 PARAMS = {"size_multiplier": 4, "unlearn_scale_lr": 2.0}
 
@@ -45,22 +48,23 @@ def start(tmp_path):
     """Starts a worker with a trial, as Ray does but in this process."""
 
     def make(config, *, steps=(), params=PARAMS):
-        inputs = load_requests(config)
+        inputs = load_requests(TrialPlan.of(config))
 
         class Here(UnlearnTrainable):
             def setup(self, given):
                 super().setup(given, inputs, config)
 
         config.directory.mkdir(exist_ok=True)
-        trial = {
-            "number": 0,
-            "params": params,
-            "seeds": config.trial_seeds(),
-            "step": steps[-1]["step"] if steps else 0,
-            "finished": [step for step in steps if step["last"]],
-            "token": "t",
-        }
-        return Here(trial)
+        finished = [FinishedReplicate(s.metrics, s.elapsed_s, s.evaluation_s, s.step) for s in steps if s.last]
+        trial = TrialAssignment(
+            number=0,
+            params=params,
+            seeds=tuple(TrialPlan.of(config).trial_seeds),
+            step=steps[-1].step if steps else 0,
+            finished=tuple(finished),
+            token="t",
+        )
+        return Here(trial.to_config())
 
     return make
 
@@ -70,33 +74,33 @@ def run(worker):
     reports = []
     while True:
         result = worker.step()
-        assert ERROR_KEY not in result, result[ERROR_KEY]
-        reports.append(json.loads(result[REPORT_KEY]))
+        assert failure_in(result) is None, failure_in(result)
+        reports.append(report_in(result, "t"))
         if result["done"]:
             return reports
 
 
 def figures(reports):
-    return [(report["step"], report["replicate"], report["train_loss"], report["metrics"]) for report in reports]
+    return [(report.step, report.replicate, report.train_loss, report.metrics) for report in reports]
 
 
 def test_replicates_take_the_forget_requests_in_turn_and_the_trial_is_their_mean(study, start):
     config = study()
     reports = run(start(config))
-    inputs = load_requests(config)
+    inputs = load_requests(TrialPlan.of(config))
     alone = [
-        list(unlearn(config.unlearn_config(PARAMS, seed, request), inputs[request]))[-1].metrics.values
-        for seed, request in zip(config.trial_seeds(), (0, 1, 0, 1), strict=True)
+        list(unlearn(TrialPlan.of(config).unlearn_config(PARAMS, seed, request), inputs[request]))[-1].metrics.values
+        for seed, request in zip(TrialPlan.of(config).trial_seeds, (0, 1, 0, 1), strict=True)
     ]
-    assert [report["metrics"] for report in reports if report["last"]] == alone
-    final = reports[-1]["final"]
-    assert final["metrics"] == {name: fmean(values[name] for values in alone) for name in alone[0]}
-    assert final["counts"] == counts_of(config, inputs) == original_metrics(config, inputs).counts
-    assert final["counts"]["test/forget"] == sum(counts_of(config, (each,))["test/forget"] for each in inputs)
+    assert [report.metrics for report in reports if report.last] == alone
+    final = reports[-1].result
+    assert final.metrics == {name: fmean(values[name] for values in alone) for name in alone[0]}
+    assert final.counts == counts_of(config, inputs) == original_metrics(TrialPlan.of(config), inputs).counts
+    assert final.counts["test/forget"] == sum(counts_of(config, (each,))["test/forget"] for each in inputs)
 
 
 def test_data_and_original_model_are_loaded_once_for_all_requests(study):
-    first, second = load_requests(study())
+    first, second = load_requests(TrialPlan.of(study()))
     assert first.dataset is second.dataset
     assert first.original is second.original
     assert (first.splits.forget_classes, second.splits.forget_classes) == ((3,), (0, 1))
@@ -108,13 +112,13 @@ FEW = {"validation_fraction": 0.05}
 
 def test_what_one_request_has_too_few_images_for_is_left_out_for_all(study):
     config = study(split=FEW)
-    first, second = load_requests(config)
+    first, second = load_requests(TrialPlan.of(config))
     assert list(first.left_out) == list(second.left_out) == ["membership"]
     assert "at least 10 validation images to forget, but got 7" in first.notes[0]
-    names = original_metrics(config, (first, second)).values
+    names = original_metrics(TrialPlan.of(config), (first, second)).values
     assert "test/zrf" in names
     assert not any("mia" in name for name in names)
-    (alone,) = load_requests(study(split=FEW, forget={"classes": [0, 1]}, replicates=1))
+    (alone,) = load_requests(TrialPlan.of(study(split=FEW, forget={"classes": [0, 1]}, replicates=1)))
     assert alone.left_out == {}
 
 
@@ -126,13 +130,13 @@ def test_a_metric_that_is_needed_is_not_left_out(study):
     with pytest.raises(
         ConfigError, match=r"The objective 'validation/mia_loss' cannot be computed on this data. The m"
     ):
-        load_requests(study(split=FEW, objectives=objectives))
+        load_requests(TrialPlan.of(study(split=FEW, objectives=objectives)))
     limits = [{"metric": "validation/mia_loss", "at_most": 0.6}]
     with pytest.raises(ConfigError, match=r"The constraint on 'validation/mia_loss' cannot be computed on this data"):
-        load_requests(study(split=FEW, constraints=limits))
+        load_requests(TrialPlan.of(study(split=FEW, constraints=limits)))
     spelled_out = study(split=FEW, evaluation={"final": ["membership", "zrf", "relearn"]})
     with pytest.raises(ConfigError, match=r"but got 7; leave `membership` out of `evaluation.final`"):
-        load_requests(spelled_out)
+        load_requests(TrialPlan.of(spelled_out))
 
 
 def test_one_request_needs_no_list(study):
@@ -154,8 +158,8 @@ class Full(module.Unlearning):
 def test_a_full_gpu_fails_the_trial_and_says_what_to_change(study, start, monkeypatch):
     monkeypatch.setattr(module, "unlearn", Full)
     result = start(study()).step()
-    assert "resources.gpus_per_trial" in result[ERROR_KEY]
-    assert "resources.halve_batch_on_oom" in result[ERROR_KEY]
+    assert "resources.gpus_per_trial" in failure_in(result).message
+    assert "resources.halve_batch_on_oom" in failure_in(result).message
     assert result["done"]
 
 
@@ -163,7 +167,7 @@ def test_a_full_gpu_halves_the_batch_where_the_study_allows_it(study, start, mon
     config = study(fixed={"epochs": 2, "batch_size": 128}, resources={"halve_batch_on_oom": True})
     monkeypatch.setattr(module, "unlearn", Full)
     reports = run(start(config))
-    assert reports[-1]["final"]["batch_halvings"] == 2
+    assert reports[-1].result.batch_halvings == 2
     smaller = run(start(study(fixed={"epochs": 2, "batch_size": 32}, name="smaller")))
     assert figures(reports) == figures(smaller)
 
@@ -172,11 +176,12 @@ def test_parameters_that_the_method_refuses_fail_the_trial_with_the_rule_and_kee
     config = study(forget={"classes": [3]}, replicates=1)
     worker = start(config, params={**PARAMS, "p": 1.5})
     result = worker.step()
-    assert result == {ERROR_KEY: result[ERROR_KEY], "done": True}
-    assert result[ERROR_KEY].startswith("ConfigError: `method.")
-    assert "less than or equal to 1, but got 1.5." in result[ERROR_KEY]
-    assert worker.reset_config({**worker._trial, "params": PARAMS})
-    assert [report["step"] for report in run(worker)] == [1, 2]
+    assert result["done"]
+    assert failure_in(result).kind is FailureKind.ERROR
+    assert failure_in(result).message.startswith("ConfigError: `method.")
+    assert "less than or equal to 1, but got 1.5." in failure_in(result).message
+    assert worker.reset_config(replace(worker._trial, params=PARAMS).to_config())
+    assert [report.step for report in run(worker)] == [1, 2]
 
 
 def test_even_the_smallest_batch_may_be_too_large(study, start, monkeypatch):
@@ -185,7 +190,7 @@ def test_even_the_smallest_batch_may_be_too_large(study, start, monkeypatch):
             raise torch.cuda.OutOfMemoryError
 
     monkeypatch.setattr(module, "unlearn", Tiny)
-    assert ERROR_KEY in start(study(resources={"halve_batch_on_oom": True})).step()
+    assert failure_in(start(study(resources={"halve_batch_on_oom": True})).step()).kind is FailureKind.OUT_OF_MEMORY
 
 
 @pytest.mark.parametrize("harm", ["none", "deleted", "cut short", "rubbish"])
@@ -195,7 +200,7 @@ def test_a_trial_goes_on_to_the_same_figures_whatever_became_of_its_checkpoint(s
     )
     whole = run(start(config))
     worker = start(config)
-    heard = [json.loads(worker.step()[REPORT_KEY]) for _ in range(5)]  # the second epoch of the second replicate
+    heard = [report_in(worker.step(), "t") for _ in range(5)]  # the second epoch of the second replicate
     (checkpoint,) = (config.directory / "checkpoints").iterdir()
     content = checkpoint.read_bytes()
     if harm == "deleted":
@@ -205,9 +210,9 @@ def test_a_trial_goes_on_to_the_same_figures_whatever_became_of_its_checkpoint(s
     elif harm == "rubbish":
         checkpoint.write_bytes(b"rubbish")
     rest = run(start(config, steps=heard))
-    assert [report["step"] for report in rest] == ([6] if harm == "none" else [4, 5, 6])
+    assert [report.step for report in rest] == ([6] if harm == "none" else [4, 5, 6])
     assert figures(rest) == figures(whole)[-len(rest) :]
-    assert rest[-1]["final"]["metrics"] == whole[-1]["final"]["metrics"]
+    assert rest[-1].result.metrics == whole[-1].result.metrics
 
 
 @pytest.mark.integration
@@ -226,7 +231,7 @@ def test_a_trial_goes_on_from_an_object_store(study, start, s3, harm):
     before = safetensors.torch.load(s3.get(model))
     s3.client.delete_object(Bucket="studies", Key=model)
     worker = start(config)
-    heard = [json.loads(worker.step()[REPORT_KEY]) for _ in range(5)]  # the second epoch of the second replicate
+    heard = [report_in(worker.step(), "t") for _ in range(5)]  # the second epoch of the second replicate
     again = safetensors.torch.load(s3.get(model))
     assert all(again[name].equal(tensor) for name, tensor in before.items())
     assert not list(config.directory.iterdir()), "nothing is written here"
@@ -237,7 +242,7 @@ def test_a_trial_goes_on_from_an_object_store(study, start, s3, harm):
     with s3.refusing() if harm == "refused" else nullcontext():
         worker = start(config, steps=heard)
     rest = run(worker)
-    assert [report["step"] for report in rest] == ([6] if harm == "none" else [4, 5, 6])
+    assert [report.step for report in rest] == ([6] if harm == "none" else [4, 5, 6])
     assert figures(rest) == figures(whole)[-len(rest) :]
 
 
@@ -253,6 +258,6 @@ def test_a_store_that_refuses_costs_checkpoints_and_fails_a_trial_only_for_its_m
     with s3.refusing():
         worker = start(config)
         results = [worker.step() for _ in range(3)]
-    assert [ERROR_KEY in result for result in results] == [False, False, True]
-    assert "StorageError: s3://studies/refusing/made: cannot be used" in results[-1][ERROR_KEY]
+    assert [failure_in(result) is not None for result in results] == [False, False, True]
+    assert "StorageError: s3://studies/refusing/made: cannot be used" in failure_in(results[-1]).message
     assert not s3.keys("refusing/")

@@ -17,9 +17,9 @@ from search_spaces import SpaceError
 from tuning.apply import trial_config
 from tuning.cli.cards.command import command_checks, command_options
 from tuning.config.loading import read_values
+from tuning.study.attributes import PREPROCESSING
 from tuning.study.directory import open_study
 from tuning.study.known_spreads import known_spreads
-from tuning.study.model_source import PREPROCESSING
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 

@@ -27,6 +27,7 @@ from tuning.cli.flags import (
     unlearn_command,
 )
 from tuning.config.loading import load_study
+from tuning.config.trial_plan import TrialPlan
 from tuning.study.directory import open_study
 from tuning.trust.addresses import check_stores, object_stores, own_cache_dir
 from tuning.trust.consent import agreed_of_card, check_code, check_study_code, remember_card
@@ -52,11 +53,12 @@ def pretrain(
     config = load_study(study, [*said, *(overrides or [])])
     console = output(stderr=as_json)
     check_study_code(config, partial(say, console), allowed=allow_code, overrides=overrides or ())
-    unlearn_config = config.starting_config()
+    plan = TrialPlan.of(config)
+    unlearn_config = plan.starting_config()
     device = choose_device(config.device)
     console.print(f"Device: {describe_device(device)}")
     progress = Progress(console)
-    inputs = load_requests(config, progress)
+    inputs = load_requests(plan, progress)
     first = inputs[0]
     path = config.model.checkpoint or pretrained_path(
         config.model, first.dataset, first.splits, config.data.cache_dir, first.original.initial

@@ -62,7 +62,7 @@ def _pack(study: StudyReader, record: TrialRecord, progress: Progress) -> None:
     """Makes the MLflow model of a trial that was not chosen, unless it is there."""
     if model_folder(study.config.directory, record.number).is_dir():
         return
-    inputs = load_requests(study.config.model_copy(update={"model": noted_model(study)}), progress)
+    inputs = load_requests(study.plan.with_model(noted_model(study)), progress)
     reason = pack_model(study, inputs[0], record)
     if reason is not None:
         raise DeliveryError(f"The model of trial {record.number} cannot be exported: {reason}")

@@ -10,6 +10,7 @@ from optuna.storages import BaseStorage
 from antisample.errors import AntisampleError, ConfigError, DataError
 from tuning.config.database_address import postgresql_packages
 from tuning.config.study import StudyConfig
+from tuning.config.trial_plan import TrialPlan
 from tuning.study.storage.journal import open_journal
 from tuning.study.storage.journal_replay import WAY_OUT
 from tuning.trust.study_id import known_id
@@ -22,13 +23,11 @@ class StudyStorage(Protocol):
         """Within it changes are seen by others at once, and are on the disk at its end."""
 
 
-def open_optuna_study(
-    config: StudyConfig, token: str = "", *, begin: bool = True
-) -> tuple[optuna.Study, StudyStorage]:
+def open_optuna_study(plan: TrialPlan, token: str = "", *, begin: bool = True) -> tuple[optuna.Study, StudyStorage]:
     """Opens or starts the Optuna study of a configuration.
 
     Args:
-        config: Its directory exists.
+        plan: Of a study whose directory exists.
         token: Fencing token of the driver that writes; a database checks it with every change.
         begin: Whether to start one that is not there; who only reads makes nothing.
 
@@ -40,6 +39,7 @@ def open_optuna_study(
         DataError: If the journal is damaged or missing, or the database cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    config = plan.config
     directions: Sequence[Any] = [objective.direction for objective in config.objectives]
     kept_id = known_id(config.directory)
     storage: Any
@@ -65,7 +65,7 @@ def open_optuna_study(
     mine = {
         "objectives": [objective.metric for objective in config.objectives],
         "directions": directions,
-        "space": config.search_space().fingerprint(),
+        "space": plan.space.fingerprint(),
     }
     kept_facts = {fact: study.user_attrs.get(fact, value) for fact, value in mine.items()}
     kept_facts["directions"] = [direction.name.lower() for direction in study.directions]

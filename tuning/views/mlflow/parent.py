@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from antisample.plain_text import markdown_text
+from tuning.study.attributes import FORGETTING
 from tuning.study.outcome import Outcome
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
@@ -20,7 +21,8 @@ _ROWS = 20
 def description(study: StudyReader, outcome: Outcome) -> str:
     """The study in Markdown: what was done, which trial is chosen and why, and the front."""
     config = study.config
-    forgotten = "; ".join(study.noted("forgetting") or [request.describe() for request in config.forget])
+    requests = study.noted(FORGETTING) or [request.describe() for request in config.forget]
+    forgotten = "; ".join(requests)
     what = f"{config.method} on {config.model.name} and {config.data.source}, forgetting {forgotten}."
     lines = [markdown_text(what), ""]
     if outcome.chosen is None:

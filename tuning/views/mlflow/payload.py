@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from antisample.errors import DataError
+from tuning.study.attributes import CLASS_NAMES, COPY_NAME, CREATED_MS, FINGERPRINTS, FORGETTING, ID, IMAGES, ORIGINAL
 from tuning.study.history import SearchEnd, ends
 from tuning.study.outcome import Outcome, find_outcome
-from tuning.study.reader import COPY_NAME, StudyReader
+from tuning.study.reader import StudyReader
 from tuning.trials.records import EpochRecord, TrialRecord
 from tuning.views.mlflow.parent import description
 from tuning.views.mlflow.ui_state import shown_metrics
@@ -59,7 +60,7 @@ class StudyMetadata:
         Raises:
             DataError: If its search never began.
         """
-        config, study_id = study.config, study.noted("id")
+        config, study_id = study.config, study.noted(ID)
         if study_id is None:
             raise DataError(f"{config.directory}: the search has not started, so there is nothing to send to MLflow.")
         # Studies from before the note began with their first trial.
@@ -68,7 +69,7 @@ class StudyMetadata:
             study_id=study_id,
             name=study.noted(COPY_NAME, study.optuna_study().study_name),
             directory=config.directory.resolve(),
-            created_ms=study.noted("created_ms", begun_ms),
+            created_ms=study.noted(CREATED_MS, begun_ms),
             params={
                 "data": config.data.source,
                 "model": config.model.name,
@@ -77,10 +78,10 @@ class StudyMetadata:
                 "space": config.space or config.method,
                 "sampler": config.sampler,
                 "seed": config.seed,
-                **({"forgetting": "; ".join(noted)} if (noted := study.noted("forgetting")) else {}),
+                **({"forgetting": "; ".join(noted)} if (noted := study.noted(FORGETTING)) else {}),
             },
             fixed=dict(config.fixed),
-            original=study.noted("original", {}),
+            original=study.noted(ORIGINAL, {}),
             data=_data(study),
             metrics=shown_metrics(config),
             searched=tuple(study.space.parameters),
@@ -92,7 +93,7 @@ class StudyMetadata:
 
 
 def _data(study: StudyReader) -> dict[str, Any] | None:
-    fingerprints, images = study.noted("fingerprints", {}), study.noted("images")
+    fingerprints, images = study.noted(FINGERPRINTS, {}), study.noted(IMAGES)
     if "data" not in fingerprints or images is None:
         return None
     source = str(study.config.data.source)
@@ -101,7 +102,7 @@ def _data(study: StudyReader) -> dict[str, Any] | None:
         "fingerprint": fingerprints["data"],
         "source": source,
         "images": images,
-        "classes": len(study.noted("class_names", [])),
+        "classes": len(study.noted(CLASS_NAMES, [])),
     }
 
 

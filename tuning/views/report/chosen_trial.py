@@ -3,6 +3,7 @@
 import base64
 import html
 
+from tuning.study.attributes import CLASS_NAMES, FORGET_REQUESTS
 from tuning.study.confusions import Cells, confusions
 from tuning.study.outcome import Outcome
 from tuning.study.pictures import PICTURE_ROWS, kept_pictures
@@ -19,8 +20,9 @@ def confusion_figures(study: StudyReader, outcome: Outcome) -> tuple[list[tuple[
     kept = confusions(study, outcome.chosen)
     if kept is None:
         return [], [f"Not available for trial {outcome.chosen.number}: they are computed when a search finishes."]
-    names: list[str] = study.noted("class_names", [])
-    forgotten: list[int] = [] if study.config.by_samples else study.noted("forget_requests", [[]])[0]
+    names = study.noted(CLASS_NAMES, [])
+    requests = study.noted(FORGET_REQUESTS) or [[]]
+    forgotten = [] if study.config.by_samples else requests[0]
     shown, notes = list(range(len(names))), []
     if len(names) > _MOST_CLASSES:
         errors = dict.fromkeys(shown, 0)
@@ -74,7 +76,7 @@ def pictures(study: StudyReader, outcome: Outcome) -> list[tuple[str, list[tuple
     """By class to forget: pairs of a row's name and its strip as a data address."""
     if outcome.chosen is None:
         return []
-    names: list[str] = study.noted("class_names", [])
+    names = study.noted(CLASS_NAMES, [])
     return [
         (
             names[label] if label < len(names) else str(label),

@@ -10,6 +10,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from optuna.trial import FrozenTrial
 
+from tuning.study.attributes import CLASS_NAMES, COMMAND, ENVIRONMENT, FORGET_REQUESTS, FORGETTING, NOTES
 from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord, describe_added_trials
@@ -60,10 +61,10 @@ def render_report(study: StudyReader) -> str:
         },
         headings=headings(study, outcome),
         rows=[trial_row(record, study, outcome) for record in study.rows()],
-        environment=study.noted("environment", {}),
+        environment=study.noted(ENVIRONMENT, {}),
         versions=sorted({tuple(sorted(r.versions.items())) for r in records if r.versions}),
         workers=sorted({r.worker for r in records if r.worker}),
-        command=study.noted("command", ""),
+        command=study.noted(COMMAND, ""),
         plotly=_plotly(),
     )
 
@@ -156,7 +157,7 @@ def _facts(study: StudyReader, records: list[TrialRecord]) -> list[tuple[str, st
         ("Model", config.model.name),
         ("Data", str(config.data.source)),
         ("Forgotten", "; ".join(_forgotten(study))),
-        *(("Note", note) for note in study.noted("notes", [])),
+        *(("Note", note) for note in study.noted(NOTES, [])),
         *(("Note", note) for note in [describe_added_trials(study.by_hand())] if note is not None),
         ("Objectives", ", ".join(f"{o.direction} {label(o.metric)}" for o in config.objectives)),
         ("Sampler", f"{config.sampler}, seed {config.seed}"),
@@ -170,13 +171,13 @@ def _facts(study: StudyReader, records: list[TrialRecord]) -> list[tuple[str, st
 
 def _forgotten(study: StudyReader) -> list[str]:
     """What each request forgets; studies from before the note say names and labels alone."""
-    config, names = study.config, study.noted("class_names", [])
+    config, names = study.config, study.noted(CLASS_NAMES, [])
     by_label = [
         " and ".join(f"{c} ({names[c]})" if c < len(names) and names[c] != str(c) else str(c) for c in classes)
-        for classes in study.noted("forget_requests", [])
+        for classes in study.noted(FORGET_REQUESTS, [])
         if not config.by_samples
     ]
-    return study.noted("forgetting") or by_label or [request.describe() for request in config.forget]
+    return study.noted(FORGETTING) or by_label or [request.describe() for request in config.forget]
 
 
 def _time(milliseconds: int) -> str:

@@ -24,6 +24,7 @@ from antisample.inputs import SILENT
 from tuning import cli
 from tuning.cli.cards.origin import origin_checks
 from tuning.config.loading import parse_study
+from tuning.study.attributes import FINGERPRINTS, ID, ORIGINAL, PREPROCESSING
 from tuning.study.study import Study
 from tuning.views.terminal.verdict import print_verification, verification_as_json
 
@@ -99,20 +100,20 @@ def of_a_study(tmp_path_factory, cache_dir, alone) -> Made:
     config.directory.mkdir()
     study = Study(config)
     (config.directory / "study.yaml").write_text(config.to_yaml())
-    study.note("id", "an id")
+    study.note(ID, "an id")
     card = alone.card
     study.note(
-        "fingerprints",
+        FINGERPRINTS,
         {
             "data": card.data.fingerprint,
             "splits": card.data.splits_fingerprint,
             "model": card.original.fingerprint,
         },
     )
-    study.note("preprocessing", {"mean": list(card.original.mean), "std": list(card.original.std)})
+    study.note(PREPROCESSING, {"mean": list(card.original.mean), "std": list(card.original.std)})
     names = ("forget_accuracy", "retain_accuracy", "forget_confidence")
     metrics = {f"{part}/{name}": 0.5 for part in ("validation", "test") for name in names}
-    study.note("original", metrics)
+    study.note(ORIGINAL, metrics)
     study.ask("a")
     study.complete("a", metrics, {}, spread=dict.fromkeys(metrics, 0.125))
     return Made(unlearned(folder, "--study", "made", "--trial", "0"))

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from antisample.errors import AntisampleError
+from tuning.study.attributes import CLASS_NAMES, CONFIRMATIONS, CONFUSIONS, ENDINGS, ENVIRONMENT, PLACE
 from tuning.study.directory import open_study
 from tuning.study.outcome import find_outcome
 from tuning.study.storage.journal_lines import CHECK, LINE
@@ -60,12 +61,12 @@ RAW = {
 def journal(small_study):
     """The journal of a study with notes of all kinds, as a list of records without checks."""
     for name, value in (
-        ("confusions", {"original": [[0, 0, 1]], "0": [[0, 0, 1]]}),
-        ("confirmations", [{"number": 0, "seed": 1, "metrics": {"a": 1.0}, "counts": {}, "elapsed_s": 1.0}]),
-        ("class_names", [str(digit) for digit in range(10)]),
-        ("environment", {"python": "3"}),
-        ("endings", [{"timestamp_ms": 1, "trials": 3, "chosen": 0, "values": {"hypervolume": 0.1}}]),
-        ("place", {"directory": "/somewhere", "inode": 1}),
+        (CONFUSIONS, {"original": [[0, 0, 1]], "0": [[0, 0, 1]]}),
+        (CONFIRMATIONS, [{"number": 0, "seed": 1, "metrics": {"a": 1.0}, "counts": {}, "elapsed_s": 1.0}]),
+        (CLASS_NAMES, [str(digit) for digit in range(10)]),
+        (ENVIRONMENT, {"python": "3"}),
+        (ENDINGS, [{"timestamp_ms": 1, "trials": 3, "chosen": 0, "values": {"hypervolume": 0.1}}]),
+        (PLACE, {"directory": "/somewhere", "inode": 1}),
     ):
         small_study.note(name, value)
     path = small_study.config.directory / "journal.log"

@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 
 from antisample.errors import ConfigError, DataError
 from tuning.config.loading import parse_study
+from tuning.study.attributes import StudyAttribute
 from tuning.study.storage.journal_lease import LeaseFile
 from tuning.study.storage.lease import Lease, end_orphans, held_lease, lease_backend
 from tuning.study.storage.lease_owner import EXPIRES_S, LeaseLostError, LeaseOwner
@@ -170,7 +171,7 @@ def test_an_older_driver_writes_nothing_more(config, make_study, metrics, place)
             lambda: study.complete("a", metrics(0.0, 0.9), {}),
             lambda: study.fail("a", "whatever"),
             lambda: study.abort_running("whatever"),
-            lambda: study.note("a", 1),
+            lambda: study.note(StudyAttribute("a", int), 1),
         ):
             with pytest.raises(LeaseLostError, match="another driver has taken over"):
                 write()

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from antisample.errors import ConfigError, DataError
 from tuning.config.loading import parse_study
+from tuning.study.attributes import ID
 from tuning.study.directory import check_settings, note_settings, open_study
 from tuning.study.reader import StudyReader
 from tuning.study.storage.connection import connected, engine_arguments, opened, with_retries
@@ -68,7 +69,7 @@ def search(study, metrics, report):
         study.report(key, report(1))
         study.complete(key, metrics(0.1, 0.8), {})
     study.ask("d")
-    study.abort_running("Interrupted.")
+    study.abort_running("it was stopped.")
 
 
 def test_answers_that_get_lost_double_nothing(values, driven_study, metrics, report, monkeypatch):
@@ -167,7 +168,7 @@ def test_the_same_name_elsewhere_is_the_same_study_and_other_settings_are_refuse
 def test_a_directory_goes_on_with_its_own_study_alone(values, driven_study, database_server, tmp_path):
     config = parse_study(values)
     study = driven_study(config)
-    remember_id(config.directory, study.noted("id"))
+    remember_id(config.directory, study.noted(ID))
     (config.directory / "study.yaml").write_text(config.to_yaml())
     with pytest.raises(ConfigError, match="you did not create this study on this machine"):
         open_study(config.directory)
@@ -177,11 +178,11 @@ def test_a_directory_goes_on_with_its_own_study_alone(values, driven_study, data
         from_study_name="made", from_storage=config.storage, to_storage=database_server, to_study_name="moved"
     )
     moved = config.model_copy(update={"storage": database_server, "study_name": "moved"})
-    assert driven_study(moved).noted("id") == study.noted("id")
+    assert driven_study(moved).noted(ID) == study.noted(ID)
     with pytest.raises(ConfigError, match=r"The study 'lost' in the database is not there"):
         driven_study(moved.model_copy(update={"study_name": "lost"}))
     driven_study(moved.model_copy(update={"study_name": "other", "runs_dir": tmp_path / "elsewhere"})).note(
-        "id", "other"
+        ID, "other"
     )
     with pytest.raises(ConfigError, match=r"The study 'other' in the database is another study"):
         driven_study(moved.model_copy(update={"study_name": "other"}))

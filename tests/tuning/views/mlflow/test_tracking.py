@@ -19,7 +19,8 @@ from antisample.data.loader import Normaliser, to_device
 from antisample.errors import ConfigError, DataError
 from tuning.config.loading import parse_study
 from tuning.study.artifacts import StudyFiles
-from tuning.study.history import ends, note_end
+from tuning.study.attributes import CREATED_MS, FINGERPRINTS, FORGETTING, ID, IMAGES, NOTES
+from tuning.study.history import ends, record_search_end
 from tuning.study.outcome import find_outcome
 from tuning.views.mlflow import (
     EXPERIMENT,
@@ -77,7 +78,7 @@ def calls(monkeypatch):
 
 def finish(study):
     outcome = write_projections(study)
-    note_end(study, outcome)
+    record_search_end(study, outcome)
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def test_one_parent_and_one_child_a_trial_with_params_curves_and_state(finished,
     assert parent.info.status == "FINISHED"
     assert parent.data.tags["antisample.chosen"] == str(find_outcome(finished).chosen.number)
     assert parent.data.metrics["original/validation/retain_accuracy"] == 0.9
-    assert parent.info.start_time == finished.noted("created_ms")
+    assert parent.info.start_time == finished.noted(CREATED_MS)
     assert (done.trials, done.runs, done.steps, done.ends, done.files) == (3, 4, 4, 3, 6)
     assert f"/#/experiments/{parent.info.experiment_id}/runs?workflowType=machine_learning" in done.link
     key = done.link.rpartition("viewStateShareKey=")[2]
@@ -387,7 +388,7 @@ def test_a_refused_trial_holds_up_no_other(finished, uri, runs_of):
     client.log_param(run.info.run_id, "p", "another value")
     for child in children.values():
         client.delete_run(child.info.run_id)
-    client.set_tag(run.info.run_id, "antisample.study", finished.noted("id"))
+    client.set_tag(run.info.run_id, "antisample.study", finished.noted(ID))
     with pytest.raises(DeliveryError, match=r"Trial 1: .*Changing param values is not allowed"):
         sync(finished, uri)
     assert sorted(children_of(runs_of, uri)) == ["0", "1", "2"]
@@ -539,8 +540,8 @@ def test_a_model_whose_delivery_was_cut_short_is_gone_on_with(packed, uri, runs_
 
 
 def test_the_parent_has_a_description_and_a_data_set(fill, uri, runs_of):
-    fill.note("fingerprints", {"data": "ab" * 20})
-    fill.note("images", {"train": 1437, "test": 360})
+    fill.note(FINGERPRINTS, {"data": "ab" * 20})
+    fill.note(IMAGES, {"train": 1437, "test": 360})
     finish(fill)
     sync(fill, uri)
     _, parent, _ = runs_of(uri)
@@ -554,7 +555,7 @@ def test_the_parent_has_a_description_and_a_data_set(fill, uri, runs_of):
 def test_one_value_that_mlflow_cannot_hold_is_replaced_and_everything_else_is_there(fill, uri, runs_of):
     fill.ask("odd")
     fill.fail("odd", "a\0b " + "x" * 20_000)
-    fill.note("forgetting", ["class a\0b\udcff", "y" * 20_000])
+    fill.note(FORGETTING, ["class a\0b\udcff", "y" * 20_000])
     finish(fill)
     done = sync(fill, uri)
     assert done.ends == len(fill.records())
@@ -568,7 +569,7 @@ def test_one_value_that_mlflow_cannot_hold_is_replaced_and_everything_else_is_th
 def test_one_value_that_the_report_cannot_hold_is_replaced(fill):
     fill.ask("odd")
     fill.fail("odd", "a\0b \ud800 " + "x" * 20_000)
-    fill.note("notes", ["a\0b\udcff"])
+    fill.note(NOTES, ["a\0b\udcff"])
     write_report(fill, fill.config.directory / "report.html")
     page = (fill.config.directory / "report.html").read_text(encoding="utf-8")
     assert "a\\0b \\ud800 xxx" in page
@@ -577,7 +578,7 @@ def test_one_value_that_the_report_cannot_hold_is_replaced(fill):
 
 def test_the_parent_says_what_is_forgotten(fill, uri, runs_of):
     forgotten = '"3" (label 3): 117 training, 29 validation and 37 test images'
-    fill.note("forgetting", [forgotten])
+    fill.note(FORGETTING, [forgotten])
     finish(fill)
     sync(fill, uri)
     _, parent, _ = runs_of(uri)

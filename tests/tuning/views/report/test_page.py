@@ -12,6 +12,18 @@ import pytest
 from PIL import Image
 
 from tuning.config.loading import parse_study
+from tuning.study.attributes import (
+    CLASS_NAMES,
+    COMMAND,
+    CONFIRMATIONS,
+    CONFUSIONS,
+    ENVIRONMENT,
+    FORGET_REQUESTS,
+    FORGETTING,
+    NOTES,
+    ORIGINAL,
+    ORIGINAL_COUNTS,
+)
 from tuning.study.outcome import find_outcome
 from tuning.study.pictures import picture_file
 from tuning.study.study import Study
@@ -104,10 +116,10 @@ def make_study(directory: Path, trials: int, objectives=None, replicates=1, conf
     study = Study(config)
     rng = random.Random(1)
     if trials:
-        study.note("original", metrics_of(rng, 0.97, 0.975))
-        study.note("original_counts", COUNTS)
-        study.note("environment", {"python": "3.11.2", "torch": "2.14.1", "device": "CPU"})
-        study.note("command", "antisample run studies/demo.yaml --set n_trials=12")
+        study.note(ORIGINAL, metrics_of(rng, 0.97, 0.975))
+        study.note(ORIGINAL_COUNTS, COUNTS)
+        study.note(ENVIRONMENT, {"python": "3.11.2", "torch": "2.14.1", "device": "CPU"})
+        study.note(COMMAND, "antisample run studies/demo.yaml --set n_trials=12")
     for index in range(trials):
         run_trial(study, rng, f"key{index}", fails=index % 17 == 5)
     if confirm:
@@ -122,7 +134,7 @@ def make_study(directory: Path, trials: int, objectives=None, replicates=1, conf
             for number in range(trials)
             for seed in (11, 12, 13)
         ]
-        study.note("confirmations", runs)
+        study.note(CONFIRMATIONS, runs)
     return study
 
 
@@ -221,10 +233,10 @@ def test_confirmations_show_spread_seeds_and_difference(text):
 
 def test_hostile_text_stays_text(tmp_path):
     study = make_study(tmp_path, 12)
-    study.note("class_names", ["a", HOSTILE])
-    study.note("forget_classes", [1])
-    study.note("command", HOSTILE)
-    study.note("environment", {HOSTILE: HOSTILE})
+    study.note(CLASS_NAMES, ["a", HOSTILE])
+    study.note(FORGET_REQUESTS, [[1]])
+    study.note(COMMAND, HOSTILE)
+    study.note(ENVIRONMENT, {HOSTILE: HOSTILE})
     text = render_report(study)
     page = Page(text)
     assert "img" not in page.tags
@@ -237,7 +249,7 @@ def test_hostile_text_stays_text(tmp_path):
 def test_a_hostile_origin_stays_text_in_figures(tmp_path):
     study = make_study(tmp_path, 0)
     study.optuna_study().enqueue_trial(
-        study.config.starting_points()[0][1], user_attrs={"origin": f"published {HOSTILE}"}
+        study.plan.starting_points[0][1], user_attrs={"origin": f"published {HOSTILE}"}
     )
     for key in ("a", "b", "c"):
         run_trial(study, random.Random(0), key)
@@ -334,9 +346,9 @@ def test_the_timeline_shows_workers_and_trials_that_another_took_up(tmp_path):
 def test_pictures_and_confusions_of_the_chosen_trial_are_shown_from_the_directory_alone(tmp_path):
     study = make_study(tmp_path, 12)
     chosen = find_outcome(study).chosen
-    study.note("class_names", [str(digit) for digit in range(10)])
-    study.note("forget_requests", [[3]])
-    study.note("confusions", {"original": [[3, 3, 36]], str(chosen.number): [[3, 8, 30], [3, 5, 6]]})
+    study.note(CLASS_NAMES, [str(digit) for digit in range(10)])
+    study.note(FORGET_REQUESTS, [[3]])
+    study.note(CONFUSIONS, {"original": [[3, 3, 36]], str(chosen.number): [[3, 8, 30], [3, 5, 6]]})
     for place in range(4):
         path = picture_file(study, chosen, 3, place)
         path.parent.mkdir(exist_ok=True)
@@ -352,9 +364,9 @@ def test_pictures_and_confusions_of_the_chosen_trial_are_shown_from_the_director
 def test_of_many_classes_those_to_forget_and_those_with_most_errors_are_drawn(tmp_path):
     study = make_study(tmp_path, 12)
     chosen = find_outcome(study).chosen
-    study.note("class_names", [f"face {label}" for label in range(300)])
-    study.note("forget_requests", [[250]])
-    study.note("confusions", {"original": [[250, 250, 9]], str(chosen.number): [[250, 299, 9], [7, 8, 2]]})
+    study.note(CLASS_NAMES, [f"face {label}" for label in range(300)])
+    study.note(FORGET_REQUESTS, [[250]])
+    study.note(CONFUSIONS, {"original": [[250, 250, 9]], str(chosen.number): [[250, 299, 9], [7, 8, 2]]})
     text = render_report(study)
     names = Page(text).figures()["confusion-1"]["layout"]["xaxis"]["ticktext"]
     assert len(names) == 30
@@ -379,8 +391,8 @@ def test_the_hypervolume_over_time_ends_with_that_of_the_front(tmp_path):
 
 def test_the_page_says_what_is_forgotten_and_how_data_and_model_were_read(tmp_path):
     study = make_study(tmp_path, 3)
-    study.note("forgetting", ['"cat" (label 3): 5,000 training, 500 validation and 500 test images'])
-    study.note("notes", ["The split `val` serves as the test split."])
+    study.note(FORGETTING, ['"cat" (label 3): 5,000 training, 500 validation and 500 test images'])
+    study.note(NOTES, ["The split `val` serves as the test split."])
     text = render_report(study)
     assert "&#34;cat&#34; (label 3): 5,000 training, 500 validation and 500 test images" in text
     assert "The split `val` serves as the test split." in text

@@ -11,6 +11,7 @@ from antisample.toy.problem import ToyRow
 from search_spaces import NumberParameter, load_space
 from tuning.cli.commands.spaces import spaces
 from tuning.reproduction.toy import toy_table
+from tuning.study.attributes import CONFIRMATIONS, ORIGINAL, ORIGINAL_COUNTS
 from tuning.study.outcome import find_outcome
 from tuning.views.terminal.fitted_table import Column, FittedTable
 from tuning.views.terminal.live import front_table, live_view
@@ -38,17 +39,17 @@ def study(config, make_study, metrics):
     """Two trials on the front and figures with fresh seeds."""
     study = make_study(config)
     (config.directory / "study.yaml").write_text(config.to_yaml())
-    study.note("original", {**metrics(0.987, 0.912), **{f"test/{k}": 0.9 for k in
+    study.note(ORIGINAL, {**metrics(0.987, 0.912), **{f"test/{k}": 0.9 for k in
                ("forget_accuracy", "retain_accuracy", "forget_confidence")}})  # fmt: skip
-    study.note("original_counts", {"validation/forget": 1029, "validation/retain": 10258, "test/forget": 1037,
+    study.note(ORIGINAL_COUNTS, {"validation/forget": 1029, "validation/retain": 10258, "test/forget": 1037,
                                    "test/retain": 9323})  # fmt: skip
     for key, (forget, retain) in enumerate([(0.0, 0.8765), (0.1234, 0.9012)]):
         study.ask(str(key))
         study.complete(str(key), metrics(forget, retain, 0.4321), {})
     for number in (0, 1):
         found = {"test/forget_accuracy": 0.0123, "test/retain_accuracy": 0.8877, "test/forget_confidence": 0.055}
-        runs = study.noted("confirmations", [])
-        study.note("confirmations", [*runs, *({"number": number, "seed": s, "counts": {}, "metrics": found}
+        runs = study.noted(CONFIRMATIONS, [])
+        study.note(CONFIRMATIONS, [*runs, *({"number": number, "seed": s, "counts": {}, "metrics": found}
                                               for s in (7, 8))])  # fmt: skip
     return study
 

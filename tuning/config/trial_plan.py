@@ -1,0 +1,135 @@
+"""What every trial of a study does, derived from its configuration once: space, starting points, seeds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from antisample.config import UnlearnConfig
+from antisample.errors import ConfigError
+from antisample.methods import find_method, method_names
+from antisample.metrics import metric_names
+from antisample.models.config import ModelConfig
+from antisample.seeds import derive
+from search_spaces import SearchSpace, Value
+from tuning.config.objectives import ELAPSED
+from tuning.config.space import find_space, find_starting_points, name_problems
+from tuning.config.study import StudyConfig
+
+
+@dataclass(frozen=True)
+class TrialPlan:
+    """A study whose names have been looked up.
+
+    Attributes:
+        config: The study.
+        space: The parameters that are searched; `epochs` is not where it is the fidelity.
+        starting_points: What is tried first: published sets, or the method's defaults. Pairs of origin and searched
+            parameters.
+        trial_seeds: The seeds of every trial, one per replicate.
+    """
+
+    config: StudyConfig
+    space: SearchSpace
+    starting_points: tuple[tuple[str, dict[str, Value]], ...]
+    trial_seeds: tuple[int, ...]
+
+    @classmethod
+    def of(cls, config: StudyConfig) -> "TrialPlan":
+        """Looks up what a study names; reads the file of its search space.
+
+        Raises:
+            ConfigError: With every problem of names, fixed values, objectives, fidelity and replicates.
+        """
+        problems = _problems(config)
+        if problems:
+            raise ConfigError(problems)
+        space = find_space(config.method, config.space, [*config.fixed, *_fidelity_parameters(config)])
+        points = find_starting_points(config.method, space, config.published)
+        return cls(config, space, tuple(points), _seeds(config, "replicate", config.replicates))
+
+    @property
+    def full_fidelity(self) -> int:
+        """Replicates or epochs of a trial that is not stopped."""
+        return full_fidelity(self.config)
+
+    @property
+    def confirmation_seeds(self) -> tuple[int, ...]:
+        """Seeds that no trial has used."""
+        return _seeds(self.config, "confirmation", self.config.confirm_seeds)
+
+    def unlearn_config(self, params: dict[str, Any], seed: int, request: int = 0) -> UnlearnConfig:
+        """The configuration of one unlearning with these searched parameters and one of the forget requests.
+
+        Raises:
+            ConfigError: If the method refuses the parameters.
+        """
+        config = self.config
+        return UnlearnConfig.parse(
+            {
+                "data": config.data,
+                "split": config.split,
+                "model": config.model,
+                "forget": config.forget[request],
+                "method": {"name": config.method, **config.fixed, **params},
+                "seed": seed,
+                "device": config.device,
+                "precision": config.precision,
+                "evaluation": config.evaluation,
+            }
+        )
+
+    def starting_config(self, request: int = 0) -> UnlearnConfig:
+        """The first trial's unlearning of a forget request: what shared inputs are loaded from."""
+        return self.unlearn_config(self.starting_points[0][1], self.trial_seeds[0], request)
+
+    def request_of(self, replicate: int) -> int:
+        """Which forget request a replicate does, by position: each in turn, so the first round covers all."""
+        return replicate % len(self.config.forget)
+
+    def with_model(self, model: ModelConfig) -> "TrialPlan":
+        """The same with another configuration of the original model."""
+        return replace(self, config=self.config.model_copy(update={"model": model}))
+
+    def for_workers(self) -> "TrialPlan":
+        """The plan as Ray's workers get it; see `StudyConfig.for_workers`."""
+        return replace(self, config=self.config.for_workers())
+
+
+def full_fidelity(config: StudyConfig) -> int:
+    """Replicates or epochs of a trial that is not stopped; 0 for epochs of a method that has none."""
+    if not _fidelity_parameters(config):
+        return config.replicates
+    fields = find_method(config.method).config_type.model_fields
+    return int(config.fixed.get("epochs", fields["epochs"].default if "epochs" in fields else 0))
+
+
+def _fidelity_parameters(config: StudyConfig) -> Sequence[str]:
+    return ("epochs",) if config.fidelity is not None and config.fidelity.attribute == "epochs" else ()
+
+
+def _seeds(config: StudyConfig, purpose: str, n: int) -> tuple[int, ...]:
+    return tuple(derive(config.seed, purpose, index) % 2**31 for index in range(n))
+
+
+def _problems(config: StudyConfig) -> list[str]:
+    """Everything wrong with what a study names and with how its parts go together."""
+    metrics = [objective.metric for objective in config.objectives]
+    problems = name_problems(config.method, config.model.name, config.space, config.fixed, config.published)
+    computed = metric_names(("classification", *config.evaluation.final))
+    problems += [
+        f"The objective {metric!r} is not computed; add its family to `evaluation.final`."
+        for metric in metrics
+        if metric not in computed
+    ]
+    problems += [
+        f"The constraint on {constraint.metric!r} cannot be judged; add its family to `evaluation.final`."
+        for constraint in config.constraints
+        if constraint.metric not in (*computed, ELAPSED)
+    ]
+    if config.fidelity is not None and not problems:
+        needed = [*metrics, *(constraint.metric for constraint in config.constraints)]
+        problems += config.fidelity.problems(full_fidelity(config), config.replicates, needed)
+    is_known = config.method in method_names()
+    if config.by_samples and is_known and not find_method(config.method).config_type.forgets_samples:
+        problems.append(f"The method {config.method!r} forgets classes, so `forget.samples` cannot be given.")
+    return [*problems, *config.problems()]

@@ -1,0 +1,131 @@
+"""The attributes of a study: the facts about the whole of it that the journal keeps, each with its key and its type.
+
+The keys are the file format: a study of an earlier version is read by them. A journal may have been edited, or come
+from somebody else, so every value is checked when it is read.
+"""
+
+from collections import Counter
+from functools import cached_property
+from typing import Annotated, Any, Generic, NotRequired, TypeVar
+
+from pydantic import AfterValidator, Field, TypeAdapter
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
+
+from tuning.trials.value_types import AnyText, Counts, Figures, Milliseconds, Text, Whole, adapter_of, misfit
+
+T = TypeVar("T")
+
+
+class StudyAttribute(Generic[T]):
+    """One fact about a study.
+
+    Args:
+        key: In the journal.
+        kind: What a search writes there; values are checked against it and never converted.
+    """
+
+    def __init__(self, key: str, kind: Any) -> None:
+        self.key, self._kind = key, kind
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[Any]:
+        return adapter_of(self._kind)
+
+    def problem(self, value: Any) -> str | None:
+        """Why a value cannot be what a search wrote under this key; None if it can."""
+        return misfit(self._adapter, value)
+
+
+class Preprocessing(TypedDict):
+    """Mean and standard deviation of the original model's input, a value per channel."""
+
+    mean: list[float]
+    std: list[float]
+
+
+class Confirmation(TypedDict):
+    """One run of the chosen or the published trial with a fresh seed."""
+
+    number: Whole
+    seed: Whole
+    metrics: Figures
+    counts: Counts
+    elapsed_s: NotRequired[float]
+
+
+class End(TypedDict):
+    """See `tuning.study.history.SearchEnd`."""
+
+    timestamp_ms: Milliseconds
+    trials: Whole
+    chosen: Whole | None
+    values: Figures
+
+
+class Place(TypedDict):
+    """Where the study's directory stood when it was last opened for a search, and its number in the file system."""
+
+    directory: AnyText
+    inode: Whole
+
+
+class WarmStarted(TypedDict):
+    """See `tuning.study.warm_start.WarmStart`."""
+
+    source: AnyText
+    same_problem: bool
+    n: Whole
+
+
+class PriorTrial(TypedDict):
+    """A finished trial of another study that the sampler learns from."""
+
+    params: dict[Text, Any]
+    values: list[float]
+    constraints: NotRequired[Figures | None]
+
+
+def _with_the_same_metrics(runs: list[Confirmation]) -> list[Confirmation]:
+    if len(Counter(frozenset(run["metrics"]) for run in runs)) > 1:
+        raise ValueError("the runs have different metrics from the first")
+    return runs
+
+
+_Label = Annotated[int, Field(ge=0, lt=2**63)]
+_Cell = Annotated[list[_Label], Field(min_length=3, max_length=3)]
+
+ID: StudyAttribute[str] = StudyAttribute("id", Text)
+CREATED_MS: StudyAttribute[int] = StudyAttribute("created_ms", Milliseconds)
+COPY_NAME: StudyAttribute[str] = StudyAttribute("copy_name", AnyText)
+"""What a study that was copied with its folder is called since it is a study of its own."""
+PLACE: StudyAttribute[Place] = StudyAttribute("place", Place)
+SETTINGS: StudyAttribute[str] = StudyAttribute("settings", AnyText)
+"""The configuration as YAML, of a study in a database."""
+COMMAND: StudyAttribute[str] = StudyAttribute("command", AnyText)
+ENVIRONMENT: StudyAttribute[dict[str, str]] = StudyAttribute("environment", dict[Text, AnyText])
+FINGERPRINTS: StudyAttribute[dict[str, str]] = StudyAttribute("fingerprints", dict[Text, Text])
+IMAGES: StudyAttribute[dict[str, int]] = StudyAttribute("images", Counts)
+"""Images per split of the data set."""
+CLASS_NAMES: StudyAttribute[list[str]] = StudyAttribute("class_names", list[AnyText])
+FORGET_REQUESTS: StudyAttribute[list[list[int]]] = StudyAttribute(
+    "forget_requests", Annotated[list[list[_Label]], Field(min_length=1)]
+)
+"""Labels to forget, per request."""
+FORGETTING: StudyAttribute[list[str]] = StudyAttribute("forgetting", list[AnyText])
+"""What each request forgets, described: classes, labels, images of each split."""
+PREPROCESSING: StudyAttribute[Preprocessing] = StudyAttribute("preprocessing", Preprocessing)
+NOTES: StudyAttribute[list[str]] = StudyAttribute("notes", list[AnyText])
+"""What people should know of the data and of the original model, in sentences."""
+ORIGINAL: StudyAttribute[dict[str, float]] = StudyAttribute("original", Figures)
+"""Metrics of the original model."""
+ORIGINAL_COUNTS: StudyAttribute[dict[str, int]] = StudyAttribute("original_counts", Counts)
+CONFIRMATIONS: StudyAttribute[list[Confirmation]] = StudyAttribute(
+    "confirmations", Annotated[list[Confirmation], AfterValidator(_with_the_same_metrics)]
+)
+CONFUSIONS: StudyAttribute[dict[str, list[list[int]]]] = StudyAttribute("confusions", dict[Text, list[_Cell]])
+"""Confusion matrices as cells [true class, predicted class, images], by number of the trial and `original`."""
+ENDINGS: StudyAttribute[list[End]] = StudyAttribute("endings", list[End])
+LEARNED: StudyAttribute[list[PriorTrial]] = StudyAttribute("learned", list[PriorTrial])
+WARM_START: StudyAttribute[WarmStarted] = StudyAttribute("warm_start", WarmStarted)
+TRIAL_GPU_MEMORY: StudyAttribute[list[int] | None] = StudyAttribute("trial_gpu_memory", list[Whole] | None)
+"""Bytes of GPU memory that a trial used, and those of the GPU."""

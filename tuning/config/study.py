@@ -196,7 +196,7 @@ class StudyConfig(Settings):
         problems = []
         metrics = [objective.metric for objective in self.objectives]
         if self.selection.by == "oracle" and "retrained" not in self.evaluation.final:
-            problems.append("`selection.by` can be oracle only where `evaluation.final` names retrained.")
+            problems.append("`selection.by` can only be oracle if `evaluation.final` contains retrained.")
         if len({bool(request.samples) for request in self.forget}) > 1:
             problems.append("`forget` must name classes in all of its requests, or samples in all of them.")
         n_samples = sum(len(request.samples) for request in self.forget)

@@ -35,7 +35,7 @@ def reproduce(flags: ReproductionFlags, *, as_json: bool, quiet: bool) -> None:
     go_on = "Run the same command to continue; finished jobs are kept."
     say_stopped = once(lambda: console.print(f"Stopped. {go_on}"))
     launch = partial(watched_local_ray, None, None, lambda loss: stop_for_loss(f"{loss} {go_on}"))
-    with second_signal_stops(f"Stopped at once. {go_on}", say_stopped):
+    with second_signal_stops(f"Stopped immediately. {go_on}", say_stopped):
         try:
             outcome = run_reproduction(config, Progress(console, quiet=quiet), launch)
         except InterruptedReproductionError as stopped:

@@ -177,7 +177,7 @@ def _search(
     progress = Progress(console, quiet=quiet)
     go_on = f"Continue with: {program('antisample')} resume {shown_path(config.directory)}"
     last_words = once(partial(_say_stopped, config, progress, go_on, as_json))
-    with second_signal_stops(f"Stopped at once. {go_on}", last_words):
+    with second_signal_stops(f"Stopped immediately. {go_on}", last_words):
         try:
             outcome = run_from_here(config, spec, progress, warm_start, lambda loss: stop_for_loss(f"{loss} {go_on}"))
         except KeyboardInterrupt:

@@ -97,7 +97,7 @@ def _deliver(
     console = output()
     console.print(
         f"{done.store} has all {done.trials} trials of {study.config.directory}. Sent: {done.runs} new runs, "
-        f"{done.steps} steps, {done.ends} ends of trials, {done.files} files, {done.models} models.",
+        f"{done.steps} steps, {done.ends} trial ends, {done.files} files, {done.models} models.",
         soft_wrap=True,
     )
     if done.version is not None:

@@ -40,7 +40,7 @@ def print_outcome(
         if outcome.comparison is not None:
             say(console, f"  {outcome.comparison}")
     reference = ", ".join(f"{value:.3f}" for value in outcome.reference)
-    console.print(f"Hypervolume: {outcome.hypervolume:.5f} from the reference point ({reference})")
+    console.print(f"Hypervolume: {outcome.hypervolume:.5f} (reference point: {reference})")
     if outcome.confirmations:
         console.print(_confirmation_table(outcome))
         for name, spread in outcome.paired.items():

@@ -267,7 +267,7 @@ def test_an_array_of_objects_is_refused_by_name(tmp_path, net, zipped):
 
 def test_zeros_are_called_zeros(tmp_path):
     (tmp_path / "a.pt").write_bytes(bytes(20_000))
-    assert refused(tmp_path / "a.pt").startswith("is a file that begins with zeros alone")
+    assert refused(tmp_path / "a.pt").startswith("is a file that begins with only zeros")
 
 
 @pytest.mark.parametrize("kind", [list, np.array, torch.tensor])

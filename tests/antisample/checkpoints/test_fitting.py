@@ -37,7 +37,7 @@ def refused(net, weights):
 
 def test_weights_that_fit_are_left_as_they_are(net):
     weights = dict(net.state_dict())
-    checkpoint = Checkpoint(weights, notes=("Of the checkpoint's entries, `net` was taken.",))
+    checkpoint = Checkpoint(weights, notes=("Of the checkpoint's entries, `net` was used.",))
     found, notes = fitted_weights(net, checkpoint, "x.pt")
     assert found is weights
     assert notes == checkpoint.notes
@@ -131,7 +131,7 @@ def test_another_architecture_shows_names_of_both(net):
     weights.pop("conv2.0.weight")
     text = refused(net, prefixed("module.", weights))
     assert (
-        "than ResNet9 (after `module.` was removed from its names): it lacks 'conv2.0.weight'; it begins with" in text
+        "from ResNet9 (after `module.` was removed from its names): it lacks 'conv2.0.weight'; it begins with" in text
     )
     assert "'module.conv1.0.weight'" in text
     text = refused(net, net.state_dict() | {"head.weight": torch.ones(2)})

@@ -139,7 +139,7 @@ class TestParquetNames:
         parquet(root / "test.parquet", range(50, 54))
         data = load(root)
         assert data.train.images[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 10, 11, 12, 13]
-        assert data.notes == ("Of the 3 files of `train`, 2 are there.",)
+        assert data.notes == ("Of the 3 files of `train`, 2 are present.",)
 
     def test_no_train_split_names_the_files(self, tmp_path: Path, refused: Any) -> None:
         for name in ("trainee", "test"):
@@ -241,22 +241,22 @@ class TestTheSameImagesTwice:
     @pytest.mark.parametrize("split", ["test", "val"])
     def test_a_copied_training_split_is_refused(self, tmp_path: Path, refused: Any, split: str) -> None:
         shutil.copytree(folder(tmp_path / "set/train", range(8)), tmp_path / "set" / split)
-        assert "all 8 test images stand in the train split, too" in refused(tmp_path / "set")
+        assert "all 8 test images are also in the train split" in refused(tmp_path / "set")
 
     def test_a_part_of_the_training_images_is_no_test_split(self, tmp_path: Path, refused: Any) -> None:
         folder(tmp_path / "set/train", range(8))
         folder(tmp_path / "set/test", [5, 4, 1])
-        assert "all 3 test images stand in the train split, too" in refused(tmp_path / "set")
+        assert "all 3 test images are also in the train split" in refused(tmp_path / "set")
 
     def test_a_copied_test_split_is_no_validation_split(self, tmp_path: Path, refused: Any) -> None:
         folder(tmp_path / "set/train", range(8))
         shutil.copytree(folder(tmp_path / "set/test", range(20, 24)), tmp_path / "set/val")
-        assert "all 4 validation images stand in the test split, too" in refused(tmp_path / "set")
+        assert "all 4 validation images are also in the test split" in refused(tmp_path / "set")
 
     def test_some_images_in_both_splits_are_counted(self, tmp_path: Path, load: Any) -> None:
         folder(tmp_path / "set/train", range(8))
         folder(tmp_path / "set/test", [6, 7, 20, 21, 22])
-        assert "2 of the 5 test images stand in the train split, too." in load(tmp_path / "set").notes
+        assert "2 of the 5 test images are also in the train split." in load(tmp_path / "set").notes
 
     def test_a_copied_class_is_refused_with_both_names(self, tmp_path: Path, refused: Any) -> None:
         folder(tmp_path / "set", range(8))
@@ -267,7 +267,7 @@ class TestTheSameImagesTwice:
     def test_test_rows_that_are_all_training_rows_are_refused(self, tmp_path: Path, refused: Any) -> None:
         parquet(tmp_path / "set/train.parquet", range(8))
         parquet(tmp_path / "set/test.parquet", [1, 3, 4])
-        assert "all 3 test images stand in the train split, too" in refused(tmp_path / "set")
+        assert "all 3 test images are also in the train split" in refused(tmp_path / "set")
 
     def test_some_rows_in_both_splits_are_counted(self, tmp_path: Path, load: Any) -> None:
         parquet(tmp_path / "set/train.parquet", range(8))
@@ -352,7 +352,7 @@ class TestSplitsWithValidation:
         assert len(splits.validation) == {"train": 8, "test": 20}[source]
 
     def test_a_share_of_it_is_not_set_apart(self) -> None:
-        with pytest.raises(ConfigError, match=r"`split\.validation_fraction` 0\.3 cannot be set apart"):
+        with pytest.raises(ConfigError, match=r"`split\.validation_fraction` 0\.3 cannot be used"):
             self.split(data_with_validation(), validation_fraction=0.3)
         assert (
             len(self.split(data_with_validation(), validation_from="test", validation_fraction=0.3).validation) == 12
@@ -623,7 +623,7 @@ class TestClassesNamedLikeSplits:
         data = load(tmp_path / "set", test_fraction=0.2)
         assert data.class_names == tuple(sorted([name, "dog"]))
         assert (len(data.train), len(data.test)) == (16, 4)
-        assert f"`{name}` holds images and no class folders, so it is taken for a class" in data.notes[0]
+        assert f"`{name}` holds images and no class folders, so it is treated as a class" in data.notes[0]
 
     def test_without_a_fraction_it_is_said_what_the_folder_was_taken_for(self, tmp_path: Path, refused: Any) -> None:
         (folder(tmp_path / "set", range(20)) / "cat").rename(tmp_path / "set/train")
@@ -692,7 +692,7 @@ class TestMessages:
         root = folder(tmp_path / "set" / "train", TRAIN)
         folder(tmp_path / "set" / "test", TEST)
         os.mkfifo(root / "cat" / "pipe")
-        assert "must hold images alone, but got neither a file nor a folder" in refused(tmp_path / "set")
+        assert "must only hold images, but got neither a file nor a folder" in refused(tmp_path / "set")
 
     @pytest.mark.parametrize(
         ("name", "content"),

@@ -121,16 +121,16 @@ def test_networks_of_this_kind_are_used(name, tmp_path):
         ("Inferring", "gives logits without gradients in eval mode"),
         ("Detached", "gives logits without gradients in eval mode"),
         ("GradientsInTraining", "gives logits without gradients in eval mode"),
-        ("Fixed32", "takes batches of 32 images but not of 2, and batches here are of any size"),
-        ("Fixed2", "takes batches of 2 images but not of 1, and batches here are of any size"),
-        ("FixedOutput", "takes batches of 64 images but not of 2"),
+        ("Fixed32", "accepts batches of 32 images but not of 2; it must accept batches of any size"),
+        ("Fixed2", "accepts batches of 2 images but not of 1; it must accept batches of any size"),
+        ("FixedOutput", "accepts batches of 64 images but not of 2"),
         ("Squeezing", "returns [10] instead of [1, 10] for a single image"),
         ("Bank", "changes the shape of 'bank' while it is used, from [0, 32] to "),
         ("BankWithGradients", "changes the shape of 'bank' while it is used, from [0, 32] to "),
         ("BankInTraining", "changes the shape of 'bank' while it is used, from [0, 32] to [2, 32]"),
         ("UnsavedBank", "changes the shape of 'bank' while it is used"),
         ("UnsavedBankInTraining", "changes the shape of 'bank' while it is used, from [0, 32] to [2, 32]"),
-        ("Exiting", "cannot take the images of digits, [2, 1, 8, 8]: SystemExit: 3"),
+        ("Exiting", "does not accept the images of digits, [2, 1, 8, 8]: SystemExit: 3"),
         ("ExitingInTraining", "SystemExit: not for training"),
         ("NewBuffers", "changes its structure while it is used: 'kept0' is new"),
         ("OtherState", "keeps '_extra_state' in its state, of type dict"),
@@ -147,7 +147,7 @@ def test_networks_of_this_kind_are_used(name, tmp_path):
         ("Map", "but returned [2, 10, 1, 1]"),
         ("Integers", "must return floating-point logits, but returned torch.int64"),
         ("Colour", "to have 3 channels, but got 1 channels instead; `data.image_size` resizes images, and"),
-        ("Large", "cannot take the images of digits, [2, 1, 8, 8]: RuntimeError: mat1 and mat2 shapes cannot be"),
+        ("Large", "does not accept the images of digits, [2, 1, 8, 8]: RuntimeError: mat1 and mat2 shapes cannot be"),
         ("TwoInputs", "missing 1 required positional argument: 'other'"),
         ("RandomWidth", "builds a different network each time it is called: 'first.weight' is ["),
         ("InAList", "gives different outputs when it is built again with the same weights"),
@@ -160,7 +160,7 @@ def test_networks_of_this_kind_are_used(name, tmp_path):
         ("same", "returns the same weights each time it is called"),
         ("cached", "returns the same weights each time it is called"),
         ("SharedPart", "returns the same weights each time it is called"),
-        ("SharedStatistics", "gives networks that share 'shared.running_mean'"),
+        ("SharedStatistics", "returns networks that share 'shared.running_mean'"),
         ("InPlace", "cannot be trained in eval mode: RuntimeError: one of the variables needed for gradient"),
         ("NoEvalMode", "cannot be used on cpu: NotImplementedError: no eval mode"),
     ],
@@ -179,17 +179,17 @@ def test_networks_of_this_kind_are_refused_in_one_sentence(name, cause):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="is about machines without a GPU")
 @pytest.mark.parametrize("name", ["on_gpu", "ImagesToGpu"])
 def test_a_network_that_needs_a_gpu_is_refused_where_there_is_none(name):
-    with pytest.raises(ConfigError, match=r"(cannot be built|cannot take the images).*(NVIDIA|CUDA)"):
+    with pytest.raises(ConfigError, match=r"(cannot be built|does not accept the images).*(NVIDIA|CUDA)"):
         checked(name)
 
 
 @pytest.mark.parametrize(
     ("name", "note"),
     [
-        ("PartlyFrozen", "2 of the network's 4 parameter tensors are frozen and stay as they are."),
+        ("PartlyFrozen", "2 of the network's 4 parameter tensors are frozen and will not be changed."),
         ("BackboneWithoutGradients", "2 of the network's 4 parameter tensors get no gradient"),
-        ("Auxiliary", "Of the network's outputs (Outputs), `logits` is taken."),
-        ("Listed", "Of the network's outputs (list), the first is taken."),
+        ("Auxiliary", "Of the network's outputs (Outputs), `logits` is used."),
+        ("Listed", "Of the network's outputs (list), the first is used."),
         ("Probabilities", "The network seems to return probabilities, but its outputs are treated as logits"),
     ],
 )

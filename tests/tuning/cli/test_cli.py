@@ -235,7 +235,7 @@ def test_toy_prints_its_summary_and_refuses_no_seeds(call, tmp_path):
     ("arguments", "message"),
     [
         (["unlearn", "--out", "x"], "`--forget` is required without `--study`"),
-        (["unlearn", "--out", "x", "--study", "runs/x", "--method", "unsir"], "`--method` cannot be given beside it"),
+        (["unlearn", "--out", "x", "--study", "runs/x", "--method", "unsir"], "`--method` cannot be used with it"),
         (["unlearn", "--out", "x", "--published", "ResNet9/mnist/30", "--method", "unsir"], "omit `--method`"),
         (["unlearn", "--out", "x", "--published", "LeNet/mnist/30", "--forget", "3"], "must be one of"),
         (
@@ -312,7 +312,7 @@ def test_choosing_a_trial_belongs_to_a_study_and_excludes_a_number(call, small_s
     code, _, err = call(
         "unlearn", "--study", directory, "--trial", "1", "--select", "rule", "--out", tmp_path / "out"
     )
-    assert (code, "cannot be given beside `--trial 1`" in err) == (2, True)
+    assert (code, "cannot be used with `--trial 1`" in err) == (2, True)
     for command in (("unlearn", "--out", tmp_path / "out", "--study"), ("report",)):
         code, _, err = call(*command, directory, "--select", "oracle")
         assert code == 2

@@ -112,7 +112,7 @@ def test_arguments_of_the_builder_are_said_and_belong_to_the_card(call, networks
     ("name", "message"),
     [
         ("seven", "must return logits [n, classes], here [2, 10], for the images of digits, but returned [2, 7]"),
-        ("colour", "cannot take the images of digits, [2, 1, 8, 8]"),
+        ("colour", "does not accept the images of digits, [2, 1, 8, 8]"),
         ("greedy", "its signature is greedy(depth, width, height)"),
         ("nothing", "must build a torch.nn.Module, but got str"),
         ("missing", "cannot be imported"),

@@ -178,7 +178,7 @@ def test_a_report_of_a_cut_journal_warns_and_writes_nothing_until_it_is_asked(cu
     words = " ".join((out + err).split())
     assert code == 1
     assert "Nothing was written." in words
-    assert "trials.parquet shows 2 trials, the first of them 1, with an end that the journal does not hold" in words
+    assert "trials.parquet shows 2 trials, the first of them 1, with an end that is missing in the journal" in words
     assert {path.name: path.read_bytes() for path in cut.iterdir() if path.is_file()} == before
     assert call("report", cut, "--json")[0] == 1
     assert call("report", cut, "--rebuild")[0] == 0

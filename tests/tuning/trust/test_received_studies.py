@@ -316,7 +316,7 @@ def test_a_database_that_the_user_names_is_asked_and_remembered(call, naming, mo
 def test_storage_must_fit_the_study(call, naming):
     naming()
     code, _, err = call("report", "made", "--storage", "postgresql://me@host/db")
-    assert (code, "made has its trials in a journal" in err) == (2, True)
+    assert (code, "the trials of made are in its own journal" in err) == (2, True)
 
 
 @pytest.mark.parametrize("words", [["resume", "made"], ["mlflow", "sync", "made"]], ids=" ".join)

@@ -137,7 +137,7 @@ def test_a_server_that_stays_away_is_an_error_in_the_end(monkeypatch):
     def fail():
         raise OperationalError("SELECT 1", None, ConnectionError("connection refused"))
 
-    with pytest.raises(DataError, match=r"postgresql://me@host/db: .* not answered for 0 s \(connection refused\)"):
+    with pytest.raises(DataError, match=r"postgresql://me@host/db: .* not responded for 0 s \(connection refused\)"):
         with_retries("postgresql://me:secret@host/db", fail)
 
 

@@ -106,8 +106,8 @@ def refuse_contained_splits(splits: Sequence[Sequence[bytes]], origin: str) -> t
                 f"remove the {other} split, or replace its images."
             )
         if count:
-            verb = "stands" if count == 1 else "stand"
-            notes.append(f"{count} of the {len(inner)} {other} images {verb} in the {name} split, too.")
+            verb = "is" if count == 1 else "are"
+            notes.append(f"{count} of the {len(inner)} {other} images {verb} also in the {name} split.")
     return tuple(notes)
 
 

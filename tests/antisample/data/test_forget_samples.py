@@ -146,7 +146,7 @@ def test_what_is_defined_for_classes_alone_is_refused(config):
     with pytest.raises(ConfigError, match="'unsir' forgets classes"):
         load_inputs(unsir)
     relearn = config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"final": ("relearn",)})})
-    with pytest.raises(ConfigError, match="leave `relearn` out"):
+    with pytest.raises(ConfigError, match="remove `relearn` from"):
         load_inputs(relearn)
     asked = config.evaluation.model_copy(update={"final": ("membership",)})
     few = config.model_copy(update={"forget": ForgetRequest(samples=config.forget.samples[:6]), "evaluation": asked})

@@ -272,7 +272,7 @@ class TestTheSameImagesTwice:
     def test_some_rows_in_both_splits_are_counted(self, tmp_path: Path, load: Any) -> None:
         parquet(tmp_path / "set/train.parquet", range(8))
         parquet(tmp_path / "set/test.parquet", [7, 20, 21])
-        assert "1 of the 3 test images stands in the train split, too." in load(tmp_path / "set").notes
+        assert "1 of the 3 test images is also in the train split." in load(tmp_path / "set").notes
 
 
 class TestValidation:

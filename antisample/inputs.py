@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 
@@ -73,8 +74,8 @@ class RequestData:
         return Forgetting.of(self.dataset, self.splits)
 
 
-class LoadingListener:
-    """Is told what happens while inputs are loaded, and does nothing about it; subclasses show it to a person."""
+class LoadingListener(Protocol):
+    """Is told what happens while inputs are loaded; the methods of subclasses show it to a person."""
 
     def data_loaded(self, requests: Sequence[RequestData]) -> None:
         """The data is there, and it is known what each request will forget; all work is still to come."""
@@ -89,7 +90,23 @@ class LoadingListener:
         """An epoch of training the retrained reference is done."""
 
 
-SILENT = LoadingListener()
+class SilentLoading:
+    """A `LoadingListener` that shows nothing."""
+
+    def data_loaded(self, requests: Sequence[RequestData]) -> None:
+        """Nothing."""
+
+    def original_loaded(self, original: OriginalModel, accuracy: OriginalAccuracy, request: Forgetting) -> None:
+        """Nothing."""
+
+    def training_epoch(self, epoch: int, epochs: int, loss: float) -> None:
+        """Nothing."""
+
+    def reference_epoch(self, epoch: int, epochs: int, loss: float) -> None:
+        """Nothing."""
+
+
+SILENT: LoadingListener = SilentLoading()
 
 
 def open_dataset(data: DataConfig, split: SplitConfig) -> Dataset:

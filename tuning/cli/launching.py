@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 import yaml
@@ -38,7 +38,6 @@ from tuning.driver.machines import worker_share
 from tuning.interruption import exit_code
 from tuning.strategies.samplers import make_sampler
 from tuning.study.directory import study_config
-from tuning.study.outcome import Outcome
 from tuning.study.reader import StudyReader
 from tuning.study.storage.lease import lease_backend
 from tuning.trust.addresses import check_stores, object_stores, with_tracking
@@ -46,6 +45,9 @@ from tuning.trust.consent import check_study_code
 from tuning.trust.own_studies import agreed_of_study
 from tuning.views.terminal.outcome import print_json
 from tuning.views.terminal.progress import Progress, output
+
+if TYPE_CHECKING:
+    from tuning.driver.run import StudyRun
 
 _WANTED_SOON = ("tuning.driver.run", "sklearn.model_selection", "sklearn.svm")
 """Modules that a driver uses before its first trial and that take seconds to import."""
@@ -57,7 +59,7 @@ def run_from_here(
     progress: Progress,
     warm_start: Path | None,
     lost: Callable[[str], None],
-) -> Outcome:
+) -> "StudyRun":
     """Runs or continues a study with the driver in this process.
 
     Args:
@@ -68,17 +70,17 @@ def run_from_here(
         lost: Called in a thread, with a sentence, where a process of the Ray on this machine ends by itself.
 
     Returns:
-        The outcome.
+        What came of it.
 
     Raises:
         KeyboardInterrupt: If the user stops it.
     """
     launch = _launch(spec, lost)
     with nullcontext() if _is_over(config) else _ray_meanwhile(spec, launch):
-        from tuning.driver.run import InterruptedStudyError, run_study  # noqa: PLC0415  (Ray Tune takes seconds to import)
+        from tuning.driver.run import InterruptedStudyError, run  # noqa: PLC0415  (Ray Tune takes seconds to import)
 
         try:
-            return run_study(config, progress, launch, warm_start)
+            return run(config, progress, launch, warm_start)
         except InterruptedStudyError:
             raise KeyboardInterrupt from None
         finally:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
@@ -33,6 +34,7 @@ from tuning.study.history import record_search_end
 from tuning.study.lost_trials import refuse_lost_trials
 from tuning.study.model_source import noted_model
 from tuning.study.outcome import Outcome
+from tuning.study.progress_listener import ProgressListener, SilentProgress
 from tuning.study.storage.lease import held_lease, lease_backend
 from tuning.study.study import Study
 from tuning.study.warm_start import take_over
@@ -41,7 +43,6 @@ from tuning.trust.consent import remember_study
 from tuning.views.mlflow import SearchSummary, StudyMetadata, Tracker
 from tuning.views.mlflow.payload import PLOTS
 from tuning.views.projections import FILES, copy_projections, write_projections
-from tuning.views.terminal.progress import Progress
 from tuning.worker.inputs import RequestInputs, load_requests
 from tuning.worker.trainable import UnlearnTrainable
 
@@ -64,23 +65,48 @@ class SearchUnderWayError(AntisampleError):
     """Another thread of this process searches: Ray Tune would mix up what the two search."""
 
 
+@dataclass(frozen=True)
+class StudyRun:
+    """What came of running a study.
+
+    Attributes:
+        outcome: Of the study.
+        mlflow_link: Path and query of the study in the MLflow UI; None if it is not there.
+        mlflow_problem: Why MLflow lacks something of it; None if it lacks nothing.
+        storage_problem: Why the views could not be copied to `storage_path`; None if they were, or need not be.
+    """
+
+    outcome: Outcome
+    mlflow_link: str | None = None
+    mlflow_problem: str | None = None
+    storage_problem: str | None = None
+
+
 def run_study(
     config: StudyConfig,
-    progress: Progress | None = None,
+    progress: ProgressListener | None = None,
     launch: Launch | None = None,
     warm_start: Path | None = None,
 ) -> Outcome:
+    """Runs or continues a study and returns its outcome; see `run`."""
+    return run(config, progress or SilentProgress(), launch, warm_start).outcome
+
+
+def run(
+    config: StudyConfig, progress: ProgressListener, launch: Launch | None = None, warm_start: Path | None = None
+) -> StudyRun:
     """Runs or continues a study until its trials are finished or its time is over.
 
     Args:
         config: The study. Its directory is created, or continued if it holds the same study.
-        progress: Shows what happens; silent by default.
+        progress: Is told what happens.
         launch: Starts Ray for the length of a `with` block; by default the Ray that this process is in is used and
             left alone, else one is started and stopped at the end.
         warm_start: Directory of an earlier study to take over from; see `take_over`.
 
     Returns:
-        The outcome, also in `trials.parquet` and `report.html` in the study's directory and in its `storage_path`.
+        The outcome, which is also in `trials.parquet` and `report.html` in the study's directory and in its
+        `storage_path`, and what became of views that are kept elsewhere.
 
     Raises:
         AntisampleError: If the configuration does not fit the data, the directory or the machine.
@@ -89,7 +115,6 @@ def run_study(
         InterruptedStudyError: If the user stopped the search; everything so far is kept.
     """
     started = time.monotonic()
-    progress = progress or Progress(silent=True)
     share = worker_share(config, machines())
     ray_stays = launch is None and ray.is_initialized()
     with ExitStack() as stack:
@@ -140,11 +165,12 @@ def run_study(
         outcome = write_projections(study)
         record_search_end(study, outcome)
         problem = tracker.close(SearchSummary.of(study, outcome), timeout_s=60) if tracker is not None else None
-        progress.finish(tracker.link() if tracker is not None else None, problem, copy_projections(config))
-        return outcome
+        progress.searched()
+        link = tracker.link() if tracker is not None else None
+        return StudyRun(outcome, link, problem, copy_projections(config))
 
 
-def _introduce(config: StudyConfig, share: TrialResources, progress: Progress) -> None:
+def _introduce(config: StudyConfig, share: TrialResources, progress: ProgressListener) -> None:
     """Says on what the study runs."""
     device = choose_device(config.device)
     progress.say(f"Device: {describe_device(device)}; concurrent trials: {_slots(config, share)()}")
@@ -185,7 +211,7 @@ def _slots(config: StudyConfig, share: TrialResources) -> Callable[[], int]:
 
 
 def _run_trials(
-    study: Study, inputs: Any, whole: TrialResources, started: float, progress: Progress, ray_stays: bool
+    study: Study, inputs: Any, whole: TrialResources, started: float, progress: ProgressListener, ray_stays: bool
 ) -> None:
     """Everything that Ray runs: the search, and the chosen trial again."""
     share = share_gpus(study, inputs, whole)
@@ -225,7 +251,7 @@ def _tracker(study: Study) -> Tracker | None:
     return Tracker(open_view, study.rows())
 
 
-def _look_inside(study: Study, inputs: RequestInputs, progress: Progress) -> None:
+def _look_inside(study: Study, inputs: RequestInputs, progress: ProgressListener) -> None:
     """Keeps what the report shows of models and anti-samples; without it the outcome is as good."""
     try:
         inspect(study, inputs)
@@ -233,7 +259,7 @@ def _look_inside(study: Study, inputs: RequestInputs, progress: Progress) -> Non
         progress.say(f"The report cannot show details of the chosen trial: {error}")
 
 
-def _pack(study: Study, inputs: RequestInputs, progress: Progress) -> None:
+def _pack(study: Study, inputs: RequestInputs, progress: ProgressListener) -> None:
     """Makes the MLflow model of the chosen trial, which the tracker delivers with the end of the search."""
     from tuning.views.mlflow import pack_model  # noqa: PLC0415  (imports MLflow)
 

@@ -5,6 +5,7 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
+from tuning.driver.error_capture import ErrorCapture
 from tuning.study.study import Study
 from tuning.worker.messages import report_in
 
@@ -14,11 +15,12 @@ class StudyScheduler(FIFOScheduler):
 
     Args:
         study: Takes reports and decides.
+        errors: Keeps what ends the search.
     """
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, errors: ErrorCapture) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._study = study
+        self._study, self._errors = study, errors
         self._controller: Any = None
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
@@ -45,7 +47,7 @@ class StudyScheduler(FIFOScheduler):
         report = report_in(result, self._study.token)
         if report is None:
             return TrialScheduler.CONTINUE
-        with self._study.capture_error():
+        with self._errors.capturing():
             goes_on = self._study.report(trial.trial_id, report.epoch())
         return TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP
 

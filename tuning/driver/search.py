@@ -17,6 +17,7 @@ from ray.tune.execution import class_cache
 
 from antisample.errors import AntisampleError
 from tuning.driver.capacity import TrialResources
+from tuning.driver.error_capture import ErrorCapture
 from tuning.driver.scheduler import StudyScheduler
 from tuning.driver.searcher import StudySearcher
 from tuning.interruption import interrupts_noted
@@ -89,14 +90,15 @@ def search(
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     for name in ("tune", "execution.tune_controller"):
         logging.getLogger(f"ray.tune.{name}").addFilter(_is_not_ours)
-    scheduler = StudyScheduler(study)
+    errors = ErrorCapture()
+    scheduler = StudyScheduler(study, errors)
     out_of_time = False
     try:
         with _settings(), _without_credentials(), interrupts_noted() as wished:
             tune.Tuner(
                 tune.with_resources(trainable, {"CPU": share.cpus, "GPU": share.gpus}),
                 tune_config=tune.TuneConfig(
-                    search_alg=StudySearcher(study, slots, deadline),
+                    search_alg=StudySearcher(study, slots, errors, deadline),
                     scheduler=scheduler,
                     num_samples=-1,
                     reuse_actors=True,
@@ -118,9 +120,9 @@ def search(
             scheduler.end_workers()
         return False
     except TuneError:
-        if study.problem is None:
+        if errors.error is None:
             raise
-        raise study.problem from None
+        raise errors.error from None
     finally:
         # What an interruption leaves RUNNING goes on when the study does.
         out_of_time = deadline is not None and time.monotonic() >= deadline

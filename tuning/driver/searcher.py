@@ -6,6 +6,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
+from tuning.driver.error_capture import ErrorCapture
 from tuning.study.study import Study
 from tuning.trials.failures import FailureKind, interrupted
 from tuning.worker.messages import (
@@ -24,12 +25,15 @@ class StudySearcher(Searcher):
     Args:
         study: Suggests trials and takes results.
         slots: Says how many trials may be under way at the moment: a machine may die or join.
+        errors: Keeps what ends the search.
         deadline: `time.monotonic()` after which nothing new starts; None for no limit.
     """
 
-    def __init__(self, study: Study, slots: Callable[[], int], deadline: float | None = None) -> None:
+    def __init__(
+        self, study: Study, slots: Callable[[], int], errors: ErrorCapture, deadline: float | None = None
+    ) -> None:
         super().__init__()
-        self._study, self._slots, self._deadline = study, slots, deadline
+        self._study, self._slots, self._errors, self._deadline = study, slots, errors, deadline
 
     def suggest(self, trial_id: str) -> Any:
         """Gives Ray the configuration of the next trial, None to wait, or FINISHED."""
@@ -37,7 +41,7 @@ class StudySearcher(Searcher):
             return Searcher.FINISHED
         if self._study.n_running() >= self._slots():
             return None
-        with self._study.capture_error():
+        with self._errors.capturing():
             record = self._study.ask(trial_id)
         if record is None:
             return Searcher.FINISHED if self._study.is_over() else None
@@ -60,7 +64,7 @@ class StudySearcher(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Ends a trial; called again by Ray with `error` if it raised, which does no harm."""
-        with self._study.capture_error():
+        with self._errors.capturing():
             if error:
                 self._study.requeue(trial_id, "The worker process failed; see Ray's log.")
             else:

@@ -78,6 +78,11 @@ class TrialCheck:
             and (well_formed(attributes, STEP_PREFIX) or not trial.state.is_finished())
         )
 
+    def is_under_way(self, trial: FrozenTrial) -> bool:
+        """Whether a driver has begun the trial and it has not ended: it runs, or waits for the next driver."""
+        waits = trial.state == TrialState.WAITING and self.is_begun_here(trial)
+        return waits or trial.state == TrialState.RUNNING
+
     def misfit(self, trial: FrozenTrial, *, waited: bool = False) -> str | None:
         """Why a trial cannot be run, or None.
 

@@ -8,10 +8,10 @@ from collections import Counter
 from functools import cached_property
 from typing import Annotated, Any, Generic, NotRequired, TypeVar
 
-from pydantic import AfterValidator, Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from tuning.trials.value_types import AnyText, Counts, Figures, Milliseconds, Text, Whole, adapter_of, misfit
+from tuning.trials.value_types import STRICT, AnyText, Counts, Figures, Milliseconds, Text, Whole, adapter_of, misfit
 
 T = TypeVar("T")
 
@@ -36,6 +36,7 @@ class StudyAttribute(Generic[T]):
         return misfit(self._adapter, value)
 
 
+@with_config(STRICT)
 class Preprocessing(TypedDict):
     """Mean and standard deviation of the original model's input, a value per channel."""
 
@@ -43,6 +44,7 @@ class Preprocessing(TypedDict):
     std: list[float]
 
 
+@with_config(STRICT)
 class Confirmation(TypedDict):
     """One run of the chosen or the published trial with a fresh seed."""
 
@@ -53,6 +55,7 @@ class Confirmation(TypedDict):
     elapsed_s: NotRequired[float]
 
 
+@with_config(STRICT)
 class End(TypedDict):
     """See `tuning.study.history.SearchEnd`."""
 
@@ -62,6 +65,7 @@ class End(TypedDict):
     values: Figures
 
 
+@with_config(STRICT)
 class Place(TypedDict):
     """Where the study's directory stood when it was last opened for a search, and its number in the file system."""
 
@@ -69,6 +73,7 @@ class Place(TypedDict):
     inode: Whole
 
 
+@with_config(STRICT)
 class WarmStarted(TypedDict):
     """See `tuning.study.warm_start.WarmStart`."""
 
@@ -77,6 +82,7 @@ class WarmStarted(TypedDict):
     n: Whole
 
 
+@with_config(STRICT)
 class PriorTrial(TypedDict):
     """A finished trial of another study that the sampler learns from."""
 

@@ -1,62 +1,31 @@
-"""The study: an Optuna study in a journal or a database, the only truth about what was tried and what came of it."""
+"""The study: an Optuna study in a journal or a database, the single source of truth about all trials."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict
-from functools import wraps
-from typing import Any, TypeVar, cast
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar, Unpack
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from antisample.errors import AntisampleError
 from tuning.config.objectives import ELAPSED, unusable
 from tuning.config.study import StudyConfig
-from tuning.strategies.pruned_trials import PARTIAL
 from tuning.strategies.stopping import StoppingRule
 from tuning.strategies.suggester import Suggested, TrialSuggester
+from tuning.study import trial_attributes as attributes
 from tuning.study.attributes import LEARNED, PriorTrial, StudyAttribute
 from tuning.study.reader import StudyReader
 from tuning.study.storage.lease import Lease
-from tuning.trials.failures import FailureKind, interrupted, refused
+from tuning.study.trial_attributes import AboutResult
+from tuning.study.writing import batched, unless_ended
+from tuning.trials.failures import FailureKind, interrupted
 from tuning.trials.origins import BY_HAND, ENQUEUED, Origin
-from tuning.trials.records import EpochRecord, TrialRecord, step_attribute
+from tuning.trials.records import EpochRecord, TrialRecord
 
 Listener = Callable[[TrialRecord], None]
 
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _unless_ended(method: F) -> F:
-    """Leaves a trial alone that somebody else has ended, by Optuna's API or dashboard, while it ran."""
-
-    @wraps(method)
-    def whole(self: "Study", key: str, *args: Any, **kwargs: Any) -> Any:
-        trial = self._running.get(key)
-        try:
-            return method(self, key, *args, **kwargs)
-        except UpdateFinishedTrialError:
-            if trial is None:
-                raise
-            self._running.pop(key, None)
-            self._announce(trial)
-            return False
-
-    return cast(F, whole)
-
-
-def _batch_writes(method: F) -> F:
-    """Has all changes of one call on the disk at its end, instead of waiting for the disk after each."""
-
-    @wraps(method)
-    def whole(self: "Study", *args: Any, **kwargs: Any) -> Any:
-        with self._storage.batch_writes():
-            return method(self, *args, **kwargs)
-
-    return cast(F, whole)
 
 
 class Study(StudyReader):
@@ -69,9 +38,6 @@ class Study(StudyReader):
         config: The study; its directory exists.
         lease: The driver's; nothing is written once it is lost. None where no other process can write.
 
-    Attributes:
-        problem: What `capture_error` saw: why the search cannot go on.
-
     Raises:
         ConfigError: If the directory holds a study with other objectives or another space.
         DataError: If the journal is damaged, or the database cannot be used.
@@ -79,7 +45,6 @@ class Study(StudyReader):
 
     def __init__(self, config: StudyConfig, lease: Lease | None = None) -> None:
         super().__init__(config, lease.token if lease is not None else "", begin=True)
-        self.problem: AntisampleError | None = None
         self._lease = lease
         existing = self._study.get_trials(deepcopy=False)
         self._suggestions = TrialSuggester(self._study, self.plan)
@@ -87,26 +52,17 @@ class Study(StudyReader):
         self._suggestions.add_prior_trials(prior)
         self._stopping = StoppingRule(self.plan, self.records())
         self._running: dict[str, optuna.Trial] = {}
-        self._orphans = [trial.number for trial in existing if self._is_under_way(trial)]
+        self._orphans = [trial.number for trial in existing if self._check.is_under_way(trial)]
         self._listeners: list[Listener] = []
         by_hand = {record.number for record in self.by_hand()}
-        self._origins = {str(trial.user_attrs.get("origin")) for trial in existing if trial.number not in by_hand}
+        self._origins = {attributes.origin(trial) for trial in existing if trial.number not in by_hand}
         self._starting_points = list(self.plan.starting_points)
-
-    @contextmanager
-    def capture_error(self) -> Iterator[None]:
-        """Keeps an error that passes through, since Ray turns it into the text of its traceback."""
-        try:
-            yield
-        except AntisampleError as error:
-            self.problem = error
-            raise
 
     def listen(self, listener: Listener) -> None:
         """Calls `listener` with the record of a trial whenever it starts, reports or ends."""
         self._listeners.append(listener)
 
-    @_batch_writes
+    @batched
     def ask(self, key: str) -> TrialRecord | None:
         """Suggests the next trial, or None if enough are finished or under way.
 
@@ -133,10 +89,10 @@ class Study(StudyReader):
             else:
                 trial = self._accepted(self._suggestions.ask(self._reader.typical_s()))
             if trial is not None and self._begin(key, trial):
-                return self._announce(trial)
+                return self._announce(trial.number)
 
-    @_batch_writes
-    @_unless_ended
+    @batched
+    @unless_ended
     def report(self, key: str, content: dict[str, Any]) -> bool:
         """Records one epoch of a running trial; a step that is known already, from before a crash, stays as it was.
 
@@ -154,69 +110,69 @@ class Study(StudyReader):
             return False
         self._check_lease()
         record = EpochRecord(timestamp_ms=_now_ms(), **content)
-        if all(known.step != record.step for known in self._reader.known(trial.number).steps):
-            trial.set_user_attr(step_attribute(record.step), asdict(record))
-        so_far = self._announce(trial)
+        if all(reported.step != record.step for reported in self._reader.last_read(trial.number).steps):
+            attributes.set_epoch(trial, record)
+        so_far = self._announce(trial.number)
         now = self._stopping.stops(so_far)
         if now is None:
             return True
-        trial.set_user_attr(PARTIAL, asdict(now))
-        self._constrain(trial, now.metrics)
+        attributes.set_partial(trial, now)
+        attributes.set_constraints(trial, self.config.constraints, now.metrics)
         self._finish(key, TrialState.PRUNED)
         return False
 
-    @_batch_writes
-    @_unless_ended
-    def complete(self, key: str, metrics: dict[str, float], counts: dict[str, int], **about: Any) -> None:
+    @batched
+    @unless_ended
+    def complete(
+        self, key: str, metrics: dict[str, float], counts: dict[str, int], **about: Unpack[AboutResult]
+    ) -> None:
         """Finishes a trial. A missing objective, or one that is not finite, fails it instead.
 
         Args:
             key: See `ask`.
             metrics: Final metrics by name, means over the replicates.
             counts: Images behind them.
-            **about: `spread`, `worker` and `versions`; see `TrialRecord`.
+            **about: `spread`, `worker`, `versions` and `batch_halvings`; see `TrialRecord`.
         """
         trial = self._running.get(key)
         if trial is None:
             return
-        known = {**metrics, ELAPSED: self._reader.known(trial.number).unlearning_s}
-        bad = unusable(known, [*self._check.needed, ELAPSED])
+        figures = {**metrics, ELAPSED: self._reader.last_read(trial.number).unlearning_s}
+        bad = unusable(figures, [*self._check.needed, ELAPSED])
         if bad:
             self.fail(key, f"No usable result: {', '.join(bad)}.", FailureKind.NO_RESULT)
             return
-        for name, value in (("metrics", metrics), ("counts", counts), *about.items()):
-            trial.set_user_attr(name, value)
-        self._constrain(trial, known)
-        self._finish(key, TrialState.COMPLETE, [float(known[o.metric]) for o in self.config.objectives])
+        attributes.set_result(trial, metrics=metrics, counts=counts, **about)
+        attributes.set_constraints(trial, self.config.constraints, figures)
+        self._finish(key, TrialState.COMPLETE, [float(figures[o.metric]) for o in self.config.objectives])
 
-    @_batch_writes
-    @_unless_ended
+    @batched
+    @unless_ended
     def requeue(self, key: str, reason: str) -> None:
         """The worker of a trial died: the next one asked for is this trial again, until its retries are used up."""
         trial = self._running.get(key)
         if trial is None:
             return
-        retries = trial.user_attrs.get("retries", 0)
+        retries = attributes.retries(trial)
         if retries >= self.config.max_retries:
             self.fail(key, f"{reason} It was the trial's worker number {retries + 1}.", FailureKind.WORKER_LOST)
             return
         self._check_lease()
-        trial.set_user_attr("retries", retries + 1)
+        attributes.set_retries(trial, retries + 1)
         self._orphans.append(self._running.pop(key).number)
-        self._announce(trial)
+        self._announce(trial.number)
 
-    @_batch_writes
-    @_unless_ended
+    @batched
+    @unless_ended
     def fail(self, key: str, reason: str, kind: FailureKind = FailureKind.ERROR) -> None:
         """Ends a trial as failed; unknown and ended trials are left alone."""
         trial = self._running.get(key)
         if trial is not None:
             self._check_lease()
-            trial.set_user_attr("failure", kind.value)
-            trial.set_user_attr("error", reason)
+            attributes.set_failure(trial, kind, reason)
             self._finish(key, TrialState.FAIL)
 
-    @_batch_writes
+    @batched
     def abort_running(self, reason: str) -> int:
         """Ends whatever still runs, and queues its parameters to be tried first by the next driver.
 
@@ -241,7 +197,7 @@ class Study(StudyReader):
             self.fail(key, interrupted(reason), FailureKind.INTERRUPTED)
         return len(keys)
 
-    @_batch_writes
+    @batched
     def pause(self) -> None:
         """Says of all trials under way that they wait, for a driver that is about to end and will not work on them.
 
@@ -251,10 +207,10 @@ class Study(StudyReader):
         numbers = [*self._orphans, *(trial.number for trial in self._running.values())]
         trials = self._study.get_trials(deepcopy=False)
         for number in sorted(numbers):
-            if trials[number].state == TrialState.RUNNING and self._reader.known(number).seeds:
+            if trials[number].state == TrialState.RUNNING and self._reader.last_read(number).seeds:
                 with suppress(UpdateFinishedTrialError):
                     self._study._storage.set_trial_state_values(trials[number]._trial_id, TrialState.WAITING)
-                    self._tell(self._reader.record(number))
+                    self._announce(number)
         self._running, self._orphans = {}, sorted(numbers)
 
     def enqueue(self, params: dict[str, Any], origin: Origin) -> None:
@@ -266,7 +222,7 @@ class Study(StudyReader):
         """
         self._check_lease()
         if origin not in self._origins:
-            self._study.enqueue_trial(params, user_attrs={"origin": str(origin)})
+            self._study.enqueue_trial(params, user_attrs=attributes.of_enqueued(origin))
             self._origins.add(origin)
 
     def add_prior_trials(self, trials: list[PriorTrial]) -> None:
@@ -288,10 +244,6 @@ class Study(StudyReader):
         """The driver's fencing token; empty without a lease."""
         return self._lease.token if self._lease is not None else ""
 
-    def _constrain(self, trial: optuna.Trial, metrics: dict[str, float]) -> None:
-        for constraint in self.config.constraints:
-            trial.set_constraint(str(constraint), constraint.violation(metrics))
-
     def _adopt(self, number: int) -> optuna.Trial | None:
         frozen: FrozenTrial = self._study.get_trials(deepcopy=False)[number]
         if frozen.state.is_finished():  # by hand, meanwhile
@@ -302,13 +254,8 @@ class Study(StudyReader):
 
     def _begin(self, key: str, trial: optuna.Trial) -> bool:
         """Keeps in a trial that it runs; False if somebody else has ended it."""
-        facts = {"key": key, "number": trial.number, "seeds": list(self.plan.trial_seeds)}
-        if "started_ms" not in trial.user_attrs:
-            # Optuna's own times are local ones without a time zone: read elsewhere they are others.
-            facts = {"started_ms": _now_ms(), **facts}
         try:
-            for name, value in facts.items():
-                trial.set_user_attr(name, value)
+            attributes.set_begun(trial, key, self.plan.trial_seeds, _now_ms())
         except UpdateFinishedTrialError:
             return False
         self._running[key] = trial
@@ -316,22 +263,15 @@ class Study(StudyReader):
 
     def _accepted(self, suggested: Suggested) -> optuna.Trial | None:
         """The trial, which says where it is from; None if it cannot be run, which is kept in it."""
-        trial, now_ms = suggested.trial, _now_ms()
+        trial = suggested.trial
         origin = ENQUEUED if suggested.waited else BY_HAND
         if suggested.misfit is None:
-            if suggested.waited and not isinstance(trial.user_attrs.get("origin"), str):
-                trial.set_user_attr("origin", str(origin))
+            if suggested.waited:
+                attributes.set_origin(trial, origin)
             return trial
-        for name, value in {
-            "origin": str(origin),
-            "started_ms": now_ms,
-            "finished_ms": now_ms,
-            "failure": FailureKind.REFUSED.value,
-            "error": refused(f"{suggested.misfit}."),
-        }.items():
-            trial.set_user_attr(name, value)
+        attributes.set_refused(trial, origin, suggested.misfit, _now_ms())
         self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-        self._announce(trial)
+        self._announce(trial.number)
         return None
 
     def _check_lease(self) -> None:
@@ -341,24 +281,18 @@ class Study(StudyReader):
     def _finish(self, key: str, state: TrialState, values: list[float] | None = None) -> None:
         self._check_lease()
         trial = self._running.pop(key)
-        trial.set_user_attr("finished_ms", _now_ms())
+        attributes.set_finished(trial, _now_ms())
         self._study.tell(trial.number, values=values, state=state, skip_if_finished=True)
-        self._announce(trial)
+        self._announce(trial.number)
 
     def _record(self, trial: optuna.Trial) -> TrialRecord:
         return self._reader.record(trial.number)
 
-    def _announce(self, trial: optuna.Trial) -> TrialRecord:
-        return self._tell(self._record(trial))
-
-    def _tell(self, record: TrialRecord) -> TrialRecord:
+    def _announce(self, number: int) -> TrialRecord:
+        record = self._reader.record(number)
         for listener in self._listeners:
             listener(record)
         return record
-
-    def _is_under_way(self, trial: FrozenTrial) -> bool:
-        waits = trial.state == TrialState.WAITING and self._check.is_begun_here(trial)
-        return waits or trial.state == TrialState.RUNNING
 
 
 def _now_ms() -> int:

@@ -52,7 +52,7 @@ class TrialReader:
             self._refresh()
         return self._records[number]
 
-    def known(self, number: int) -> TrialRecord:
+    def last_read(self, number: int) -> TrialRecord:
         """One trial as it was last read; whoever changes it and reads it after each change need not read again."""
         return self._records[number]
 

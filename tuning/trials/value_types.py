@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
+from typing_extensions import is_typeddict
 
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Milliseconds = Annotated[int, Field(ge=0, le=253_370_764_800_000)]
@@ -38,8 +39,8 @@ class StrictModel(BaseModel):
 
 def adapter_of(kind: Any) -> TypeAdapter[Any]:
     """What checks values of a type, and converts none."""
-    is_model = isinstance(kind, type) and issubclass(kind, BaseModel)
-    return TypeAdapter(kind, config=None if is_model else STRICT)
+    has_its_own = (isinstance(kind, type) and issubclass(kind, BaseModel)) or is_typeddict(kind)
+    return TypeAdapter(kind, config=None if has_its_own else STRICT)
 
 
 def misfit(adapter: TypeAdapter[Any], value: Any) -> str | None:

@@ -52,7 +52,7 @@ def start(tmp_path):
 
         class Here(UnlearnTrainable):
             def setup(self, given):
-                super().setup(given, inputs, config)
+                super().setup(given, inputs, TrialPlan.of(config))
 
         config.directory.mkdir(exist_ok=True)
         finished = [FinishedReplicate(s.metrics, s.elapsed_s, s.evaluation_s, s.step) for s in steps if s.last]

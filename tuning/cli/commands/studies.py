@@ -179,11 +179,11 @@ def _search(
     last_words = once(partial(_say_stopped, config, progress, go_on, as_json))
     with second_signal_stops(f"Stopped immediately. {go_on}", last_words):
         try:
-            outcome = run_from_here(config, spec, progress, warm_start, lambda loss: stop_for_loss(f"{loss} {go_on}"))
+            done = run_from_here(config, spec, progress, warm_start, lambda loss: stop_for_loss(f"{loss} {go_on}"))
         except KeyboardInterrupt:
             last_words()
             raise typer.Exit(exit_code()) from None
-    problem, version = progress.mlflow_problem, None
+    outcome, problem, version = done.outcome, done.mlflow_problem, None
     if register is not None and problem is None and outcome.chosen is not None:
         from tuning.views.mlflow import DeliveryError, sync  # noqa: PLC0415  (MLflow takes seconds to import)
 
@@ -195,10 +195,10 @@ def _search(
         own = {"directory": str(config.directory), "apply": _apply(config, outcome), "registered_version": version}
         print_json({**outcome.to_json(), **own})
     else:
-        print_outcome(console, outcome, config, progress.mlflow_link)
+        print_outcome(console, outcome, config, done.mlflow_link)
         if version is not None:
             console.print(f"Registered:    {register}, version {version}", soft_wrap=True)
-    _print_storage_problem(console, progress.storage_problem, config)
+    _print_storage_problem(console, done.storage_problem, config)
     if problem is not None:
         words = [program("antisample"), "mlflow", "sync", shown_path(config.directory)]
         command = " ".join([*words, *map(shlex.quote, given("--register", register))])

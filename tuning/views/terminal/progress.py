@@ -9,11 +9,12 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from antisample.inputs import LoadingListener, RequestData
+from antisample.inputs import RequestData
 from antisample.methods import OriginalModel
 from antisample.metrics.forgetting import Forgetting, forgetting_line
 from antisample.metrics.original_accuracy import OriginalAccuracy
 from tuning.study.outcome import find_outcome
+from tuning.study.progress_listener import ProgressListener
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 from tuning.views.terminal.console import PlainConsole
@@ -35,18 +36,16 @@ def output(stderr: bool = False) -> Console:
     return console
 
 
-class Progress(LoadingListener):
+class Progress(ProgressListener):
     """Shows a study under way.
 
     Args:
         console: Where to; standard output by default.
         quiet: Say what will be forgotten, and nothing else.
-        silent: Show nothing at all.
     """
 
-    def __init__(self, console: Console | None = None, quiet: bool = False, silent: bool = False) -> None:
-        self.console = console or output()
-        self.quiet, self.silent = quiet or silent, silent
+    def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
+        self.console, self.quiet = console or output(), quiet
         self._study: StudyReader | None = None
         self._live: Live | None = None
         self._started = time.monotonic()
@@ -55,9 +54,6 @@ class Progress(LoadingListener):
         self._n_requests, self._measured = 1, False
         self._failures: deque[str] = deque(maxlen=_FAILURES)
         self._retries: dict[int, int] = {}
-        self.mlflow_link: str | None = None
-        self.mlflow_problem: str | None = None
-        self.storage_problem: str | None = None
 
     def say(self, text: str) -> None:
         """Prints a sentence as it is: brackets are no markup. A terminal breaks it between words, not in figures."""
@@ -67,8 +63,7 @@ class Progress(LoadingListener):
     def data_loaded(self, requests: Sequence[RequestData]) -> None:
         """Says what will be forgotten, before any work, and what there is to know about the data."""
         self._n_requests = len(requests)
-        if not self.silent:
-            self.console.print(Text(forgetting_line([request.forgetting() for request in requests])), soft_wrap=True)
+        self.console.print(Text(forgetting_line([request.forgetting() for request in requests])), soft_wrap=True)
         left_out = [reason for request in requests for reason in request.left_out.values()]
         for note in dict.fromkeys([*requests[0].dataset.notes, *left_out]):
             self.say(f"  {note}")
@@ -134,12 +129,6 @@ class Progress(LoadingListener):
     def close(self) -> None:
         """Gives the terminal back, whatever happened."""
         self.searched()
-
-    def finish(self, mlflow_link: str | None, mlflow_problem: str | None, storage_problem: str | None) -> None:
-        """Everything is done; the command line prints the outcome."""
-        self.searched()
-        self.mlflow_link, self.mlflow_problem = mlflow_link, mlflow_problem
-        self.storage_problem = storage_problem
 
     def _line(self, record: TrialRecord) -> str:
         if record.state == "FAIL":

@@ -60,7 +60,7 @@ def open_journal(path: Path, *, begin: bool = True, write: bool = True) -> "Stud
     mended = write and _mended(path, lock)
     if journal.n_lines() < before - mended:
         raise DataError(
-            f"{path}: the journal was truncated; it has {journal.n_lines()} lines, and held {before} when a trial "
+            f"{path}: the journal was truncated; it has {journal.n_lines()} lines, and had {before} when a trial "
             f"last ended. {WAY_OUT} To continue with what is left, delete {length_file(path).name}."
         )
     return journal

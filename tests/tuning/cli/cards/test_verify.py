@@ -405,7 +405,7 @@ def test_a_file_that_is_no_card_is_one_sentence(tmp_path, content, message):
 def test_a_pipe_or_a_device_is_no_card(tmp_path):
     os.mkfifo(tmp_path / "card.json")
     for path in (tmp_path / "card.json", Path("/dev/zero"), tmp_path):
-        with pytest.raises(DataError, match="no regular file"):
+        with pytest.raises(DataError, match="not a regular file"):
             read_card(path)
 
 

@@ -193,7 +193,7 @@ def test_a_journal_that_was_cut_short_is_noticed(tmp_path, left):
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:left]))
     wanted = (
-        f"it holds {left} lines, and held 7 when a trial last ended" if left else "the journal of the study is empty"
+        f"it has {left} lines, and had 7 when a trial last ended" if left else "the journal of the study is empty"
     )
     for _ in range(2):
         with pytest.raises(DataError, match=f"journal.log: .*{wanted}"):

@@ -74,7 +74,7 @@ def _marked(shared_dir: Path | None, nonce: str) -> Iterator[Finding | None]:
         problem = None
     except OSError as error:
         what = f"{shared_dir} cannot be written here ({error.strerror})"
-        problem = Finding(False, what, "Mount the shared folder on this machine, writable for this user.")
+        problem = Finding(False, what, "Mount the shared directory on this machine, writable for this user.")
     try:
         yield problem
     finally:
@@ -98,7 +98,7 @@ def _ask(
     except (ray.exceptions.RayError, ray.exceptions.GetTimeoutError) as error:
         reason = str(error).strip().splitlines()[-1]
         what = f"{node['NodeManagerAddress']} does not answer: {reason}"
-        return Finding(False, what, "Look at Ray's log on that node.")
+        return Finding(False, what, "See Ray's log on that node.")
     # The least that the clocks can differ by, whatever the way of the message took.
     clock_s = max(asked - clock, clock - heard, 0.0)
     return {**facts, "clock_s": clock_s, "declared_gpus": node["Resources"].get("GPU", 0.0)}

@@ -16,9 +16,9 @@ _RULES = {
     "string_unicode": "must be valid UTF-8",
     "path_type": "must be a path",
     "tuple_type": "must be a list",
-    "dict_type": "must hold keys and values",
-    "model_type": "must hold keys and values",
-    "model_attributes_type": "must hold keys and values",
+    "dict_type": "must contain keys and values",
+    "model_type": "must contain keys and values",
+    "model_attributes_type": "must contain keys and values",
     "invalid_key": "must have text as keys",
     "greater_than_equal": "must be at least {ge}",
     "literal_error": "must be {expected}",
@@ -63,7 +63,7 @@ def unusable(value: Any) -> str | None:
 
 def _unusable_text(text: str) -> str | None:
     if any(character != "\t" and unicodedata.category(character) in _BREAKING for character in text):
-        return f"must be one line without control characters, but got {quoted(text)}"
+        return f"must be a single line without control characters, but got {quoted(text)}"
     if any("\ud800" <= character <= "\udfff" for character in text):
         return f"must be valid UTF-8, but got {quoted(text)}"
     return None

@@ -61,7 +61,9 @@ class TrackingServer:
             if find_spec(module) is None
         ]
         if self.host not in _LOOPBACK and not self.allowed_hosts:
-            faults.append("`--allowed-host` is required where `--host` is not loopback: the names it is reached by.")
+            faults.append(
+                "`--allowed-host` is required if `--host` is not loopback: the host names that clients use."
+            )
         return faults
 
     def environment(self) -> dict[str, str]:

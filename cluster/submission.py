@@ -62,9 +62,7 @@ def submit(spec: SubmittedCluster, job: StudyJob, say: Say) -> None:
     beside = str(Path(sys.executable).parent)
     path = shutil.which(program) or shutil.which(program, path=beside)
     if path is None:
-        raise ClusterError(
-            [f"`{program}` is not installed here; look at the files with `antisample cluster render`."]
-        )
+        raise ClusterError([f"`{program}` is not installed here; view the files with `antisample cluster render`."])
     if isinstance(spec, SlurmCluster) and job.study is None and not (job.directory / "study.yaml").is_file():
         raise ClusterError([f"{job.directory}: holds no study to continue."])
     folder = files_folder(spec, job)
@@ -82,7 +80,7 @@ def submit(spec: SubmittedCluster, job: StudyJob, say: Say) -> None:
         _send(spec, job, folder, path)
         up = folder / vm.FILE
         say(f"Follow it: ray exec {up} 'tail -f {job.name}.log'. Its study: {job.directory} on the shared folder")
-        say(f"End the machines, which cost money until then: ray down {up}")
+        say(f"Terminate the machines, which cost money until then: ray down {up}")
 
 
 def write_files(files: dict[str, str], folder: Path) -> None:

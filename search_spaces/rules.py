@@ -14,9 +14,9 @@ _RULES = {
     "string_unicode": "must be valid UTF-8",
     "string_too_short": "must not be empty",
     "tuple_type": "must be a list",
-    "dict_type": "must hold keys and values",
-    "model_type": "must hold keys and values",
-    "model_attributes_type": "must hold keys and values",
+    "dict_type": "must contain keys and values",
+    "model_type": "must contain keys and values",
+    "model_attributes_type": "must contain keys and values",
     "invalid_key": "must have text as keys",
 }
 _MOST_SHOWN = 60

@@ -67,7 +67,7 @@ class NumberParameter(BaseModel):
                 f"bounds of an integer must be in [-2**53, 2**53], but got {self.low:g} and {self.high:g}"
             )
         if not math.isfinite(self.high - self.low):
-            raise ValueError(f"`high` and `low` are too far apart to search between, with {self.low} and {self.high}")
+            raise ValueError(f"`high` and `low` are too far apart for a search, with {self.low} and {self.high}")
         return self
 
     def contains(self, value: Any) -> bool:
@@ -99,7 +99,7 @@ class ChoiceParameter(BaseModel):
         for position, choice in enumerate(choices):
             same = next((other for other in choices[:position] if other == choice), None)
             if same is not None:  # Optuna would take 1, 1.0 and true for one choice
-                raise ValueError(f"must hold each value once, but got {quoted(same)} and {quoted(choice)}")
+                raise ValueError(f"must contain each value only once, but got {quoted(same)} and {quoted(choice)}")
         return choices
 
     def contains(self, value: Any) -> bool:

@@ -46,7 +46,7 @@ def refusal(
     if match.missing and not match.unknown:
         problems.append(f"begins with {_names(list(weights))}")
     return (
-        f"{source}: the checkpoint is of another architecture than {type(model).__name__}{removed}: "
+        f"{source}: the checkpoint has a different architecture from {type(model).__name__}{removed}: "
         f"it {'; it '.join(problems)}."
     )
 

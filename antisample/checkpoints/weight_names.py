@@ -61,8 +61,8 @@ def find_match(own: Sequence[str], given: Sequence[str], source: str) -> Match:
     if len({frozenset(match.given.values()) for match in plain}) > 1:
         prefixes = ", ".join(dict.fromkeys(f"`{''.join(match.removed)}`" for match in plain))
         raise DataError(
-            f"{source}: the names of the network fit under several prefixes of the checkpoint's, {prefixes}; save "
-            "the weights that are meant with `torch.save(model.state_dict(), path)`."
+            f"{source}: the names of the network match several prefixes in the checkpoint, {prefixes}; save "
+            "the intended weights with `torch.save(model.state_dict(), path)`."
         )
     return _without_copies(plain[0], fits)
 

@@ -138,7 +138,9 @@ def _decode(encoded: EncodedImage, image_size: int | None, budget: PixelBudget) 
         with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content, formats=_FORMATS) as image:
             mode = image.mode
             if mode in _WIDE_MODES:
-                raise DataError(f"{encoded.origin}: images must have 8 bits a channel, but got Pillow mode {mode!r}.")
+                raise DataError(
+                    f"{encoded.origin}: images must have 8 bits per channel, but got Pillow mode {mode!r}."
+                )
             length = len(content) if isinstance(content, bytes) else content.stat().st_size
             with budget.spent(encoded.origin, image.size, length):
                 ImageOps.exif_transpose(image, in_place=True)

@@ -64,11 +64,11 @@ class Address:
         ]
         if not problems and parts.netloc and not parts.fragment and secret_problem(text) is not None:
             raise ConfigError(
-                "must hold no credentials, since addresses are shown; they are taken from the environment or from "
-                "the role of the machine."
+                "must not contain credentials, since addresses are displayed; they are taken from the environment or "
+                "from the role of the machine."
             )
         if not parts.netloc or parts.fragment:
-            problems.append(f"must be {parts.scheme}://BUCKET/FOLDER, with options behind a `?`.")
+            problems.append(f"must be {parts.scheme}://BUCKET/FOLDER, with options after a `?`.")
         if options.get("scheme", "https") not in ("http", "https"):
             problems.append(f"must have the option scheme=http or scheme=https, but got {options['scheme']!r}.")
         if problems:

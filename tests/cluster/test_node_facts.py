@@ -27,7 +27,10 @@ def test_a_store_without_the_bucket_is_named(s3):
 def test_a_shared_folder_needs_the_file_that_the_driver_wrote(tmp_path):
     assert "No such file" in facts_of_this_node(str(tmp_path), "nonce")["shared"]
     (tmp_path / ".check-nonce").write_text("another")
-    assert facts_of_this_node(str(tmp_path), "nonce")["shared"] == "holds another file than the driver wrote"
+    assert (
+        facts_of_this_node(str(tmp_path), "nonce")["shared"]
+        == "holds a different file from the one that the driver wrote"
+    )
     (tmp_path / ".check-nonce").write_text("nonce")
     assert facts_of_this_node(str(tmp_path), "nonce")["shared"] == ""
     assert len(list(tmp_path.glob(".check-nonce-*"))) == 1

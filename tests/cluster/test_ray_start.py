@@ -159,7 +159,7 @@ def test_what_ray_raises_at_its_start_is_one_sentence(monkeypatch):
     with pytest.raises(ClusterError) as refused, local_ray(1, 0):
         raise AssertionError
     assert str(refused.value) == (
-        "Ray cannot be started: /proc: No such file or directory; set RAY_TMPDIR to a folder that can be written."
+        "Ray cannot be started: /proc: No such file or directory; set RAY_TMPDIR to a writable directory."
     )
 
 

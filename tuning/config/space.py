@@ -37,7 +37,7 @@ def find_space(method: str, space: str | None, fixed: Iterable[str]) -> SearchSp
         problems = [p if p.startswith("`space`") else f"`space` {error.source}: {p}" for p in error.problems]
         raise ConfigError(problems) from error
     problems = [
-        f"`space` {loaded.name!r} has a parameter {name!r}, which the method {method!r} does not know."
+        f"`space` {loaded.name!r} has a parameter {name!r}, which the method {method!r} does not have."
         for name in loaded.parameters
         if name not in fields
     ]
@@ -109,8 +109,8 @@ def find_starting_points(
     named = [(f"published {each.name}", each.parameters) for each in sets] or [("defaults", {})]
     points = [(origin, {name: {**defaults, **values}[name] for name in space.parameters}) for origin, values in named]
     problems = [
-        f"`space` does not hold {name} = {value!r} of the starting point {origin!r}; widen it, or leave the "
-        "starting point out."
+        f"`space` does not contain {name} = {value!r} of the starting point {origin!r}; extend it, or remove the "
+        "starting point."
         for origin, point in points
         for name, value in point.items()
         if not space.parameters[name].contains(value)

@@ -28,9 +28,9 @@ def print_reproduction(
 ) -> None:
     """Prints the table with its main columns, where everything lies, and what failed."""
     console.print(reproduction_table(config, outcome, rows))
-    console.print(Text(f"Table, results and pictures: {shown_path(config.out)}"), soft_wrap=True)
+    console.print(Text(f"Table, results and plots: {shown_path(config.out)}"), soft_wrap=True)
     if outcome.failures:
-        console.print(f"{len(outcome.failures)} jobs failed; the same command tries them again.")
+        console.print(f"{len(outcome.failures)} jobs failed; run the same command to retry them.")
 
 
 def reproduction_table(config: ReproductionConfig, outcome: ReproductionOutcome, rows: list[Row]) -> FittedTable:

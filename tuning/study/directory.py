@@ -59,7 +59,7 @@ def study_config(directory: Path, overrides: Sequence[str] = (), storage: str | 
     """The configuration of the study in a directory; its journal or database is not opened. See `open_study`."""
     path = directory / "study.yaml"
     if not path.is_file():
-        raise DataError(f"{directory}: holds no study; expected study.yaml.")
+        raise DataError(f"{directory}: contains no study; expected study.yaml.")
     values = read_values(path, inside=directory)
     for override in overrides:
         override_value(values, override, StudyConfig)

@@ -40,8 +40,8 @@ def lost_trials(study: StudyReader) -> str | None:
     which = f"trial {missing[0]}" if len(missing) == 1 else f"{len(missing)} trials, the first of them {missing[0]},"
     command = f"{program('antisample')} report {shown_path(directory)} --rebuild"
     return (
-        f"{directory / 'journal.log'}: {name} shows {which} with an end that the journal does not hold: its last "
-        f"lines are lost. {WAY_OUT} `{command}` goes on from what is left."
+        f"{directory / 'journal.log'}: {name} shows {which} with an end that is missing in the journal: its last "
+        f"lines are lost. {WAY_OUT} `{command}` continues with what is left."
     )
 
 

@@ -78,7 +78,9 @@ def test_files_of_old_torch_versions_lack_batch_counters(tmp_path):
 def test_files_that_do_not_fit_are_refused(published, tmp_path):
     folder, _ = published
     resnet = str(folder / "ResNet18.pth")
-    with pytest.raises(DataError, match=r"ResNet18.pth: the checkpoint is of another architecture than MobileNetV2"):
+    with pytest.raises(
+        DataError, match=r"ResNet18.pth: the checkpoint has a different architecture from MobileNetV2"
+    ):
         find_initial_weights(resnet, "MobileNet_v2", 10, 3)
     with pytest.raises(DataError, match=r"at least the 1001 classes of the data, but got 1000"):
         find_initial_weights(resnet, "ResNet18", 1001, 3)

@@ -213,7 +213,7 @@ def test_places(tmp_path, monkeypatch):
         ("s3://bucket/a?scheme=ftp", "scheme=http or scheme=https, but got 'ftp'"),
         ("s3://bucket/a?secret_key=hidden", "unknown option 'secret_key'; it may have region"),
         ("gs://bucket/a?region=x", "unknown option 'region'; it may have scheme"),
-        ("s3://name:hidden@bucket/a", "must hold no credentials"),
+        ("s3://name:hidden@bucket/a", "must not contain credentials"),
     ],
 )
 def test_a_wrong_address_is_said_without_its_secrets(address, problem):

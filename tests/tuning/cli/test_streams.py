@@ -56,7 +56,7 @@ def shell(tmp_path):
 def test_an_output_that_is_full_or_closed_changes_no_exit_code(shell, line, code):
     done = shell(line.format(code))
     assert done.returncode == code, done.stderr
-    full = b"Standard output cannot be written (No space left on device); the rest of it is lost.\n"
+    full = b"Standard output cannot be written (No space left on device); its remaining output is lost.\n"
     assert done.stderr == (full if "/dev/full" in line and "2>" not in line else b"")
 
 
@@ -66,7 +66,9 @@ def test_a_report_succeeds_whatever_its_output_is(small_study):
     line = f"set -o pipefail; {command} | head -1 | grep -q Pareto && {command} --json > /dev/full"
     done = subprocess.run(["bash", "-c", line], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stderr == b"Standard output cannot be written (No space left on device); the rest of it is lost.\n"
+    assert (
+        done.stderr == b"Standard output cannot be written (No space left on device); its remaining output is lost.\n"
+    )
 
 
 @pytest.mark.integration
@@ -122,7 +124,7 @@ def test_values_that_a_view_cannot_hold_become_what_it_can():
 def test_a_message_does_not_hold_a_word_of_thousands_of_letters(call):
     code, _, err = call("report", "x" * 3000)
     assert code == 2
-    assert "the name is too long for a file." in err
+    assert "the name is too long for a file name." in err
     assert len(err) < 300
 
 

@@ -40,7 +40,9 @@ def origin_checks(card: UnlearningCard, folder: Path, study: Path | None = None)
     command = command_checks(card, folder)
     if "study" not in card.origin:
         if study is not None:
-            raise ConfigError("`--study` belongs to cards of a study's trial, but this card's origin names none.")
+            raise ConfigError(
+                "`--study` requires a card of a study's trial, but the origin of this card names no study."
+            )
         return command + _no_spread(card)
     if study is not None:
         return command + _study_checks(card, open_study(study))
@@ -65,11 +67,11 @@ def _study_directory(card: UnlearningCard) -> tuple[Path | None, str]:
             continue
         model = values.get("model")
         if not isinstance(model, dict) or model.get("name") != card.config.model.name:
-            return None, "the study in that folder is of another model; give `--study`"
+            return None, "the study in that directory has another model; use `--study`"
         if values.get("storage") is not None:
-            return None, "the study lies in a database; give `--study`"
+            return None, "the study is in a database; use `--study`"
         return directory, ""
-    return None, "the study is not there; give `--study`"
+    return None, "the study was not found; use `--study`"
 
 
 def _unchecked(card: UnlearningCard, why: str) -> Verification:

@@ -80,7 +80,7 @@ def services(
     with running(server) as process:
         console.print(
             f"MLflow: {server.address}, user {ADMIN}, password in {server.password_file}; log in "
-            f"{server.folder / 'server.log'}.\nStudies reach it with: export MLFLOW_TRACKING_USERNAME={ADMIN} "
+            f"{server.folder / 'server.log'}.\nTo use it for studies: export MLFLOW_TRACKING_USERNAME={ADMIN} "
             f"MLFLOW_TRACKING_PASSWORD=$(cat {server.password_file})",
             soft_wrap=True,
             highlight=False,
@@ -89,4 +89,4 @@ def services(
             code = process.wait()
         except KeyboardInterrupt:
             return
-    raise ConfigError(f"MLflow ended with code {code}; {server.folder / 'server.log'} tells more.")
+    raise ConfigError(f"MLflow exited with code {code}; see {server.folder / 'server.log'}.")

@@ -103,7 +103,7 @@ def with_retries(address: str, action: Callable[[], R], patience_s: float | None
     def say(state: tenacity.RetryCallState) -> None:
         if state.attempt_number == 2 and state.outcome is not None:
             why = reason(state.outcome.exception() or Exception())
-            _logger.warning("%s does not answer (%s); waiting up to %.0f s", server, why, patience_s)
+            _logger.warning("%s does not respond (%s); waiting up to %.0f s", server, why, patience_s)
 
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_exception(is_away),
@@ -118,7 +118,7 @@ def with_retries(address: str, action: Callable[[], R], patience_s: float | None
         if not is_away(error):
             raise DataError(f"{server}: the database refuses ({reason(error)}).") from error
         raise DataError(
-            f"{server}: the database has not answered for {patience_s:.0f} s ({reason(error)}); resume when it does."
+            f"{server}: the database has not responded for {patience_s:.0f} s ({reason(error)}); resume when it does."
         ) from error
 
 

@@ -40,10 +40,10 @@ def open_journal(path: Path, *, begin: bool = True, write: bool = True) -> "Stud
     """
     path = path.parent.resolve() / path.name
     if path.exists() and not path.is_file():
-        raise DataError(f"{path}: a file is expected, but this is none. {WAY_OUT}")
+        raise DataError(f"{path}: must be a file. {WAY_OUT}")
     before = kept_lines(path)
     if not path.exists() and (before or not begin):
-        raise DataError(f"{path}: the journal of the study is not there. {WAY_OUT}")
+        raise DataError(f"{path}: the journal of the study is missing. {WAY_OUT}")
     lock = KernelLock(path.with_suffix(".lock"))
     try:
         if write and begin:
@@ -60,8 +60,8 @@ def open_journal(path: Path, *, begin: bool = True, write: bool = True) -> "Stud
     mended = write and _mended(path, lock)
     if journal.n_lines() < before - mended:
         raise DataError(
-            f"{path}: the journal was cut short; it holds {journal.n_lines()} lines, and held {before} when a trial "
-            f"last ended. {WAY_OUT} To go on from what is left, delete {length_file(path).name}."
+            f"{path}: the journal was truncated; it has {journal.n_lines()} lines, and had {before} when a trial "
+            f"last ended. {WAY_OUT} To continue with what is left, delete {length_file(path).name}."
         )
     return journal
 

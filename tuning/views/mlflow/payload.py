@@ -62,7 +62,7 @@ class StudyMetadata:
         """
         config, study_id = study.config, study.noted(ID)
         if study_id is None:
-            raise DataError(f"{config.directory}: the search has not begun, so MLflow has nothing to show.")
+            raise DataError(f"{config.directory}: the search has not started, so there is nothing to send to MLflow.")
         # Studies from before the note began with their first trial.
         begun_ms = min((record.started_ms for record in study.records()), default=0)
         return cls(

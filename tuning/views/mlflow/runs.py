@@ -181,8 +181,8 @@ class StudyRuns:
                     raise
         if named.lifecycle_stage != "active":
             raise MlflowException(
-                f"The experiment {EXPERIMENT!r} was deleted in MLflow; restore it there, or remove it for good with "
-                "`mlflow gc`."
+                f"The experiment {EXPERIMENT!r} was deleted in MLflow; restore it there, or delete it permanently "
+                "with `mlflow gc`."
             )
         return str(named.experiment_id)
 

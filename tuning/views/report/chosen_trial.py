@@ -16,10 +16,10 @@ _MOST_CLASSES = 30
 def confusion_figures(study: StudyReader, outcome: Outcome) -> tuple[list[tuple[str, Figure]], list[str]]:
     """Titled matrices before and after the chosen trial, and notes."""
     if outcome.chosen is None:
-        return [], ["No trial was chosen." if outcome.nearest is not None else "No trial is chosen yet."]
+        return [], ["No trial was chosen." if outcome.nearest is not None else "No trial has been chosen yet."]
     kept = confusions(study, outcome.chosen)
     if kept is None:
-        return [], [f"Not kept for trial {outcome.chosen.number}: they are made when a search comes to its end."]
+        return [], [f"Not available for trial {outcome.chosen.number}: they are computed when a search finishes."]
     names = study.noted(CLASS_NAMES, [])
     requests = study.noted(FORGET_REQUESTS) or [[]]
     forgotten = [] if study.config.by_samples else requests[0]
@@ -32,7 +32,7 @@ def confusion_figures(study: StudyReader, outcome: Outcome) -> tuple[list[tuple[
                 errors[predicted] += images
         others = sorted((c for c in classes if c not in forgotten), key=lambda c: (-errors[c], c))
         classes = sorted([*forgotten, *others[: max(0, _MOST_CLASSES - len(forgotten))]])
-        notes = [f"Of {len(names)} classes, those to forget and those with most errors are drawn."]
+        notes = [f"Of {len(names)} classes, only those to forget and those with the most errors are classes."]
     words = [f"{names[c]}{' (forgotten)' if c in forgotten else ''}" for c in classes]
     titles = ("Original model", f"Trial {outcome.chosen.number}")
     return [(title, _matrix(cells, classes, words)) for title, cells in zip(titles, kept, strict=True)], notes
@@ -55,7 +55,7 @@ def _matrix(cells: Cells, classes: list[int], words: list[str]) -> Figure:
         "colorbar": {"ticksuffix": " %", "thickness": 12, "outlinewidth": 0},
         "hovertext": [
             [
-                f"{words[i]}, called {words[j]}: {counts.get((t, p), 0)} of {totals[t]} images"
+                f"{words[i]}, predicted as {words[j]}: {counts.get((t, p), 0)} of {totals[t]} images"
                 for j, p in enumerate(classes)
             ]
             for i, t in enumerate(classes)

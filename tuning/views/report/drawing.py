@@ -143,7 +143,7 @@ def count_axis(title: str) -> dict[str, Any]:
 
 def seconds_axis() -> dict[str, Any]:
     """An axis of the time since the first trial began."""
-    return {"title": {"text": "seconds since the first trial began"}, "rangemode": "tozero", "zeroline": False}
+    return {"title": {"text": "seconds since the first trial started"}, "rangemode": "tozero", "zeroline": False}
 
 
 def short(value: float) -> float:

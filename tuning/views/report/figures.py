@@ -121,7 +121,7 @@ def objective_history(
         {
             "type": "scatter",
             "mode": "lines",
-            "name": "best so far in this alone",
+            "name": "best so far in this objective",
             "x": numbers,
             "y": [scaled(objective.metric, value) for value in best],
             "line": {"shape": "hv", "color": "--front", "width": 2},

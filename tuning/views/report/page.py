@@ -99,14 +99,14 @@ def _figures(
     if len(objectives) < 2:
         sections["pareto"] = (
             [],
-            ["The study has a single objective, so there is no trade-off to draw; see the history."],
+            ["The study has a single objective, so there is no trade-off to plot; see the optimisation history."],
         )
     else:
-        reasons = ["Of more than two objectives the first two are drawn."] if len(objectives) > 2 else []
+        reasons = ["Only the first two objectives are plotted."] if len(objectives) > 2 else []
         sections["pareto"] = ([("", figures.pareto(records, outcome, objectives))], reasons)
     history, reasons = [], []
     if len(objectives) > 2:
-        reasons = ["The hypervolume over time is drawn for at most two objectives."]
+        reasons = ["The hypervolume over time is only plotted for up to two objectives."]
     else:
         over_trials, over_seconds = figures.hypervolume_histories(
             records, objectives, outcome.reference, study.config.constraints
@@ -125,7 +125,7 @@ def _figures(
 def _importance(study: StudyReader, complete: list[TrialRecord]) -> tuple[list[tuple[str, Figure]], list[str]]:
     if len(complete) < _ENOUGH_FOR_IMPORTANCE:
         return [], [
-            f"Importance needs at least {_ENOUGH_FOR_IMPORTANCE} completed trials; the study has {len(complete)}."
+            f"Importance requires at least {_ENOUGH_FOR_IMPORTANCE} completed trials; the study has {len(complete)}."
         ]
     # Loads scikit-learn's forests, which a search does not need before its end.
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances  # noqa: PLC0415
@@ -134,7 +134,7 @@ def _importance(study: StudyReader, complete: list[TrialRecord]) -> tuple[list[t
     for at, objective in enumerate(study.config.objectives):
         title = label(objective.metric).capitalize()
         if len({record.values[at] for record in complete if record.values}) < 2:
-            reasons.append(f"{title}: every trial has the same value, so no parameter explains a difference.")
+            reasons.append(f"{title}: every trial has the same value, so there is no difference to explain.")
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -146,7 +146,7 @@ def _importance(study: StudyReader, complete: list[TrialRecord]) -> tuple[list[t
         if sum(importances.values()) > 0:
             bars.append((title, figures.importance_bars({name: float(v) for name, v in importances.items()})))
         else:
-            reasons.append(f"{title}: no parameter tells the best trials from the others.")
+            reasons.append(f"{title}: no parameter distinguishes the best trials from the others.")
     return bars, reasons
 
 

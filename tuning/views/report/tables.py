@@ -75,7 +75,7 @@ def _spread_text(name: str, confirmation: Confirmation) -> str:
 
 def _difference(name: str, spread: Spread) -> str:
     percent = name.endswith("accuracy")
-    mean = f"{100 * spread.mean:+.1f} points" if percent else f"{spread.mean:+.3f}"
+    mean = f"{100 * spread.mean:+.1f} percentage points" if percent else f"{spread.mean:+.3f}"
     return f"{mean} ± {_deviation(name, spread)} (n = {spread.n})"
 
 

@@ -88,7 +88,7 @@ def timeline(records: list[TrialRecord]) -> Figure:
             {
                 "type": "scatter",
                 "mode": "markers",
-                "name": "taken up again",
+                "name": "resumed by another worker",
                 "x": [short((s.begun_ms - begun_ms) / 1000) for s in retries],
                 "y": [numbers[s.worker] for s in retries],
                 "hovertext": [_hover(s) for s in retries],
@@ -120,4 +120,4 @@ def _hover(stretch: Stretch) -> str:
         f"epochs {first} to {last}, {(stretch.last.timestamp_ms - stretch.begun_ms) / 1000:.1f} s",
         f"worker {html.escape(stretch.worker)}",
     ]
-    return "<br>".join([*lines, "taken up after another worker"] if stretch.is_retry else lines)
+    return "<br>".join([*lines, "resumed after another worker"] if stretch.is_retry else lines)

@@ -92,22 +92,6 @@ def test_a_lease_that_is_rubbish_is_held_by_nobody(config, content):
     assert LeaseFile(config.directory).read() is None
 
 
-@pytest.mark.integration
-def test_the_lease_of_a_dead_process_is_taken_over(config, place):
-    code = (
-        "import sys, yaml; from tuning.config.loading import parse_study; "
-        "from tuning.study.storage.lease import Lease, lease_backend; "
-        "Lease(lease_backend(parse_study(yaml.safe_load(sys.stdin)))).acquire()"
-    )
-    subprocess.run([sys.executable, "-c", code], input=config.to_yaml(), text=True, check=True)
-    left = place.read()
-    assert left is not None
-    assert not left.is_alive()
-    with held_lease(place) as lease:
-        assert lease.previous is not None
-        assert lease.previous.token == left.token
-
-
 def test_a_process_number_used_again_is_not_the_holder(holder):
     assert holder.is_alive()
     assert not replace(holder, process_started=holder.process_started - 100).is_alive()

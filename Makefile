@@ -1,16 +1,17 @@
-# make demo and make test set everything up by themselves; `make help` lists the rest.
+# `make demo` and `make test` set everything up automatically; `make help` lists all targets.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 BIN := .venv/bin
 UV_VERSION := 0.13.9
 READY := .venv/.ready
+QUICK := "not integration and not slow and not gpu"
 
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .PHONY: setup
-setup: $(READY) ## Make .venv and install the locked dependencies
+setup: $(READY) ## Create .venv and install the locked dependencies
 
 $(READY): requirements.lock pyproject.toml
 	@echo "==> Setting up .venv (once)"
@@ -21,7 +22,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 .PHONY: system
-system: ## Install the servers that integration tests start (Debian, as root): without them these tests skip
+system: ## Install the servers that integration tests start (Debian, as root); tests that need them are otherwise skipped
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$(cat tests/integration/debian-packages.txt)
 
@@ -42,9 +43,15 @@ check: $(READY) ## Format, lint, types and import rules
 	$(BIN)/lint-imports
 
 .PHONY: unit
-unit: $(READY) ## Fast tests
+unit: $(READY) ## Fast tests; P=tuning/study runs those of one package or file
 	@echo "==> Running unit tests"
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not integration and not slow and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m $(QUICK) $(P:%=tests/%)
+
+.PHONY: coverage
+coverage: $(READY) ## What the fast tests cover of the four packages; P=tuning/study: those of one package
+	@echo "==> Measuring the coverage of unit tests"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m $(QUICK) --cov antisample --cov search_spaces --cov tuning --cov cluster \
+		--cov-report term $(P:%=tests/%)
 
 .PHONY: integration-quick
 integration-quick: $(READY)
@@ -53,7 +60,7 @@ integration-quick: $(READY)
 	$(BIN)/pytest -m "integration and not slow and not gpu" tests/integration
 
 .PHONY: integration
-integration: $(READY) ## All integration tests, the long ones too
+integration: $(READY) ## All integration tests, including the long ones
 	$(BIN)/pytest -m "(integration or slow) and not soak" --ignore tests/hostile
 
 .PHONY: hostile
@@ -62,7 +69,7 @@ hostile: $(READY) ## Run all hostile inputs, about 1,700, through the command li
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests/hostile
 
 .PHONY: images
-images: $(READY) runs/demo/report.html ## Take the pictures in docs/images of the demo's study (needs Chromium: make system)
+images: $(READY) runs/demo/report.html ## Create the images in docs/images from the demo study (needs Chromium: make system)
 	PYTHONPATH=tests/integration $(BIN)/python docs/make_images.py runs/demo
 
 runs/demo/report.html:
@@ -73,11 +80,11 @@ soak: $(READY) ## Kill the driver of one study 100 times: about an hour
 	$(BIN)/pytest -m soak
 
 .PHONY: gpu
-gpu: $(READY) ## Tests that need a CUDA device
+gpu: $(READY) ## Run the tests that need a CUDA device
 	$(BIN)/pytest -m gpu
 
 .PHONY: gpu-benchmarks
-gpu-benchmarks: $(READY) ## Measure what needs a CUDA device; DATA=FOLDER holds CIFAR-10 as Parquet
+gpu-benchmarks: $(READY) ## Run the benchmarks that need a CUDA device; DATA=FOLDER holds CIFAR-10 as Parquet
 	$(BIN)/python benchmarks/bench_generate.py --data $(DATA) --device cuda --name generate-gpu
 	$(BIN)/python benchmarks/bench_unlearn.py --data $(DATA) --models ResNet18 --share 1 --inside 3 --name unlearn-gpu
 	$(BIN)/python benchmarks/bench_unlearn.py --data $(DATA) --models ResNet9,AllCNN,MobileNet_v2 --share 0.1 \
@@ -99,10 +106,10 @@ lock: ## Resolve the dependencies again (after editing pyproject.toml)
 		--output-file docker/requirements.lock
 
 .PHONY: format
-format: $(READY) ## Format the code and mend what can be mended
+format: $(READY) ## Format the code and apply automatic fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 .PHONY: clean
-clean: ## Remove the environment and caches; studies in runs/ stay
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## Remove the environment and caches, but keep the studies in runs/
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -22,13 +22,13 @@ class UnlearnConfig(Settings):
     """Everything that one unlearning needs.
 
     Attributes:
-        data: Which images.
-        split: How validation is set apart.
+        data: The images.
+        split: How validation images are held out.
         model: The original model.
         forget: What to forget.
         method: The method with its hyperparameters; `name` selects it.
-        seed: Seed of all random draws of the unlearning itself.
-        device: `auto` takes a GPU where there is one; else `cpu`, `cuda`, `cuda:1`.
+        seed: Random seed of the unlearning itself.
+        device: `auto` uses a GPU if there is one; otherwise give `cpu`, `cuda` or, for example, `cuda:1`.
         precision: `bfloat16` trains about twice as fast on GPUs and on processors with AVX-512 BF16 or AMX, and
             slower on others; see `antisample.device.Precision`.
         evaluation: How metrics are computed.

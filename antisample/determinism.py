@@ -24,7 +24,7 @@ def deterministic(threads: int | None = None) -> Iterator[list[str]]:
     Yields:
         Operations that have no such algorithm, as they are met: with any in it, the work may not be repeatable.
     """
-    found: list[str] = []
+    operations: list[str] = []
     settings: Any = torch.utils.deterministic  # whose property mypy cannot see
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     filling, n_threads = settings.fill_uninitialized_memory, torch.get_num_threads()
@@ -35,11 +35,11 @@ def deterministic(threads: int | None = None) -> Iterator[list[str]]:
         show = warnings.showwarning
 
         def note(message: Warning | str, *arguments: Any, **named: Any) -> None:
-            known = _WARNING.search(str(message))
-            if known is None:
+            match = _WARNING.search(str(message))
+            if match is None:
                 show(message, *arguments, **named)
-            elif known[1] not in found:
-                found.append(known[1])
+            elif match[1] not in operations:
+                operations.append(match[1])
 
         warnings.showwarning = note
         try:
@@ -48,7 +48,7 @@ def deterministic(threads: int | None = None) -> Iterator[list[str]]:
             torch.backends.cudnn.benchmark = False
             if threads is not None:
                 torch.set_num_threads(threads)
-            yield found
+            yield operations
         finally:
             torch.use_deterministic_algorithms(before[0], warn_only=before[1])
             settings.fill_uninitialized_memory = filling

@@ -58,7 +58,7 @@ class Dataset:
         """
         images = {"train": self.train, "test": self.test, "validation": self.validation}[name]
         if images is None:
-            raise ConfigError(f"{self.name}: the data has no validation split of its own.")
+            raise ConfigError(f"{self.name}: the data has no validation split.")
         return images
 
     @property

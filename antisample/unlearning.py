@@ -109,8 +109,8 @@ def evaluate_original(inputs: UnlearnInputs, config: UnlearnConfig) -> UnlearnMe
     subject = subject_of(inputs.original.build(inputs.dataset, choose_device(config.device)), inputs, config)
     if inputs.original_validation is not None:
         subject = subject.with_predictions({"validation": inputs.original_validation})
-    known = kept_predictions(subject, inputs.original.fingerprint, config.data.cache_dir)
-    return evaluate(subject.with_predictions(known), PARTS, inputs.families(config))
+    predictions = kept_predictions(subject, inputs.original.fingerprint, config.data.cache_dir)
+    return evaluate(subject.with_predictions(predictions), PARTS, inputs.families(config))
 
 
 def unlearn(config: UnlearnConfig, inputs: UnlearnInputs | None = None) -> Unlearning:

@@ -11,7 +11,7 @@ the test images. Contestants run in turn, several times, each in a process of it
 
 `--share` takes that share of all images, since ResNet9 and AllCNN need minutes an epoch on CPUs. `--inside N` repeats
 N times within each process, as a worker runs trial after trial. `--accuracy N` runs ours in both precisions with N
-seeds instead and compares what they keep and forget, of originals trained for it where there is no checkpoint.
+seeds instead and compares what they keep and forget, of originals trained for it where there is not a checkpoint.
 """
 
 import argparse

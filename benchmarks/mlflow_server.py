@@ -25,7 +25,7 @@ def mlflow_server(folder: Path, port: int | None = None, store: str | None = Non
         Its address.
 
     Raises:
-        RuntimeError: If it does not answer within two minutes.
+        RuntimeError: If it does not respond within two minutes.
     """
     if port is None:
         with socket.socket() as probe:

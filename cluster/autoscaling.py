@@ -34,7 +34,9 @@ def asked_for(workers: int, first_within_s: float = FIRST_WITHIN_S) -> Iterator[
         deadline = time.monotonic() + first_within_s
         while WORKER not in ray.cluster_resources():  # type: ignore[no-untyped-call]
             if time.monotonic() > deadline:
-                raise ClusterError([f"No worker has started within {first_within_s:g} s; `ray status` may say why."])
+                raise ClusterError(
+                    [f"No worker has started within {first_within_s:g} s; `ray status` may show the reason."]
+                )
             time.sleep(1)
         yield
     finally:

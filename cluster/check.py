@@ -30,18 +30,19 @@ def check_cluster(shared_dir: Path | None, tracking_uri: str | None, store: Stor
         Everything looked at, problems and not.
     """
     here = facts_of_this_node(None, "")
-    nodes, found = _ask_all(shared_dir, store)
-    found += [findings.same(nodes, here, fact) for fact in ("antisample", "python", "torch", "ray")]
-    found += [findings.one_place(name, facts) for name, facts in nodes.items()]
-    found += [findings.gpus(name, facts) for name, facts in nodes.items() if facts["declared_gpus"] or facts["gpus"]]
-    found += [findings.clock(name, facts) for name, facts in nodes.items()]
+    nodes, results = _ask_all(shared_dir, store)
+    results += [findings.same(nodes, here, fact) for fact in ("antisample", "python", "torch", "ray")]
+    results += [findings.one_place(name, facts) for name, facts in nodes.items()]
+    with_gpus = {name: facts for name, facts in nodes.items() if facts["declared_gpus"] or facts["gpus"]}
+    results += [findings.gpus(name, facts) for name, facts in with_gpus.items()]
+    results += [findings.clock(name, facts) for name, facts in nodes.items()]
     if shared_dir is not None:
-        found += [findings.shared(name, facts, shared_dir) for name, facts in nodes.items()]
+        results += [findings.shared(name, facts, shared_dir) for name, facts in nodes.items()]
     if store is not None:
-        found += [findings.reached(name, facts, store) for name, facts in nodes.items()]
+        results += [findings.reached(name, facts, store) for name, facts in nodes.items()]
     if tracking_uri is not None and tracking_uri.startswith("http"):
-        found.append(findings.tracking(tracking_uri))
-    return found
+        results.append(findings.tracking(tracking_uri))
+    return results
 
 
 def _ask_all(shared_dir: Path | None, store: Store | None) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
@@ -73,7 +74,7 @@ def _marked(shared_dir: Path | None, nonce: str) -> Iterator[Finding | None]:
         problem = None
     except OSError as error:
         what = f"{shared_dir} cannot be written here ({error.strerror})"
-        problem = Finding(False, what, "Mount the shared folder on this machine, writable for this user.")
+        problem = Finding(False, what, "Mount the shared directory on this machine, writable for this user.")
     try:
         yield problem
     finally:
@@ -97,7 +98,7 @@ def _ask(
     except (ray.exceptions.RayError, ray.exceptions.GetTimeoutError) as error:
         reason = str(error).strip().splitlines()[-1]
         what = f"{node['NodeManagerAddress']} does not answer: {reason}"
-        return Finding(False, what, "Look at Ray's log on that node.")
+        return Finding(False, what, "See Ray's log on that node.")
     # The least that the clocks can differ by, whatever the way of the message took.
     clock_s = max(asked - clock, clock - heard, 0.0)
     return {**facts, "clock_s": clock_s, "declared_gpus": node["Resources"].get("GPU", 0.0)}

@@ -20,12 +20,12 @@ _SECONDS_TO_DIE = 5.0
 _PLAIN = (Exception, RuntimeError, ValueError, ConnectionError, OSError)
 """Exceptions whose kind says nothing beyond their text."""
 _TIMED_OUT = (
-    "its processes did not come up in time; memory, processes or open files may be limited too tightly (`ulimit -a`)"
+    "its processes did not start in time; limits on memory, processes or open files may be too low (`ulimit -a`)"
 )
 _IN_PLAIN_WORDS = {
     "The current node timed out": _TIMED_OUT,
     "Timed out waiting for file": _TIMED_OUT,
-    "Failed to start GCS": "its control service did not come up; gcs_server.err says why",
+    "Failed to start GCS": "its control service did not start; see gcs_server.err",
 }
 
 
@@ -65,7 +65,7 @@ def disconnect() -> None:
 def describe(error: Exception) -> str:
     """What Ray raises, in a line."""
     if isinstance(error, OSError) and error.strerror and error.filename:
-        advice = "; set RAY_TMPDIR to a folder that can be written" if _is_temporary(str(error.filename)) else ""
+        advice = "; set RAY_TMPDIR to a writable directory" if _is_temporary(str(error.filename)) else ""
         return f"{error.filename}: {error.strerror}{advice}."
     text = " ".join(str(error).split())
     text = next((words for start, words in _IN_PLAIN_WORDS.items() if text.startswith(start)), text)

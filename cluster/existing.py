@@ -61,7 +61,7 @@ def existing_ray(
     if address == "auto":
         address = os.environ.get("RAY_ADDRESS", "")
         if not address:
-            raise ClusterError(["`address` can be auto only within a job of the cluster."])
+            raise ClusterError(["`address` can only be auto within a job of the cluster."])
     if not allow_insecure:
         _refuse_open_door(address)
     if token_file is not None:
@@ -80,8 +80,8 @@ def existing_ray(
 
 def package_folders() -> list[Path]:
     """Where this program's packages lie: all of them travel, from one place."""
-    found = [importlib.util.find_spec(name) for name in PACKAGES]
-    return [Path(str(spec.origin)).parent for spec in found if spec is not None]
+    specs = [importlib.util.find_spec(name) for name in PACKAGES]
+    return [Path(str(spec.origin)).parent for spec in specs if spec is not None]
 
 
 def answers_without_token(address: str) -> bool:
@@ -102,7 +102,7 @@ def answers_without_token(address: str) -> bool:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise ClusterError([f"Ray at {address} does not answer within {_TIMEOUT_S} s."]) from None
+        raise ClusterError([f"Ray at {address} does not respond within {_TIMEOUT_S} s."]) from None
     if done.returncode == 0:
         return True
     if "authenticat" in done.stdout.lower():
@@ -114,7 +114,7 @@ def _refuse_open_door(address: str) -> None:
     if answers_without_token(address):
         raise ClusterError(
             [
-                f"The Ray cluster at {address} asks for no token: anyone who reaches it can run code on it. "
+                f"The Ray cluster at {address} requires no token: anyone who can reach it can run code on it. "
                 "Start it with RAY_AUTH_MODE=token, or set `allow_insecure: true` in the cluster file."
             ]
         )

@@ -49,29 +49,31 @@ def same(nodes: dict[str, dict[str, Any]], here: dict[str, Any], fact: str) -> F
         return Finding(True, f"{fact} {here[fact]} on every node")
     absent = [name for name, version in other.items() if version is None]
     if fact == "antisample" and len(absent) == len(other):
-        return Finding(True, f"antisample is not installed on {_listed(absent)}: it travels with the study", "")
-    shown = _listed(f"{version or 'none'} on {name}" for name, version in other.items())
-    return Finding(False, f"{fact} {here[fact]} here, but {shown}", f"Install {fact} {here[fact]} there.")
+        return Finding(True, f"antisample is not installed on {_listed(absent)}: it is sent along with the study", "")
+    versions = _listed(f"{version or 'none'} on {name}" for name, version in other.items())
+    return Finding(False, f"{fact} {here[fact]} here, but {versions}", f"Install {fact} {here[fact]} there.")
 
 
 def one_place(name: str, facts: dict[str, Any]) -> Finding:
     """Whether a node takes all four packages from one place."""
     places = facts["places"]
     if len(set(places.values())) <= 1:
-        return Finding(True, f"{name}: all four packages from one place")
-    shown = _listed(f"{package} from {place or 'nowhere'}" for package, place in places.items())
-    return Finding(False, f"{name}: {shown}", "Install the program once, and start Ray outside of its folders.")
+        return Finding(True, f"{name}: all four packages from the same place")
+    listed = _listed(f"{package} from {place or 'nowhere'}" for package, place in places.items())
+    return Finding(
+        False, f"{name}: {listed}", "Install the program only once, and start Ray outside its directories."
+    )
 
 
 def gpus(name: str, facts: dict[str, Any]) -> Finding:
     """Whether Ray hands out the GPUs that torch sees."""
     declared, seen = facts["declared_gpus"], facts["gpus"]
     if declared == seen:
-        return Finding(True, f"{name}: {seen} GPUs, as declared")
+        return Finding(True, f"{name}: {seen} GPUs, as configured")
     return Finding(
         False,
-        f"{name}: Ray hands out {declared:g} GPUs, torch sees {seen}",
-        "Start Ray with --num-gpus as many as there are, and install a torch for this driver's CUDA.",
+        f"{name}: Ray allocates {declared:g} GPUs, torch sees {seen}",
+        "Start Ray with the actual number of GPUs (--num-gpus), and install a torch that supports the GPU driver.",
     )
 
 
@@ -80,13 +82,15 @@ def clock(name: str, facts: dict[str, Any]) -> Finding:
     if facts["clock_s"] <= CLOCKS_S:
         return Finding(True, f"{name}: clock within {CLOCKS_S:g} s of this one")
     return Finding(
-        False, f"{name}: clock differs by {facts['clock_s']:.1f} s", "Keep the clocks with NTP, such as chrony."
+        False,
+        f"{name}: clock differs by {facts['clock_s']:.1f} s",
+        "Synchronise the clocks with NTP, for example with chrony.",
     )
 
 
 def shared(name: str, facts: dict[str, Any], shared_dir: Path) -> Finding:
     """Whether a node reads and writes the shared folder."""
-    advice = "Mount the same folder under the same path on every node, writable for the user that runs Ray."
+    advice = "Mount the same directory under the same path on every node, writable for the user that runs Ray."
     return _storage(name, str(shared_dir), facts["shared"], advice)
 
 
@@ -112,7 +116,7 @@ def tracking(uri: str) -> Finding:
         good, said = False, f"does not answer ({getattr(error, 'reason', error)})"
     if good:
         return Finding(True, f"{uri} answers")
-    advice = "Start it, for instance with `antisample cluster services`; a study delivers later what it misses."
+    advice = "Start it, for example with `antisample cluster services`; a study sends what is missing later."
     return Finding(False, f"{uri} {said}", advice)
 
 

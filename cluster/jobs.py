@@ -64,7 +64,9 @@ def run_job(
             status, log = client.get_job_status(job), client.get_job_logs(job)
         except Exception as error:  # whatever the connection's layers raise; the job does not need this process
             if time.monotonic() - heard > _AWAY_S:
-                raise ClusterError([f"{address} is away; job {job} goes on, see `ray job logs {job}`."]) from error
+                raise ClusterError(
+                    [f"{address} is not reachable; job {job} continues, see `ray job logs {job}`."]
+                ) from error
             time.sleep(_LOOK_EVERY_S)
             continue
         heard = time.monotonic()

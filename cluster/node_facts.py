@@ -33,13 +33,13 @@ def facts_of_this_node(
             return None
 
     def place(package: str) -> str | None:
-        found = importlib.util.find_spec(package)
-        return str(Path(found.origin).parent.parent) if found is not None and found.origin else None
+        spec = importlib.util.find_spec(package)
+        return str(Path(spec.origin).parent.parent) if spec is not None and spec.origin else None
 
     def wrong_with(folder: str) -> str:
         try:
             if (Path(folder) / f".check-{nonce}").read_text() != nonce:
-                return "holds another file than the driver wrote"
+                return "holds a different file from the one that the driver wrote"
             (Path(folder) / f".check-{nonce}-{socket.gethostname()}").write_text(nonce)
         except OSError as error:
             return f"cannot be used ({error.strerror}: {error.filename})"
@@ -59,7 +59,7 @@ def facts_of_this_node(
             files.delete_file(name)
         except (ImportError, OSError) as error:
             return f"cannot be used ({' '.join(str(error).split())})"
-        return "" if said == nonce else "gives back something else than was written"
+        return "" if said == nonce else "returns different content from what was written"
 
     try:
         import torch  # noqa: PLC0415

@@ -56,4 +56,4 @@ def _watch(handles: dict[int, str], over: int, logs: str, lost: Callable[[str], 
         poll.register(handle, select.POLLIN)
     ended = [handle for handle, _ in poll.poll()]
     if over not in ended:
-        lost(f"Ray's {handles[ended[0]]} ended unexpectedly, killed perhaps; its logs are in {logs}.")
+        lost(f"Ray's {handles[ended[0]]} ended unexpectedly, possibly killed; its logs are in {logs}.")

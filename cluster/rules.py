@@ -16,9 +16,9 @@ _RULES = {
     "string_unicode": "must be valid UTF-8",
     "path_type": "must be a path",
     "tuple_type": "must be a list",
-    "dict_type": "must hold keys and values",
-    "model_type": "must hold keys and values",
-    "model_attributes_type": "must hold keys and values",
+    "dict_type": "must contain keys and values",
+    "model_type": "must contain keys and values",
+    "model_attributes_type": "must contain keys and values",
     "invalid_key": "must have text as keys",
     "greater_than_equal": "must be at least {ge}",
     "literal_error": "must be {expected}",
@@ -45,7 +45,7 @@ def sentence(error: Any) -> str:
     limits = error.get("ctx", {})
     rule = _RULES.get(kind, error["msg"]).format_map(limits)
     got = limits.get("tag", value) if kind == "union_tag_invalid" else value
-    return f"`{key}` {rule}, but got {'nothing' if got is None else shown(got)}."
+    return f"`{key}` {rule}, but got {'nothing' if got is None else quoted(got)}."
 
 
 def unusable(value: Any) -> str | None:
@@ -55,7 +55,7 @@ def unusable(value: Any) -> str | None:
     if isinstance(value, list | tuple):
         return next((rule for one in value if (rule := unusable(one)) is not None), None)
     if isinstance(value, int) and not -(2**63) < value < 2**63:
-        return f"must fit into 64 bits, but got {shown(value)}"
+        return f"must fit into 64 bits, but got {quoted(value)}"
     if isinstance(value, float) and not math.isfinite(value):
         return f"must be a finite number, but got {value}"
     return _unusable_text(str(value)) if isinstance(value, str) or hasattr(value, "__fspath__") else None
@@ -63,13 +63,13 @@ def unusable(value: Any) -> str | None:
 
 def _unusable_text(text: str) -> str | None:
     if any(character != "\t" and unicodedata.category(character) in _BREAKING for character in text):
-        return f"must be one line without control characters, but got {shown(text)}"
+        return f"must be a single line without control characters, but got {quoted(text)}"
     if any("\ud800" <= character <= "\udfff" for character in text):
-        return f"must be valid UTF-8, but got {shown(text)}"
+        return f"must be valid UTF-8, but got {quoted(text)}"
     return None
 
 
-def shown(value: Any) -> str:
+def quoted(value: Any) -> str:
     """A value for a message, cut where it is very long."""
     try:
         text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)

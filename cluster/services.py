@@ -52,17 +52,19 @@ class TrackingServer:
 
     def problems(self) -> list[str]:
         """Everything that keeps it from starting."""
-        found = []
+        faults = []
         if not self.database.startswith(("postgresql://", "postgresql+psycopg://")):
-            found.append("`--database` must be postgresql://HOST/NAME or postgresql+psycopg://HOST/NAME.")
-        found += [
+            faults.append("`--database` must be postgresql://HOST/NAME or postgresql+psycopg://HOST/NAME.")
+        faults += [
             f"{package} is not installed; run `pip install 'antisample[services]'`."
             for package, module in (("Flask-WTF", "flask_wtf"), ("psycopg", "psycopg"))
             if find_spec(module) is None
         ]
         if self.host not in _LOOPBACK and not self.allowed_hosts:
-            found.append("`--allowed-host` is required where `--host` is not loopback: the names it is reached by.")
-        return found
+            faults.append(
+                "`--allowed-host` is required if `--host` is not loopback: the host names that clients use."
+            )
+        return faults
 
     def environment(self) -> dict[str, str]:
         """The server's settings, passed by environment and files since every user sees command lines.

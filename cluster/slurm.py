@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import Field, field_validator
 
 from cluster.base import StudyJob, SubmittedCluster
-from cluster.rules import shown
+from cluster.rules import quoted
 
 SCRIPT = "job.sbatch"
 
@@ -52,14 +52,14 @@ class SlurmCluster(SubmittedCluster):
     @classmethod
     def _as_slurm_writes_time(cls, time: str | None) -> str | None:
         if time is not None and not re.fullmatch(r"[0-9]+([:-][0-9]+)*", time):
-            raise ValueError(f"must be a time as Slurm writes it, such as 12:00:00, but got {shown(time)}")
+            raise ValueError(f"must be a time as Slurm writes it, such as 12:00:00, but got {quoted(time)}")
         return time
 
     @field_validator("mem")
     @classmethod
     def _as_slurm_writes_memory(cls, mem: str | None) -> str | None:
         if mem is not None and not re.fullmatch(r"[0-9]+[KMGT]?", mem):
-            raise ValueError(f"must be a size as Slurm writes it, such as 64G, but got {shown(mem)}")
+            raise ValueError(f"must be a size as Slurm writes it, such as 64G, but got {quoted(mem)}")
         return mem
 
     @field_validator("options")
@@ -67,7 +67,7 @@ class SlurmCluster(SubmittedCluster):
     def _are_options(cls, options: tuple[str, ...]) -> tuple[str, ...]:
         for option in options:
             if not re.fullmatch(r"--?[a-zA-Z][^\n]*", option):
-                raise ValueError(f"must be options of sbatch, such as --constraint=a100, but got {shown(option)}")
+                raise ValueError(f"must be options of sbatch, such as --constraint=a100, but got {quoted(option)}")
         return options
 
 

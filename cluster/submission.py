@@ -62,9 +62,7 @@ def submit(spec: SubmittedCluster, job: StudyJob, say: Say) -> None:
     beside = str(Path(sys.executable).parent)
     path = shutil.which(program) or shutil.which(program, path=beside)
     if path is None:
-        raise ClusterError(
-            [f"`{program}` is not installed here; look at the files with `antisample cluster render`."]
-        )
+        raise ClusterError([f"`{program}` is not installed here; view the files with `antisample cluster render`."])
     if isinstance(spec, SlurmCluster) and job.study is None and not (job.directory / "study.yaml").is_file():
         raise ClusterError([f"{job.directory}: holds no study to continue."])
     folder = files_folder(spec, job)
@@ -82,7 +80,7 @@ def submit(spec: SubmittedCluster, job: StudyJob, say: Say) -> None:
         _send(spec, job, folder, path)
         up = folder / vm.FILE
         say(f"Follow it: ray exec {up} 'tail -f {job.name}.log'. Its study: {job.directory} on the shared folder")
-        say(f"End the machines, which cost money until then: ray down {up}")
+        say(f"Terminate the machines, which cost money until then: ray down {up}")
 
 
 def write_files(files: dict[str, str], folder: Path) -> None:
@@ -111,8 +109,8 @@ def write_files(files: dict[str, str], folder: Path) -> None:
 
 def _apply(spec: KubeRayCluster, job: StudyJob, folder: Path, kubectl: str) -> None:
     command = [kubectl, "--namespace", spec.namespace]
-    found = _run([*command, "get", "secret", spec.secret, "--ignore-not-found", "--output=name"])
-    if not found.strip():
+    existing = _run([*command, "get", "secret", spec.secret, "--ignore-not-found", "--output=name"])
+    if not existing.strip():
         # Through a pipe: neither a command line nor a file shows the token.
         create = [*command, "create", "secret", "generic", spec.secret, "--from-file=auth_token=/dev/stdin"]
         _run(create, text=secrets.token_hex(32))
@@ -124,20 +122,20 @@ def _apply(spec: KubeRayCluster, job: StudyJob, folder: Path, kubectl: str) -> N
 def _send(spec: VmCluster, job: StudyJob, folder: Path, ray: str) -> None:
     make_token(spec.token_file)
     up = str(folder / vm.FILE)
-    _run([ray, "up", up, "--yes"], shown=True)
+    _run([ray, "up", up, "--yes"], echo=True)
     for name in job.files(spec):
-        _run([ray, "rsync-up", up, str(folder / name), f"~/{name}"], shown=True)
-    _run([ray, "exec", up, vm.search_command(job), "--tmux"], shown=True)
+        _run([ray, "rsync-up", up, str(folder / name), f"~/{name}"], echo=True)
+    _run([ray, "exec", up, vm.search_command(job), "--tmux"], echo=True)
 
 
-def _run(command: list[str], text: str | None = None, shown: bool = False) -> str:
+def _run(command: list[str], text: str | None = None, echo: bool = False) -> str:
     """Runs a program; what it prints is shown as it comes, or returned.
 
     Raises:
         ClusterError: If it fails, with what it said.
     """
     done = subprocess.run(  # noqa: S603  (the cluster's own program)
-        command, input=text, stdout=None if shown else subprocess.PIPE, stderr=None if shown else subprocess.PIPE,
+        command, input=text, stdout=None if echo else subprocess.PIPE, stderr=None if echo else subprocess.PIPE,
         text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:

@@ -41,15 +41,15 @@ def temporary_folder() -> str:
         except OSError as error:
             if place == usual and named:
                 refusal = f"Ray cannot be started: {place}: {error.strerror}"
-                raise ClusterError([f"{refusal}; set RAY_TMPDIR to a folder that can be written."]) from error
+                raise ClusterError([f"{refusal}; set RAY_TMPDIR to a writable directory."]) from error
             continue
         if fits(folder := f"{owned}/{_RAYS}"):
             return folder
         Path(owned).rmdir()
     raise ClusterError(
         [
-            f"Ray needs a folder with a path of at most {_LONGEST_PLACE} bytes for its sockets, but neither "
-            f"{usual} nor any of {', '.join(places[1:])} will do; set RAY_TMPDIR to one."
+            f"Ray needs a directory with a path of at most {_LONGEST_PLACE} bytes for its sockets, but neither "
+            f"{usual} nor any of {', '.join(places[1:])} is suitable; set RAY_TMPDIR to one."
         ]
     )
 

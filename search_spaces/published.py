@@ -79,9 +79,9 @@ def published_set(name: str) -> PublishedSet:
         SpaceError: If there is none; the message lists sets of the same model or data set.
     """
     sets = published_sets() | notebook_sets()
-    by_lower_name = {known.lower(): known for known in sets}
+    by_lower_name = {each.lower(): each for each in sets}
     if name.lower() in by_lower_name:
         return sets[by_lower_name[name.lower()]]
     parts = {part for part in name.lower().split("/") if part}
-    near = [known for known in sets if parts & set(known.lower().split("/")[:2])] or list(sets)
+    near = [each for each in sets if parts & set(each.lower().split("/")[:2])] or list(sets)
     raise SpaceError([f"`published` must be one of {', '.join(near)}, but got {name!r}."], name)

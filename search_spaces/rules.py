@@ -14,9 +14,9 @@ _RULES = {
     "string_unicode": "must be valid UTF-8",
     "string_too_short": "must not be empty",
     "tuple_type": "must be a list",
-    "dict_type": "must hold keys and values",
-    "model_type": "must hold keys and values",
-    "model_attributes_type": "must hold keys and values",
+    "dict_type": "must contain keys and values",
+    "model_type": "must contain keys and values",
+    "model_attributes_type": "must contain keys and values",
     "invalid_key": "must have text as keys",
 }
 _MOST_SHOWN = 60
@@ -41,9 +41,9 @@ def sentence(item: Any, prefix: str = "") -> str:
         return f"`{key}`: {item['msg'].removeprefix('Value error, ')}."
     if item["type"] == "too_short":
         least = item["ctx"]["min_length"]
-        return f"`{key}` must have at least {least} value{'s' * (least > 1)}, but got {shown(item['input'])}."
+        return f"`{key}` must have at least {least} value{'s' * (least > 1)}, but got {quoted(item['input'])}."
     rule = _RULES.get(item["type"], item["msg"])
-    return f"`{key}` {rule}, but got {'nothing' if item['input'] is None else shown(item['input'])}."
+    return f"`{key}` {rule}, but got {'nothing' if item['input'] is None else quoted(item['input'])}."
 
 
 def unusable(value: Any) -> str | None:
@@ -51,17 +51,17 @@ def unusable(value: Any) -> str | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int) and not -(2**63) < value < 2**63:
-        return f"must fit into 64 bits, but got {shown(value)}"
+        return f"must fit into 64 bits, but got {quoted(value)}"
     if isinstance(value, float) and not math.isfinite(value):
         return f"must be a finite number, but got {value}"
     if isinstance(value, str) and ("\0" in value or any("\ud800" <= character <= "\udfff" for character in value)):
-        return f"must be valid UTF-8 without null bytes, but got {shown(value)}"
+        return f"must be valid UTF-8 without null bytes, but got {quoted(value)}"
     if not isinstance(value, int | float | str):
-        return f"must be a number, text, true or false, but got {'nothing' if value is None else shown(value)}"
+        return f"must be a number, text, true or false, but got {'nothing' if value is None else quoted(value)}"
     return None
 
 
-def shown(value: Any) -> str:
+def quoted(value: Any) -> str:
     """A value for a message, cut where it is very long."""
     try:
         plain = str(value) if isinstance(value, date) else repr(value)

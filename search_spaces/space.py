@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from search_spaces.rules import sentence, shown, unusable
+from search_spaces.rules import quoted, sentence, unusable
 from search_spaces.yaml_loader import LONGEST, UniqueKeyLoader
 
 Value = float | int | str | bool
@@ -51,7 +51,7 @@ class NumberParameter(BaseModel):
     @classmethod
     def _a_number(cls, bound: Any) -> Any:
         if isinstance(bound, bool) or (isinstance(bound, int) and unusable(bound) is not None):
-            raise ValueError(f"must be a number of 64 bits, but got {shown(bound)}")
+            raise ValueError(f"must be a number of 64 bits, but got {quoted(bound)}")
         return bound
 
     @model_validator(mode="after")
@@ -67,7 +67,7 @@ class NumberParameter(BaseModel):
                 f"bounds of an integer must be in [-2**53, 2**53], but got {self.low:g} and {self.high:g}"
             )
         if not math.isfinite(self.high - self.low):
-            raise ValueError(f"`high` and `low` are too far apart to search between, with {self.low} and {self.high}")
+            raise ValueError(f"`high` and `low` are too far apart for a search, with {self.low} and {self.high}")
         return self
 
     def contains(self, value: Any) -> bool:
@@ -99,7 +99,7 @@ class ChoiceParameter(BaseModel):
         for position, choice in enumerate(choices):
             same = next((other for other in choices[:position] if other == choice), None)
             if same is not None:  # Optuna would take 1, 1.0 and true for one choice
-                raise ValueError(f"must hold each value once, but got {shown(same)} and {shown(choice)}")
+                raise ValueError(f"must contain each value only once, but got {quoted(same)} and {quoted(choice)}")
         return choices
 
     def contains(self, value: Any) -> bool:
@@ -167,7 +167,8 @@ def load_space(source: str | Path) -> SearchSpace:
     path = Path(text) if text.endswith((".yaml", ".yml")) else Path(__file__).parent / f"{text}.yaml"
     if unusable(text) is not None or not os.path.isfile(path):  # noqa: PTH113  (Path.is_file raises for long names)
         names = ", ".join(space_names())
-        raise SpaceError([f"`space` must be one of {names} or the path of a YAML file, but got {shown(text)}."], text)
+        problem = f"`space` must be one of {names} or the path of a YAML file, but got {quoted(text)}."
+        raise SpaceError([problem], text)
     try:
         with path.open("rb") as file:
             written = file.read(4 * LONGEST).decode()

@@ -47,7 +47,7 @@ class UniqueKeyLoader(yaml.SafeLoader):
         if node is None:  # an empty document
             return None
         if repeats and node not in self._sizes:
-            raise yaml.YAMLError(f"the value in line {node.start_mark.line + 1} must not hold itself")
+            raise yaml.YAMLError(f"the value in line {node.start_mark.line + 1} must not contain itself")
         self._values += self._sizes[node] if repeats else 1
         if self._values > _MOST_VALUES:
             raise yaml.YAMLError(f"it must hold at most {_MOST_VALUES:,} values, aliases included")
@@ -68,6 +68,6 @@ class UniqueKeyLoader(yaml.SafeLoader):
                 if key.value in lines:
                     first = lines[key.value]
                     where = f"in lines {first} and {line}" if first != line else f"in line {line}"
-                    raise DuplicateKeyError(f"the key `{key.value}` stands twice, {where}")
+                    raise DuplicateKeyError(f"the key `{key.value}` occurs twice, {where}")
                 lines[key.value] = line
         return node

@@ -17,6 +17,8 @@ import typer
 from tuning.cli.program import app
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.integration
+
 PACKAGES = ("antisample", "search_spaces", "tuning", "cluster")
 
 
@@ -122,7 +124,6 @@ def test_every_public_class_and_function_is_in_the_api_reference(pages, site, pa
 
 
 @pytest.mark.slow
-@pytest.mark.integration
 def test_a_browser_shows_and_searches_it_without_a_request(site):
     playwright = pytest.importorskip("playwright.sync_api")
     chromium = shutil.which("chromium")

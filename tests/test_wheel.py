@@ -45,7 +45,7 @@ def test_it_installs_in_a_clean_environment_and_starts(wheel, tmp_path):
     locked = ROOT / "requirements.lock"
     call(UV, "pip", "install", "--quiet", "--python", python, "--constraint", locked, wheel, cwd=tmp_path)
     program = python.with_name("antisample")
-    assert "Search the hyperparameters" in call(program, "--help", cwd=tmp_path)
+    assert "Search hyperparameters" in call(program, "--help", cwd=tmp_path)
     assert "ResNet18/cifar10/30" in call(program, "spaces", cwd=tmp_path)
     installed = call(UV, "pip", "list", "--python", python, "--format", "freeze", cwd=tmp_path)
     assert "pytest==" not in installed

@@ -83,7 +83,7 @@ def find_trial(study: StudyReader, which: str) -> TrialRecord:
     finished = {str(record.number): record for record in study.records() if record.state == "COMPLETE"}
     if which not in finished:
         raise ConfigError(
-            f"`--trial` must be best or finished ({', '.join(finished) or 'none is yet'}), but got {which!r}."
+            f"`--trial` must be best or a finished trial ({', '.join(finished) or 'none yet'}), but got {which!r}."
         )
     return finished[which]
 

@@ -193,8 +193,8 @@ def _count(heard: socket.socket, message: str, last_words: Callable[[], None] | 
 
 def _stop_at_once(message: str, code: int) -> NoReturn:
     # The live table hides the cursor.
-    shown = "\x1b[?25h\n" if sys.stderr.isatty() else ""
-    os.write(sys.stderr.fileno(), f"{shown}{message}\n".encode())
+    show_cursor = "\x1b[?25h\n" if sys.stderr.isatty() else ""
+    os.write(sys.stderr.fileno(), f"{show_cursor}{message}\n".encode())
     _exit(code)
 
 

@@ -38,7 +38,7 @@ def channel_values(name: str, values: Any) -> tuple[float, ...]:
         divided = ", ".join(f"{value / 255:.4g}" for value in values)
         raise ValueError(
             f"must be of pixels scaled to [0, 1], but got {list(values)!r}; if that is of pixels from 0 to 255, "
-            f"divide it by 255: {divided}"
+            f"divide by 255: {divided}"
         )
     return tuple(float(value) for value in values)
 

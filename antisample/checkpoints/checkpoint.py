@@ -111,8 +111,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise DataError(f"{path}: {problem}")
     if not _may_be_of_torch(path):
         raise DataError(
-            f"{path}: not a readable checkpoint, since neither safetensors nor torch.save has written it, or it is "
-            "damaged."
+            f"{path}: not a readable checkpoint; it was written by neither safetensors nor torch.save, or is damaged."
         )
     state_dict, notes = find_state_dict(read_torch_file(path), str(path))
     check_tensors(state_dict, str(path))
@@ -139,9 +138,9 @@ def _read_safetensors(path: Path) -> Checkpoint:
             f"{path}: damaged, `{_DIGEST}` in its metadata must be 32 hexadecimal digits, but got {digest[:80]!r}."
         )
     if digest not in (None, weights_fingerprint(weights)):
-        raise DataError(f"{path}: damaged, the weights are not those that were written.")
+        raise DataError(f"{path}: damaged, the weights differ from those that were written.")
     if not weights:
-        raise DataError(f"{path}: holds no weights.")
+        raise DataError(f"{path}: contains no weights.")
     return Checkpoint(weights, metadata)
 
 

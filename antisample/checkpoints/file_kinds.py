@@ -16,10 +16,10 @@ _CONVERT = "load it with the program that wrote it, and save the weights as safe
 
 # What files begin with, what they are, and the way out.
 _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes it", _CONVERT),
-    (b"GGUF", "a GGUF file, as llama.cpp reads it", _CONVERT),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file, such as one written by Keras", _CONVERT),
+    (b"GGUF", "a GGUF file, as used by llama.cpp", _CONVERT),
     (b"\x93NUMPY", "a NumPy array (.npy)", _CONVERT),
-    (b"PAR1", "a Parquet file", "give the file of the weights"),
+    (b"PAR1", "a Parquet file", "give the weights file"),
     (b"ptrt", "a TensorRT engine", _CONVERT),
     (b"ftrt", "a TensorRT engine", _CONVERT),
     (b"\x12\x01\x00\x00\x00\x00\x00\x00", "an MXNet file", _CONVERT),
@@ -29,29 +29,29 @@ _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"\x28\xb5\x2f\xfd", "a Zstandard archive", "unpack it"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it"),
     (b"Rar!", "a RAR archive", "unpack it"),
-    (b"\x89PNG", "an image", "give the file of the weights"),
-    (b"\xff\xd8\xff", "an image", "give the file of the weights"),
-    (b"%PDF", "a PDF document", "give the file of the weights"),
-    (b"SQLite format 3\x00", "an SQLite database", "give the file of the weights"),
-    (b"\x7fELF", "a program", "give the file of the weights"),
+    (b"\x89PNG", "an image", "give the weights file"),
+    (b"\xff\xd8\xff", "an image", "give the weights file"),
+    (b"%PDF", "a PDF document", "give the weights file"),
+    (b"SQLite format 3\x00", "an SQLite database", "give the weights file"),
+    (b"\x7fELF", "a program", "give the weights file"),
 )
 
 # Names in a ZIP archive, what the archive is then, and the way out; None for a torch file, which holds weights.
 _MEMBERS: tuple[tuple[str, str | None, str], ...] = (
     (
         r"(^|/)constants\.pkl$",
-        "a TorchScript archive, which holds code",
+        "a TorchScript archive, which contains code",
         f"load it with torch.jit.load and {SAVE_WEIGHTS}",
     ),
     (
         r"(^|/)(archive_format|serialized_exported_program\.json|models/.*\.json)$",
-        "a program that torch.export has written",
+        "a program written by torch.export",
         f"load it with torch.export.load, and {SAVE_WEIGHTS.replace('model', 'program')}",
     ),
-    (r"(^|/)\.data/extern_modules$", "a torch.package archive, which holds code", SAVE_WEIGHTS),
+    (r"(^|/)\.data/extern_modules$", "a torch.package archive, which contains code", SAVE_WEIGHTS),
     (r"(^|/)data\.pkl$", None, ""),
     (r"^model\.weights\.h5$", "a Keras model", _CONVERT),
-    (r"^word/|^xl/|^ppt/", "an office document", "give the file of the weights"),
+    (r"^word/|^xl/|^ppt/", "an office document", "give the weights file"),
     (r"\.npy$", "NumPy arrays (.npz)", _CONVERT),
 )
 
@@ -121,8 +121,8 @@ def _text(start: bytes) -> str | None:
             parts = dict.fromkeys(re.findall(r'"([^"]+\.(?:safetensors|bin))"', text))
             files = ", ".join(parts) or "several files"
             return f"is the index of weights that are spread over {files}; join them in one file."
-        return "is a JSON text; give the file of the weights."
-    return f"is a text that begins with {text[:40]!r}; give the file of the weights."
+        return "is a JSON text; give the weights file."
+    return f"is a text that begins with {text[:40]!r}; give the weights file."
 
 
 def _is_lfs(path: Path, start: bytes) -> bool:
@@ -212,10 +212,10 @@ def _is_zeros(path: Path, start: bytes) -> bool:
 
 
 _KINDS: tuple[tuple[Callable[[Path, bytes], bool], str, str], ...] = (
-    (_is_zeros, "a file that begins with zeros alone, as one does whose copy was broken off", "copy it again"),
-    (_is_lfs, "a Git LFS pointer and not the file itself", "fetch the file with `git lfs pull`"),
+    (_is_zeros, "a file that begins with only zeros, as if its copy was interrupted", "copy it again"),
+    (_is_lfs, "a Git LFS pointer instead of the file itself", "fetch the file with `git lfs pull`"),
     (_is_html, "a web page", "download the file itself"),
-    (_is_hdf5, "an HDF5 file, as Keras writes it", _CONVERT),
+    (_is_hdf5, "an HDF5 file, such as one written by Keras", _CONVERT),
     (_is_tflite, "a TensorFlow Lite model", _CONVERT),
     (_is_onnx, "an ONNX model", "give the torch weights that it was exported from"),
     (_is_saved_model, "a TensorFlow SavedModel", _CONVERT),

@@ -46,8 +46,8 @@ def named_weights(model: nn.Module, checkpoint: Checkpoint, source: str) -> tupl
     if all(name == given for name, given in match.given.items()) and len(match.given) == len(weights) == len(own):
         return weights, checkpoint.notes
     counters = [name for name in own if is_counter(name) and name not in match.given]
-    found = {name: weights[match.given[name]] if name in match.given else own[name].detach().clone() for name in own}
-    return found, (*checkpoint.notes, *_changes(match, len(counters), len(weights)))
+    loaded = {name: weights[match.given[name]] if name in match.given else own[name].detach().clone() for name in own}
+    return loaded, (*checkpoint.notes, *_changes(match, len(counters), len(weights)))
 
 
 def _changes(match: Match, counters: int, n_names: int) -> list[str]:
@@ -60,16 +60,14 @@ def _changes(match: Match, counters: int, n_names: int) -> list[str]:
         one = len(match.removed) == 1
         notes.append(f"The {'prefix' if one else 'prefixes'} {removed} {'was' if one else 'were'} removed from {of}.")
     if match.added:
-        notes.append(
-            f"The prefix `{match.added}`, which the network has, was put before the names of the checkpoint."
-        )
+        notes.append(f"The prefix `{match.added}`, which the network has, was added to the names of the checkpoint.")
     if match.left_out:
-        shown = ", ".join(f"`{name}`" for name in match.left_out[:3])
+        listed = ", ".join(f"`{name}`" for name in match.left_out[:3])
         more = f" and {len(match.left_out) - 3} more" if len(match.left_out) > 3 else ""
-        rest = "was left out, since it is" if len(match.left_out) == 1 else "were left out, since they are"
-        notes.append(f"Of the checkpoint, {shown}{more} {rest} no part of the network.")
+        rest = "was ignored, since it does" if len(match.left_out) == 1 else "were ignored, since they do"
+        notes.append(f"Of the checkpoint, {listed}{more} {rest} not belong to the network.")
     if counters:
-        notes.append(f"The checkpoint lacks {counters} counters of batches (`num_batches_tracked`); they start at 0.")
+        notes.append(f"The checkpoint lacks {counters} batch counters (`num_batches_tracked`); they start at 0.")
     return notes
 
 

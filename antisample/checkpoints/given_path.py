@@ -31,15 +31,15 @@ def _folder(path: Path) -> str:
         )
     weights = [name for name in names if name.endswith(_WEIGHTS)]
     if weights:
-        return f"is a folder; give the file of the weights, such as {path / weights[0]}."
-    return "is a folder, and no weights are in it; give the file of the weights."
+        return f"is a folder; give the weights file, such as {path / weights[0]}."
+    return "is a folder, and no weights are in it; give the weights file."
 
 
 def _missing(path: Path) -> str:
     if path.is_symlink():
         return f"is a link to {path.readlink()}, which does not exist."
     if path.exists():
-        return "is no file; give the file of the weights."
+        return "is not a file; give the weights file."
     near = _near_names(path)
     return "the checkpoint does not exist" + (f"; did you mean {near[0]}?" if near else ".")
 

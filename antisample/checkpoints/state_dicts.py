@@ -69,7 +69,7 @@ def _weights(content: Mapping[Any, Any], source: str) -> _Weights | None:
     if not are_weights:
         return None
     left = [str(name) for name in content if name not in tensors]
-    rest = "was left out, since it is no tensor" if len(left) == 1 else "were left out, since they are no tensors"
+    rest = "was ignored, since it is not a tensor" if len(left) == 1 else "were ignored, since they are not tensors"
     return _Weights(tensors, notes=(f"Of the checkpoint, {_quoted(left)} {rest}.",))
 
 
@@ -80,7 +80,7 @@ def _chosen(inner: dict[str, _Weights], source: str) -> _Weights:
         usual = [name for name in inner if "ema" not in name.lower()]
         if len(usual) != 1:
             raise DataError(
-                f"{source}: several entries hold weights, {_quoted(list(inner))}; save those that are meant with "
+                f"{source}: several entries hold weights, {_quoted(list(inner))}; save the intended weights with "
                 "`torch.save(state_dict, path)`."
             )
     name = (usual or list(inner))[0]
@@ -88,7 +88,7 @@ def _chosen(inner: dict[str, _Weights], source: str) -> _Weights:
     entry = f"{name}.{weights.entry}" if weights.entry else name
     others = [other for other in inner if other != name]
     more = f" {_quoted(others)} {'holds' if len(others) == 1 else 'hold'} weights, too, which were not used."
-    taken = f"Of the checkpoint's entries, `{entry}` was taken.{more if others else ''}"
+    taken = f"Of the checkpoint's entries, `{entry}` was used.{more if others else ''}"
     notes = [note for note in weights.notes if not note.startswith("Of the checkpoint's entries")]
     return _Weights(weights.state_dict, entry, (taken, *notes))
 
@@ -123,8 +123,8 @@ def _described(content: Any) -> str:
 
 
 def _quoted(names: list[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[:3])
-    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
+    listed = ", ".join(f"`{name}`" for name in names[:3])
+    return f"{listed} and {len(names) - 3} more" if len(names) > 3 else listed
 
 
 def _named(kind: Any) -> str:

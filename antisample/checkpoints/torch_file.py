@@ -72,16 +72,16 @@ def read_torch_file(path: Path) -> Any:
 def _refusal(objects: list[str]) -> str:
     if any(name.startswith(("torch.nn.modules.", "torch.nn.parallel.")) for name in objects):
         own = next((name for name in objects if not name.startswith("torch.nn.")), objects[0])
-        what = f"it holds a whole network, with objects such as {own}, which only code could build again"
+        what = f"it holds a whole network, with objects such as {own}, which only code can rebuild"
     elif _ARRAY_OF_OBJECTS in objects:
         what = f"it holds an array of Python objects ({_ARRAY_OF_OBJECTS})"
     elif objects:
         what = f"it holds {objects[0]}"
     else:
-        what = "it is a pickle that torch.save has not written"
+        what = "it is a pickle that was not written by torch.save"
     return (
         "refused, since reading it would execute code or build objects other than tensors and arrays: "
-        f"{what}. Where it can be trusted, load it with the program that wrote it, and {SAVE_WEIGHTS}, or write "
+        f"{what}. If you trust it, load it with the program that wrote it, and {SAVE_WEIGHTS}, or save it as "
         "safetensors."
     )
 

@@ -46,7 +46,7 @@ def refusal(
     if match.missing and not match.unknown:
         problems.append(f"begins with {_names(list(weights))}")
     return (
-        f"{source}: the checkpoint is of another architecture than {type(model).__name__}{removed}: "
+        f"{source}: the checkpoint has a different architecture from {type(model).__name__}{removed}: "
         f"it {'; it '.join(problems)}."
     )
 
@@ -102,5 +102,5 @@ def _channels(number: int) -> str:
 
 
 def _names(names: Sequence[str]) -> str:
-    shown = ", ".join(map(repr, names[:_SHOWN]))
-    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
+    listed = ", ".join(map(repr, names[:_SHOWN]))
+    return f"{listed} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else listed

@@ -61,8 +61,8 @@ def find_match(own: Sequence[str], given: Sequence[str], source: str) -> Match:
     if len({frozenset(match.given.values()) for match in plain}) > 1:
         prefixes = ", ".join(dict.fromkeys(f"`{''.join(match.removed)}`" for match in plain))
         raise DataError(
-            f"{source}: the names of the network fit under several prefixes of the checkpoint's, {prefixes}; save "
-            "the weights that are meant with `torch.save(model.state_dict(), path)`."
+            f"{source}: the names of the network match several prefixes in the checkpoint, {prefixes}; save "
+            "the intended weights with `torch.save(model.state_dict(), path)`."
         )
     return _without_copies(plain[0], fits)
 
@@ -90,8 +90,8 @@ def _ways(own: Sequence[str], given: Sequence[str]) -> Iterator[tuple[bool, str,
 def _match(own: Sequence[str], given: Sequence[str], unwrapped: bool, prefix: str, added: str) -> Match:
     theirs = {_unwrapped(name) if unwrapped else name: name for name in given}
     wanted = {name: prefix + (_unwrapped(name) if unwrapped else name)[len(added) :] for name in own}
-    found = {name: theirs[key] for name, key in wanted.items() if key in theirs}
-    used = set(found.values())
+    matched = {name: theirs[key] for name, key in wanted.items() if key in theirs}
+    used = set(matched.values())
     others = [name for name in given if name not in used]
     left_out = [
         name
@@ -101,8 +101,8 @@ def _match(own: Sequence[str], given: Sequence[str], unwrapped: bool, prefix: st
     ]
     inside = sorted({part for name in given for part in name.split(".") if part in _WRAPPERS}) if unwrapped else []
     return Match(
-        found,
-        tuple(name for name in own if name not in found and not is_counter(name)),
+        matched,
+        tuple(name for name in own if name not in matched and not is_counter(name)),
         tuple(name for name in others if name not in left_out),
         (*(f"{part}." for part in inside), *([prefix] if prefix else [])),
         added,

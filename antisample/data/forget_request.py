@@ -26,10 +26,10 @@ class ForgetRequest(Settings):
     """What to forget: whole classes, or single training images.
 
     Attributes:
-        classes: Class names as they are written, or labels; at least one, and at least one class must be left. A
-            number is a name first, and a label only where no class name is a number; see `forget_classes`.
+        classes: Class names, taken literally, or labels; at least one, and at least one class must remain. A number
+            is a name first, and a label only if no class name is a number; see `forget_classes`.
         samples: Positions in the training split, from 0, or files of an image folder, such as `cat/001.png`; or the
-            path of a list of them, which is read at once, see `read_sample_ids`.
+            path of a file with a list of them, see `read_sample_ids`.
     """
 
     classes: ClassNames = Field(default=(), min_length=1)

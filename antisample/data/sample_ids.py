@@ -108,7 +108,7 @@ def _from_parquet(path: Path) -> list[str]:
 
 def _column(path: Path, names: list[str]) -> int:
     """The position of the column that holds the ids."""
-    found = [at for at, name in enumerate(names) if name.lower() in _COLUMNS]
-    if not found and len(names) > 1:
+    positions = [at for at, name in enumerate(names) if name.lower() in _COLUMNS]
+    if not positions and len(names) > 1:
         raise DataError(f"{path}: of several columns one must be named {' or '.join(_COLUMNS)}, but got {names}.")
-    return found[0] if found else 0
+    return positions[0] if positions else 0

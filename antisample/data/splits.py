@@ -19,14 +19,13 @@ class SplitConfig(Settings):
 
     Attributes:
         seed: Seed of the stratified draw.
-        validation_from: `train` holds validation images out of the training of the original model. `test` takes
-            them from the test split, for original models that saw every training image; test figures then come
-            from the rest. `validation` means the data's own validation split, which the other two use for nothing.
-            `auto` means `validation` if the data has such a split, else `test` if a checkpoint is given, else
-            `train`.
-        validation_fraction: Share of each class to set apart of train or test, in (0, 1). By default 0.2 of train or
-            0.5 of test.
-        test_fraction: For data without a test split, the share of each class to draw for testing, in (0, 1).
+        validation_from: `train` holds validation images out of the training split. `test` takes them from the test
+            split, for original models that have seen every training image; test metrics then use the remaining
+            test images. `validation` uses the data's own validation split, which the other two ignore. `auto` means
+            `validation` if the data has such a split, else `test` if a checkpoint is given, else `train`.
+        validation_fraction: Fraction of each class to hold out from train or test, in (0, 1). By default 0.2 of train
+            or 0.5 of test.
+        test_fraction: For data without a test split, the fraction of each class to draw for testing, in (0, 1).
     """
 
     seed: int = Field(default=0, ge=0)
@@ -111,7 +110,7 @@ def _source_of_validation(dataset: Dataset, config: SplitConfig, has_checkpoint:
         )
     if source == "validation" and config.validation_fraction is not None:
         raise ConfigError(
-            f"`split.validation_fraction` {config.validation_fraction} cannot be set apart, because {dataset.name} "
+            f"`split.validation_fraction` {config.validation_fraction} cannot be used, because {dataset.name} "
             "has a validation split of its own; leave it out, or set `split.validation_from` to train or test."
         )
     return source
@@ -166,7 +165,7 @@ def _check_samples(
         names = ", ".join(dataset.class_names[label] for label in gone[:5])
         raise ConfigError(
             f"`forget.samples` must leave training images of every class, but got all of {names}; to forget a whole "
-            "class, name it in `forget.classes`."
+            "class, use `forget.classes`."
         )
 
 

@@ -172,7 +172,7 @@ def training_files(
     """
     name, loader = _resolve(source, root, download=False)
     if not isinstance(loader, ImageFolder | CasiaWebFace):
-        raise ConfigError(f"{name}: is no folder of images, so its images are known by position alone.")
+        raise ConfigError(f"{name}: is not an image folder, so its images are only identified by position.")
     by_class = loader.splits()[0]
     files = [f"{file.parent.name}/{file.name}" for file in all_files([by_class])]
     if test_fraction is None:

@@ -26,4 +26,4 @@ def refuse_archives(files: Iterable[Path], advice: str) -> None:
         if file.suffix.lower() in PICKLE_SUFFIXES:
             raise DataError(f"{file}: pickled archives are not read, because pickles can execute code; {advice}.")
         if file.suffix.lower() in RECORD_SUFFIXES:
-            raise DataError(f"{file}: record files of MXNet are not read, because MXNet is retired; {advice}.")
+            raise DataError(f"{file}: MXNet record files are not read, because MXNet is retired; {advice}.")

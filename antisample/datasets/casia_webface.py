@@ -100,7 +100,7 @@ class CasiaWebFace:
     def _root(self) -> Path:
         if self.root is None:
             raise DataError(
-                "casia-webface: `data.root` must be the folder that holds one folder of images an identity, but got "
+                "casia-webface: `data.root` must be the folder that holds one folder of images per identity, but got "
                 "None; the data set is not downloaded."
             )
         root = self.root.expanduser()
@@ -108,7 +108,7 @@ class CasiaWebFace:
         refuse_broken_link(root)
         if not root.is_dir():
             raise DataError(
-                f"{root}: the root of casia-webface must be a folder that holds one folder of images an identity."
+                f"{root}: the root of casia-webface must be a folder that holds one folder of images per identity."
             )
         refuse_archives(map(Path, visible(root)), _ADVICE)
         return root

@@ -12,12 +12,12 @@ class DataConfig(Settings):
     """Which images.
 
     Attributes:
-        source: A registered data set, or the path of a folder (images by class, or Parquet files) or Parquet file.
-        root: Where torchvision data sets lie, or are downloaded to; the folder of casia-webface.
+        source: A built-in data set, or the path of a folder (images by class, or Parquet files) or a Parquet file.
+        root: Directory of torchvision data sets, also for downloading them; the folder of casia-webface.
         download: Whether torchvision may download into `root`.
-        image_size: Resize images to this many pixels; None keeps their size (64 for casia-webface).
-        cache_dir: Where decoded images, original models, retrained references and neighbours are kept: a folder, or
-            an object store such as s3://bucket/cache, of which each machine keeps a copy; see `Cache.at`.
+        image_size: Resize images to this many pixels; by default they keep their size (64 for casia-webface).
+        cache_dir: Where decoded images, original models, retrained references and neighbours are cached: a folder, or
+            an object store such as s3://bucket/cache, with a local copy on each machine; see `Cache.at`.
     """
 
     source: str

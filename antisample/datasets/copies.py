@@ -33,7 +33,7 @@ def refuse_same_rows(splits: Sequence[Mapping[str, Sequence[bytes]]]) -> None:
     for files in counts:
         for (name, inner), (other, outer) in permutations(files.items(), 2):
             if inner.total() >= _FEWEST and inner <= outer:
-                raise DataError(f"{name}: all of its {inner.total()} rows are in {other}, too; remove one of them.")
+                raise DataError(f"{name}: all of its {inner.total()} rows are also in {other}; remove one of them.")
     for first, second in combinations(counts, 2):
         _refuse_equal(first, second)
         _refuse_equal(_joined(first), _joined(second))
@@ -45,7 +45,7 @@ def _refuse_equal(files: _Counts, others: _Counts) -> None:
         same = by_rows.get(frozenset(rows.items()))
         if same is not None and rows.total() >= _FEWEST:
             raise DataError(
-                f"{name}: holds the same {rows.total()} images as {same}, but splits must differ; remove one of them."
+                f"{name}: has the same {rows.total()} images as {same}, but splits must differ; remove one of them."
             )
 
 
@@ -75,7 +75,7 @@ def refuse_same_images(splits: Sequence[Mapping[str, Sequence[Path]]], origin: s
             first = folders.setdefault(frozenset(images.items()), files[0].parent)
             if first != files[0].parent and len(files) >= _FEWEST:
                 raise DataError(
-                    f"{files[0].parent}: holds the same {len(files)} images as {first}, but classes must differ; "
+                    f"{files[0].parent}: has the same {len(files)} images as {first}, but classes must differ; "
                     "remove one of them."
                 )
     return refuse_contained_splits(
@@ -102,12 +102,12 @@ def refuse_contained_splits(splits: Sequence[Sequence[bytes]], origin: str) -> t
         count = sum(image in images for image in inner)
         if count == len(inner) >= _FEWEST:
             raise DataError(
-                f"{origin}: all {count} {other} images stand in the {name} split, too, but splits must differ; "
+                f"{origin}: all {count} {other} images are also in the {name} split, but splits must differ; "
                 f"remove the {other} split, or replace its images."
             )
         if count:
-            verb = "stands" if count == 1 else "stand"
-            notes.append(f"{count} of the {len(inner)} {other} images {verb} in the {name} split, too.")
+            verb = "is" if count == 1 else "are"
+            notes.append(f"{count} of the {len(inner)} {other} images {verb} also in the {name} split.")
     return tuple(notes)
 
 

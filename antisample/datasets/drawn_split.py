@@ -90,5 +90,5 @@ def check_draw(origin: str, draw: TestDraw | None, *, has_test: bool, notes: Seq
         remarks = "".join(f" {note}" for note in notes)
         raise DataError(
             f"{origin}: there is no test split.{remarks} Set `split.test_fraction` to the share of each class to "
-            "test on (`--set split.test_fraction=0.2`), or lay the images out as `train` and `test`."
+            "test on (`--set split.test_fraction=0.2`), or organise the images in `train` and `test`."
         )

@@ -113,12 +113,12 @@ def files_by_class(folder: Path, advice: str) -> dict[str, list[Path]]:
     refuse_unwritable_names(classes)
     for entry in classes:
         if not is_folder(entry):
-            remark = "; a folder of this name is taken for a split" if split_named(folder.name) else ""
+            remark = "; a folder with this name is treated as a split" if split_named(folder.name) else ""
             raise DataError(
-                f"{entry.path}: `{folder.name}` must hold one folder a class, but got {describe(entry)}{remark}."
+                f"{entry.path}: `{folder.name}` must hold one folder per class, but got {describe(entry)}{remark}."
             )
     if not classes:
-        raise DataError(f"{folder}: must hold one folder a class, but is empty.")
+        raise DataError(f"{folder}: must hold one folder per class, but is empty.")
     refuse_class_names([entry.name for entry in classes], str(folder))
     listed = {}
     for entry in classes:
@@ -126,7 +126,7 @@ def files_by_class(folder: Path, advice: str) -> dict[str, list[Path]]:
         refuse_unwritable_names(files)
         for file in files:
             if not is_file(file):
-                raise DataError(f"{file.path}: a class folder must hold images alone, but got {describe(file)}.")
+                raise DataError(f"{file.path}: a class folder must only hold images, but got {describe(file)}.")
         listed[entry.name] = [Path(file) for file in files]
         refuse_archives(listed[entry.name], advice)
     return listed

@@ -59,7 +59,7 @@ def image_layout(root: Path) -> ImageLayout:
     if "train" not in by_split:
         raise DataError(
             f"{root}: an image folder must hold `train` and `test`, but `train` is missing; "
-            f"got {enumerated(candidates, root)}, and folders of such names are taken for splits."
+            f"got {enumerated(candidates, root)}, and folders with such names are treated as splits."
         )
     uses, notes = uses_of_splits({split: folder.name for split, folder in by_split.items()})
     return ImageLayout(
@@ -117,8 +117,8 @@ def _classes_named_like_splits(root: Path) -> tuple[str, ...]:
         return ()
     quoted = ", ".join(f"`{name}`" for name in names)
     if len(names) == 1:
-        return (f"{quoted} holds images and no class folders, so it is taken for a class and not for a split.",)
-    return (f"{quoted} hold images and no class folders, so they are taken for classes and not for splits.",)
+        return (f"{quoted} holds images and no class folders, so it is treated as a class and not as a split.",)
+    return (f"{quoted} hold images and no class folders, so they are treated as classes and not as splits.",)
 
 
 def _folders(folder: Path) -> list[Entry]:
@@ -136,4 +136,4 @@ def _left_out(root: Path, used: list[Path]) -> tuple[str, ...]:
         and Path(entry) not in places
         and (is_folder(entry) or entry.name.lower().endswith(".parquet"))
     ]
-    return (f"What lies beside the splits was left out: {enumerated(others, root)}.",) if others else ()
+    return (f"Ignored beside the splits: {enumerated(others, root)}.",) if others else ()

@@ -83,9 +83,9 @@ class ParquetFolder:
             count = int((every == UNLABELLED).sum())
             if count == len(every) > 0:
                 del labels[split]
-                notes.append(f"All {count} rows of `{word}` are unlabelled (-1), so it is left out.")
+                notes.append(f"All {count} rows of `{word}` are unlabelled (-1), so it is ignored.")
             elif count:
-                notes.append(f"{count} of {len(every)} rows of `{word}` are unlabelled (-1) and left out.")
+                notes.append(f"{count} of {len(every)} rows of `{word}` are unlabelled (-1) and ignored.")
         for split, each in labels.items():
             if not sum(map(len, each)):
                 raise DataError(f"{self.layout.files[split][0]}: every split must hold at least 1 image, but got 0.")

@@ -91,7 +91,7 @@ class ImageFile:
             features = {} if features is None else features
             if not isinstance(features, dict):
                 raise DataError(
-                    f"{self.path}: the `huggingface` metadata cannot be read (`{key}` must lie in an object)."
+                    f"{self.path}: the `huggingface` metadata cannot be read (`{key}` must be in an object)."
                 )
             features = features.get(key)
         if not isinstance(features, dict):

@@ -75,7 +75,7 @@ def parquet_layout(root: Path) -> ParquetLayout:
     notes = [note for split in by_split.values() for note in _checked(split, root)]
     kept = {path for files in by_split.values() for path, _ in files}
     if others := [path for path in everything if path not in kept]:
-        notes.append(f"Files beside the splits were left out: {enumerated(others, root)}.")
+        notes.append(f"Ignored files beside the splits: {enumerated(others, root)}.")
     return ParquetLayout(
         {split: [path for path, _ in files] for split, files in by_split.items()},
         {split: files[0][1].word for split, files in by_split.items()},
@@ -123,7 +123,7 @@ def _in_folder(path: Path, split: SplitName, word: str) -> NamedFile:
     if named is None:
         return NamedFile(split, word, "in a folder", int(path.stem) if path.stem.isdecimal() else None)
     if named.split != split:
-        raise DataError(f"{path}: a file of the {named.split} split must not lie in `{word}`.")
+        raise DataError(f"{path}: a file of the {named.split} split must not be in `{word}`.")
     return NamedFile(split, word, named.form, named.number)
 
 
@@ -139,14 +139,14 @@ def _checked(files: Sequence[tuple[Path, NamedFile]], root: Path) -> list[str]:
             )
         if named.number is not None and named.number in numbers:
             raise DataError(
-                f"{root}: each number must be there once, but got {enumerated([numbers[named.number], path], root)}; "
-                "remove one of them."
+                f"{root}: each number must occur exactly once, but got "
+                f"{enumerated([numbers[named.number], path], root)}; remove one of them."
             )
         numbers[named.number] = path
     notes = []
     total = int(kind.form.removeprefix("one of ")) if kind.form.startswith("one of ") else len(files)
     if total != len(files):
-        notes.append(f"Of the {total} files of `{kind.word}`, {len(files)} are there.")
+        notes.append(f"Of the {total} files of `{kind.word}`, {len(files)} are present.")
     if kind.word.startswith(_PARTIAL):
         notes.append(f"`{kind.word}` holds a part of the {kind.split} split, as the hub converted it.")
     return notes

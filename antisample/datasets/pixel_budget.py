@@ -51,7 +51,7 @@ class PixelBudget:
         if pixels > _SUSPICIOUS_BYTES and pixels > _SUSPICIOUS_FACTOR * files:
             raise DataError(
                 f"{origin}: images must not take more than {_SUSPICIOUS_FACTOR} times their files once they are over "
-                f"1 GiB, but up to this one {files / 2**20:.1f} MiB of files unfold to {pixels / 2**30:.1f} GiB."
+                f"1 GiB, but up to this one {files / 2**20:.1f} MiB of files expand to {pixels / 2**30:.1f} GiB."
             )
         with self._one_at_a_time if width * height > _LARGE else nullcontext():
             yield

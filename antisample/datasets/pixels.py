@@ -81,10 +81,10 @@ def stack_splits(splits: Sequence[Sequence[PixelArray]], origin: str) -> list[Pi
     """
     sizes = sorted({array.shape[1:] for arrays in splits for array in arrays})
     if len(sizes) != 1 or sizes[0][0] != sizes[0][1]:
-        found = ", ".join(f"{height}x{width}" for height, width in sizes[:5])
+        listed = ", ".join(f"{height}x{width}" for height, width in sizes[:5])
         more = f" and {len(sizes) - 5} more" if len(sizes) > 5 else ""
         raise DataError(
-            f"{origin}: images must be square and of one size, but got {found}{more} (height x width); "
+            f"{origin}: images must be square and of one size, but got {listed}{more} (height x width); "
             "set `data.image_size` to resize them."
         )
     channels = max(array.shape[0] for arrays in splits for array in arrays)
@@ -138,7 +138,9 @@ def _decode(encoded: EncodedImage, image_size: int | None, budget: PixelBudget) 
         with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content, formats=_FORMATS) as image:
             mode = image.mode
             if mode in _WIDE_MODES:
-                raise DataError(f"{encoded.origin}: images must have 8 bits a channel, but got Pillow mode {mode!r}.")
+                raise DataError(
+                    f"{encoded.origin}: images must have 8 bits per channel, but got Pillow mode {mode!r}."
+                )
             length = len(content) if isinstance(content, bytes) else content.stat().st_size
             with budget.spent(encoded.origin, image.size, length):
                 ImageOps.exif_transpose(image, in_place=True)

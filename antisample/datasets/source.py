@@ -111,7 +111,7 @@ def refuse_class_names(names: Sequence[object], origin: str) -> None:
     """
     for position, name in enumerate(names):
         if not isinstance(name, str):
-            raise DataError(f"{origin}: class names must be texts, but the name of class {position} is {name!r}.")
+            raise DataError(f"{origin}: class names must be text, but the name of class {position} is {name!r}.")
         if not name.strip():
             raise DataError(f"{origin}: class names must not be empty, but that of class {position} is {name!r}.")
         if not is_unicode(name) or any(unicodedata.category(character) == "Cc" for character in name):
@@ -120,7 +120,7 @@ def refuse_class_names(names: Sequence[object], origin: str) -> None:
             )
     twice = [str(name) for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise DataError(f"{origin}: every class must have a name of its own, but got {twice[0]!r} twice.")
+        raise DataError(f"{origin}: every class must have a unique name, but got {twice[0]!r} twice.")
 
 
 def validate(data: DecodedData, origin: str) -> None:

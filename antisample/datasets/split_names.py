@@ -82,10 +82,10 @@ def uses_of_splits(words: Mapping[SplitName, str]) -> tuple[dict[SplitName, Spli
     if "test" in words:
         return uses, (
             f"`{word}` is the validation split; if a checkpoint has seen it, `split.validation_from: test` takes "
-            f"validation images from the test split instead, and `{word}` is used for nothing.",
+            f"validation images from the test split instead, and `{word}` is not used.",
         )
     uses["test"] = uses.pop("validation")
     return uses, (
-        f"There is no test split, so `{word}` serves as one; validation images are set apart from train or test, as "
+        f"There is no test split, so `{word}` serves as one; validation images are held out from train or test, as "
         "`split.validation_from` says.",
     )

@@ -62,7 +62,7 @@ class TorchvisionSource:
             refuse_broken_link(path)
         if missing and not self.download:
             raise DataError(
-                f"{self.kind}: the files of the data set must lie in the root {root}, "
+                f"{self.kind}: the files of the data set must be in the root {root}, "
                 f"but {missing[0].relative_to(root)} is missing; set `data.download` to true to download them."
             )
         if missing:
@@ -105,7 +105,7 @@ class TorchvisionSource:
             return getattr(torchvision.datasets, self.kind)(root, download=self.download, **split)
         except _READ_ERRORS as error:
             cause = "could not be downloaded into" if self.download else "is damaged or not the official one in"
-            advice = "" if self.download else " Set `data.download` to true to download it anew."
+            advice = "" if self.download else " Set `data.download` to true to download it again."
             raise DataError(f"{self.kind}: the data set {cause} the root {root} ({error}).{advice}") from error
 
 

@@ -82,7 +82,7 @@ def _names_a_list_of_samples(config: Any) -> bool:
 def _read_json(path: Path) -> Any:
     try:
         if path.exists() and not path.is_file():
-            raise DataError(f"{path}: not a card, since it is no regular file.")
+            raise DataError(f"{path}: not a card, since it is not a regular file.")
         content = read_start(path, _LARGEST + 1)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error

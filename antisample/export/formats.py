@@ -40,16 +40,16 @@ def check_formats(formats: Iterable[str]) -> tuple[ExportFormat, ...]:
     Raises:
         ConfigError: If a format is unknown or a package is missing.
     """
-    found: list[ExportFormat] = []
+    checked: list[ExportFormat] = []
     for name in formats:
-        known = next((known for known in EXPORT_FILES if known == name), None)
-        if known is None:
+        export_format = next((export_format for export_format in EXPORT_FILES if export_format == name), None)
+        if export_format is None:
             raise ConfigError(f"`--format` must be one of {', '.join(EXPORT_FILES)}, but got {name!r}.")
-        found += [known] if known not in found else []
-    missing = [name for name in _ONNX_PACKAGES if importlib.util.find_spec(name) is None] if "onnx" in found else []
+        checked += [export_format] if export_format not in checked else []
+    missing = [name for name in _ONNX_PACKAGES if importlib.util.find_spec(name) is None] if "onnx" in checked else []
     if missing:
         raise ConfigError(f"`--format onnx` needs {', '.join(missing)}: pip install 'antisample[onnx]'.")
-    return tuple(found)
+    return tuple(checked)
 
 
 def export_model(

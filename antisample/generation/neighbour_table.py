@@ -60,14 +60,14 @@ class NeighbourTable:
         place[torch.from_numpy(pool).to(device)] = torch.arange(len(pool), device=device)
         places = place[torch.from_numpy(self.farthest).to(device, torch.int64)]
         first = (places < 0).to(torch.uint8).argsort(dim=1, stable=True)[:, :k]
-        found = torch.full((len(places), k), -1, dtype=torch.int64, device=device)
-        found[:, : first.shape[1]] = places.gather(1, first)
-        short = torch.nonzero(found[:, -1] < 0).flatten()
+        neighbours = torch.full((len(places), k), -1, dtype=torch.int64, device=device)
+        neighbours[:, : first.shape[1]] = places.gather(1, first)
+        short = torch.nonzero(neighbours[:, -1] < 0).flatten()
         if len(short):  # the table does not reach far enough
             asked, _ = to_device(images, self.forget[short.cpu().numpy()], device)
             searched, _ = to_device(images, pool, device)
-            found[short] = farthest_neighbours(asked, searched, k, scale)
-        return found
+            neighbours[short] = farthest_neighbours(asked, searched, k, scale)
+        return neighbours
 
 
 def neighbour_tables(
@@ -97,17 +97,17 @@ def neighbour_tables(
         width = min(WIDTH, len(pool))
         path = cache.folder / "neighbours" / f"{_key(dataset, preprocessing, forget, pool, width)}.pt"
         cache.fetch(path)
-        known = load_state(path)
-        if known is None:
+        cached = load_state(path)
+        if cached is None:
             started = time.perf_counter()
             asked, _ = to_device(train, forget, device)
             searched, _ = to_device(train, pool, device)
             places = farthest_neighbours(asked, searched, width, scale).cpu().numpy()
             farthest = torch.from_numpy(pool[places].astype(np.int32))
-            known = {"farthest": farthest, "elapsed_s": time.perf_counter() - started}
-            save_state(path, known)
+            cached = {"farthest": farthest, "elapsed_s": time.perf_counter() - started}
+            save_state(path, cached)
             cache.share(path)
-        tables[label] = NeighbourTable(forget, known["farthest"].numpy(), known["elapsed_s"])
+        tables[label] = NeighbourTable(forget, cached["farthest"].numpy(), cached["elapsed_s"])
     return tables
 
 

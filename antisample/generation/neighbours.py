@@ -39,7 +39,7 @@ def farthest_neighbours(forget: Tensor, retain: Tensor, k: int, scale: Tensor) -
     _check(len(forget), len(retain), k)
     weights = scale.double().square()
     shortlist = min(k + _SPARE_CANDIDATES, len(retain))
-    found = torch.empty(len(forget), k, dtype=torch.int64, device=forget.device)
+    neighbours = torch.empty(len(forget), k, dtype=torch.int64, device=forget.device)
     everyone = torch.arange(len(retain), device=retain.device)
     elements, columns = _CHUNKS[forget.device.type]
     columns = min(len(retain), columns)
@@ -49,13 +49,13 @@ def farthest_neighbours(forget: Tensor, retain: Tensor, k: int, scale: Tensor) -
     for top in range(0, len(forget), rows):
         some = forget[top : top + rows]
         rough, candidates, error = _shortlist(some, retain, shortlist, columns, weights)
-        found[top : top + rows] = _ranked(some, retain, rough, candidates, error, weights)[:, :k]
+        neighbours[top : top + rows] = _ranked(some, retain, rough, candidates, error, weights)[:, :k]
         if shortlist < len(retain):
             cut_off = rough[:, k - 1] - rough[:, -1] <= 2 * error
             for row in torch.nonzero(cut_off).flatten().tolist():
                 squared = _exact(some, retain, torch.full_like(everyone, row), everyone, weights)
-                found[top + row] = squared.argsort(descending=True, stable=True)[:k]
-    return found
+                neighbours[top + row] = squared.argsort(descending=True, stable=True)[:k]
+    return neighbours
 
 
 def farthest_points(forget: Tensor, retain: Tensor, k: int) -> Tensor:
@@ -101,7 +101,7 @@ def _shortlist(
     queries = _blocks(forget, dtype)
     each = weights.repeat_interleave(len(queries) // forget.shape[1]).tolist()
     best = torch.full((n, count), -torch.inf, device=device)
-    found = torch.zeros(n, count, dtype=torch.int64, device=device)
+    positions = torch.zeros(n, count, dtype=torch.int64, device=device)
     longest = torch.zeros(len(queries), device=device)  # |r| of each block
     for left in range(0, len(retain), columns):
         pool = _blocks(retain[left : left + columns], dtype)
@@ -114,13 +114,13 @@ def _shortlist(
         largest = _largest if device.type == "cuda" else torch.topk
         rough, where = largest(squared, min(count, squared.shape[1]))
         best, order = torch.cat([best, rough], dim=1).topk(count, dim=1)
-        found = torch.cat([found, where + left], dim=1).gather(1, order)
+        positions = torch.cat([positions, where + left], dim=1).gather(1, order)
     # At most 3 roundings a block, 2 of the sum and 3 of rounded lengths, each by 2^-24 of at most |r|^2 + 2 |u| |r|.
     lengths = torch.stack([_squared_lengths(query).sqrt() for query in queries], dim=1).double()
     reach = (
         longest.double() * (longest.double() + 2 * lengths) @ torch.tensor(each, dtype=torch.float64, device=device)
     )
-    return best, found, (3 * len(queries) + 5) * 2**-24 * reach
+    return best, positions, (3 * len(queries) + 5) * 2**-24 * reach
 
 
 def _ranked(

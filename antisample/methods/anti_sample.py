@@ -31,17 +31,17 @@ class AntiSampleConfig(FineTuneSettings):
         local_variance: Scale of the noise, larger than 0; published 1, 5 and 10.
         size_multiplier: Rounds of neighbours and noise before samples are combined; published 1.
         p: Probability that a coordinate is noisy, in [0, 1]; published 0.85 and 0.95.
-        tail_randomized: The neighbour is drawn from this many farthest retain images; 1 takes the farthest.
+        tail_randomized: The neighbour is drawn from this many farthest retain images; 1 always uses the farthest.
             Published 20 and 30.
         eps: Added to the coordinate distance that scales the noise; published 0.01.
-        generated_fraction: Anti-samples for each forgotten class, as a share of the images that the last retain
-            class has in the fine-tuning subset; published 1. For samples to forget, as a share of those of the
+        generated_fraction: Anti-samples per forgotten class, as a fraction of the images that the last retain class
+            has in the fine-tuning subset; published 1. For samples to forget, as a fraction of the samples of the
             class.
-        no_generated_data: Anti-samples for each forgotten class as a number; overrides `generated_fraction`.
+        no_generated_data: Number of anti-samples per forgotten class; overrides `generated_fraction`.
         combine: Whether anti-samples are convex combinations (published) or single draws.
         combination_temperature: 1 is published; larger values make the combinations sparser.
-        generator: `antisample`, or a control of the paper's ablation in its place; see `control_samples`.
-        neighbour_pool: Where neighbours are searched: the fine-tuning `subset`, the whole `retain` set, or as
+        generator: `antisample`, or instead a control of the paper's ablation; see `control_samples`.
+        neighbour_pool: Where to search for neighbours: the fine-tuning `subset`, the whole `retain` set, or as
             `published`: the subset for one class, the retain set for several.
     """
 
@@ -112,10 +112,10 @@ class AntiSample:
         """
         forget, pool = self._images(context, config, retain_subset(context, config.retain_fraction), label)
         generator = torch_stream(context.device, context.seed, "preview", label)
-        shown = forget[:count]
-        farthest = farthest_neighbours(shown, pool, 1, context.normaliser().scale)
+        images = forget[:count]
+        farthest = farthest_neighbours(images, pool, 1, context.normaliser().scale)
         draws = draw_anti_samples(
-            shown,
+            images,
             pool,
             farthest,
             local_variance=config.local_variance,
@@ -127,7 +127,7 @@ class AntiSample:
         )
         trained_on = self._generate(context, config, retain_subset(context, config.retain_fraction), label)
         normalise = context.normaliser()
-        return normalise(shown), normalise(pool[farthest[:, 0]]), draws.view(shown.shape), trained_on[:count]
+        return normalise(images), normalise(pool[farthest[:, 0]]), draws.view(images.shape), trained_on[:count]
 
     def _images(
         self, context: UnlearnContext, config: AntiSampleConfig, subset: IndexArray, label: int

@@ -22,7 +22,7 @@ class FineTuneSettings(MethodConfig):
     Attributes:
         unlearn_scale_lr: Learning rate of Adam in units of 1e-3; published 1.1 to 6.
         epochs: Passes over the fine-tuning data; published 5.
-        batch_size: Images a step; published 128.
+        batch_size: Images per step; published 128.
         retain_fraction: Share of each retain class to fine-tune on, in (0, 1]; published 0.3 and 1.
         batchnorm_mode: `eval` (published) keeps the network in eval mode while it trains: batch-normalisation
             statistics stay frozen and dropout is off.

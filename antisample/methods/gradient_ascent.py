@@ -12,10 +12,10 @@ from antisample.training.trainer import Trainer
 
 
 class GradientAscentConfig(FineTuneSettings):
-    """Configuration of the method `gradient_ascent`; retain images play no part, so `retain_fraction` stays 1.
+    """Configuration of the method `gradient_ascent`; retain images are not used, so `retain_fraction` stays 1.
 
     Attributes:
-        unlearn_scale_lr: Smaller than elsewhere, since nothing holds the retain classes.
+        unlearn_scale_lr: Smaller than for other methods, since nothing preserves the retain classes.
         epochs: Passes over the forget images.
         retain_fraction: Always 1.
     """

@@ -19,15 +19,15 @@ class UnsirConfig(MethodConfig):
     """Configuration of the method `unsir`; the defaults are the published values.
 
     Attributes:
-        noise_images: Noise images learned for each forgotten class; published 256.
+        noise_images: Noise images learned per forgotten class; published 256.
         noise_epochs: Rounds of learning the noise; published 5.
-        noise_steps: Steps a round; published 8.
+        noise_steps: Steps per round; published 8.
         noise_lr: Learning rate of Adam on the noise; published 0.1.
         noise_penalty: Weight of the noise images' mean squared norm; published 0.1.
         noise_copies: How often each noise image occurs in the impairing epoch; published 20.
         impair_lr: Learning rate of Adam in the epoch on noise and retain images; published 0.02.
-        repair_lr: Learning rate of Adam in the epoch on retain images alone; published 0.01.
-        batch_size: Images a step; published 256.
+        repair_lr: Learning rate of Adam in the epoch on retain images only; published 0.01.
+        batch_size: Images per step; published 256.
         retain_fraction: Share of each retain class to train on, in (0, 1].
         batchnorm_mode: `train` is published; `eval` freezes batch-normalisation statistics.
     """

@@ -85,10 +85,10 @@ class EvaluationConfig(EvaluationSettings):
     """How metrics are computed, and which.
 
     Attributes:
-        final: Families computed once, for the finished model; `classification` is computed after every epoch and
-            needs no mention. Of the default ones, `membership` is left out where there are too few images for it; any
-            others that are given are needed. `retrained` trains a reference, once for each forget request; `relearn`
-            trains too.
+        final: Metric families to compute once, for the finished model; `classification` is always computed after
+            every epoch. By default, `membership` is skipped if there are too few images for it; families that are
+            requested explicitly are required. `retrained` trains a reference once per forget request; `relearn` also
+            trains.
     """
 
     final: tuple[str, ...] = ("membership", "zrf")
@@ -145,12 +145,12 @@ def left_out_families(families: Iterable[str], dataset: Dataset, splits: Splits)
     problems = {name: _family(name).problems(dataset, splits) for name in families}
     if families == EvaluationConfig().final:
         return {
-            name: f"The metrics {', '.join(_family(name).names)} are left out. {'. '.join(reasons)}."
+            name: f"The metrics {', '.join(_family(name).names)} are skipped. {'. '.join(reasons)}."
             for name, reasons in problems.items()
             if reasons
         }
     told = [
-        f"{reason}; leave `{name}` out of `evaluation.final`."
+        f"{reason}; remove `{name}` from `evaluation.final`."
         for name, reasons in problems.items()
         for reason in reasons
     ]
@@ -180,11 +180,11 @@ def evaluate(
     for part in parts:
         for family in map(_family, families):
             if part in family.parts:
-                found = {f"{part}/{name}": value for name, value in family.compute(subject, part).items()}
-                bad = [f"{name} is {value}" for name, value in found.items() if not math.isfinite(value)]
+                computed = {f"{part}/{name}": value for name, value in family.compute(subject, part).items()}
+                bad = [f"{name} is {value}" for name, value in computed.items() if not math.isfinite(value)]
                 if bad:
                     raise DivergedError(f"The model's outputs are not finite: {', '.join(bad)}.")
-                values |= found
+                values |= computed
     return UnlearnMetrics(values, image_counts(subject.dataset, subject.splits, subject.settings, parts))
 
 

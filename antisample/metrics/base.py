@@ -22,12 +22,12 @@ class EvaluationSettings(Settings):
     """How metrics are computed, whichever they are.
 
     Attributes:
-        batch_size: Images a forward pass; None takes 500 on CPUs and on GPUs 2,000 of 32 x 32 pixels, fewer of
+        batch_size: Images per forward pass; by default 500 on CPUs and, on GPUs, 2,000 of 32 x 32 pixels or fewer
             larger ones.
-        max_train_images: At most this many retain training images, evenly spaced, are evaluated; None means all.
-            Validation and test are always evaluated whole.
-        relearn_max_epochs: The relearn time is searched up to this many epochs.
-        seed: Seed of what metrics draw: subsets, splits, random networks.
+        max_train_images: Largest number of retain training images to evaluate, evenly spaced; `null` means all. The
+            validation and test splits are always evaluated completely.
+        relearn_max_epochs: Largest number of epochs for measuring the relearn time.
+        seed: Seed of the random draws of metrics: subsets, splits, random networks.
     """
 
     batch_size: int | None = Field(default=None, ge=1)

@@ -53,4 +53,4 @@ class Forgetting:
 def forgetting_line(requests: Sequence[Forgetting]) -> str:
     """The one line that says what is going to be forgotten, before any work."""
     described = "; ".join(request.describe() for request in requests)
-    return f"Forgetting {described}" if len(requests) == 1 else f"Forgetting, each by itself: {described}"
+    return f"Forgetting {described}" if len(requests) == 1 else f"Forgetting separately: {described}"

@@ -10,7 +10,7 @@ from antisample.types import Dataset, Splits
 
 _NOTHING = 0.05
 _SHOWN = 5
-ACCEPT = "To go on all the same, give `--accept-original` (`model.accept_original: true`)."
+ACCEPT = "To continue anyway, use `--accept-original` (`model.accept_original: true`)."
 
 
 @dataclass(frozen=True)
@@ -65,20 +65,19 @@ def check_original(predictions: Predictions, dataset: Dataset, splits: Splits) -
     order = other_order(labels, said, dataset.n_classes)
     if order is not None:
         moved = [(dataset.class_names[row], dataset.class_names[column]) for row, column in order.items()]
-        examples = ", ".join(f"{_quoted(true)} is called {_quoted(name)}" for true, name in moved[:_SHOWN])
+        examples = ", ".join(f"{_quoted(true)} is predicted as {_quoted(name)}" for true, name in moved[:_SHOWN])
         more = f", and {len(moved) - _SHOWN} more" if len(moved) > _SHOWN else ""
         raise ConfigError(
-            f"The original model has its classes in another order than the data: {examples}{more}. Give the data's "
-            f"class names in the model's order, or reorder the rows of its last layer. {ACCEPT}"
+            f"The classes of the original model are in a different order from the data: {examples}{more}. Put the "
+            f"class names of the data into the model's order, or reorder the rows of its last layer. {ACCEPT}"
         )
     if guesses(labels, said):
         right, images = int((labels == said).sum()), len(labels)
         raise ConfigError(
-            f"The original model knows nothing of this data: it is right on {right:,} of {images:,} validation "
-            f"images ({right / images:.1%}), and guesses as frequent as its answers would be on "
-            f"{chance_accuracy(labels, said):.1%}. Likely reasons: weights of another data set, another "
-            "normalisation than the model expects, its classes in another order, or too short a training. "
-            f"{ACCEPT}"
+            f"The original model knows nothing about this data: it is right on {right:,} of {images:,} validation "
+            f"images ({right / images:.1%}), and guesses with the same frequencies would be right on "
+            f"{chance_accuracy(labels, said):.1%}. Likely reasons: weights of another data set, the "
+            f"wrong normalisation, classes in a different order, or too little training. {ACCEPT}"
         )
     accuracy = OriginalAccuracy.of(predictions, splits)
     if accuracy.forget < min(_NOTHING, 1 / dataset.n_classes) and _far_below(accuracy):
@@ -87,7 +86,7 @@ def check_original(predictions: Predictions, dataset: Dataset, splits: Splits) -
         raise ConfigError(
             f"There is nothing to forget: the original model recognises {accuracy.forget:.1%} of "
             f"{accuracy.forget_images:,} {what}, and {accuracy.retain:.1%} of the others. Likely reasons: it has "
-            f"forgotten them before, was never trained on them, or calls them by another label. {ACCEPT}"
+            f"forgotten them before, was never trained on them, or uses another label for them. {ACCEPT}"
         )
 
 

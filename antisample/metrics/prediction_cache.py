@@ -37,15 +37,15 @@ def kept_predictions(subject: EvaluationSubject, weights: str, cache_dir: Path |
     cache = Cache.at(cache_dir)
     path = cache.folder / "predictions" / f"{_key(subject, weights)}.pt"
     cache.fetch(path)
-    known = load_state(path)
-    if known is None:
-        found = {part: subject.predictions(part) for part in PARTS}
-        save_state(path, {part: _as_tensors(predictions) for part, predictions in found.items()})
+    cached = load_state(path)
+    if cached is None:
+        by_part = {part: subject.predictions(part) for part in PARTS}
+        save_state(path, {part: _as_tensors(predictions) for part, predictions in by_part.items()})
         cache.share(path)
-        return found
+        return by_part
     return {
         part: Predictions(
-            **{name: tensor.numpy() for name, tensor in known[part].items()}
+            **{name: tensor.numpy() for name, tensor in cached[part].items()}
         )  # forget: only with samples
         for part in PARTS
     }

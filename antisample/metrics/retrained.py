@@ -81,9 +81,9 @@ def reference_values(
     """
     values: dict[str, float] = {}
     for part, answers in (reference.predictions if reference is not None else {}).items():
-        found = summarise(answers, splits.forget_classes)
+        measured = summarise(answers, splits.forget_classes)
         if reference is not None and part in Membership.parts:
             seen = reference.predictions["train"]
-            found |= membership_inference(seen, answers, splits.forget_classes, settings.seed)
-        values |= {f"{part}/{name}": value for name, value in found.items()}
+            measured |= membership_inference(seen, answers, splits.forget_classes, settings.seed)
+        values |= {f"{part}/{name}": value for name, value in measured.items()}
     return values

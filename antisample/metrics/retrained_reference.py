@@ -112,7 +112,7 @@ class ReferenceTraining:
         except (KeyError, ValueError):
             elapsed_s = math.nan
         if not 0 <= elapsed_s < math.inf:
-            raise DataError(f"{self.path()}: damaged, it does not say how long its training took.")
+            raise DataError(f"{self.path()}: damaged, it does not record how long its training took.")
         return checkpoint
 
     def _train(self, device: torch.device, path: Path, on_epoch: EpochListener | None) -> Checkpoint:

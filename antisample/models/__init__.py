@@ -82,8 +82,8 @@ def find_builder(name: str) -> ModelBuilder:
         raise ConfigError(f"`model.name` {name!r} cannot be imported: {reason}.") from error
     if isinstance(builder, nn.Module):
         raise ConfigError(
-            f"`model.name` {name!r} must be a function or class that builds a network anew each time, but is a "
-            f"network, a {type(builder).__name__}."
+            f"`model.name` {name!r} must be a function or class that builds a new network each time, but is a "
+            f"network of type {type(builder).__name__}."
         )
     if not callable(builder):
         raise ConfigError(f"`model.name` {name!r} must be a function or class, but is a {type(builder).__name__}.")

@@ -16,21 +16,21 @@ class ModelConfig(Settings):
     """Which original model.
 
     Attributes:
-        name: A registered model, or `package.module:function`.
-        checkpoint: Its weights; without it the model is trained on the data, validation images held out.
-        mean: Mean of the input, a value for each channel, of pixels scaled to [0, 1]; see `channel_values`. By
-            default what the checkpoint states; where it states nothing, the usual normalisations are tried, see
-            `antisample.models.normalisation`. A model that is trained here gets the data's.
+        name: A built-in model, or `package.module:function`.
+        checkpoint: Checkpoint of the model; if omitted, it is trained on the data, with validation images held out.
+        mean: Mean of the input per channel, for pixels scaled to [0, 1]; see `channel_values`. By default as stated
+            in the checkpoint; if it states nothing, common normalisations are tried, see
+            `antisample.models.normalisation`. A model that is trained here uses the mean of the data.
         std: Standard deviation of the input, likewise; given if and only if `mean` is.
-        normalisation: A usual normalisation by name, in the place of `mean` and `std`: `0..1`, `data`, `imagenet`,
+        normalisation: Name of a common normalisation, instead of `mean` and `std`: `0..1`, `data`, `imagenet`,
             `-1..1` or `0..255`.
-        recipe: How to train it where there is no checkpoint.
-        initial_weights: Where training starts, of the original and of the retrained reference alike: `random`,
-            `imagenet` (ResNet18 and MobileNet_v2; downloaded where torch hub's cache lacks them) or the path of
+        recipe: How to train the model if there is not a checkpoint.
+        initial_weights: Initial weights for training the original model and the retrained reference: `random`,
+            `imagenet` (ResNet18 and MobileNet_v2; downloaded if they are not in torch hub's cache) or the path of
             a weights file. See `antisample.models.initial_weights`.
-        arguments: What the model's builder gets beside the numbers of classes and channels of the data, by name:
-            `{width: 64}`. See `antisample.models.custom.builder_call`.
-        accept_original: Whether to go on with an original model that is not better than guessing, or recognises
+        arguments: Further arguments of the model's builder, by name, besides the numbers of classes and channels of
+            the data: `{width: 64}`. See `antisample.models.custom.builder_call`.
+        accept_original: Whether to continue with an original model that is no better than guessing or recognises
             nothing of what is to be forgotten. Otherwise it is refused.
     """
 
@@ -71,7 +71,7 @@ class ModelConfig(Settings):
     @model_validator(mode="after")
     def _one_normalisation(self) -> "ModelConfig":
         if self.normalisation is not None and self.mean is not None:
-            raise ValueError("`normalisation` must be left out where `mean` and `std` are given")
+            raise ValueError("`normalisation` must be omitted if `mean` and `std` are given")
         return self
 
     @model_validator(mode="after")

@@ -18,7 +18,7 @@ _TIMEOUT_S = 10.0  # for each answer of the server, not for the whole file
 
 def has_imagenet_weights(model_name: str) -> bool:
     """Whether the model is one of `IMAGENET_MODELS`, whatever the case of its name."""
-    return model_name.lower() in (known.lower() for known in IMAGENET_MODELS)
+    return model_name.lower() in (name.lower() for name in IMAGENET_MODELS)
 
 
 def imagenet_url(model_name: str) -> str:
@@ -48,18 +48,18 @@ def fetch_weights(url: str) -> Path:
     path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
     expected = path.stem.rpartition("-")[2]
     if path.is_file():
-        found = hashlib.sha256(path.read_bytes()).hexdigest()[: len(expected)]
-        if found != expected:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[: len(expected)]
+        if digest != expected:
             raise DataError(
-                f"{path}: the SHA-256 sum of torchvision's weights must begin with {expected}, but got {found}; "
+                f"{path}: the SHA-256 sum of torchvision's weights must begin with {expected}, but got {digest}; "
                 "remove the file to download it again."
             )
         return path
     with urlopen(url, timeout=_TIMEOUT_S) as response:  # noqa: S310 - an address that torchvision names
         content = response.read()
-    found = hashlib.sha256(content).hexdigest()[: len(expected)]
-    if found != expected:
-        raise OSError(f"the SHA-256 sum of what was received begins with {found}, not with {expected}")
+    digest = hashlib.sha256(content).hexdigest()[: len(expected)]
+    if digest != expected:
+        raise OSError(f"the SHA-256 sum of what was received begins with {digest}, not with {expected}")
     with atomic_write(path) as unfinished:
         unfinished.write_bytes(content)
     return path

@@ -76,9 +76,10 @@ def decided_normalisation(
     if lead <= _MARGIN or lead <= _STANDARD_ERRORS * float(difference.std()) / images**0.5:
         scores = ", ".join(f"{name} {answers[name].mean():.1%}" for name in sorted(answers, key=_by(answers)))
         raise ConfigError(
-            f"{source}: says nothing of the normalisation that the model expects, and {images} validation images do "
-            f"not decide between the usual ones ({scores} are recognised). State it with `--normalisation`, one of "
-            f"{', '.join(NORMALISATIONS)} or MEAN/STD (`model.normalisation`, or `model.mean` and `model.std`)."
+            f"{source}: does not state the normalisation that the model expects, and {images} validation images do "
+            f"not distinguish between the common ones ({scores} are recognised). Specify it with `--normalisation`, "
+            f"one of {', '.join(NORMALISATIONS)}, or MEAN/STD (`model.normalisation`, or `model.mean` and "
+            "`model.std`)."
         )
     return best, float(answers[best].mean())
 

@@ -205,8 +205,8 @@ def _tried(
 
     name, accuracy = decided_normalisation(dataset, correct, source)
     note = (
-        f"{source} says nothing of the normalisation that the model expects; {describe(name)} (`{name}`) were taken, "
-        f"since the model recognises most images so ({accuracy:.1%} of {len(positions)})."
+        f"{source} does not state the normalisation that the model expects; {describe(name)} (`{name}`) were used, "
+        f"since the model recognises the most images with them ({accuracy:.1%} of {len(positions)})."
     )
     return usual_normalisation(name, dataset), note
 

@@ -30,14 +30,14 @@ def find_or_train(cache: Cache, path: Path, load: Callable[[Checkpoint], _T], tr
         StorageError: If the cache is an object store and cannot be asked.
     """
     cache.fetch(path)
-    found = _loaded(path, load)
-    if found is not None:
-        return found
+    model = _loaded(path, load)
+    if model is not None:
+        return model
     content = pack_checkpoint(train())
     if not cache.add(path, content):
-        found = _loaded(path, load)
-        if found is not None:
-            return found
+        model = _loaded(path, load)
+        if model is not None:
+            return model
         with atomic_write(path) as unfinished:
             unfinished.write_bytes(content)
         cache.share(path)

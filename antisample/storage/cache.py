@@ -62,7 +62,7 @@ class Cache:
         try:
             self.store.upload(path, path.relative_to(self.folder).as_posix())
         except StorageError as error:
-            _logger.warning("%s is kept on this machine alone. %s", path, error)
+            _logger.warning("%s is only kept on this machine. %s", path, error)
 
     def add(self, path: Path, content: bytes) -> bool:
         """Keeps what was computed, unless somebody else has kept the same file meanwhile.
@@ -84,7 +84,7 @@ class Cache:
         try:
             self.fetch(path)
         except StorageError as error:
-            _logger.warning("Whether another machine has made %s is not known. %s", path.name, error)
+            _logger.warning("Could not check whether another machine has made %s. %s", path.name, error)
         if not write_new(path, content):
             return False
         self.share(path)

@@ -36,13 +36,13 @@ class Address:
         path: Bucket and folder, as Arrow names them.
         options: By name: `endpoint_override` (HOST:PORT of a server that is not the provider's own), `scheme` (`http`
             or `https`), `region` (s3), `anonymous` (gs; `true` for no credentials at all).
-        shown: The address without options.
+        url: The address without options.
     """
 
     scheme: str
     path: str
     options: dict[str, str]
-    shown: str
+    url: str
 
     @classmethod
     def parse(cls, text: str) -> "Address":
@@ -56,19 +56,19 @@ class Address:
             raise ConfigError(
                 f"must begin with {' or '.join(f'{s}://' for s in _SCHEMES)}, but got {parts.scheme}://."
             )
-        options, known = dict(parse_qsl(parts.query, keep_blank_values=True)), ALLOWED_KEYS[parts.scheme]
+        options, allowed = dict(parse_qsl(parts.query, keep_blank_values=True)), ALLOWED_KEYS[parts.scheme]
         problems = [
-            f"has an unknown option {shown_key(name)}; it may have {', '.join(known)}."
+            f"has an unknown option {shown_key(name)}; it may have {', '.join(allowed)}."
             for name in options
-            if name not in known
+            if name not in allowed
         ]
         if not problems and parts.netloc and not parts.fragment and secret_problem(text) is not None:
             raise ConfigError(
-                "must hold no credentials, since addresses are shown; they are taken from the environment or from "
-                "the role of the machine."
+                "must not contain credentials, since addresses are displayed; they are taken from the environment or "
+                "from the role of the machine."
             )
         if not parts.netloc or parts.fragment:
-            problems.append(f"must be {parts.scheme}://BUCKET/FOLDER, with options behind a `?`.")
+            problems.append(f"must be {parts.scheme}://BUCKET/FOLDER, with options after a `?`.")
         if options.get("scheme", "https") not in ("http", "https"):
             problems.append(f"must have the option scheme=http or scheme=https, but got {options['scheme']!r}.")
         if problems:
@@ -97,7 +97,7 @@ class ObjectStore:
 
     def __init__(self, address: str, attempts: int = _ATTEMPTS) -> None:
         self._address, self._attempts = Address.parse(address), attempts
-        self.address = self._address.shown
+        self.address = self._address.url
 
     @cached_property
     def _files(self) -> Any:
@@ -126,7 +126,7 @@ class ObjectStore:
         """See `FileStore`."""
         place = pyarrow.fs.FileSelector(self._path(folder), allow_not_found=True)
         with self._reached():
-            return sorted(found.base_name for found in self._files.get_file_info(place) if found.is_file)
+            return sorted(info.base_name for info in self._files.get_file_info(place) if info.is_file)
 
     def download(self, name: str, path: Path) -> bool:
         """Copies a file to a local path in one step; False if there is none."""

@@ -113,7 +113,7 @@ def check_tree(folder: Path, inside: Path) -> None:
 def _read(file: BufferedReader | BufferedRandom, most: int, path: Path) -> bytes:
     content: bytes | None = file.read(most)
     if content is None:  # such as the kernel's log, whose reader would wait for what comes next
-        raise OSError(errno.EAGAIN, f"{path.name} holds nothing that can be read without waiting", str(path))
+        raise OSError(errno.EAGAIN, f"{path.name} contains nothing that can be read without blocking", str(path))
     return content
 
 
@@ -161,7 +161,7 @@ def _is_link(name: str, folder: int | None) -> bool:
 
 
 def _link(path: Path) -> OSError:
-    return OSError(errno.ELOOP, f"{path.name} is a symbolic link, and none is followed here", str(path))
+    return OSError(errno.ELOOP, f"{path.name} is a symbolic link, and links are not followed here", str(path))
 
 
 def _other_kind(mode: int, path: Path) -> OSError:

@@ -27,8 +27,8 @@ def can_be_captured(model: nn.Module, loss: Callable[..., Tensor]) -> bool:
     if any(norm.momentum is None for norm in norms):
         return False  # such a normalisation reads its counter
     parts = [*(type(module) for module in model.modules()), loss]
-    known = all(str(getattr(part, "__module__", "")).startswith(_KNOWN) for part in parts)
-    return known or bool(getattr(model, "capturable", False) and getattr(loss, "capturable", loss is cross_entropy))
+    ours = all(str(getattr(part, "__module__", "")).startswith(_KNOWN) for part in parts)
+    return ours or bool(getattr(model, "capturable", False) and getattr(loss, "capturable", loss is cross_entropy))
 
 
 @cache

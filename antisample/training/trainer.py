@@ -35,12 +35,12 @@ class TrainingRecipe(Settings):
 
     Attributes:
         epochs: Passes over the data.
-        batch_size: Images a step.
+        batch_size: Images per step.
         max_learning_rate: Peak of the one-cycle schedule.
         weight_decay: Decoupled weight decay of AdamW.
-        horizontal_flip: Mirrors a random half of each batch.
-        max_shift: Shifts every batch by up to this many pixels in each direction, wrapping around.
-        seed: Seed of initial weights, order and augmentation.
+        horizontal_flip: Whether to mirror a random half of each batch.
+        max_shift: Largest random shift of a batch in each direction, in pixels, wrapping around.
+        seed: Seed of initial weights, batch order and augmentation.
     """
 
     epochs: int = Field(default=12, ge=1)
@@ -64,7 +64,7 @@ class Trainer:
         optimizer: Over the model's parameters.
         data: What to train on.
         epochs: How many epochs `run_epoch` may be called, at least 1.
-        batch_size: Images a step.
+        batch_size: Images per step.
         seed: Seed of order, dropout and augmentation.
         mode: `eval` freezes batch-normalisation statistics and switches dropout off; `train` does not.
         schedule: Changes the learning rate after every step; constant if None.

@@ -95,7 +95,7 @@ def secret_problem(address: str) -> str | None:
 
 def _query_problem(scheme: str, query: str) -> str | None:
     allowed = ALLOWED_KEYS[scheme]
-    listed = f"may have {', '.join(allowed)} behind the `?`" if allowed else "must have nothing behind a `?`"
+    listed = f"may have {', '.join(allowed)} after the `?`" if allowed else "must have nothing after a `?`"
     for pair in query.split("&"):
         key, equals, value = pair.partition("=")
         if key not in allowed:

@@ -40,9 +40,9 @@ _PLAIN = {
     "invalid_key": "have text as keys",
     "string_unicode": "be valid UTF-8",
     "string_sub_type": "be text",
-    "dict_type": "hold keys and values",
-    "model_type": "hold keys and values",
-    "model_attributes_type": "hold keys and values",
+    "dict_type": "contain keys and values",
+    "model_type": "contain keys and values",
+    "model_attributes_type": "contain keys and values",
 }
 _LONG = 80
 

@@ -12,7 +12,7 @@ _LARGEST = 2**63 - 1
 
 
 class Settings(BaseModel):
-    """Base of configurations: frozen, without unknown keys, of values that can be computed with and written down.
+    """Base of configurations: frozen, without unknown keys, of values that can be computed with and stored.
 
     YAML has values that are valid and of no use: infinities, `.nan`, whole numbers that no machine holds, `yes` where
     a number belongs, text that no file can hold. All of them are refused, in lists and dictionaries too.
@@ -39,8 +39,8 @@ class Settings(BaseModel):
                 raise ValueError(rule)
             if isinstance(one, str) and holds_password(one):
                 raise ValueError(
-                    "must hold no password, token or key, since it is written down and shown; they are taken from "
-                    "the environment, or from files of their own such as ~/.pgpass"
+                    "must hold no password, token or key, since it is stored and displayed; they are taken from "
+                    "the environment, or from files such as ~/.pgpass"
                 )
         return value
 

@@ -10,8 +10,8 @@ from tuning.cli.program import app
 
 _INTRODUCTION = """# Command line
 
-Exit codes: 0 done, 1 done in part (the output says what is missing), 2 a mistake in the command or the configuration,
-130 stopped by Ctrl-C, 143 by SIGTERM.
+Exit codes: 0 success, 1 partial success (the output says what is missing), 2 an error in the command or the
+configuration, 130 stopped by Ctrl-C, 143 stopped by SIGTERM.
 """
 
 

@@ -16,14 +16,14 @@ from tuning.config.study import StudyConfig
 
 _INTRODUCTION = """# The study file
 
-Every key of a study file, such as `studies/demo.yaml`, and its value where it is not written. `--set KEY=VALUE` sets
-the same keys, and `null` leaves one out. Keys with `[]` belong to the entries of a list. Each study keeps its whole
-configuration in its directory as `study.yaml`, every default spelled out.
+All keys of a study file, such as `studies/demo.yaml`, and their default values. `--set KEY=VALUE` sets the same keys;
+`null` means that a key is not set. Keys with `[]` belong to the entries of a list. Each study stores its complete
+configuration, including all defaults, in its directory as `study.yaml`.
 """
 _METHODS = """## Hyperparameters of the methods
 
-What `fixed` may hold, what a search space may search (`antisample spaces NAME` shows which are), and what
-`antisample unlearn --set method.KEY=VALUE` sets.
+These can be used in `fixed`, in a search space (`antisample spaces NAME` shows which are searched), and in
+`antisample unlearn --set method.KEY=VALUE`.
 """
 _HEAD = "| key | default | meaning |\n|---|---|---|"
 

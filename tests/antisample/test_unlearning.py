@@ -104,6 +104,7 @@ def test_devices_that_do_not_exist_are_refused(device):
         choose_device(device)
 
 
+@pytest.mark.integration
 def test_importing_the_core_loads_no_search_library():
     code = "import sys, antisample; print([m for m in ('ray', 'optuna', 'mlflow', 'tuning') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

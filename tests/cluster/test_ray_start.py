@@ -99,6 +99,7 @@ with local_ray(1, 0):
 """
 
 
+@pytest.mark.integration
 def test_ray_listens_on_loopback_and_its_folder_is_its_owners_alone():
     done = subprocess.run(
         [sys.executable, "-c", ALONE], check=False, capture_output=True, text=True, timeout=120, env=os.environ
@@ -152,15 +153,17 @@ def test_the_environment_is_as_it_was_and_a_program_can_start_a_ray_of_its_own_n
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.integration
 def test_what_ray_raises_at_its_start_is_one_sentence(monkeypatch):
     monkeypatch.setenv("RAY_TMPDIR", "/proc")
     with pytest.raises(ClusterError) as refused, local_ray(1, 0):
         raise AssertionError
     assert str(refused.value) == (
-        "Ray cannot be started: /proc: No such file or directory; set RAY_TMPDIR to a folder that can be written."
+        "Ray cannot be started: /proc: No such file or directory; set RAY_TMPDIR to a writable directory."
     )
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("before", "words"),
     [

@@ -136,7 +136,7 @@ BREAKS = ["\n", "\r", "\x0b", "\x85", "\u2028"]
 def test_no_line_break_of_a_cluster_file_enters_the_script(load, key, line_break):
     text = f"/x{line_break}rm -rf ~" if key == "shared_dir" else f"--x{line_break}rm -rf ~"
     values = {"launcher": "slurm", "shared_dir": "/shared", key: [text] if key in ("options", "setup") else text}
-    with pytest.raises(ClusterError, match=f"`{key}`: must be one line without control characters"):
+    with pytest.raises(ClusterError, match=f"`{key}`: must be a single line without control characters"):
         load(**values)
 
 
@@ -146,5 +146,7 @@ def test_no_line_break_of_a_study_enters_the_script(load, job, field, line_break
     text = f"x{line_break}rm -rf ~"
     values = {"directory": Path("/shared", text), "home": Path("/home", text), "options": (text,)}
     spoiled = replace(job, **{field: values.get(field, text)})
-    with pytest.raises(ClusterError, match="Names and folders of a job must be one line without control characters"):
+    with pytest.raises(
+        ClusterError, match="Names and folders of a job must be a single line without control characters"
+    ):
         rendered(load(launcher="slurm", shared_dir="/shared"), spoiled)

@@ -101,7 +101,7 @@ _YAML = {
     "a set": "name: !!set {a, b}\n",
     "a key that is a list": "? [a, b]\n: c\n",
     "a key that is a mapping": "? {a: b}\n: c\n",
-    "a key that stands twice": "name: a\nname: b\n",
+    "a key that occurs twice": "name: a\nname: b\n",
     "a directive": "%YAML 9.9\n---\nname: a\n",
     "escapes in a key": '"\\e[31mred\\a": 1\n',
     "bidi in a key": '"\\u202egnp": 1\n',

@@ -33,7 +33,7 @@ def google_server() -> Iterator[GoogleServer]:
     """Starts a server on a free port and stops it at the end.
 
     Raises:
-        RuntimeError: If it does not answer within a minute.
+        RuntimeError: If it does not respond within a minute.
     """
     with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -108,7 +108,7 @@ def postgresql_server(host: str = "127.0.0.1", within: Sequence[str] = ()) -> It
         within: Words before its command, such as those of `Hosts.within`; it takes the standard port then.
 
     Raises:
-        RuntimeError: If it does not answer within half a minute.
+        RuntimeError: If it does not respond within half a minute.
     """
     found = programs()
     if found is None:

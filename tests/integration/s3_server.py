@@ -89,7 +89,7 @@ def s3_server(host: str = "127.0.0.1", within: Sequence[str] = ()) -> Iterator[S
         within: Words before its command, such as those of `Hosts.within`.
 
     Raises:
-        RuntimeError: If it does not answer within two minutes.
+        RuntimeError: If it does not respond within two minutes.
     """
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch, socket.socket() as probe:
         for name, value in CREDENTIALS.items():

@@ -61,7 +61,7 @@ def test_it_is_resumed_where_it_was_killed(place):
     earlier = records(place)
     done = place.run("resume", "runs/digits")
     assert done.code == 0, done.err
-    assert "Searching 8 trials (4 finished before)" in done.out
+    assert "Running 8 trials (4 already finished)" in done.out
 
     lines = (place.folder / "runs/digits/journal.log").read_text().splitlines()
     assert [json.loads(line) for line in lines[: len(before)]] == before, "the journal is continued, not rewritten"

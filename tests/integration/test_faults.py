@@ -172,7 +172,7 @@ def test_a_worker_that_dies_every_time_fails_its_trial_with_the_reason(make_work
     assert process.returncode == 0
     assert_nothing_is_lost(place, 2)
     (failed,) = (record for record in records(place) if record.state == "FAIL")
-    assert "The worker process died" in failed.error
+    assert "The worker process failed" in failed.error
 
 
 @pytest.mark.slow

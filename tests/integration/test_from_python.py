@@ -74,7 +74,7 @@ for thread in threads:
 for thread in threads:
     thread.join()
 assert len(results) == 1 and len(refused) == 1, (results, refused)
-assert "Another search of this process is under way" in refused[0]
+assert "Another search is running in this process" in refused[0]
 check_left_as_it_was()
 """,
     "on the program's own Ray": """
@@ -98,7 +98,7 @@ while ray.available_resources().get("CPU") != before["CPU"]:
 ray.shutdown()
 """,
 }
-QUICK = ("in a thread, then in the main one",)
+QUICK = ("two at once",)  # a single search, in a thread
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,9 @@ def test_it_writes_table_and_pictures_and_does_nothing_twice(tmp_path):
     for name in ("class_accuracy.png", "confusion.png", "losses.png", "anti_samples.png"):
         with Image.open(out / name) as image:
             image.verify()
-    assert "12 jobs, 0 of them finished before" in first.stderr
+    assert "12 jobs, 0 of them already finished" in first.stderr
     second = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    assert "12 jobs, 12 of them finished before" in second.stderr
+    assert "12 jobs, 12 of them already finished" in second.stderr
     assert second.stdout == first.stdout
 
 
@@ -59,11 +59,11 @@ def test_an_interrupted_run_continues_where_it_stopped(tmp_path):
     os.kill(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=100)
     assert process.returncode == 130
-    assert "The same command continues" in output
+    assert "Run the same command to continue" in output
     kept = {path.name: path.stat().st_mtime_ns for path in results.glob("[!.]*.json")}
     assert 3 <= len(kept) < 30
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    assert f"30 jobs, {len(kept)} of them finished before" in done.stdout
+    assert f"30 jobs, {len(kept)} of them already finished" in done.stdout
     assert all((results / name).stat().st_mtime_ns == changed for name, changed in kept.items())
     assert len(list(results.glob("*.json"))) == 30
 

@@ -118,7 +118,7 @@ def test_any_finished_trial_can_be_applied_and_others_are_refused(finished):
     assert content["origin"]["trial"] == 0
     refused = finished.run("unlearn", "--study", "runs/small", "--trial", "99", "--out", "none")
     assert refused.code == 2
-    assert "`--trial` must be best or finished (0, 1, 2, 3, 4), but got '99'." in refused.err
+    assert "`--trial` must be best or a finished trial (0, 1, 2, 3, 4), but got '99'." in refused.err
     assert not (finished.folder / "none").exists()
 
 

@@ -108,6 +108,7 @@ def test_reasons_do_not_change_the_fingerprint():
     assert space.model_copy(update={"parameters": parameters}).fingerprint() == space.fingerprint()
 
 
+@pytest.mark.integration
 def test_reading_spaces_needs_no_search_library():
     code = (
         "import sys, search_spaces; print([m for m in ('ray', 'optuna', 'torch', 'antisample') if m in sys.modules])"
@@ -133,14 +134,14 @@ def test_reading_spaces_needs_no_search_library():
         ("{choices: [1, null], why: x}", "each choice must be a number, text, true or false, but got nothing"),
         ('{choices: [a, "b\\0"], why: x}', "each choice must be valid UTF-8 without null bytes"),
         ('{choices: [a, "\\uD800"], why: x}', "each choice must be valid UTF-8 without null bytes"),
-        ("{choices: [a, b, a], why: x}", "must hold each value once, but got 'a' and 'a'"),
-        ("{choices: [1, 1.0, true], why: x}", "must hold each value once, but got 1 and 1.0"),
-        ("{choices: [no, 0], why: x}", "must hold each value once, but got False and 0"),
+        ("{choices: [a, b, a], why: x}", "must contain each value only once, but got 'a' and 'a'"),
+        ("{choices: [1, 1.0, true], why: x}", "must contain each value only once, but got 1 and 1.0"),
+        ("{choices: [no, 0], why: x}", "must contain each value only once, but got False and 0"),
         ("{choices: 5, why: x}", "`parameters.a.choices` must be a list, but got 5."),
         ("{choices: [1], why: x}", "`parameters.a.choices` must have at least 2 values, but got [1]."),
         ("{low: 0, high: 1, why: ''}", "`parameters.a.why` must not be empty, but got ''."),
         ("{low: a, high: [1], why: x}", "`parameters.a.low` must be a number, but got 'a'."),
-        ("5", "`parameters.a` must hold keys and values, but got 5."),
+        ("5", "`parameters.a` must contain keys and values, but got 5."),
     ],
 )
 def test_values_that_are_valid_yaml_and_no_use_are_refused(tmp_path, parameter, message):

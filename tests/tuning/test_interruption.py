@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.integration
+
 START = """
 import signal
 import time
@@ -18,7 +20,7 @@ DEAF = (
     + """
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, lambda number, _: print(number, flush=True))
-with second_signal_stops("Stopped at once."):
+with second_signal_stops("Stopped immediately."):
     print("ready", flush=True)
     while True:
         time.sleep(60)
@@ -74,7 +76,7 @@ def test_a_second_signal_stops_a_process_that_is_deaf(first, second, code):
         process.send_signal(second)
         _, err = process.communicate(timeout=30)
     assert process.returncode == code
-    assert err == "Stopped at once.\n"
+    assert err == "Stopped immediately.\n"
 
 
 def test_sigterm_to_a_process_and_its_group_is_one():

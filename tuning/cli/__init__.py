@@ -12,7 +12,7 @@ def main() -> None:
     arrives may turn it into an error of its own, or swallow it: what has not ended after a few seconds is ended.
     """
     say_stopped = once(lambda: sys.stderr.writelines(["Stopped.\n"]))
-    with sigterm_like_ctrl_c(), second_signal_stops("Stopped at once.", say_stopped):
+    with sigterm_like_ctrl_c(), second_signal_stops("Stopped immediately.", say_stopped):
         try:
             from tuning.cli.program import run  # noqa: PLC0415  (a signal may come while it is imported)
 

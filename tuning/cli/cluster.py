@@ -8,23 +8,24 @@ import typer
 from tuning.cli.options import AsJson, Overrides
 
 app = typer.Typer(
-    help="Look at a cluster before a study trusts it, and start what stands around it.",
+    help="Check a cluster before using it, render its job files, and run its MLflow server.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
-ClusterArgument = Annotated[Path, typer.Argument(metavar="CLUSTER.yaml", help="The cluster.")]
+ClusterArgument = Annotated[Path, typer.Argument(metavar="CLUSTER.yaml", help="The cluster file.")]
 
 
 @app.command("check", epilog="Example: antisample cluster check cluster.yaml --study studies/demo.yaml")
 def check(
     cluster: ClusterArgument,
     study: Annotated[
-        Path | None, typer.Option(metavar="STUDY.yaml", help="Look at its object store and tracking server, too.")
+        Path | None,
+        typer.Option(metavar="STUDY.yaml", help="Also check this study's object store and tracking server."),
     ] = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a running cluster: versions, shared storage, tracking server, GPUs, clocks. Exit code 1 for problems."""
+    """Check the versions, shared storage, tracking server, GPUs and clocks of a cluster; exit code 1 for problems."""
     from tuning.cli.commands import cluster as commands  # noqa: PLC0415
 
     commands.check(cluster, study=study, overrides=overrides, as_json=as_json)
@@ -33,11 +34,13 @@ def check(
 @app.command("render", epilog="Example: antisample cluster render slurm.yaml --study studies/demo.yaml")
 def render(
     cluster: ClusterArgument,
-    study: Annotated[Path, typer.Option(metavar="STUDY.yaml", help="The study.")],
+    study: Annotated[Path, typer.Option(metavar="STUDY.yaml", help="The study file.")],
     overrides: Overrides = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the files there instead.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the files to this directory instead.")
+    ] = None,
 ) -> None:
-    """Print what `run --cluster` would hand to Slurm, Kubernetes or `ray up`. Nothing is started."""
+    """Print what `run --cluster` would submit to Slurm, Kubernetes or `ray up`, without starting anything."""
     from tuning.cli.commands import cluster as commands  # noqa: PLC0415
 
     commands.render(cluster, study=study, overrides=overrides, out=out)
@@ -53,20 +56,20 @@ def services(
         typer.Option(
             envvar="ANTISAMPLE_DATABASE",
             metavar="postgresql://HOST/NAME",
-            help="For runs and users; a password belongs in PGPASSFILE or ANTISAMPLE_DATABASE, not here.",
+            help="Database for runs and users. Put a password in PGPASSFILE or ANTISAMPLE_DATABASE, not here.",
         ),
     ],
-    artifacts: Annotated[str, typer.Option(metavar="DIR|s3://|gs://", help="Where artifacts go.")],
-    folder: Annotated[Path, typer.Option(metavar="DIR", help="For the server's secrets and log.")] = Path(
+    artifacts: Annotated[str, typer.Option(metavar="DIR|s3://|gs://", help="Artifact location.")],
+    folder: Annotated[Path, typer.Option(metavar="DIR", help="Directory for the server's secrets and log.")] = Path(
         "~/.antisample/mlflow"
     ),
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5000,
     allowed_host: Annotated[
-        list[str] | None, typer.Option(metavar="NAME[:PORT]", help="A name it is reached by; repeatable.")
+        list[str] | None, typer.Option(metavar="NAME[:PORT]", help="Host name that clients use; repeatable.")
     ] = None,
 ) -> None:
-    """Run an MLflow server on PostgreSQL that asks for a password, until it is interrupted."""
+    """Run a password-protected MLflow server on PostgreSQL until it is interrupted."""
     from tuning.cli.commands import cluster as commands  # noqa: PLC0415
 
     commands.services(

@@ -75,7 +75,7 @@ def direct_config(flags: UnlearnFlags) -> tuple[UnlearnConfig, dict[str, Any]]:
     origin = {"origin": f"defaults of {method['name']}"}
     if flags.published is not None:
         if flags.method not in (None, "antisample"):
-            raise ConfigError("`--published` sets belong to the method antisample; leave `--method` out.")
+            raise ConfigError("`--published` sets belong to the method antisample; omit `--method`.")
         published = published_set(flags.published)
         method |= published.parameters
         origin = {"origin": f"published {published.name}"}
@@ -248,8 +248,8 @@ def _normalisation(text: str) -> dict[str, Any]:
         mean, std = ([float(value) for value in listed(part)] for part in text.split("/"))
     except ValueError:
         raise ConfigError(
-            f"`--normalisation` must be one of {', '.join(NORMALISATIONS)}, or mean/std, a value for each channel "
-            f"separated by commas, such as 0.49,0.48,0.45/0.25,0.24,0.26, but got {text!r}."
+            f"`--normalisation` must be one of {', '.join(NORMALISATIONS)}, or mean/std, comma-separated values "
+            f"for each channel, such as 0.49,0.48,0.45/0.25,0.24,0.26, but got {text!r}."
         ) from None
     return {"mean": mean, "std": std}
 
@@ -257,7 +257,7 @@ def _normalisation(text: str) -> dict[str, Any]:
 def _forget(forget: list[str] | None, samples: Path | None) -> dict[str, Any]:
     """The request that `--forget` or `--forget-samples` makes."""
     if forget and samples is not None:
-        raise ConfigError("`--forget` names classes, so it cannot be given beside `--forget-samples`.")
+        raise ConfigError("`--forget` names classes, so it cannot be used with `--forget-samples`.")
     return (
         {"samples": samples}
         if samples is not None

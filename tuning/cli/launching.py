@@ -182,7 +182,7 @@ def send(spec: ExistingCluster, words: list[str], files: dict[str, str], as_json
     try:
         code, log = run_job(spec.address, spec.token_file, sent, words, say, spec.ship_program)
     except KeyboardInterrupt:
-        console.print("Not watched any more; the job goes on.")
+        console.print("No longer following the job; it continues.")
         raise typer.Exit(exit_code()) from None
     if as_json and (answer := re.search(r"^\{\n.*?^\}$", log, re.MULTILINE | re.DOTALL)) is not None:
         print_json(json.loads(answer.group()))

@@ -36,7 +36,7 @@ def pretrain(
     allow_code: AllowCode = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train and cache the original model of a study, or find it in the cache."""
+    """Train and cache the original model of a study, or load it from the cache."""
     from tuning.cli.commands import models  # noqa: PLC0415
 
     models.pretrain(
@@ -56,17 +56,20 @@ def pretrain(
     "--out unlearned",
 )
 def unlearn_command(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the model and its card go.")],
-    study: Annotated[Path | None, typer.Option(metavar="DIR", help="A study's directory.")] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Directory for the model and its card.")],
+    study: Annotated[Path | None, typer.Option(metavar="DIR", help="The directory of a study.")] = None,
     trial: Annotated[
-        str | None, typer.Option(metavar="best|N", help="The chosen trial, the default, or one by number.")
+        str | None,
+        typer.Option(metavar="best|N", help="The trial to apply: the chosen one (default), or a number."),
     ] = None,
     select: Select = None,
     storage: StorageAddress = None,
     published: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A published set; see `antisample spaces`.")
+        str | None, typer.Option(metavar="NAME", help="A published hyperparameter set; see `antisample spaces`.")
     ] = None,
-    method: Annotated[str | None, typer.Option(help="A method, with its defaults.")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="An unlearning method, with its default hyperparameters.")
+    ] = None,
     forget: ForgetClasses = None,
     forget_samples: ForgetSamples = None,
     dataset: DatasetName = None,
@@ -75,21 +78,23 @@ def unlearn_command(
     checkpoint: CheckpointFile = None,
     normalisation: Normalisation = None,
     accept_original: AcceptOriginal = False,
-    seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     overrides: ValueOverrides = None,
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", metavar="torch.export|onnx", help="Writes the model in this way, too; repeatable."),
+        typer.Option(
+            "--format", metavar="torch.export|onnx", help="Also write the model in this format; repeatable."
+        ),
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(min=1, max=4096, help="Threads of the processor; the same number gives the same weights."),
+        typer.Option(min=1, max=4096, help="Number of CPU threads; the same number gives the same weights."),
     ] = None,
     allow_code: AllowCode = False,
     allow_address: AllowAddress = None,
     as_json: AsJson = False,
 ) -> None:
-    """Unlearn once, with a trial of a study, a published set, or a method's defaults: a model and its card."""
+    """Unlearn once with a trial, a published set or a method's defaults, and write the model and its card."""
     from tuning.cli.commands import models  # noqa: PLC0415
     from tuning.cli.flags import UnlearnFlags  # noqa: PLC0415
 
@@ -125,22 +130,23 @@ def unlearn_command(
 def verify(
     card: Annotated[Path, typer.Argument(metavar="CARD.json", help="A card that `antisample unlearn` wrote.")],
     tolerance: Annotated[
-        float, typer.Option(min=0, help="By how much a figure may differ; other hardware rounds otherwise.")
+        float,
+        typer.Option(min=0, help="Largest allowed difference, since floating-point results differ between machines."),
     ] = 1e-4,
     study: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The study that the card comes from; by default where its command says."),
+        typer.Option(metavar="DIR", help="The study of the card; by default, the one in the card's command."),
     ] = None,
     repeat: Annotated[
-        bool, typer.Option("--repeat", help="Unlearn again: the same hardware must give the same weights.")
+        bool, typer.Option("--repeat", help="Unlearn again; the same hardware must give the same weights.")
     ] = False,
     allow_code: AllowCode = False,
     allow_address: AllowAddress = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say which statements of a card hold, and which nothing here can check: exit code 1 if some do not hold.
+    """Report which statements of a card hold and which cannot be checked here; exit code 1 if any does not hold.
 
-    The model is evaluated again, and whatever the card says is computed or compared.
+    The model is evaluated again, and every statement of the card is recomputed or compared where possible.
     """
     from tuning.cli.commands import models  # noqa: PLC0415
 

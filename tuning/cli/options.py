@@ -8,45 +8,48 @@ from typing import Annotated
 
 import typer
 
-StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study.")]
-StudyDirectory = Annotated[Path, typer.Argument(metavar="DIR", help="A study's directory, such as runs/demo.")]
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.")]
+StudyDirectory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a study, such as runs/demo.")]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Overrides a value of the study; repeatable."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the study; repeatable."),
 ]
 ForgetClasses = Annotated[
     list[str] | None,
     typer.Option(
         metavar="CLASS",
-        help="A class name, or a label; repeatable, or separated by commas. A name with a comma stands in quotes.",
+        help="Class to forget, by name or label; repeatable or comma-separated. Quote a name that contains a comma.",
     ),
 ]
 ForgetSamples = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Positions of training images, as text, CSV or Parquet, instead of classes."),
+    typer.Option(
+        metavar="FILE", help="Forget single training images instead of classes: their ids, as text, CSV or Parquet."
+    ),
 ]
-ModelName = Annotated[str | None, typer.Option(help="A registered model, or `package.module:function`.")]
+ModelName = Annotated[str | None, typer.Option(help="A built-in model, or `package.module:function`.")]
 DatasetName = Annotated[
-    str | None, typer.Option("--data", "--dataset", metavar="NAME|PATH", help="A registered data set, or a folder.")
+    str | None, typer.Option("--data", "--dataset", metavar="NAME|PATH", help="A built-in data set, or a directory.")
 ]
 Normalisation = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|MEAN/STD",
-        help="What the model expects of its input: 0..1, data, imagenet, -1..1, 0..255, or mean and deviation; by "
-        "default as the checkpoint's metadata says.",
+        help="How the model's input is normalised: 0..1, data, imagenet, -1..1, 0..255, or a mean and standard "
+        "deviation. The default comes from the checkpoint's metadata.",
     ),
 ]
 AcceptOriginal = Annotated[
     bool,
     typer.Option(
-        "--accept-original", help="Go on with an original that is no better than guessing, or has nothing to forget."
+        "--accept-original",
+        help="Continue even if the original model is no better than guessing or has nothing to forget.",
     ),
 ]
 AllowCode = Annotated[
     bool,
     typer.Option(
-        "--allow-code", help="Import the module that the model or the sampler names: that executes its code."
+        "--allow-code", help="Allow importing the module of a custom model or sampler, which executes its code."
     ),
 ]
 AllowAddress = Annotated[
@@ -54,7 +57,7 @@ AllowAddress = Annotated[
     typer.Option(
         "--allow-address",
         metavar="s3://BUCKET/FOLDER",
-        help="Use this object store, which the study or card names, with your keys; repeatable.",
+        help="Allow access with your credentials to this object store, named by the study or card; repeatable.",
     ),
 ]
 StorageAddress = Annotated[
@@ -62,31 +65,34 @@ StorageAddress = Annotated[
     typer.Option(
         "--storage",
         metavar="postgresql://USER@HOST/NAME",
-        help="The database that holds the study; needed for a study that was not made here by you.",
+        help="The database that holds the study; required for a study that you did not create on this machine.",
     ),
 ]
-DataRoot = Annotated[Path | None, typer.Option(metavar="DIR", help="Where torchvision data sets lie.")]
+DataRoot = Annotated[Path | None, typer.Option(metavar="DIR", help="Directory of the torchvision data sets.")]
 CheckpointFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="The original's weights; trained without it.")
+    Path | None, typer.Option(metavar="FILE", help="Checkpoint of the original model; if omitted, one is trained.")
 ]
 ValueOverrides = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Sets another value, such as model.recipe.epochs=30; repeatable."
+        "--set", metavar="KEY=VALUE", help="Set any other value, such as model.recipe.epochs=30; repeatable."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output, nothing else.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output and nothing else.")]
 Select = Annotated[
     str | None,
     typer.Option(
-        metavar="rule|oracle", help="How the trial is chosen: oracle takes the gap to the retrained reference."
+        metavar="rule|oracle",
+        help="How the trial is chosen: by the selection rule, or (oracle) by its gap to the retrained reference.",
     ),
 ]
 ClusterFile = Annotated[
-    Path | None, typer.Option(metavar="CLUSTER.yaml", help="Where to run; by default on this machine.")
+    Path | None, typer.Option(metavar="CLUSTER.yaml", help="The cluster to run on; by default, this machine.")
 ]
 RegisterAs = Annotated[
     str | None,
-    typer.Option("--register", metavar="NAME", help="Put the chosen model into MLflow's registry as NAME."),
+    typer.Option(
+        "--register", metavar="NAME", help="Register the chosen model in the MLflow model registry as NAME."
+    ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print what is forgotten and the outcome only, no progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print only what is forgotten and the outcome, no progress.")]

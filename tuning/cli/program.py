@@ -35,7 +35,7 @@ class _Commands(TyperGroup):
 
 app = typer.Typer(
     cls=_Commands,
-    help="Search the hyperparameters of machine unlearning, and apply what was found.",
+    help="Search hyperparameters for machine unlearning and apply the result.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -56,7 +56,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _common(
     show_version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", callback=_print_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Takes the options that need no command."""
@@ -71,7 +71,7 @@ def run() -> None:
     except Exception as error:
         said = str(error)
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            said = f"{_shortened(str(error.filename))}: the name is too long for a file."
+            said = f"{_shortened(str(error.filename))}: the name is too long for a file name."
         elif is_stopped() or not isinstance(error, (AntisampleError, SpaceError, *_cluster_errors())):
             raise
         sys.stderr.write(f"Error: {plain_text(_shortened(without_secrets(said)), lines=True)}\n")

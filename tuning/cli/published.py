@@ -20,10 +20,10 @@ app = typer.Typer()
 
 @app.command(epilog="Example: antisample spaces antisample")
 def spaces(
-    name: Annotated[str | None, typer.Argument(help="A packaged space or the path of a YAML file.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A packaged search space, or the path of a YAML file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List search spaces and published sets, or show one space with the reason for each parameter."""
+    """List search spaces and published sets, or show one search space with the reason for each parameter."""
     from tuning.cli.commands import spaces  # noqa: PLC0415
 
     spaces.spaces(name, as_json=as_json)
@@ -34,35 +34,40 @@ def spaces(
     "--retain 30 --methods antisample,unsir,finetune,retrain --classes all"
 )
 def reproduce(
-    model: Annotated[str, typer.Option(help="A registered model, or `package.module:function`.")],
+    model: Annotated[str, typer.Option(help="A built-in model, or `package.module:function`.")],
     dataset: Annotated[
-        str, typer.Option("--data", "--dataset", metavar="NAME|PATH", help="A registered data set, or a folder.")
+        str, typer.Option("--data", "--dataset", metavar="NAME|PATH", help="A built-in data set, or a directory.")
     ],
-    protocol: Annotated[str, typer.Option(metavar="single-class|multi-class", help="What is forgotten.")] = (
+    protocol: Annotated[str, typer.Option(metavar="single-class|multi-class", help="What to forget.")] = (
         "single-class"
     ),
-    retain: Annotated[float, typer.Option(help="Percent of each retain class to fine-tune on.")] = 100,
+    retain: Annotated[float, typer.Option(help="Percentage of each retain class to fine-tune on.")] = 100,
     methods: Annotated[
-        str, typer.Option(help="Separated by commas; `antisample@NAME` takes a published set by name.")
+        str, typer.Option(help="Comma-separated methods; `antisample@NAME` uses the published set NAME.")
     ] = "antisample,unsir,finetune,retrain",
     classes: Annotated[
-        str | None, typer.Option(help="`all`, or labels or names; by default all, or 10 random ones of over 100.")
+        str | None,
+        typer.Option(
+            help="`all`, or names or labels; by default all classes, or 10 random ones if there are more than 100."
+        ),
     ] = None,
-    sizes: Annotated[str, typer.Option(help="Multi-class: how many classes at once.")] = "2,4,7",
-    draws: Annotated[str, typer.Option(help="Multi-class: random sets of each size.")] = "10,5,3",
-    seeds: Annotated[int, typer.Option(help="Repetitions of every method on every request.")] = 1,
-    reference_seeds: Annotated[int, typer.Option(help="Retrained references for every request.")] = 1,
+    sizes: Annotated[str, typer.Option(help="Multi-class: numbers of classes to forget at once.")] = "2,4,7",
+    draws: Annotated[str, typer.Option(help="Multi-class: number of random class sets per size.")] = "10,5,3",
+    seeds: Annotated[int, typer.Option(help="Number of seeds per method and forget request.")] = 1,
+    reference_seeds: Annotated[int, typer.Option(help="Number of retrained references per forget request.")] = 1,
     root: DataRoot = None,
     checkpoint: CheckpointFile = None,
     normalisation: Normalisation = None,
     accept_original: AcceptOriginal = False,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="By default a folder in runs/.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything drawn.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Output directory; by default, one in runs/.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     overrides: ValueOverrides = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run a published protocol over classes, methods and seeds; writes one table, and pictures. Resumes."""
+    """Run a published protocol over classes, methods and seeds, and write a table and plots. Resumable."""
     from tuning.cli.commands import published  # noqa: PLC0415
     from tuning.cli.reproduction_flags import ReproductionFlags  # noqa: PLC0415
 
@@ -93,16 +98,16 @@ def reproduce(
 
 @app.command(epilog="Example: antisample toy --out runs/toy --seeds 20")
 def toy(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where toy.png and toy.csv go.")] = Path("runs/toy"),
-    seeds: Annotated[int, typer.Option(help="How many seeds to run.")] = 20,
-    seed: Annotated[int, typer.Option(help="The first of them; the picture shows it.")] = 0,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Directory for toy.png and toy.csv.")] = Path("runs/toy"),
+    seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 20,
+    seed: Annotated[int, typer.Option(help="The first seed, which the plot shows.")] = 0,
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Sets another value, such as batch_size=32; repeatable."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Set any other value, such as batch_size=32; repeatable."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The method explained in two dimensions: anti-sample against UNSIR on four Gaussians, over many seeds."""
+    """Demonstrate the method in two dimensions: anti-sample and UNSIR on four Gaussians, over several seeds."""
     from tuning.cli.commands import published  # noqa: PLC0415
 
     published.toy(out=out, seeds=seeds, seed=seed, overrides=overrides, as_json=as_json)

@@ -58,7 +58,9 @@ class _ForgivingFile(io.FileIO):
         os.dup2(nowhere, number)
         os.close(nowhere)
         if error.errno != errno.EPIPE and number == 1 and sys.stderr is not None:
-            sys.stderr.write(f"{_NAMES[number]} cannot be written ({error.strerror}); the rest of it is lost.\n")
+            sys.stderr.write(
+                f"{_NAMES[number]} cannot be written ({error.strerror}); its remaining output is lost.\n"
+            )
 
 
 def _stream(number: int, before: Any) -> io.TextIOWrapper:

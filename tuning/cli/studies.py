@@ -34,7 +34,9 @@ app = typer.Typer()
     "antisample run --model my_package.models:build --checkpoint model.safetensors --data images --forget cat"
 )
 def run(
-    study: Annotated[Path | None, typer.Argument(metavar="STUDY.yaml", help="The study; or else give flags.")] = None,
+    study: Annotated[
+        Path | None, typer.Argument(metavar="STUDY.yaml", help="The study file; if omitted, flags define the study.")
+    ] = None,
     model: ModelName = None,
     checkpoint: CheckpointFile = None,
     normalisation: Normalisation = None,
@@ -45,10 +47,10 @@ def run(
     forget_samples: ForgetSamples = None,
     overrides: Overrides = None,
     tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow store or server; `none` switches tracking off.")
+        str | None, typer.Option(help="MLflow store or server; `none` disables tracking.")
     ] = None,
     warm_start: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="An earlier study over the same space, to start from.")
+        Path | None, typer.Option(metavar="DIR", help="An earlier study over the same search space to start from.")
     ] = None,
     select: Select = None,
     register: RegisterAs = None,
@@ -57,7 +59,7 @@ def run(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Search: run a study, or continue it if its directory exists."""
+    """Run a study, or continue it if its directory exists."""
     from tuning.cli.commands import studies  # noqa: PLC0415
     from tuning.cli.flags import TaskFlags  # noqa: PLC0415
 
@@ -91,7 +93,7 @@ def resume(
     accept_original: AcceptOriginal = False,
     storage: StorageAddress = None,
     tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow store or server from now on; `none` switches tracking off.")
+        str | None, typer.Option(help="MLflow store or server to use from now on; `none` disables tracking.")
     ] = None,
     register: RegisterAs = None,
     cluster: ClusterFile = None,
@@ -100,7 +102,7 @@ def resume(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Continue a study that was stopped or whose driver died."""
+    """Continue a study that was stopped or whose driver failed."""
     from tuning.cli.commands import studies  # noqa: PLC0415
 
     studies.resume(
@@ -123,11 +125,11 @@ def report(
     select: Select = None,
     storage: StorageAddress = None,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Write them even if they show trials that the journal has lost.")
+        bool, typer.Option("--rebuild", help="Rewrite them even if they show trials that the journal has lost.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write report.html and trials.parquet anew and print the front."""
+    """Rewrite report.html and trials.parquet, and print the Pareto front."""
     from tuning.cli.commands import studies  # noqa: PLC0415
 
     studies.report(directory, select=select, storage=storage, rebuild=rebuild, as_json=as_json)

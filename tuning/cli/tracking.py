@@ -7,7 +7,7 @@ import typer
 from tuning.cli.options import AllowAddress, AllowCode, AsJson, RegisterAs, StorageAddress, StudyDirectory
 
 app = typer.Typer(
-    help="Deliver a study to MLflow: what it lacks, or everything to an empty store.",
+    help="Send a study to MLflow: only what is missing there, or everything to an empty store.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
@@ -17,18 +17,19 @@ app = typer.Typer(
 def mlflow_sync(
     directory: StudyDirectory,
     tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow store or server; by default the study's own.")
+        str | None, typer.Option(help="MLflow store or server; by default, the study's own.")
     ] = None,
     register: RegisterAs = None,
     trial: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Register this trial of the front, not the chosen one.")
+        int | None,
+        typer.Option(min=0, metavar="N", help="Register this trial of the Pareto front instead of the chosen one."),
     ] = None,
     storage: StorageAddress = None,
     allow_code: AllowCode = False,
     allow_address: AllowAddress = None,
     as_json: AsJson = False,
 ) -> None:
-    """Deliver what MLflow lacks of a study, such as after the server was down; register its chosen model."""
+    """Send what MLflow is missing, for example after the server was down; optionally register the chosen model."""
     from tuning.cli.commands import tracking  # noqa: PLC0415
 
     tracking.mlflow_sync(
@@ -50,7 +51,7 @@ def mlflow_rebuild(
     storage: StorageAddress = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make all runs of a study anew, equal to the first ones, in a store that has none of them."""
+    """Recreate all MLflow runs of a study in a store that has none of them."""
     from tuning.cli.commands import tracking  # noqa: PLC0415
 
     tracking.mlflow_rebuild(directory, tracking_uri=tracking_uri, storage=storage, as_json=as_json)

@@ -9,8 +9,8 @@ from pathlib import Path
 def shown_path(path: Path) -> str:
     """A path relative to the folder one stands in where that is shorter, quoted for a shell."""
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow the environment's links
-    shown = absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else absolute
-    return shlex.quote(str(shown))
+    shorter = absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else absolute
+    return shlex.quote(str(shorter))
 
 
 def program(name: str) -> str:

@@ -11,14 +11,14 @@ from tuning.config.objectives import ELAPSED
 
 
 class FidelityConfig(Settings):
-    """Stops losers early: trials are compared at rungs, and most do not get the rest of their replicates or epochs.
+    """Stops underperforming trials early: trials are compared at rungs, and most do not run to completion.
 
     Attributes:
-        attribute: `replicates`: a trial may end after some of its replicates, judged by their mean so far. `epochs`:
-            it may end after some of its epochs.
+        attribute: `replicates`: a trial may stop after some of its replicates, judged by their mean so far. `epochs`:
+            it may stop after some of its epochs.
         min: The first rung, at least 1.
-        reduction_factor: Each rung is this many times as high as the one before, and one of this many trials goes on.
-            4 is the default of the published asynchronous rule (Li et al., MLSys 2020).
+        reduction_factor: Each rung is this many times as high as the previous one, and one in this many trials
+            continues. 4 is the default of the published asynchronous rule (Li et al., MLSys 2020).
     """
 
     attribute: Literal["replicates", "epochs"] = "replicates"
@@ -40,7 +40,7 @@ class FidelityConfig(Settings):
         if full == 0:
             return ["`fidelity.attribute` cannot be epochs for a method that has no `epochs`."]
         problems = [
-            f"With fidelity epochs, {metric!r} cannot be judged, since it is not computed after every epoch."
+            f"With fidelity epochs, {metric!r} cannot be used, since it is not computed after every epoch."
             for metric in metrics
             if metric not in (*metric_names(("classification",)), ELAPSED)
         ]

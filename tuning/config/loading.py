@@ -137,7 +137,7 @@ def override_value(values: dict[str, Any], override: str, config_type: type[Base
     for parent in parents:
         target, kind = target.setdefault(parent, {}), kind_of(kind, parent)
         if not isinstance(target, dict):
-            raise ConfigError(f"`--set {override}`: `{parent}` holds a value, not keys.")
+            raise ConfigError(f"`--set {override}`: `{parent}` is a value and has no keys.")
     try:
         target[last] = load_spelled(text, kind_of(kind, last))
     except ConfigError as error:

@@ -28,7 +28,7 @@ class Objective(Settings):
     Attributes:
         metric: Name of a validation metric.
         direction: Whether smaller or larger is better.
-        reference: Where the hypervolume starts to count; by default 0.10 for forget accuracy and confidence, 0.10 or
+        reference: Reference value for the hypervolume; by default 0.10 for forget accuracy and confidence, 0.10 or
             the original model's value if larger for the forget gap, the original model's value minus 0.10 for retain
             accuracy, and the original model's value otherwise.
     """
@@ -48,12 +48,12 @@ class Objective(Settings):
 
 
 class Constraint(Settings):
-    """A limit that trials of the front keep, such as "retain accuracy at least 0.78" or "at most 60 s".
+    """A limit that trials on the front must satisfy, such as "retain accuracy at least 0.78" or "at most 60 s".
 
     Attributes:
-        metric: Name of a validation metric, or `elapsed_s`: seconds of one unlearning.
-        at_least: The lowest value allowed.
-        at_most: The highest value allowed.
+        metric: Name of a validation metric, or `elapsed_s`: seconds per unlearning run.
+        at_least: Lowest value allowed.
+        at_most: Highest value allowed.
     """
 
     metric: str

@@ -22,13 +22,15 @@ class ResourceConfig(Settings):
     """What one trial gets.
 
     Attributes:
-        cpus_per_trial: Cores, also the number of threads of torch.
-        gpus_per_trial: See `GpuShare`.
-        max_concurrent: Trials at once; by default as many as the machines hold.
-        checkpoint_every_s: A trial saves its state after an epoch if this many seconds have passed since it did last.
-            Whole replicates need no saving: their reports are in the study.
-        halve_batch_on_oom: Whether a trial that runs out of GPU memory begins its replicate again with half the
-            batch, down to 2 images, instead of failing. Its record says how often; it is another optimiser step then.
+        cpus_per_trial: CPU cores per trial, which is also the number of torch threads.
+        gpus_per_trial: GPUs per trial: 0.25 lets four trials share a GPU. `auto` is 0 without a GPU; with one, as
+            many trials share it as fit into its memory, at most 8, which is measured before the first trial.
+        max_concurrent: Maximum number of concurrent trials; by default as many as the machines can hold.
+        checkpoint_every_s: A trial saves its state after an epoch if this many seconds have passed since the last
+            save. Finished replicates need no checkpoint, since their reports are in the study.
+        halve_batch_on_oom: Whether a trial that runs out of GPU memory restarts its replicate with half the batch
+            size, down to 2 images, instead of failing. This changes the optimiser steps; the record of the trial
+            says how often it happened.
     """
 
     cpus_per_trial: int = Field(default=1, ge=1)

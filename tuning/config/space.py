@@ -27,26 +27,26 @@ def find_space(method: str, space: str | None, fixed: Iterable[str]) -> SearchSp
             refuses.
     """
     config_type = find_method(method).config_type
-    known = config_type.model_fields.keys() - {"name"}
+    fields = config_type.model_fields.keys() - {"name"}
     if space is None and method_plugin(method) is not None:
         raise ConfigError(f"`space` must be the path of a YAML file: the method {method!r} comes without a space.")
     try:
-        found = load_space(space or method)
-        left = found.without(set(fixed))
+        loaded = load_space(space or method)
+        left = loaded.without(set(fixed))
     except SpaceError as error:
         problems = [p if p.startswith("`space`") else f"`space` {error.source}: {p}" for p in error.problems]
         raise ConfigError(problems) from error
     problems = [
-        f"`space` {found.name!r} has a parameter {name!r}, which the method {method!r} does not know."
-        for name in found.parameters
-        if name not in known
+        f"`space` {loaded.name!r} has a parameter {name!r}, which the method {method!r} does not have."
+        for name in loaded.parameters
+        if name not in fields
     ]
-    if found.method != method:
-        problems.append(f"`space` {found.name!r} is for the method {found.method!r}, not {method!r}.")
+    if loaded.method != method:
+        problems.append(f"`space` {loaded.name!r} is for the method {loaded.method!r}, not {method!r}.")
     problems += [
-        f"`space` {found.name!r}: {problem}"
+        f"`space` {loaded.name!r}: {problem}"
         for name, parameter in left.parameters.items()
-        if name in known and found.method == method
+        if name in fields and loaded.method == method
         for problem in _misfits(config_type, name, parameter)
     ]
     if problems:
@@ -106,11 +106,11 @@ def find_starting_points(
         sets = [published_set(name) for name in published]
     except SpaceError as error:
         raise ConfigError(error.problems) from error
-    named = [(f"published {found.name}", found.parameters) for found in sets] or [("defaults", {})]
+    named = [(f"published {each.name}", each.parameters) for each in sets] or [("defaults", {})]
     points = [(origin, {name: {**defaults, **values}[name] for name in space.parameters}) for origin, values in named]
     problems = [
-        f"`space` does not hold {name} = {value!r} of the starting point {origin!r}; widen it, or leave the "
-        "starting point out."
+        f"`space` does not contain {name} = {value!r} of the starting point {origin!r}; extend it, or remove the "
+        "starting point."
         for origin, point in points
         for name, value in point.items()
         if not space.parameters[name].contains(value)

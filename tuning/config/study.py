@@ -34,46 +34,48 @@ class StudyConfig(Settings):
     """A study, completely.
 
     Attributes:
-        name: Names the folder in `runs_dir` and the runs in MLflow.
-        runs_dir: Where studies live.
-        storage_path: As Ray's: where workers write checkpoints and models, in a folder of the study's name; table and
-            report are copied there. A shared folder or s3://bucket/studies; by default the folder in `runs_dir`.
-        data: Which images.
-        split: How validation is set apart.
+        name: Name of the study's directory in `runs_dir` and of its runs in MLflow.
+        runs_dir: Directory of all studies.
+        storage_path: As in Ray: where workers write checkpoints and models, in a folder with the study's name; the
+            table and the report are copied there. A shared folder or s3://bucket/studies; by default the directory in
+            `runs_dir`.
+        data: The images.
+        split: How validation images are held out.
         model: The original model.
-        forget: What to forget. With several requests, each trial does all of them, each in replicates of its own, and
-            is judged by the means: hyperparameters that serve any of these requests. All forget classes, or all
-            forget samples.
+        forget: What to forget. With several requests, each trial runs all of them, each in replicates of its own,
+            and is judged by the means, so the search finds hyperparameters that work for all requests. Either all
+            requests are for classes, or all are for samples.
         method: The unlearning method to tune.
-        space: A packaged space or the path of a YAML file; by default the method's own.
-        fixed: Values of the method's configuration that are not searched.
-        published: Names of published sets to try first. The method's defaults are tried first if there are none.
-        objectives: What to optimise; at least one. By default a low forget accuracy where classes are to be
-            forgotten, a low forget gap where samples are, and a high retain accuracy.
-        constraints: Limits that a trial must keep to enter the front.
-        fidelity: How losers are stopped early; by default every trial runs to its end.
+        space: A packaged search space or the path of a YAML file; by default the method's own.
+        fixed: Hyperparameters of the method that are not searched, with their values.
+        published: Names of published sets to try first. If there are none, the method's defaults are tried first.
+        objectives: What to optimise; at least one. By default, low forget accuracy (for samples, low forget gap) and
+            high retain accuracy.
+        constraints: Limits that a trial must satisfy to be on the front.
+        fidelity: How underperforming trials are stopped early; by default every trial runs to completion.
         selection: How one trial of the front is chosen.
-        n_trials: Trials to finish.
-        time_budget_min: End after this many minutes even if trials are missing.
-        max_failures: Failed trials are replaced up to this number; then the study ends.
-        max_retries: How often a trial whose worker died is continued, under its number; then it fails.
+        n_trials: Number of trials to finish.
+        time_budget_min: Stop after this many minutes even if fewer trials have finished.
+        max_failures: Number of failed trials that are replaced; after more, the study ends.
+        max_retries: How often a trial whose worker failed is continued under its number before it fails.
         sampler: `auto`, `tpe`, `gp`, `nsga2`, `qmc`, `random`, or `package.module:Class`.
-        seed: Seed of suggestions and of every trial.
-        replicates: How often a trial unlearns, each time with another seed and the next of the forget requests; its
-            figures are the means. Replicate i has the same request and seed in every trial, so trials differ by their
-            parameters alone. By default one for each request, and always a multiple of their number.
-        confirm_seeds: Fresh seeds with which the chosen and the published set are run again at the end.
-        resources: What one trial gets.
+        seed: Seed of the sampler and of every trial.
+        replicates: Number of unlearning runs per trial, each with its own seed and the next of the forget requests;
+            the metrics of the trial are their means. Replicate i has the same request and seed in every trial, so
+            trials only differ in their hyperparameters. By default one per request, and always a multiple of their
+            number.
+        confirm_seeds: Number of fresh seeds for re-running the chosen trial and the published set at the end.
+        resources: Resources per trial.
         evaluation: How metrics are computed.
-        device: See `UnlearnConfig.device`.
-        precision: See `UnlearnConfig.precision`.
-        tracking_uri: MLflow store or server; by default SQLite in `runs_dir`. `none` switches tracking off.
-        storage: Where the study itself is: `postgresql://USER@HOST:5432/DATABASE`, or by default a journal in its
-            directory. A password never stands in the address, but in `~/.pgpass`, which PostgreSQL's own programs
-            read.
-        study_name: Name of the study in `storage`, where each study has a name of its own; by default `name`. It
-            stays when the folder is renamed.
-        log_model: Whether MLflow gets the chosen model, too: its export takes some ten seconds at the end.
+        device: `auto` uses a GPU if there is one; otherwise give `cpu`, `cuda` or, for example, `cuda:1`.
+        precision: `float32`, or `bfloat16`, which trains about twice as fast on GPUs and on processors with AVX-512
+            BF16 or AMX, and slower on others.
+        tracking_uri: MLflow store or server; by default SQLite in `runs_dir`. `none` disables tracking.
+        storage: Where the study itself is stored: `postgresql://USER@HOST:5432/DATABASE`, or by default a journal in
+            its directory. Put a password in `~/.pgpass`, which all PostgreSQL clients read, not in the address.
+        study_name: Unique name of the study in `storage`; by default `name`. It does not change when the directory is
+            renamed.
+        log_model: Whether to log the chosen model to MLflow; its export takes about ten seconds at the end.
     """
 
     name: str
@@ -115,7 +117,7 @@ class StudyConfig(Settings):
     def _names_a_folder(cls, name: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
             raise ValueError(
-                "must start with a letter or digit and hold letters, digits, dots, hyphens and underscores alone, "
+                "must start with a letter or digit and only contain letters, digits, dots, hyphens and underscores, "
                 f"but got {shown(name)}"
             )
         if len(name) > _LONGEST_NAME:
@@ -194,7 +196,7 @@ class StudyConfig(Settings):
         problems = []
         metrics = [objective.metric for objective in self.objectives]
         if self.selection.by == "oracle" and "retrained" not in self.evaluation.final:
-            problems.append("`selection.by` can be oracle only where `evaluation.final` names retrained.")
+            problems.append("`selection.by` can only be oracle if `evaluation.final` contains retrained.")
         if len({bool(request.samples) for request in self.forget}) > 1:
             problems.append("`forget` must name classes in all of its requests, or samples in all of them.")
         n_samples = sum(len(request.samples) for request in self.forget)

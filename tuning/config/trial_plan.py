@@ -126,7 +126,7 @@ def _problems(config: StudyConfig) -> list[str]:
         if metric not in computed
     ]
     problems += [
-        f"The constraint on {constraint.metric!r} cannot be judged; add its family to `evaluation.final`."
+        f"The constraint on {constraint.metric!r} cannot be checked; add its family to `evaluation.final`."
         for constraint in config.constraints
         if constraint.metric not in (*computed, ELAPSED)
     ]

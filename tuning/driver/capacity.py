@@ -67,7 +67,7 @@ class TrialResources:
             ConfigError: With every problem found.
         """
         if device.startswith("cuda:") and device != "cuda:0":
-            raise ConfigError([f"`device` must not be numbered, since Ray hands out the GPUs, but got {device!r}."])
+            raise ConfigError([f"`device` must not be numbered, since Ray assigns the GPUs, but got {device!r}."])
         most = max(machine.gpus for machine in machines)
         if device.startswith("cuda") and not most:
             if whose is None:

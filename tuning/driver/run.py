@@ -137,7 +137,7 @@ def run(
             note_settings(study)
             if not remember_study(study.noted(ID, ""), config):
                 progress.say(
-                    "Your folder for state cannot be written, so you will be asked for code and addresses again"
+                    "Your state directory is not writable, so you will have to agree to code and addresses again"
                 )
             if warm_start is not None:  # before the study can be resumed, where nothing says so any more
                 progress.say(take_over(study, warm_start).describe())
@@ -174,9 +174,9 @@ def run(
 def _introduce(config: StudyConfig, share: TrialResources, progress: ProgressListener) -> None:
     """Says on what the study runs."""
     device = choose_device(config.device)
-    progress.say(f"Device: {describe_device(device)}; trials at once: {_slots(config, share)()}")
+    progress.say(f"Device: {describe_device(device)}; concurrent trials: {_slots(config, share)()}")
     if config.precision == "float32" and has_bfloat16_unit(device):
-        progress.say("  it trains faster with `precision: bfloat16`; see docs/performance.md")
+        progress.say("  training is faster with `precision: bfloat16`; see docs/performance.md")
     progress.say(f"Data: {config.data.source}; original model: {config.model.name}")
 
 
@@ -193,7 +193,7 @@ def _only_search() -> Iterator[None]:
     """Has one search at a time in this process."""
     if not _searching.acquire(blocking=False):
         raise SearchUnderWayError(
-            "Another search of this process is under way; run them one after the other, or each in a process."
+            "Another search is running in this process; run them one after the other, or in separate processes."
         )
     try:
         yield
@@ -217,7 +217,7 @@ def _run_trials(
     """Everything that Ray runs: the search, and the chosen trial again."""
     share = share_gpus(study, inputs, whole)
     if share != whole:
-        progress.say(f"Trials on one GPU: {1 / share.gpus:.0f}, by the memory of the first")
+        progress.say(f"Trials per GPU: {1 / share.gpus:.0f}, based on the memory use of the first")
     if not study.is_over():
         _search(study, inputs, started, share, ray_stays)
     progress.searched()
@@ -257,7 +257,7 @@ def _look_inside(study: Study, inputs: RequestInputs, progress: ProgressListener
     try:
         inspect(study, inputs)
     except (AntisampleError, torch.OutOfMemoryError) as error:
-        progress.say(f"The report shows nothing of the inside of the chosen trial: {error}")
+        progress.say(f"The report cannot show details of the chosen trial: {error}")
 
 
 def _pack(study: Study, inputs: RequestInputs, progress: ProgressListener) -> None:
@@ -266,4 +266,4 @@ def _pack(study: Study, inputs: RequestInputs, progress: ProgressListener) -> No
 
     reason = pack_model(study, inputs[0])
     if reason is not None:
-        progress.say(f"MLflow gets no model of the chosen trial, since it cannot be exported: {reason}")
+        progress.say(f"The model of the chosen trial is not logged to MLflow, since it cannot be exported: {reason}")

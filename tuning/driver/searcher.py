@@ -66,7 +66,7 @@ class StudySearcher(Searcher):
         """Ends a trial; called again by Ray with `error` if it raised, which does no harm."""
         with self._errors.capturing():
             if error:
-                self._study.requeue(trial_id, "The worker process died or raised; Ray's log tells more.")
+                self._study.requeue(trial_id, "The worker process failed; see Ray's log.")
             else:
                 self._complete(trial_id, report_in(result, self._study.token), failure_in(result))
 

@@ -94,10 +94,10 @@ class ReproductionConfig(Settings):
             )
         tunable = [name for name in method_names() if name != RETRAIN]
         if unknown := [name for name in config.values if name not in tunable]:
-            hint = "; `model.recipe` tells how references are trained" if unknown[0] == RETRAIN else ""
+            hint = "; `model.recipe` defines how references are trained" if unknown[0] == RETRAIN else ""
             problems.append(f"`values` must name methods ({', '.join(tunable)}), but got {unknown[0]!r}{hint}.")
         if config.protocol == "multi-class" and (config.classes is not None or config.all_classes):
-            problems.append("`classes` must be left out with the protocol multi-class, which draws its own.")
+            problems.append("`classes` must be omitted with the protocol multi-class, which draws its own.")
         try:
             config.worker_share()
         except ConfigError as error:
@@ -132,7 +132,7 @@ class ReproductionConfig(Settings):
         fields = find_method(name).config_type.model_fields
         values: dict[str, Any] = {}
         if set_name and name != "antisample":
-            raise ConfigError([f"`methods` must take published sets for antisample alone, but got {label!r}."])
+            raise ConfigError([f"`methods` can only use published sets for antisample, but got {label!r}."])
         if set_name:
             values = dict(published_set(set_name).parameters)
         elif name == "antisample":
@@ -178,10 +178,10 @@ class ReproductionConfig(Settings):
         requests = []
         for size, draws in zip(self.sizes, self.draws, strict=True):
             rng = numpy_stream(self.seed, "random sets of classes", size)
-            found: list[tuple[int, ...]] = []
-            while len(found) < min(draws, math.comb(len(class_names), size)):
+            sets: list[tuple[int, ...]] = []
+            while len(sets) < min(draws, math.comb(len(class_names), size)):
                 one = tuple(sorted(int(c) for c in rng.permutation(len(class_names))[:size]))
-                if one not in found:
-                    found.append(one)
-            requests += found
+                if one not in sets:
+                    sets.append(one)
+            requests += sets
         return requests

@@ -28,19 +28,19 @@ def print_reproduction(
 ) -> None:
     """Prints the table with its main columns, where everything lies, and what failed."""
     console.print(reproduction_table(config, outcome, rows))
-    console.print(Text(f"Table, results and pictures: {shown_path(config.out)}"), soft_wrap=True)
+    console.print(Text(f"Table, results and plots: {shown_path(config.out)}"), soft_wrap=True)
     if outcome.failures:
-        console.print(f"{len(outcome.failures)} jobs failed; the same command tries them again.")
+        console.print(f"{len(outcome.failures)} jobs failed; run the same command to retry them.")
 
 
 def reproduction_table(config: ReproductionConfig, outcome: ReproductionOutcome, rows: list[Row]) -> FittedTable:
     """The table with its main columns."""
     heading, body = cells(rows)
-    shown = [index for index, name in enumerate(heading) if name in _RANKS]
+    columns = [index for index, name in enumerate(heading) if name in _RANKS]
     title = f"{config.model.name}, {outcome.inputs.dataset.name}, {config.retain:g} % retain data"
     table = FittedTable(
-        title, [Column(heading[at], rank=_RANKS[heading[at]], text=heading[at] == "method") for at in shown]
+        title, [Column(heading[at], rank=_RANKS[heading[at]], text=heading[at] == "method") for at in columns]
     )
     for texts in body:
-        table.add_row(*(texts[at] for at in shown))
+        table.add_row(*(texts[at] for at in columns))
     return table

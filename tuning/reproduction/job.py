@@ -99,8 +99,8 @@ def _measure(job: Job, reference: RetrainedReference | None) -> dict[str, Any]:
     else:
         running = unlearn(config, inputs)
         for report in running:
-            shown = ("validation/forget_accuracy", "validation/retain_accuracy")
-            epochs.append({"loss": report.train_loss, **{name: report.metrics.values[name] for name in shown}})
+            names = ("validation/forget_accuracy", "validation/retain_accuracy")
+            epochs.append({"loss": report.train_loss, **{name: report.metrics.values[name] for name in names}})
         found_s = sum(table.elapsed_s for table in inputs.neighbours.values())
         metrics, elapsed_s = report.metrics, report.elapsed_s + found_s
         subject = subject_of(running.model, inputs, config)

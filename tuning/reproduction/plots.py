@@ -62,12 +62,12 @@ def draw_confusion(results: Sequence[Result], class_names: Sequence[str], path: 
     """
     by_label = _by_label(results)
     counts = Counter(classes for runs in by_label.values() for classes in runs)
-    shown = max(counts, key=lambda classes: counts[classes])
-    by_label = {label: runs for label, runs in by_label.items() if shown in runs}
+    request = max(counts, key=lambda classes: counts[classes])
+    by_label = {label: runs for label, runs in by_label.items() if request in runs}
     figure = new_figure(3.2 * len(by_label) + 1, 3.9)
     panels = figure.subplots(1, len(by_label), squeeze=False, sharey=True)[0]
     for panel, (label, runs) in zip(panels, by_label.items(), strict=True):
-        confusion = np.array(runs[shown]["confusion"], np.float64)
+        confusion = np.array(runs[request]["confusion"], np.float64)
         image = panel.imshow(
             confusion / confusion.sum(axis=1, keepdims=True).clip(min=1), vmin=0, vmax=1, cmap="cividis"
         )
@@ -78,7 +78,7 @@ def draw_confusion(results: Sequence[Result], class_names: Sequence[str], path: 
         panels[0].set_yticks(range(len(class_names)), class_names, fontsize=7)
     panels[0].set_ylabel("true class", color=INK)
     figure.colorbar(image, ax=panels, label="share of the true class", fraction=0.03)
-    figure.supxlabel(f"predicted class; forgotten: {_request(shown, class_names)}", fontsize=9, color=QUIET)
+    figure.supxlabel(f"predicted class; forgotten: {_request(request, class_names)}", fontsize=9, color=QUIET)
     save_figure(figure, path)
 
 
@@ -157,11 +157,11 @@ def draw_anti_samples(config: UnlearnConfig, inputs: UnlearnInputs, path: Path) 
 
 def _by_label(results: Sequence[Result]) -> dict[str, dict[tuple[int, ...], Result]]:
     """First repetitions by method and request."""
-    found: dict[str, dict[tuple[int, ...], Result]] = {}
+    by_label: dict[str, dict[tuple[int, ...], Result]] = {}
     for result in results:
         if result["seed_index"] == 0:
-            found.setdefault(result["label"], {})[tuple(result["classes"])] = result
-    return found
+            by_label.setdefault(result["label"], {})[tuple(result["classes"])] = result
+    return by_label
 
 
 def _request(classes: tuple[int, ...], class_names: Sequence[str]) -> str:

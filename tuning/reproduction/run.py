@@ -99,14 +99,14 @@ def reproduce(config: ReproductionConfig, progress: Progress, launch: Launch) ->
     folder = config.out / "results"
     fingerprint = f"{dataset.fingerprint} {original.fingerprint} {original.initial.origin}"
     paths = {job: (folder / job.file_name(fingerprint)).resolve() for job in jobs}
-    results = {job: known for job in jobs if (known := _read(paths[job])) is not None}
+    results = {job: result for job in jobs if (result := _read(paths[job])) is not None}
     left = [job for job in jobs if job not in results]
     failures: list[Result] = []
 
     def outcome() -> ReproductionOutcome:
         return ReproductionOutcome([results[job] for job in jobs if job in results], failures, inputs)
 
-    progress.say(f"{len(jobs)} jobs, {len(results)} of them finished before")
+    progress.say(f"{len(jobs)} jobs, {len(results)} of them already finished")
     if left:
         try:
             with launch():
@@ -198,7 +198,7 @@ def _run(
         )
     mean_s = fmean(result["duration_s"] for result in results.values()) if results else 0.0
     progress.say(
-        f"{len(results)} jobs finished, {len(failures)} failed; {mean_s:.1f} s a job on average, "
+        f"{len(results)} jobs finished, {len(failures)} failed; {mean_s:.1f} s per job on average, "
         f"{share.slots([this_machine()])} at once"
     )
     return failures

@@ -88,11 +88,11 @@ def summarise_results(results: Sequence[dict[str, Any]], model: str, dataset: st
         std: dict[str, float | None] = {}
         for column in COLUMNS:
             scale = 1 if column in _PLAIN else 100
-            known = [[run[column] * scale for run in runs if column in run] for runs in requests.values()]
-            known = [runs for runs in known if runs]
-            if known:
-                means = [fmean(runs) for runs in known]
-                spread = means if len(means) > 1 else known[0]
+            figures = [[run[column] * scale for run in runs if column in run] for runs in requests.values()]
+            figures = [runs for runs in figures if runs]
+            if figures:
+                means = [fmean(runs) for runs in figures]
+                spread = means if len(means) > 1 else figures[0]
                 mean[column], std[column] = fmean(means), stdev(spread) if len(spread) > 1 else None
         published = published_result(label, model, dataset, retain) if size == 1 else None
         rows.append(Row(label, size, len(requests), min(map(len, requests.values())), mean, std, published))

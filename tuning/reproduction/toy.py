@@ -93,13 +93,13 @@ def toy_table(rows: list[ToyRow]) -> FittedTable:
         ),
     )
     for network, (retain, forget) in _by_network(rows).items():
-        known = PUBLISHED.get(network)
+        published = PUBLISHED.get(network)
         table.add_row(
             NETWORK_NAMES[network],
             _shown(retain),
-            f"{known[0]:.1%}" if known else "-",
+            f"{published[0]:.1%}" if published else "-",
             _shown(forget),
-            f"{known[1]:.1%}" if known else "-",
+            f"{published[1]:.1%}" if published else "-",
         )
     return table
 
@@ -114,9 +114,9 @@ def toy_json(rows: list[ToyRow]) -> dict[str, Any]:
 
 
 def _by_network(rows: list[ToyRow]) -> dict[ToyNetwork, tuple[ToyRow, ToyRow]]:
-    found = {(row.network, row.metric): row for row in rows}
+    by_key = {(row.network, row.metric): row for row in rows}
     networks = dict.fromkeys(row.network for row in rows)
-    return {name: (found[name, "retain_accuracy"], found[name, "forget_accuracy"]) for name in networks}
+    return {name: (by_key[name, "retain_accuracy"], by_key[name, "forget_accuracy"]) for name in networks}
 
 
 def _shown(row: ToyRow) -> str:

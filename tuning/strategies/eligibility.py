@@ -92,7 +92,7 @@ class TrialCheck:
         """
         carried = [name for name in trial.user_attrs if name in _OWN or name.startswith(STEP_PREFIX)]
         if carried and (waited or trial.user_attrs.get("number", trial.number) != trial.number):
-            return f"it carries `{carried[0]}` of another trial; enqueue its parameters alone"
+            return f"it carries `{carried[0]}` of another trial; enqueue only its parameters"
         given = trial.system_attrs.get("fixed_params") or {}
         if not isinstance(given, Mapping):
             return f"its parameters must be a mapping, but are {_short(given)}"

@@ -15,11 +15,11 @@ from tuning.trials.pareto import Point, epsilon_net_order, sorted_fronts
 
 def rungs(least: int, most: int, reduction_factor: int) -> tuple[int, ...]:
     """The fidelities at which trials are compared: `least`, and again and again the factor, below `most`."""
-    found = []
+    fidelities = []
     while least < most:
-        found.append(least)
+        fidelities.append(least)
         least *= reduction_factor
-    return tuple(found)
+    return tuple(fidelities)
 
 
 @dataclass

@@ -41,8 +41,8 @@ def stopped_values(
 class PrunedAsComplete:
     """A study that shows other trials than it holds; everything else is the study's own."""
 
-    def __init__(self, study: optuna.Study, shown: Callable[[list[FrozenTrial]], list[FrozenTrial]]) -> None:
-        self._study, self._shown = study, shown
+    def __init__(self, study: optuna.Study, present: Callable[[list[FrozenTrial]], list[FrozenTrial]]) -> None:
+        self._study, self._present = study, present
 
     def __getattr__(self, name: str) -> Any:
         """Whatever a sampler needs besides trials."""
@@ -51,7 +51,7 @@ class PrunedAsComplete:
     def _get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
     ) -> list[FrozenTrial]:
-        trials = self._shown(self._study._get_trials(deepcopy=False, use_cache=use_cache))
+        trials = self._present(self._study._get_trials(deepcopy=False, use_cache=use_cache))
         chosen = [trial for trial in trials if states is None or trial.state in states]
         return copy.deepcopy(chosen) if deepcopy else chosen
 
@@ -94,7 +94,7 @@ class PrunedAwareSampler(BaseSampler):
 
     def shown(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
         """The trials, stopped ones as finished ones, after those of elsewhere."""
-        trials = [known for trial in trials if (known := self._fitting(trial)) is not None]
+        trials = [fitting for trial in trials if (fitting := self._fitting(trial)) is not None]
         finished = [trial.values for trial in trials if trial.state == TrialState.COMPLETE]
         worst = None
         if self._pessimistic and finished:
@@ -126,10 +126,10 @@ class PrunedAwareSampler(BaseSampler):
     def _finished(self, trial: FrozenTrial, worst: list[float] | None) -> FrozenTrial:
         if trial.state != TrialState.PRUNED or PARTIAL not in trial.user_attrs:
             return trial
-        known = copy.copy(trial)
-        known.state = TrialState.COMPLETE
-        known.values = stopped_values(trial, self._metrics, worst, self._signs)
-        return known
+        completed = copy.copy(trial)
+        completed.state = TrialState.COMPLETE
+        completed.values = stopped_values(trial, self._metrics, worst, self._signs)
+        return completed
 
     @contextmanager
     def _view(self, study: optuna.Study) -> Iterator[optuna.Study]:

@@ -72,7 +72,7 @@ class TrialSuggester:
         if slow and self._name not in _QUICK:
             self.notice = (
                 f"The sampler {self._name} took {typical:.2f} s to suggest a trial of {trial_s:.1f} s; "
-                "tpe suggests from now on."
+                "switching to tpe."
             )
             _logger.warning(self.notice)
             self._use("tpe")

@@ -75,14 +75,14 @@ class StudyFiles:
         try:
             self.store.write(_checkpoint(number), pack_state(state))
         except StorageError as error:
-            _logger.warning("Trial %d goes on without a checkpoint. %s", number, error)
+            _logger.warning("Trial %d continues without a checkpoint. %s", number, error)
 
     def load_checkpoint(self, number: int) -> dict[str, Any] | None:
         """The kept state of a trial; None if there is none that is whole and can be reached."""
         try:
             return unpack_state(self.store.read(_checkpoint(number)))
         except (StorageError, DataError) as error:
-            _logger.warning("Trial %d begins anew. %s", number, error)
+            _logger.warning("Trial %d starts again. %s", number, error)
             return None
 
     def save_model(self, number: int, model: Checkpoint) -> None:
@@ -100,7 +100,7 @@ class StudyFiles:
             content = self.store.read(_model(number))
             return None if content is None else safetensors.torch.load(content)
         except (StorageError, DataError, safetensors.SafetensorError) as error:
-            _logger.warning("The model of trial %d is not looked at. %s", number, error)
+            _logger.warning("The model of trial %d could not be checked. %s", number, error)
             return None
 
     def discard(self, models: set[int], checkpoints: set[int]) -> None:
@@ -113,7 +113,7 @@ class StudyFiles:
                 for path in sorted(there & paths):
                     self.store.delete(path)
         except (StorageError, OSError) as error:
-            _logger.warning("Files that are not needed any more stay for now. %s", error)
+            _logger.warning("Files that are no longer needed were not deleted. %s", error)
 
     def copy(self, path: Path) -> None:
         """Copies a local file, one of the study's views, under its name.

@@ -104,7 +104,7 @@ class PriorTrial(TypedDict):
 
 def _with_the_same_metrics(runs: list[Confirmation]) -> list[Confirmation]:
     if len(Counter(frozenset(run["metrics"]) for run in runs)) > 1:
-        raise ValueError("the runs have other figures than the first")
+        raise ValueError("the runs have different metrics from the first")
     return runs
 
 

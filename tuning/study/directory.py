@@ -59,7 +59,7 @@ def study_config(directory: Path, overrides: Sequence[str] = (), storage: str | 
     """The configuration of the study in a directory; its journal or database is not opened. See `open_study`."""
     path = directory / "study.yaml"
     if not path.is_file():
-        raise DataError(f"{directory}: holds no study; expected study.yaml.")
+        raise DataError(f"{directory}: contains no study; expected study.yaml.")
     values = read_values(path, inside=directory)
     for override in overrides:
         override_value(values, override, StudyConfig)
@@ -113,11 +113,11 @@ def check_settings(study: StudyReader) -> None:
     Raises:
         ConfigError: If it was begun with other settings; the differing keys are named.
     """
-    config, known = study.config, study.noted(SETTINGS)
-    if config.storage is None or known is None:
+    config, settings = study.config, study.noted(SETTINGS)
+    if config.storage is None or settings is None:
         return  # the directory says it, or the study has not begun
     # Where data and model lie depends on the machine; `record_provenance` compares what they are.
-    other = _differences(parse_study(values_of(known, "the database")), config, _MAY_CHANGE | {"data", "model"})
+    other = _differences(parse_study(values_of(settings, "the database")), config, _MAY_CHANGE | {"data", "model"})
     if other:
         raise ConfigError(
             [*other, "Choose another `name` or `study_name`."],

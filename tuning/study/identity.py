@@ -39,9 +39,7 @@ def settle_identity(study: Study) -> str | None:
         study.note(PLACE, _here(directory))
     if original is None:
         return None
-    return (
-        f"This folder is a copy of {original}: from now on it is a study of its own, with runs of its own in MLflow."
-    )
+    return f"This directory is a copy of {original}: from now on it is a separate study with its own runs in MLflow."
 
 
 def refuse_copy(study: StudyReader) -> None:
@@ -53,8 +51,9 @@ def refuse_copy(study: StudyReader) -> None:
     original = copied_from(study)
     if original is not None:
         raise DataError(
-            f"{study.config.directory}: the folder is a copy of {original}, and MLflow has its runs. Deliver them "
-            f"with `antisample mlflow sync {original}`, or make the copy a study of its own with `antisample resume`."
+            f"{study.config.directory}: this directory is a copy of {original}, whose runs are in MLflow. Update "
+            f"them with `antisample mlflow sync {original}`, or make the copy a separate study with "
+            "`antisample resume`."
         )
 
 

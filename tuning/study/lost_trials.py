@@ -29,19 +29,19 @@ def lost_trials(study: StudyReader) -> str | None:
     directory = study.config.directory
     if study.config.storage is not None:
         return None
-    name, shown = "trials.parquet", _trials_of_table(directory / "trials.parquet")
-    if shown is None:
-        name, shown = "mlflow.json", _trials_delivered(directory / "mlflow.json")
+    name, recorded = "trials.parquet", _trials_of_table(directory / "trials.parquet")
+    if recorded is None:
+        name, recorded = "mlflow.json", _trials_delivered(directory / "mlflow.json")
     # Only now, so that a search that goes on is never behind what was read.
     held = {record.number for record in study.rows() if name == "mlflow.json" or record.state != "RUNNING"}
-    missing = sorted(shown - held)
+    missing = sorted(recorded - held)
     if not missing:
         return None
     which = f"trial {missing[0]}" if len(missing) == 1 else f"{len(missing)} trials, the first of them {missing[0]},"
     command = f"{program('antisample')} report {shown_path(directory)} --rebuild"
     return (
-        f"{directory / 'journal.log'}: {name} shows {which} with an end that the journal does not hold: its last "
-        f"lines are lost. {WAY_OUT} `{command}` goes on from what is left."
+        f"{directory / 'journal.log'}: {name} shows {which} with an end that is missing in the journal: its last "
+        f"lines are lost. {WAY_OUT} `{command}` continues with what is left."
     )
 
 

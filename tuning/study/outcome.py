@@ -98,13 +98,13 @@ class Outcome:
 
     @property
     def comparison(self) -> str | None:
-        """The rule's choice beside the oracle's, in words; None where the gap was not computed."""
+        """A comparison of the rule's choice with the oracle's; None where the gap was not computed."""
         if self.by_rule is None or self.oracle is None or self.regret is None:
             return None
         return (
-            f"Without the retrained reference: trial {self.by_rule.number}, gap to it "
-            f"{100 * self.by_rule.metrics[GAP]:.1f} points; by the gap (oracle): trial {self.oracle.number}, "
-            f"{100 * self.oracle.metrics[GAP]:.1f} points. Regret: {100 * self.regret:.1f} points."
+            f"The selection rule takes trial {self.by_rule.number}, with a gap to the retrained reference of "
+            f"{100 * self.by_rule.metrics[GAP]:.1f} percentage points; the smallest gap (oracle) is that of trial "
+            f"{self.oracle.number}, {100 * self.oracle.metrics[GAP]:.1f}. Regret: {100 * self.regret:.1f}."
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -181,8 +181,8 @@ def find_outcome(study: StudyReader) -> Outcome:
 def no_choice(outcome: Outcome) -> str:
     """Why there is no chosen trial to go on with, and what names one instead."""
     if outcome.nearest is None:
-        return f"There is no chosen trial: {outcome.reason}"
-    return f"`--trial N` must name a trial, since none was chosen. {outcome.reason}"
+        return f"No trial was chosen: {outcome.reason}"
+    return f"No trial was chosen; use `--trial N` to specify one. {outcome.reason}"
 
 
 def reference_point(objectives: tuple[Objective, ...], original: dict[str, float]) -> tuple[float, ...]:

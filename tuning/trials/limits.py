@@ -24,18 +24,18 @@ class Limits:
 
     @property
     def forgotten(self) -> str:
-        """What counts as forgotten, in words."""
+        """A description of what counts as forgotten."""
         if self._by_samples:
-            points = f"{100 * self._selection.max_forget_gap:.1f} points"
+            points = f"{100 * self._selection.max_forget_gap:.1f} percentage points"
             return f"a forget accuracy within {points} or two standard errors of that on unseen images"
         return f"a validation forget accuracy of at most {self._selection.max_forget_accuracy:.1%}"
 
     @property
     def most_lost(self) -> str:
-        """What a trial may lose, in words."""
+        """A description of what a trial may lose."""
         points = 100 * self._selection.max_loss
-        shown = f"{points:.1f}" if points >= 1 else f"{points:g}"
-        return f"{shown} points of {self._kept} (`selection.max_loss`)"
+        amount = f"{points:.1f}" if points >= 1 else f"{points:g}"
+        return f"{amount} percentage points of {self._kept} (`selection.max_loss`)"
 
     def left(self, record: TrialRecord) -> float:
         """What is left of what was to be forgotten, in accuracy."""
@@ -61,8 +61,11 @@ class Limits:
     def describe(self, record: TrialRecord) -> str:
         """What a trial forgets and keeps."""
         forget, retain, loss = record.metrics["validation/forget_accuracy"], record.metrics[RETAIN], self.loss(record)
-        away = f", {100 * self.left(record):.1f} points from that on unseen images" if self._by_samples else ""
-        compared = f"{100 * abs(loss):.1f} points {'less' if loss >= 0 else 'more'} than the original model's"
+        gap = f"{100 * self.left(record):.1f} percentage points"
+        away = f", {gap} from that on unseen images" if self._by_samples else ""
+        compared = (
+            f"{100 * abs(loss):.1f} percentage points {'below' if loss >= 0 else 'above'} that of the original model"
+        )
         return f"forget accuracy {forget:.1%}{away}; {self._kept} {retain:.1%}, {compared}"
 
     @property

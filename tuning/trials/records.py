@@ -123,4 +123,4 @@ def describe_added_trials(added: Sequence[TrialRecord]) -> str | None:
     learns = f"the sampler learns from {', '.join(taught)}" if taught else "the sampler does not learn from them"
     if len(added) == 1:
         learns = "the sampler learns from it" if taught else "the sampler does not learn from it"
-    return f"{who} added by hand: not counted, and never on the front; {learns}."
+    return f"{who} added by hand: not counted and never on the front; {learns}."

@@ -62,11 +62,11 @@ def choose(front: list[TrialRecord], config: "StudyConfig", original: dict[str, 
         return _best_of(kept, f"{limits.forgotten}{also}", limits, config)
     most = min(front, key=lambda r: (limits.left(r), -r.metrics[RETAIN], _left(r.metrics, config), r.number))
     if not limits.keeps(most):
-        which = f"every front trial with {limits.forgotten}"
+        which = f"every trial on the front with {limits.forgotten}"
         if not enough:
-            which = f"no front trial has {limits.forgotten}, and the one that forgets most"
+            which = f"no trial on the front has {limits.forgotten}, and the one that forgets most"
         return _none(which, min(front, key=lambda r: (limits.shortfall(r), limits.left(r), r.number)), limits)
-    return Choice(most, None, f"no front trial has {limits.forgotten}; this one forgets most")
+    return Choice(most, None, f"no trial on the front has {limits.forgotten}; this one forgets most")
 
 
 def choose_oracle(front: list[TrialRecord], config: "StudyConfig", original: dict[str, float]) -> Choice:
@@ -86,14 +86,14 @@ def choose_oracle(front: list[TrialRecord], config: "StudyConfig", original: dic
     limits = Limits(config.selection, original, by_samples=config.by_samples)
     for record in measured:
         if limits.keeps(record):
-            points = f"{100 * record.metrics[GAP]:.1f} points"
+            points = f"{100 * record.metrics[GAP]:.1f} percentage points"
             return Choice(record, None, f"the smallest gap to the retrained reference, {points} (oracle)")
-    return _none("every front trial", min(measured, key=lambda r: (limits.loss(r), r.number)), limits)
+    return _none("every trial on the front", min(measured, key=lambda r: (limits.loss(r), r.number)), limits)
 
 
 def _none(which: str, nearest: TrialRecord, limits: Limits) -> Choice:
     reason = (
-        f"None qualifies: {which} loses more than {limits.most_lost}. "
+        f"No trial qualifies: {which} loses more than {limits.most_lost}. "
         f"The nearest is trial {nearest.number}: {limits.describe(nearest)}."
     )
     return Choice(None, nearest, reason)
@@ -101,7 +101,7 @@ def _none(which: str, nearest: TrialRecord, limits: Limits) -> Choice:
 
 def _nothing(config: "StudyConfig") -> Choice:
     limits = " and ".join(map(str, config.constraints))
-    return Choice(None, None, f"No finished trial keeps {limits}." if limits else "No trial has finished.")
+    return Choice(None, None, f"No finished trial satisfies {limits}." if limits else "No trial has finished.")
 
 
 def _best_of(kept: list[TrialRecord], what: str, limits: Limits, config: "StudyConfig") -> Choice:
@@ -119,15 +119,19 @@ def _best_of(kept: list[TrialRecord], what: str, limits: Limits, config: "StudyC
         ),
     )
     if len(kept) == 1:
-        reason = f"the only front trial with {what}"
+        reason = f"the only trial on the front with {what}"
     elif len(equals) == 1:
-        reason = f"the highest validation retain accuracy among the {len(kept)} front trials with {what}"
+        reason = f"the highest validation retain accuracy of the {len(kept)} trials on the front with {what}"
     else:
         reason = (
-            f"the one that forgets most among the {len(equals)} front trials within one standard error "
-            f"({100 * error:.1f} points) of the highest validation retain accuracy with {what}"
+            f"the trial that forgets most of the {len(equals)} on the front within one standard error "
+            f"({100 * error:.1f} percentage points) of the highest validation retain accuracy with {what}"
         )
-    return Choice(chosen, None, f"{reason}; it loses {100 * limits.loss(chosen):.1f} points of retain accuracy")
+    loss = limits.loss(chosen)
+    compared = (
+        f"{100 * abs(loss):.1f} percentage points {'below' if loss >= 0 else 'above'} that of the original model"
+    )
+    return Choice(chosen, None, f"{reason}; its retain accuracy is {compared}")
 
 
 def figures_of_a_choice(config: "StudyConfig") -> tuple[str, ...]:

@@ -78,8 +78,8 @@ def check_stores(stores: Mapping[str, str], agreed_to: Collection[str], allowed:
     if refused:
         raise ConfigError(
             [
-                f"`{key}` names the object store {address}, and was not made on this machine by you. Nothing is sent "
-                f"there unless you give `--allow-address {shlex.quote(address)}`."
+                f"`{key}` names the object store {address}, but you did not create this on this machine. Nothing is "
+                f"sent there unless you use `--allow-address {shlex.quote(address)}`."
                 for key, address in refused.items()
             ]
         )
@@ -99,7 +99,7 @@ def with_storage(config: StudyConfig, directory: Path, stated: str | None) -> St
     if stated is not None:
         if config.storage is None:
             raise ConfigError(
-                f"`--storage` names the database of a study, but {directory} has its trials in a journal of its own."
+                f"`--storage` names the database of a study, but the trials of {directory} are in its own journal."
             )
         problem = database_problem(stated)
         if problem is not None:
@@ -108,9 +108,9 @@ def with_storage(config: StudyConfig, directory: Path, stated: str | None) -> St
         _remember(directory, [f"storage {stated}"])
     elif config.storage is not None and f"storage {config.storage}" not in agreed_of_study(directory):
         raise ConfigError(
-            f"{directory}: the study was not made on this machine by you, and has its trials in the database "
-            f"{config.storage}. Nothing is sent there unless you name it yourself: `antisample report {directory} "
-            f"--storage {config.storage}`; that is remembered."
+            f"{directory}: you did not create this study on this machine, and its trials are in the database "
+            f"{config.storage}. Nothing is sent there unless you specify it yourself: `antisample report {directory} "
+            f"--storage {config.storage}`; this is remembered."
         )
     return config
 
@@ -133,8 +133,8 @@ def with_tracking(config: StudyConfig, directory: Path, stated: str | None) -> S
     server = _server(config.tracking_uri)
     if server is not None and f"tracking_uri {server}" not in agreed_of_study(directory):
         raise ConfigError(
-            f"{directory}: the study was not made on this machine by you, and names the MLflow server {server}. "
-            f"Nothing is sent there unless you name it yourself: `--tracking-uri {server}`; that is remembered."
+            f"{directory}: you did not create this study on this machine, and it names the MLflow server {server}. "
+            f"Nothing is sent there unless you specify it yourself: `--tracking-uri {server}`; this is remembered."
         )
     return config
 

@@ -46,7 +46,7 @@ def check_code(
     if refused:
         raise ConfigError(
             [
-                f"{code.describe()}, and importing it executes its code. If you trust it, give `--allow-code`, or "
+                f"{code.describe()}, and importing it executes its code. If you trust it, use `--allow-code`, or "
                 f"list it in the environment: {VARIABLE}={code.module}."
                 for code in refused
             ]

@@ -34,8 +34,8 @@ def check_fingerprints(directory: Path, known: Mapping[str, str], found: Mapping
     changed = [name for name, digest in known.items() if digest != found[name]]
     if changed:
         raise DataError(
-            f"{directory}: {' and '.join(changed)} are not those that the study began with, so new "
-            "trials could not be compared with its old ones. Restore them, or begin a study with another `name`."
+            f"{directory}: changed since the study was started: {' and '.join(changed)}, so new trials would not be "
+            "comparable with its old ones. Restore them, or start a study with another `name`."
         )
 
 

@@ -27,7 +27,7 @@ from tuning.worker.inputs import RequestInputs, counts_of, mean
 from tuning.worker.messages import FinishedReplicate, TrialAssignment, TrialFailure, TrialReport, TrialResult
 
 OUT_OF_MEMORY = (
-    "The GPU ran out of memory: raise `resources.gpus_per_trial`, set smaller `fixed.batch_size` or "
+    "The GPU ran out of memory: increase `resources.gpus_per_trial`, set a smaller `fixed.batch_size` or "
     "`evaluation.batch_size`, or set `resources.halve_batch_on_oom`."
 )
 

@@ -66,7 +66,7 @@ def _files(card: UnlearningCard, measured: MeasuredCard) -> Verification:
             parts.append(not_checked(what, file.largest_difference, "the format would have to be written again"))
     twice = [name for name, times in Counter(file.file for file in card.files).items() if times > 1]
     parts += [checked(f"file {name}", "named twice", "one file") for name in twice]
-    parts += [checked(f"file {name}", None, "lies beside the card") for name in measured.unnamed]
+    parts += [checked(f"file {name}", None, "is beside the card") for name in measured.unnamed]
     return joined(parts)
 
 
@@ -104,7 +104,7 @@ def _data(card: UnlearningCard, measured: MeasuredCard) -> Verification:
     normalisation = {"mean": original.preprocessing.mean, "std": original.preprocessing.std}
     unknown = Verification()
     if measured.is_normalisation_open:
-        why = "neither the configuration, the checkpoint nor the images say it"
+        why = "it is in neither the configuration, the checkpoint nor the images"
         unknown = joined(
             [not_checked(f"original.{name}", getattr(card.original, name), why) for name in normalisation]
         )
@@ -153,7 +153,7 @@ def _model_file(card: UnlearningCard, measured: MeasuredCard) -> Verification:
     if "unlearning" not in metadata:
         parts.append(
             not_checked(
-                "config in the model file", f"{len(config)} parts", "the model file does not say how it was made"
+                "config in the model file", f"{len(config)} parts", "the model file does not record how it was made"
             )
         )
     elif not isinstance(said, dict):
@@ -196,16 +196,16 @@ def _metrics(card: UnlearningCard, measured: MeasuredCard, tolerance: float) -> 
 
 def _environment(card: UnlearningCard, measured: MeasuredCard) -> Verification:
     stated, here, time = card.environment, measured.environment, card.time
-    parts = [not_checked("created", card.created, "nothing here knows when it was made")]
+    parts = [not_checked("created", card.created, "the creation time cannot be checked")]
     parts += [
-        not_checked(f"time.{name}", getattr(time, name), "seconds are not measured again")
+        not_checked(f"time.{name}", getattr(time, name), "durations are not measured again")
         for name in ("unlearning_s", "evaluation_s")
     ]
     if (time.retraining_s is None) != (measured.inputs.reference is None):
         is_there = None if measured.inputs.reference is None else "there is a retrained reference"
         parts.append(checked("time.retraining_s", time.retraining_s, is_there))
     elif time.retraining_s is not None:
-        parts.append(not_checked("time.retraining_s", time.retraining_s, "seconds are not measured again"))
+        parts.append(not_checked("time.retraining_s", time.retraining_s, "durations are not measured again"))
     for name in dict.fromkeys([*here.versions, *stated.versions]):
         parts.append(_where(f"version of {name}", stated.versions.get(name), here.versions.get(name)))
     parts.append(_plugins(stated.plugins, here.plugins))
@@ -245,7 +245,7 @@ def _text(card: UnlearningCard, measured: MeasuredCard) -> Verification:
     """card.md, which must say what card.json says; earlier versions escaped nothing, where nothing needed it."""
     name, rendered = CARD_FILES[1], card_text(card)
     if not measured.has_text:
-        return not_checked(name, None, "it does not lie beside card.json")
+        return not_checked(name, None, "it is not beside card.json")
     if measured.text is None:
         return checked(name, "no text of a card's size", "what card.json says")
     if measured.text == rendered or (_is_harmless(measured.text) and _bare(measured.text) == _bare(rendered)):

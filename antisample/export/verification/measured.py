@@ -76,7 +76,7 @@ def measure_card(
     try:
         return _measured(card, folder, listener, cache_dir)
     except MemoryError as error:
-        raise DataError(f"What the card speaks of does not fit into memory ({in_one_line(error)}).") from error
+        raise DataError(f"The data of the card does not fit into memory ({in_one_line(error)}).") from error
 
 
 def _measured(
@@ -149,7 +149,7 @@ def _digest(path: Path, most: int) -> str | None:
         if not path.is_file():
             return None
         if path.stat().st_size > most:
-            raise DataError(f"{path}: larger than a file of these weights is, {most / 1e6:,.0f} MB.")
+            raise DataError(f"{path}: larger than a file with these weights, {most / 1e6:,.0f} MB.")
         return file_digest(path)
     except OSError:
         return None

@@ -76,7 +76,7 @@ def repeated_checks(card: UnlearningCard, measured: MeasuredCard, repeated: Repe
     if not other and not repeated.not_deterministic:
         return checked(_WHAT, card.fingerprint, repeated.fingerprint) + met
     reason = f"other {' and '.join(other)}" if other else f"operations such as {repeated.not_deterministic[0]}"
-    why = f"{reason} may give other last digits; accuracies may differ by {REPEAT_TOLERANCE}"
+    why = f"{reason} may change the last digits; accuracies may differ by {REPEAT_TOLERANCE}"
     names = [metric for metric in card.metrics if metric.name.endswith("accuracy")]
     return joined(
         [

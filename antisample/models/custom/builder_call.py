@@ -85,8 +85,8 @@ def builder_call(
     except (ValueError, TypeError):  # written in C
         if not arguments:
             raise ConfigError(
-                f"`model.name` {name!r} has no signature that Python can read, so that what it is called with must "
-                "stand in `model.arguments`."
+                f"`model.name` {name!r} has no signature that Python can read, so its arguments must be given in "
+                "`model.arguments`."
             ) from None
         return BuilderCall(name, dict(arguments))
     signature = _signature(name, parameters)
@@ -95,8 +95,8 @@ def builder_call(
     for argument in arguments:
         if argument not in named and not passes_on:
             raise ConfigError(
-                f"`model.name` {name!r} takes no `{argument}`, which `model.arguments` gives: its signature is "
-                f"{signature}."
+                f"`model.name` {name!r} has no parameter `{argument}`, which is in `model.arguments`: its signature "
+                f"is {signature}."
             )
     classes = _recipient(named.values(), _CLASSES, None)
     if classes is None and passes_on and not any(_rank(word, _CLASSES) is not None for word in arguments):
@@ -109,12 +109,12 @@ def builder_call(
     missing = [word for word, p in named.items() if p.default is Parameter.empty and word not in values]
     if classes is None and not arguments and parameters:
         raise ConfigError(
-            f"`model.name` {name!r} has no parameter for the number of classes by a name such as `num_classes`, so "
-            f"that what it is called with must stand in `model.arguments`: its signature is {signature}."
+            f"`model.name` {name!r} has no parameter for the number of classes with a name such as `num_classes`, so "
+            f"its arguments must be given in `model.arguments`: its signature is {signature}."
         )
     if missing:
         raise ConfigError(
-            f"`model.name` {name!r} needs {', '.join(f'`{word}`' for word in missing)}, which must stand in "
+            f"`model.name` {name!r} needs {', '.join(f'`{word}`' for word in missing)}, which must be given in "
             f"`model.arguments`: its signature is {signature}."
         )
     return _ordered(name, values, named)
@@ -158,7 +158,7 @@ def _check_contradictions(arguments: Mapping[str, Any], n_classes: int, in_chann
             if _rank(argument, ranks) == 0 and value != number:
                 raise ConfigError(
                     f"`model.arguments.{argument}` must be {number}, the number of {what} of the data, but got "
-                    f"{value!r}; it can be left out."
+                    f"{value!r}; it can be omitted."
                 )
 
 

@@ -39,8 +39,8 @@ def materialise(model: nn.Module, name: str, image_shape: Sequence[int]) -> None
                 model(images.clone())
         except (Exception, SystemExit) as error:  # whatever a network of the user's may raise
             raise ConfigError(
-                f"`model.name` {name!r} cannot take images {list(images.shape)}, from which its lazy layers would "
-                f"get their shapes: {in_one_line(error)}."
+                f"`model.name` {name!r} does not accept images {list(images.shape)}, which its lazy layers would get "
+                f"their shapes from: {in_one_line(error)}."
             ) from error
         if mode:
             for key, value in model.named_buffers():

@@ -26,9 +26,9 @@ def weights_problem(model: nn.Module) -> str | None:
     parameters = list(model.parameters())
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     if not parameters:
-        return "has no parameters, so there is nothing that could be trained"
+        return "has no parameters, so there is nothing to train"
     if not trained:
-        return "has frozen parameters alone (`requires_grad=False`), so there is nothing that could be trained"
+        return "only has frozen parameters (`requires_grad=False`), so there is nothing to train"
     if any(parameter.is_complex() for parameter in trained):
         return "has complex weights, which the optimisers here do not train"
     return _state_problem(model)
@@ -42,7 +42,7 @@ def _state_problem(model: nn.Module) -> str | None:
     for key, value in state.items():
         if not isinstance(value, Tensor):
             kind = type(value).__name__
-            return f"keeps {key!r} in its state, of type {kind}, where a file of weights can hold tensors alone"
+            return f"keeps {key!r} in its state, of type {kind}, but a weights file can only hold tensors"
         if value.is_meta:
             return f"has a weight on the meta device, {key!r}, which has no values"
     return None
@@ -52,12 +52,14 @@ def difference_of_builds(first: nn.Module, second: nn.Module) -> str | None:
     """How two networks of one builder are not two of the same, as a predicate; None if they are."""
     shared = shared_weights(first, second)
     if any(key in shared for key, parameter in _named(first) if parameter.requires_grad):
-        return "gives the same weights each time it is called, but must build a network with weights of its own"
+        return "returns the same weights each time it is called, but must build a network with its own weights"
     before, after = contents(first), contents(second)
     for key in (*before, *after):
         if before.get(key) != after.get(key):
             here, there = (f"{side[key]}" if key in side else "missing" for side in (before, after))
-            return f"builds another network each time it is called: {key!r} is {here} in one and {there} in the next"
+            return (
+                f"builds a different network each time it is called: {key!r} is {here} in one and {there} in the next"
+            )
     return None
 
 
@@ -75,9 +77,9 @@ def difference_in_use(before: Contents, after: Contents) -> str | None:
     """How the state of a network is no longer the same after use, as a predicate; None if it is."""
     for key in (*before, *after):
         if key not in after:
-            return f"changes what it consists of while it is used: {key!r} is gone"
+            return f"changes its structure while it is used: {key!r} is gone"
         if key not in before:
-            return f"changes what it consists of while it is used: {key!r} is new"
+            return f"changes its structure while it is used: {key!r} is new"
         if before[key] != after[key]:
             return f"changes the shape of {key!r} while it is used, from {before[key]} to {after[key]}"
     return None
@@ -98,7 +100,7 @@ def network_notes(model: nn.Module, probabilities: bool) -> tuple[str, ...]:
     notes = []
     if frozen:
         notes.append(
-            f"{frozen} of the network's {len(parameters)} parameter tensors are frozen and stay as they are."
+            f"{frozen} of the network's {len(parameters)} parameter tensors are frozen and will not be changed."
         )
     untouched = [key for key, p in model.named_parameters() if p.requires_grad and p.grad is None]
     if untouched:
@@ -108,7 +110,7 @@ def network_notes(model: nn.Module, probabilities: bool) -> tuple[str, ...]:
         )
     if probabilities:
         notes.append(
-            "The network seems to give probabilities, but its outputs are taken as logits; leave out its softmax."
+            "The network seems to return probabilities, but its outputs are treated as logits; remove its softmax."
         )
     return tuple(notes)
 

@@ -58,7 +58,7 @@ class NetworkTrial:
         with torch.inference_mode():
             logits = self.answers(model, count, "eval")
         if not torch.isfinite(logits).all():
-            raise self.refused(f"gives numbers that are not finite for the images of {self.data}")
+            raise self.refused(f"gives non-finite outputs for the images of {self.data}")
         return logits.float()
 
     def answers(self, model: nn.Module, count: int, mode: str) -> Tensor:
@@ -71,17 +71,17 @@ class NetworkTrial:
         shape = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         if shape != [count, self.n_classes]:
             wanted = f"logits [n, classes], here [{count}, {self.n_classes}]"
-            problem = f"must give {wanted}, for the images of {self.data}, but gave {shape}"
+            problem = f"must return {wanted}, for the images of {self.data}, but returned {shape}"
             if count == 1 and shape == [self.n_classes]:
                 problem = (
-                    f"gives {shape} instead of {[1, self.n_classes]} for a single image, which the last batch of an "
-                    "epoch may be; `squeeze()` without a dimension does that"
+                    f"returns {shape} instead of {[1, self.n_classes]} for a single image, which the last batch of "
+                    "an epoch may consist of; `squeeze()` without a dimension does that"
                 )
             elif isinstance(logits, Tensor) and shape[:1] != [count]:
                 problem = self._fixed_size(model, count) or problem
             raise self.refused(problem + (" in train mode" if mode == "train" else ""))
         if not logits.is_floating_point():
-            raise self.refused(f"must give floating-point logits, but gave {logits.dtype}")
+            raise self.refused(f"must return floating-point logits, but returned {logits.dtype}")
         return logits  # type: ignore[no-any-return]
 
     def step(self, model: nn.Module, optimizer: Adam, mode: str, count: int) -> None:
@@ -125,13 +125,13 @@ class NetworkTrial:
         if problem := difference_in_use(before, buffer_shapes(model)):
             raise self.refused(problem)
         if not alike(again, answers):
-            raise self.refused("answers otherwise each time that it is asked about the same images in eval mode")
+            raise self.refused("gives different outputs for the same images in eval mode")
         with undisturbed(self.images.device, 2):
             again = self.predicted(model, 2)
         if not alike(again, answers):
             raise self.refused(
-                "draws random numbers in eval mode, as a dropout without `training=self.training` does, so that its "
-                "answers are others each time"
+                "draws random numbers in eval mode, as dropout without `training=self.training` does, so its outputs "
+                "differ each time"
             )
         return answers
 
@@ -144,7 +144,7 @@ class NetworkTrial:
         try:
             other.load_state_dict(safetensors.torch.load(content))
         except Exception as error:  # whatever a network of the user's may raise
-            raise self.refused(f"cannot be given its own weights again: {in_one_line(error)}") from error
+            raise self.refused(f"cannot load its own weights: {in_one_line(error)}") from error
         return other.to(self.images.device)
 
     def _why_not(self, model: nn.Module, count: int, mode: str, reason: str) -> str:
@@ -158,12 +158,12 @@ class NetworkTrial:
         if (fixed := self._fixed_size(model, count)) is not None:
             return fixed
         if count == 1:
-            return f"cannot take a single image, which the last batch of an epoch may hold: {reason}"
+            return f"does not accept a single image, which the last batch of an epoch may consist of: {reason}"
         shape = [count, *self.images.shape[1:]]
         when = " in train mode" if mode == "train" else ""
         is_shape = any(word in reason for word in ("channel", "shape", "size"))
-        hint = "; `data.image_size` resizes images, and `model.arguments` are handed to the builder"
-        return f"cannot take the images of {self.data}, {shape}{when}: {reason}{hint if is_shape else ''}"
+        hint = "; `data.image_size` resizes images, and `model.arguments` are passed to the builder"
+        return f"does not accept the images of {self.data}, {shape}{when}: {reason}{hint if is_shape else ''}"
 
     def _fixed_size(self, model: nn.Module, count: int) -> str | None:
         """Says for which number of images a network was written that does not take this one; None if for none."""
@@ -174,8 +174,8 @@ class NetworkTrial:
             if left < 0:
                 return None
             if self._takes(model, size):
-                problem = f"takes batches of {size} images but not of {count}, and batches here are of any size"
-                return None if size == count else f"{problem}; `view(len(images), -1)` takes them all"
+                problem = f"accepts batches of {size} images but not of {count}; it must accept batches of any size"
+                return None if size == count else f"{problem}; `view(len(images), -1)` works for all sizes"
         return None
 
     def _takes(self, model: nn.Module, count: int) -> bool:

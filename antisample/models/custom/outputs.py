@@ -37,7 +37,7 @@ def describe_outputs(output: object) -> tuple[str, ...]:
         return ()
     has_name = "logits" in output if isinstance(output, Mapping) else hasattr(output, "logits")
     taken = "`logits`" if has_name else "the first"
-    return (f"Of the network's outputs ({type(output).__name__}), {taken} is taken.",)
+    return (f"Of the network's outputs ({type(output).__name__}), {taken} is used.",)
 
 
 def take_logits(module: nn.Module, inputs: object, output: object) -> object:

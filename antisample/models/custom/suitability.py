@@ -84,14 +84,14 @@ def _checked(trial: NetworkTrial, build: Callable[[], nn.Module]) -> tuple[str, 
     changed = [key for key, value in shared.items() if not torch.equal(value, first.state_dict()[key].cpu())]
     if changed:
         raise trial.refused(
-            f"gives networks that share {changed[0]!r}, so that training one changes the other; it must build all "
-            "weights anew each time"
+            f"returns networks that share {changed[0]!r}, so that training one changes the other; it must create all "
+            "weights again each time"
         )
     answers = trial.repeatable(first)
     again = trial.predicted(trial.reloaded(first, second), 2)
     if not alike(again, answers):
         raise trial.refused(
-            "answers otherwise when it is built again and given its weights, so its answers depend on something that "
-            "is in neither its parameters nor its buffers"
+            "gives different outputs when it is built again with the same weights, so its outputs depend on "
+            "something that is in neither its parameters nor its buffers"
         )
     return (*dict.fromkeys(outputs), *network_notes(first, probabilities))

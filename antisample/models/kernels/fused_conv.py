@@ -128,7 +128,7 @@ def _norms_behind_convolutions(model: nn.Module) -> dict[nn.Module, tuple[nn.Bat
     nodes = list(graph.nodes)
     modules = {node: model.get_submodule(str(node.target)) for node in nodes if node.op == "call_module"}
     calls = Counter(modules.values())
-    found: dict[nn.Module, tuple[nn.BatchNorm2d, nn.Conv2d]] = {}
+    pairs: dict[nn.Module, tuple[nn.BatchNorm2d, nn.Conv2d]] = {}
     for node, norm in modules.items():
         source = node.args[0] if node.args else None
         conv = modules.get(source) if isinstance(source, fx.Node) else None
@@ -140,8 +140,8 @@ def _norms_behind_convolutions(model: nn.Module) -> dict[nn.Module, tuple[nn.Bat
             and len(source.users) == calls[norm] == calls[conv] == 1
             and norm.track_running_stats
         ):
-            found[norm] = (norm, conv)
-    return found
+            pairs[norm] = (norm, conv)
+    return pairs
 
 
 def _is_plain(conv: nn.Conv2d) -> bool:

@@ -98,7 +98,7 @@ def test_one_flipped_bit_of_our_own_file_is_noticed(tmp_path):
     content = bytearray(path.read_bytes())
     content[-40] ^= 1
     path.write_bytes(content)
-    with pytest.raises(DataError, match="the weights are not those that were written"):
+    with pytest.raises(DataError, match="the weights differ from those that were written"):
         load_checkpoint(path)
 
 
@@ -115,7 +115,7 @@ def test_a_file_without_weights_is_refused(tmp_path):
 
 def test_another_architecture_is_explained():
     weights = build_model("ResNet9", 10, 1).state_dict()
-    with pytest.raises(DataError, match=r"x.pt: the checkpoint is of another architecture than SmallCNN: it lacks"):
+    with pytest.raises(DataError, match=r"x.pt: the checkpoint has a different architecture from SmallCNN: it lacks"):
         load_weights(build_model("SmallCNN", 10, 1), weights, "x.pt")
     with pytest.raises(DataError, match=r"'weight' of shape \[2, 4\] where the model has \[3, 4\]"):
         load_weights(nn.Linear(4, 3), nn.Linear(4, 2).state_dict(), "x.pt")
@@ -142,8 +142,8 @@ BAD_PAIRS = [
     ("[" * 100_000, "[0.2]", "must be a list of numbers as JSON"),
     ("[]", "[]", "must be a list of numbers, one for each channel"),
     ("[0.5, 0.5, 0.5]", "[0.2]", "with one value a channel, but got 3 and 1"),
-    ("[123.7, 116.3, 103.5]", "[58.4, 57.1, 57.4]", "divide it by 255: 0.4851, 0.4561, 0.4059"),
-    ("[0.5]", "[58.4]", "but got [58.4]; if that is of pixels from 0 to 255, divide it by 255: 0.229"),
+    ("[123.7, 116.3, 103.5]", "[58.4, 57.1, 57.4]", "divide by 255: 0.4851, 0.4561, 0.4059"),
+    ("[0.5]", "[58.4]", "but got [58.4]; if that is of pixels from 0 to 255, divide by 255: 0.229"),
     (None, "[0.2]", "`mean` and `std` in the metadata of the checkpoint must be given together"),
     ("[0.5]", None, "`mean` and `std` in the metadata of the checkpoint must be given together"),
 ]
@@ -174,7 +174,7 @@ def test_mean_and_std_of_a_file_obey_the_rule_of_flags(mean, std, message):
         ({"mean": ["0.5"], "std": [0.2]}, "`model.mean` must be a list of numbers"),
         ({"mean": 0.5, "std": 0.2}, "`model.mean` must be a list of numbers, one for each channel, but got 0.5."),
         ({"mean": [0.5, 0.5, 0.5], "std": [0.2]}, "with one value a channel, but got 3 and 1."),
-        ({"mean": [123.7], "std": [58.4]}, "divide it by 255: 0.4851."),
+        ({"mean": [123.7], "std": [58.4]}, "divide by 255: 0.4851."),
     ],
 )
 def test_mean_and_std_of_a_configuration_obey_it_too(values, message):

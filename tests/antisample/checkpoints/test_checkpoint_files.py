@@ -69,7 +69,7 @@ def test_weights_are_found_in_what_frameworks_write_and_it_is_said(tmp_path, net
     wrap, entry = WRAPPED[name]
     checkpoint = load_checkpoint(saved(tmp_path / "a.pt", wrap(net.state_dict())))
     assert same(checkpoint.state_dict, net)
-    assert checkpoint.notes[0].startswith(f"Of the checkpoint's entries, `{entry}` was taken.")
+    assert checkpoint.notes[0].startswith(f"Of the checkpoint's entries, `{entry}` was used.")
     unused = {"torchvision": "`model_ema` holds weights, too", "timm": "`state_dict_ema` holds weights, too"}
     assert ("which were not used" in checkpoint.notes[0]) == (name in unused)
     assert unused.get(name, "") in checkpoint.notes[0]
@@ -82,7 +82,7 @@ def test_a_plain_state_dict_needs_no_words(tmp_path, net):
 def test_what_is_no_tensor_is_left_out_of_a_state_dict(tmp_path, net):
     checkpoint = load_checkpoint(saved(tmp_path / "a.pt", {**net.state_dict(), "epoch": 4}))
     assert same(checkpoint.state_dict, net)
-    assert checkpoint.notes == ("Of the checkpoint, `epoch` was left out, since it is no tensor.",)
+    assert checkpoint.notes == ("Of the checkpoint, `epoch` was ignored, since it is not a tensor.",)
 
 
 def test_the_content_says_what_a_file_is_and_not_its_suffix(tmp_path, net):
@@ -133,10 +133,10 @@ def test_programs_of_torch_are_called_what_they_are(tmp_path, net):
     example = torch.zeros(2, 1, 8, 8)
     torch.jit.trace(net.eval(), example).save(str(tmp_path / "script.pt"))
     assert refused(tmp_path / "script.pt").startswith(
-        "is a TorchScript archive, which holds code; load it with torch.jit"
+        "is a TorchScript archive, which contains code; load it with torch.jit"
     )
     torch.export.save(torch.export.export(net, (example,)), tmp_path / "a.pt2")
-    assert refused(tmp_path / "a.pt2").startswith("is a program that torch.export has written")
+    assert refused(tmp_path / "a.pt2").startswith("is a program written by torch.export")
 
 
 def _zipped(**members):
@@ -168,8 +168,8 @@ def _numpy_archive():
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32\nsize 12345\n"
 FOREIGN = {
-    "git lfs": (LFS, "is a Git LFS pointer and not the file itself; fetch the file with `git lfs pull`."),
-    "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(100), "is an HDF5 file, as Keras writes it; "),
+    "git lfs": (LFS, "is a Git LFS pointer instead of the file itself; fetch the file with `git lfs pull`."),
+    "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(100), "is an HDF5 file, such as one written by Keras; "),
     "hdf5 with a user block": (bytes(512) + b"\x89HDF\r\n\x1a\n" + bytes(100), "is an HDF5 file"),
     "keras": (_zipped(config__json="{}", model__weights__h5=b"\x89HDF"), "is a Keras model"),
     "npy": (_numpy(), "is a NumPy array (.npy)"),
@@ -187,9 +187,12 @@ FOREIGN = {
     ),
     "tflite": (b"\x1c\x00\x00\x00TFL3" + bytes(30), "is a TensorFlow Lite model"),
     "tensorflow index": (bytes(40) + bytes.fromhex("57fb808b247547db"), "is a part of a TensorFlow checkpoint"),
-    "image": (b"\x89PNG\r\n\x1a\n" + bytes(20), "is an image; give the file of the weights."),
+    "image": (b"\x89PNG\r\n\x1a\n" + bytes(20), "is an image; give the weights file."),
     "empty": (b"", "is empty."),
-    "noise": (bytes(range(255, 130, -1)) * 40, "not a readable checkpoint, since neither safetensors nor torch.save"),
+    "noise": (
+        bytes(range(255, 130, -1)) * 40,
+        "not a readable checkpoint; it was written by neither safetensors nor torch.save",
+    ),
     "another encoding": ("schön".encode("latin-1") * 50, "not a readable checkpoint"),
     "cut archive": (_zipped(data__pkl="x" * 500)[:300], "not a readable torch checkpoint (it is cut short)."),
     "damaged archive": (_zipped(**{"a/data__pkl": b"x" * 500, "a/version": "3"}), "not a readable torch checkpoint"),
@@ -217,7 +220,7 @@ def test_an_onnx_model_is_called_one(tmp_path, net):
 def test_a_path_without_a_file_is_explained(tmp_path, net):
     assert refused(tmp_path).startswith("is a folder, and no weights are in it")
     saved(tmp_path / "model.pth", net.state_dict())
-    assert refused(tmp_path) == f"is a folder; give the file of the weights, such as {tmp_path / 'model.pth'}."
+    assert refused(tmp_path) == f"is a folder; give the weights file, such as {tmp_path / 'model.pth'}."
     for given in ("model.pt", "modell.pth"):
         path = tmp_path / given
         with pytest.raises(DataError) as error:
@@ -225,7 +228,7 @@ def test_a_path_without_a_file_is_explained(tmp_path, net):
         assert str(error.value) == f"{path}: the checkpoint does not exist; did you mean {tmp_path / 'model.pth'}?"
     (tmp_path / "link.pth").symlink_to(tmp_path / "gone.pth")
     assert refused(tmp_path / "link.pth") == f"is a link to {tmp_path / 'gone.pth'}, which does not exist."
-    assert refused(Path("/dev/null")) == "is no file; give the file of the weights."
+    assert refused(Path("/dev/null")) == "is not a file; give the weights file."
 
 
 def test_a_digest_that_is_none_is_refused(tmp_path):
@@ -264,7 +267,7 @@ def test_an_array_of_objects_is_refused_by_name(tmp_path, net, zipped):
 
 def test_zeros_are_called_zeros(tmp_path):
     (tmp_path / "a.pt").write_bytes(bytes(20_000))
-    assert refused(tmp_path / "a.pt").startswith("is a file that begins with zeros alone")
+    assert refused(tmp_path / "a.pt").startswith("is a file that begins with only zeros")
 
 
 @pytest.mark.parametrize("kind", [list, np.array, torch.tensor])
@@ -282,7 +285,7 @@ def test_keys_that_are_no_texts_do_no_harm(tmp_path, net, key):
     assert same(load_checkpoint(saved(tmp_path / "a.pt", {"state_dict": net.state_dict(), key: 1})).state_dict, net)
     flat = load_checkpoint(saved(tmp_path / "b.pt", {**net.state_dict(), key: 1}))
     assert same(flat.state_dict, net)
-    assert flat.notes == (f"Of the checkpoint, `{key}` was left out, since it is no tensor.",)
+    assert flat.notes == (f"Of the checkpoint, `{key}` was ignored, since it is not a tensor.",)
 
 
 def test_averaged_weights_of_torch_load(tmp_path, net):

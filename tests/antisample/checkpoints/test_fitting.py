@@ -37,7 +37,7 @@ def refused(net, weights):
 
 def test_weights_that_fit_are_left_as_they_are(net):
     weights = dict(net.state_dict())
-    checkpoint = Checkpoint(weights, notes=("Of the checkpoint's entries, `net` was taken.",))
+    checkpoint = Checkpoint(weights, notes=("Of the checkpoint's entries, `net` was used.",))
     found, notes = fitted_weights(net, checkpoint, "x.pt")
     assert found is weights
     assert notes == checkpoint.notes
@@ -69,7 +69,7 @@ def test_what_real_wrappers_write_fits(net):
     assert weights_fingerprint(found) == weights_fingerprint(weights)
     assert notes == (
         f"The prefix `module.` was removed from {len(weights)} names of the checkpoint.",
-        "Of the checkpoint, `n_averaged` was left out, since it is no part of the network.",
+        "Of the checkpoint, `n_averaged` was ignored, since it does not belong to the network.",
     )
 
 
@@ -87,7 +87,7 @@ def test_a_prefix_of_the_network_may_be_missing_in_the_file(net):
     wrapped = nn.DataParallel(net)
     found, notes = fitted(wrapped, net.state_dict())
     assert set(found) == set(wrapped.state_dict())
-    assert notes == ("The prefix `module.`, which the network has, was put before the names of the checkpoint.",)
+    assert notes == ("The prefix `module.`, which the network has, was added to the names of the checkpoint.",)
     found, notes = fitted(wrapped, prefixed("model.", net.state_dict()))
     assert set(found) == set(wrapped.state_dict())
 
@@ -98,7 +98,7 @@ def test_missing_counters_start_at_0(net):
     for prefix in ("", "module."):
         found, notes = fitted(net, prefixed(prefix, old))
         assert found["conv1.1.num_batches_tracked"] == 0
-        assert notes[-1] == f"The checkpoint lacks {n} counters of batches (`num_batches_tracked`); they start at 0."
+        assert notes[-1] == f"The checkpoint lacks {n} batch counters (`num_batches_tracked`); they start at 0."
 
 
 def test_what_stands_beside_the_network_is_left_out_and_said(net):
@@ -107,30 +107,31 @@ def test_what_stands_beside_the_network_is_left_out_and_said(net):
     found, notes = fitted(net, prefixed("model.", weights) | beside)
     assert weights_fingerprint(found) == weights_fingerprint(weights)
     assert notes[-1] == (
-        "Of the checkpoint, `criterion.weight`, `metrics.total` were left out, since they are no part of the network."
+        "Of the checkpoint, `criterion.weight`, `metrics.total` were ignored, "
+        "since they do not belong to the network."
     )
     fitted(net, weights | beside)
     average = {name: tensor + 1 for name, tensor in weights.items()}
     for mine, other in (("model.", "ema_model."), ("", "ema.module."), ("net.", "ema.")):
         found, notes = fitted(net, prefixed(mine, weights) | prefixed(other, average))
         assert weights_fingerprint(found) == weights_fingerprint(weights)
-        assert "were left out" in notes[-1]
+        assert "were ignored" in notes[-1]
 
 
 def test_names_that_fit_twice_are_refused(net):
     text = refused(net, prefixed("student.", net.state_dict()) | prefixed("teacher.", net.state_dict()))
-    assert "fit under several prefixes of the checkpoint's, `student.`, `teacher.`; save the weights" in text
+    assert "match several prefixes in the checkpoint, `student.`, `teacher.`; save the intended weights" in text
 
 
 def test_another_architecture_shows_names_of_both(net):
     text = refused(net, build_model("SmallCNN", 10, 3).state_dict())
-    assert "the checkpoint is of another architecture than ResNet9: it lacks 'conv1.0.weight'" in text
+    assert "the checkpoint has a different architecture from ResNet9: it lacks 'conv1.0.weight'" in text
     assert "it has 'features.0.weight', 'features.0.bias', 'features.1.weight' and" in text
     weights = dict(net.state_dict())
     weights.pop("conv2.0.weight")
     text = refused(net, prefixed("module.", weights))
     assert (
-        "than ResNet9 (after `module.` was removed from its names): it lacks 'conv2.0.weight'; it begins with" in text
+        "from ResNet9 (after `module.` was removed from its names): it lacks 'conv2.0.weight'; it begins with" in text
     )
     assert "'module.conv1.0.weight'" in text
     text = refused(net, net.state_dict() | {"head.weight": torch.ones(2)})

@@ -130,7 +130,7 @@ class TestParquetNames:
         assert (values_of(data.train), values_of(data.test)) == (list(TRAIN), list(TEST))
         assert data.validation is None
         files = ", ".join(f"{name}.parquet" for name in others)
-        assert data.notes == (f"Files beside the splits were left out: {files}.",)
+        assert data.notes == (f"Ignored files beside the splits: {files}.",)
 
     def test_shards_are_read_in_order_and_missing_ones_said(self, tmp_path: Path, load: Any) -> None:
         root = tmp_path / "set"
@@ -139,7 +139,7 @@ class TestParquetNames:
         parquet(root / "test.parquet", range(50, 54))
         data = load(root)
         assert data.train.images[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 10, 11, 12, 13]
-        assert data.notes == ("Of the 3 files of `train`, 2 are there.",)
+        assert data.notes == ("Of the 3 files of `train`, 2 are present.",)
 
     def test_no_train_split_names_the_files(self, tmp_path: Path, refused: Any) -> None:
         for name in ("trainee", "test"):
@@ -200,7 +200,7 @@ class TestTheSameRowsTwice:
         parquet(root / "train-1.parquet", copied, compression="zstd", row_group_size=2)
         parquet(root / "test.parquet", TEST)
         message = refused(root)
-        assert "rows are in" in message
+        assert "rows are also in" in message
         assert "train-0.parquet" in message
         assert "train-1.parquet" in message
 
@@ -210,9 +210,7 @@ class TestTheSameRowsTwice:
         parquet(root / "train-00001-of-00002.parquet", VAL)
         parquet(root / "test.parquet", TRAIN)
         message = refused(root)
-        assert (
-            f"{root / 'test.parquet'}: holds the same 6 images as {root / 'train-00000-of-00002.parquet'}" in message
-        )
+        assert f"{root / 'test.parquet'}: has the same 6 images as {root / 'train-00000-of-00002.parquet'}" in message
 
     def test_a_few_images_that_occur_twice_are_normal(self, tmp_path: Path, load: Any) -> None:
         root = tmp_path / "set"
@@ -243,38 +241,38 @@ class TestTheSameImagesTwice:
     @pytest.mark.parametrize("split", ["test", "val"])
     def test_a_copied_training_split_is_refused(self, tmp_path: Path, refused: Any, split: str) -> None:
         shutil.copytree(folder(tmp_path / "set/train", range(8)), tmp_path / "set" / split)
-        assert "all 8 test images stand in the train split, too" in refused(tmp_path / "set")
+        assert "all 8 test images are also in the train split" in refused(tmp_path / "set")
 
     def test_a_part_of_the_training_images_is_no_test_split(self, tmp_path: Path, refused: Any) -> None:
         folder(tmp_path / "set/train", range(8))
         folder(tmp_path / "set/test", [5, 4, 1])
-        assert "all 3 test images stand in the train split, too" in refused(tmp_path / "set")
+        assert "all 3 test images are also in the train split" in refused(tmp_path / "set")
 
     def test_a_copied_test_split_is_no_validation_split(self, tmp_path: Path, refused: Any) -> None:
         folder(tmp_path / "set/train", range(8))
         shutil.copytree(folder(tmp_path / "set/test", range(20, 24)), tmp_path / "set/val")
-        assert "all 4 validation images stand in the test split, too" in refused(tmp_path / "set")
+        assert "all 4 validation images are also in the test split" in refused(tmp_path / "set")
 
     def test_some_images_in_both_splits_are_counted(self, tmp_path: Path, load: Any) -> None:
         folder(tmp_path / "set/train", range(8))
         folder(tmp_path / "set/test", [6, 7, 20, 21, 22])
-        assert "2 of the 5 test images stand in the train split, too." in load(tmp_path / "set").notes
+        assert "2 of the 5 test images are also in the train split." in load(tmp_path / "set").notes
 
     def test_a_copied_class_is_refused_with_both_names(self, tmp_path: Path, refused: Any) -> None:
         folder(tmp_path / "set", range(8))
         shutil.copytree(tmp_path / "set/cat", tmp_path / "set/cat_copy")
         message = refused(tmp_path / "set", test_fraction=0.25)
-        assert f"{tmp_path / 'set/cat_copy'}: holds the same 4 images as {tmp_path / 'set/cat'}," in message
+        assert f"{tmp_path / 'set/cat_copy'}: has the same 4 images as {tmp_path / 'set/cat'}," in message
 
     def test_test_rows_that_are_all_training_rows_are_refused(self, tmp_path: Path, refused: Any) -> None:
         parquet(tmp_path / "set/train.parquet", range(8))
         parquet(tmp_path / "set/test.parquet", [1, 3, 4])
-        assert "all 3 test images stand in the train split, too" in refused(tmp_path / "set")
+        assert "all 3 test images are also in the train split" in refused(tmp_path / "set")
 
     def test_some_rows_in_both_splits_are_counted(self, tmp_path: Path, load: Any) -> None:
         parquet(tmp_path / "set/train.parquet", range(8))
         parquet(tmp_path / "set/test.parquet", [7, 20, 21])
-        assert "1 of the 3 test images stands in the train split, too." in load(tmp_path / "set").notes
+        assert "1 of the 3 test images is also in the train split." in load(tmp_path / "set").notes
 
 
 class TestValidation:
@@ -354,7 +352,7 @@ class TestSplitsWithValidation:
         assert len(splits.validation) == {"train": 8, "test": 20}[source]
 
     def test_a_share_of_it_is_not_set_apart(self) -> None:
-        with pytest.raises(ConfigError, match=r"`split\.validation_fraction` 0\.3 cannot be set apart"):
+        with pytest.raises(ConfigError, match=r"`split\.validation_fraction` 0\.3 cannot be used"):
             self.split(data_with_validation(), validation_fraction=0.3)
         assert (
             len(self.split(data_with_validation(), validation_from="test", validation_fraction=0.3).validation) == 12
@@ -406,8 +404,8 @@ class TestUnlabelledRows:
         data = load(root)
         assert (values_of(data.test), data.test.labels.tolist()) == ([10, 12, 14], [0, 1, 0])
         assert values_of(data.validation) == [21, 22]
-        assert "3 of 6 rows of `test` are unlabelled (-1) and left out." in data.notes
-        assert "1 of 3 rows of `val` are unlabelled (-1) and left out." in data.notes
+        assert "3 of 6 rows of `test` are unlabelled (-1) and ignored." in data.notes
+        assert "1 of 3 rows of `val` are unlabelled (-1) and ignored." in data.notes
 
     def test_those_of_train_are_refused_and_counted(self, tmp_path: Path, refused: Any) -> None:
         parquet(tmp_path / "set" / "train.parquet", TRAIN, [0, 1, -1, 0, 1, -1])
@@ -431,7 +429,7 @@ class TestUnlabelledRows:
         parquet(root / "validation.parquet", VAL)
         data = load(root)
         assert (values_of(data.test), data.validation) == (list(VAL), None)
-        assert "All 4 rows of `test` are unlabelled (-1), so it is left out." in data.notes
+        assert "All 4 rows of `test` are unlabelled (-1), so it is ignored." in data.notes
         assert data.notes[0].startswith("There is no test split, so `validation` serves as one;")
 
     def test_without_validation_it_is_refused(self, tmp_path: Path, refused: Any) -> None:
@@ -450,10 +448,10 @@ class TestClassNames:
             ({"names": {"0": "cat", "1": "dog"}}, "must be a list of class names, but got {'0': 'cat', '1': 'dog'}"),
             ({"names": "catdog"}, "must be a list of class names, but got 'catdog'"),
             ({"names": 2}, "must be a list of class names, but got 2"),
-            ({"names": ["cat", 7]}, "class names must be texts, but the name of class 1 is 7"),
-            ({"names": ["cat", None]}, "class names must be texts, but the name of class 1 is None"),
-            ({"names": ["cat", ["dog"]]}, "class names must be texts, but the name of class 1 is ['dog']"),
-            ({"names": ["cat", "cat"]}, "every class must have a name of its own, but got 'cat' twice"),
+            ({"names": ["cat", 7]}, "class names must be text, but the name of class 1 is 7"),
+            ({"names": ["cat", None]}, "class names must be text, but the name of class 1 is None"),
+            ({"names": ["cat", ["dog"]]}, "class names must be text, but the name of class 1 is ['dog']"),
+            ({"names": ["cat", "cat"]}, "every class must have a unique name, but got 'cat' twice"),
             ({"names": ["cat", ""]}, "class names must not be empty, but that of class 1 is ''"),
             ({"names": ["cat", "d\0g"]}, "without control characters, but got 'd\\x00g'"),
             ({"names": ["cat", "d\ud800g"]}, "must be valid UTF-8 without control characters, but got 'd\\ud800g'"),
@@ -594,7 +592,7 @@ class TestFolders:
             folder(tmp_path / "set" / split, values)
         data = load(tmp_path / "set")
         assert (values_of(data.train), values_of(data.test)) == (list(TRAIN), list(TEST))
-        assert data.notes == ("What lies beside the splits was left out: testmini, train_noisy.",)
+        assert data.notes == ("Ignored beside the splits: testmini, train_noisy.",)
 
     @pytest.mark.parametrize("other", ["training", "data/train", "Train"])
     def test_a_split_in_two_places_is_refused(self, tmp_path: Path, refused: Any, other: str) -> None:
@@ -625,12 +623,12 @@ class TestClassesNamedLikeSplits:
         data = load(tmp_path / "set", test_fraction=0.2)
         assert data.class_names == tuple(sorted([name, "dog"]))
         assert (len(data.train), len(data.test)) == (16, 4)
-        assert f"`{name}` holds images and no class folders, so it is taken for a class" in data.notes[0]
+        assert f"`{name}` holds images and no class folders, so it is treated as a class" in data.notes[0]
 
     def test_without_a_fraction_it_is_said_what_the_folder_was_taken_for(self, tmp_path: Path, refused: Any) -> None:
         (folder(tmp_path / "set", range(20)) / "cat").rename(tmp_path / "set/train")
         message = refused(tmp_path / "set")
-        assert "`train` holds images and no class folders, so it is taken for a class and not for a split." in message
+        assert "`train` holds images and no class folders, so it is treated as a class and not as a split." in message
         assert "Set `split.test_fraction`" in message
 
     def test_where_all_names_are_those_of_splits_it_is_said(self, tmp_path: Path, refused: Any) -> None:
@@ -638,13 +636,13 @@ class TestClassesNamedLikeSplits:
             folder(tmp_path / "other", values)
             (tmp_path / "set").mkdir(exist_ok=True)
             (tmp_path / "other/cat").rename(tmp_path / "set" / name)
-        assert "a folder of this name is taken for a split" in refused(tmp_path / "set")
+        assert "a folder with this name is treated as a split" in refused(tmp_path / "set")
 
     def test_a_split_beside_unlabelled_test_images_stays_one(self, tmp_path: Path, refused: Any) -> None:
         folder(tmp_path / "set/train", range(8))
         (tmp_path / "set/test").mkdir()
         (tmp_path / "set/test/0.png").write_bytes(png(9))
-        assert "`test` must hold one folder a class, but got a file" in refused(tmp_path / "set")
+        assert "`test` must hold one folder per class, but got a file" in refused(tmp_path / "set")
 
 
 class TestBrokenLinks:
@@ -694,7 +692,7 @@ class TestMessages:
         root = folder(tmp_path / "set" / "train", TRAIN)
         folder(tmp_path / "set" / "test", TEST)
         os.mkfifo(root / "cat" / "pipe")
-        assert "must hold images alone, but got neither a file nor a folder" in refused(tmp_path / "set")
+        assert "must only hold images, but got neither a file nor a folder" in refused(tmp_path / "set")
 
     @pytest.mark.parametrize(
         ("name", "content"),

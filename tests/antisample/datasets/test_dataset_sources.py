@@ -284,7 +284,7 @@ class TestCasiaWebFaceRefusals:
     def test_a_loose_file(self, tmp_path: Path, cache: Path) -> None:
         root = write_identities(tmp_path / "faces", {"a": 3, "b": 3})
         write(root / "list.txt", b"a 0")
-        assert "list.txt: `faces` must hold one folder a class" in refused("casia-webface", cache, root=root)
+        assert "list.txt: `faces` must hold one folder per class" in refused("casia-webface", cache, root=root)
 
 
 def write(path: Path, content: bytes) -> str:
@@ -456,7 +456,7 @@ class TestImageFolderRefusals:
 
     def test_a_loose_file(self, root: Path, cache: Path) -> None:
         write(root / "train" / "loose.png", b"")
-        assert "loose.png: `train` must hold one folder a class" in refused(root, cache)
+        assert "loose.png: `train` must hold one folder per class" in refused(root, cache)
 
     @pytest.mark.parametrize("content", [b"text", encoded(pixels("train", 8, 8, 3)[0])[:-40]])
     def test_a_file_that_cannot_be_decoded_is_named(self, root: Path, cache: Path, content: bytes) -> None:
@@ -465,7 +465,7 @@ class TestImageFolderRefusals:
 
     def test_sixteen_bits_a_channel(self, root: Path, cache: Path) -> None:
         write(root / "train" / "3" / "deep.png", encoded(np.zeros((8, 8), np.uint16)))
-        assert "deep.png: images must have 8 bits a channel" in refused(root, cache)
+        assert "deep.png: images must have 8 bits per channel" in refused(root, cache)
 
     def test_differing_sizes_need_image_size(self, root: Path, cache: Path) -> None:
         write(root / "train" / "3" / "wide.png", encoded(np.zeros((8, 12, 3), np.uint8)))

@@ -91,10 +91,13 @@ def test_a_trained_original_is_measured_and_taken(with_weights):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (forgotten, "knows nothing of this data"),
+        (forgotten, "knows nothing about this data"),
         (without(3), r'nothing to forget: the original model recognises 0.0% of \d+ validation images of "3"'),
-        (moved([1, 2, 3, 4, 5, 6, 7, 8, 9, 0]), "another order"),
-        (moved([0, 1, 2, 4, 3, 5, 6, 7, 8, 9]), 'order than the data: "3" is called "4", "4" is called "3"'),
+        (moved([1, 2, 3, 4, 5, 6, 7, 8, 9, 0]), "different order"),
+        (
+            moved([0, 1, 2, 4, 3, 5, 6, 7, 8, 9]),
+            'order from the data: "3" is predicted as "4", "4" is predicted as "3"',
+        ),
         (moved([9, 8, 7, 6, 5, 4, 3, 2, 1, 0]), "and 5 more"),
     ],
 )
@@ -110,7 +113,7 @@ def test_an_original_that_knows_the_wrong_things_is_refused_unless_accepted(with
 def test_an_original_that_was_hardly_trained_is_refused_from_python_too(digits_config):
     values = digits_config.model_dump()
     values["model"]["recipe"] |= {"epochs": 1, "max_learning_rate": 1e-9}
-    with pytest.raises(ConfigError, match="knows nothing of this data"):
+    with pytest.raises(ConfigError, match="knows nothing about this data"):
         load_inputs(UnlearnConfig.parse(values))
 
 
@@ -165,7 +168,7 @@ def test_what_trying_does_not_decide_has_to_be_stated(with_weights):
     def blind(weights):
         weights["features.0.weight"] *= 1e-6
 
-    with pytest.raises(ConfigError, match="do not decide between the usual ones") as refused:
+    with pytest.raises(ConfigError, match="do not distinguish between the common ones") as refused:
         with_weights(blind, metadata={})
     assert "--normalisation" in str(refused.value)
     assert "model.normalisation" in str(refused.value)

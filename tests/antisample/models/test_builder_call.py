@@ -180,21 +180,21 @@ def test_arguments_are_the_same_for_every_network():
         (
             "AllCNN",
             {},
-            "needs `filters_percentage`, which must stand in `model.arguments`: its signature is "
+            "needs `filters_percentage`, which must be given in `model.arguments`: its signature is "
             "AllCNN(filters_percentage, n_channels, num_classes, dropout=False).",
         ),
         (
             "wide",
             {},
-            "needs `width`, which must stand in `model.arguments`: its signature is wide(num_classes, width).",
+            "needs `width`, which must be given in `model.arguments`: its signature is wide(num_classes, width).",
         ),
-        ("wide", {"widht": 3}, "takes no `widht`, which `model.arguments` gives: its signature is wide("),
+        ("wide", {"widht": 3}, "has no parameter `widht`, which is in `model.arguments`: its signature is wide("),
         ("twice", {}, "needs `num_labels`"),
-        ("other", {}, "has no parameter for the number of classes by a name such as `num_classes`"),
+        ("other", {}, "has no parameter for the number of classes with a name such as `num_classes`"),
         ("labelled", {}, "its signature is labelled(classes=('cat', 'dog'))."),
         ("named", {}, "needs `model_name`"),
         ("passing", {"depth": 3}, "(called as called_builders:passing(num_classes=10, depth=3))."),
-        ("instance", {}, "must be a function or class that builds a network anew each time, but is a network"),
+        ("instance", {}, "must be a function or class that builds a new network each time, but is a network"),
     ],
 )
 def test_what_cannot_be_called_is_refused_with_its_signature(builder, arguments, message):

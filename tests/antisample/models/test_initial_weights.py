@@ -78,7 +78,9 @@ def test_files_of_old_torch_versions_lack_batch_counters(tmp_path):
 def test_files_that_do_not_fit_are_refused(published, tmp_path):
     folder, _ = published
     resnet = str(folder / "ResNet18.pth")
-    with pytest.raises(DataError, match=r"ResNet18.pth: the checkpoint is of another architecture than MobileNetV2"):
+    with pytest.raises(
+        DataError, match=r"ResNet18.pth: the checkpoint has a different architecture from MobileNetV2"
+    ):
         find_initial_weights(resnet, "MobileNet_v2", 10, 3)
     with pytest.raises(DataError, match=r"at least the 1001 classes of the data, but got 1000"):
         find_initial_weights(resnet, "ResNet18", 1001, 3)
@@ -147,6 +149,7 @@ def publish(folder, content):
     return name
 
 
+@pytest.mark.integration
 def test_published_weights_are_downloaded_once_and_then_found(published, hub, server, monkeypatch, capsys):
     folder, address = server
     name = publish(folder, (published[0] / "ResNet18.pth").read_bytes())
@@ -161,6 +164,7 @@ def test_published_weights_are_downloaded_once_and_then_found(published, hub, se
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.integration
 def test_a_file_in_the_cache_with_another_sum_is_an_error(hub, server):
     folder, address = server
     name = publish(folder, b"weights")
@@ -170,6 +174,7 @@ def test_a_file_in_the_cache_with_another_sum_is_an_error(hub, server):
         fetch_weights(f"{address}/{name}")
 
 
+@pytest.mark.integration
 def test_what_is_not_the_published_file_is_not_kept(hub, server):
     folder, address = server
     (folder / "resnet18-00000000.pth").write_bytes(b"please log in to this network")

@@ -96,7 +96,7 @@ def test_a_checkpoint_of_another_architecture_or_with_other_channels_is_refused(
     path = tmp_path / "own.safetensors"
     save_checkpoint(path, Checkpoint(dict(build_model("ResNet9", 10, 1).state_dict())))
     config = MODEL.model_copy(update={"checkpoint": path})
-    with pytest.raises(DataError, match=r"own.safetensors: the checkpoint is of another architecture"):
+    with pytest.raises(DataError, match=r"own.safetensors: the checkpoint has a different architecture"):
         original_model(config, digits_inputs.dataset, digits_inputs.splits, tmp_path, CPU)
     colour = config.model_copy(update={"mean": (0.1, 0.1, 0.1), "std": (0.2, 0.2, 0.2)})
     with pytest.raises(ConfigError, match=r"one value for each of the 1 channels of digits, but got 3"):

@@ -116,7 +116,7 @@ def test_what_cannot_be_shared_is_kept_and_said(s3, tmp_path, monkeypatch, caplo
     (cache.folder / "file").write_text("computed")
     with s3.refusing(), caplog.at_level(logging.WARNING):
         cache.share(cache.folder / "file")
-    assert "is kept on this machine alone" in caplog.text
+    assert "is only kept on this machine" in caplog.text
     assert not s3.keys("cache-unshared")
     cache.share(cache.folder / "file")
     assert s3.get("cache-unshared/file") == b"computed"

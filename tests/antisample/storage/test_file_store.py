@@ -200,7 +200,7 @@ def test_places(tmp_path, monkeypatch):
     assert joined_place("/shared", "study") == "/shared/study"
     assert joined_place("s3://bucket/a/?region=eu-west-1", "study") == "s3://bucket/a/study?region=eu-west-1"
     address = Address.parse("s3://bucket//a/b/?scheme=http&endpoint_override=localhost:9000")
-    assert (address.path, address.shown) == ("bucket/a/b", "s3://bucket/a/b")
+    assert (address.path, address.url) == ("bucket/a/b", "s3://bucket/a/b")
     assert address.options == {"scheme": "http", "endpoint_override": "localhost:9000"}
     assert Address.parse("gs://bucket").path == "bucket"
 
@@ -213,7 +213,7 @@ def test_places(tmp_path, monkeypatch):
         ("s3://bucket/a?scheme=ftp", "scheme=http or scheme=https, but got 'ftp'"),
         ("s3://bucket/a?secret_key=hidden", "unknown option 'secret_key'; it may have region"),
         ("gs://bucket/a?region=x", "unknown option 'region'; it may have scheme"),
-        ("s3://name:hidden@bucket/a", "must hold no credentials"),
+        ("s3://name:hidden@bucket/a", "must not contain credentials"),
     ],
 )
 def test_a_wrong_address_is_said_without_its_secrets(address, problem):

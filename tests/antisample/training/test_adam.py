@@ -67,6 +67,7 @@ def test_it_continues_from_its_state():
     assert all(map(torch.equal, cut.parameters(), expected))
 
 
+@pytest.mark.integration
 def test_unlearning_loads_no_compiler():
     """It takes four seconds; nothing that a worker does with a network of ours needs it."""
     code = (

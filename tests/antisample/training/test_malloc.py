@@ -27,6 +27,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc can be told to keep memory")
 def test_steps_after_the_first_ones_touch_no_new_memory():
     faults = {

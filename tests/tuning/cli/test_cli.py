@@ -120,7 +120,7 @@ def test_a_read_only_output_folder_is_refused(call, study_file, tmp_path):
 def test_a_directory_without_a_study_is_refused(call, command, tmp_path):
     code, _, err = call(command, tmp_path)
     assert code == 2
-    assert "holds no study; expected study.yaml" in err
+    assert "contains no study; expected study.yaml" in err
 
 
 def test_a_missing_study_file_and_malformed_flags(call, study_file):
@@ -217,7 +217,7 @@ def test_all_problems_of_a_study_are_listed_at_once(call, study_file):
 
 
 def test_toy_prints_its_summary_and_refuses_no_seeds(call, tmp_path):
-    code, out, _ = call("toy", "--out", tmp_path / "toy", "--seeds", "2", "--json")
+    code, out, _ = call("toy", "--out", tmp_path / "toy", "--seeds", "2", "--set", "noise_epochs=2", "--json")
     assert code == 0
     assert json.loads(out)["picture"] == str(tmp_path / "toy" / "toy.png")
     assert {path.name for path in (tmp_path / "toy").iterdir()} == {"toy.png", "toy.csv"}
@@ -235,8 +235,8 @@ def test_toy_prints_its_summary_and_refuses_no_seeds(call, tmp_path):
     ("arguments", "message"),
     [
         (["unlearn", "--out", "x"], "`--forget` is required without `--study`"),
-        (["unlearn", "--out", "x", "--study", "runs/x", "--method", "unsir"], "`--method` cannot be given beside it"),
-        (["unlearn", "--out", "x", "--published", "ResNet9/mnist/30", "--method", "unsir"], "leave `--method` out"),
+        (["unlearn", "--out", "x", "--study", "runs/x", "--method", "unsir"], "`--method` cannot be used with it"),
+        (["unlearn", "--out", "x", "--published", "ResNet9/mnist/30", "--method", "unsir"], "omit `--method`"),
         (["unlearn", "--out", "x", "--published", "LeNet/mnist/30", "--forget", "3"], "must be one of"),
         (
             ["unlearn", "--out", "x", "--dataset", "digits", "--model", "SmallCNN", "--forget", "77"],
@@ -312,11 +312,11 @@ def test_choosing_a_trial_belongs_to_a_study_and_excludes_a_number(call, small_s
     code, _, err = call(
         "unlearn", "--study", directory, "--trial", "1", "--select", "rule", "--out", tmp_path / "out"
     )
-    assert (code, "cannot be given beside `--trial 1`" in err) == (2, True)
+    assert (code, "cannot be used with `--trial 1`" in err) == (2, True)
     for command in (("unlearn", "--out", tmp_path / "out", "--study"), ("report",)):
         code, _, err = call(*command, directory, "--select", "oracle")
         assert code == 2
-        assert "`selection.by` can be oracle only where `evaluation.final` names retrained" in err
+        assert "`selection.by` can only be oracle if `evaluation.final` contains retrained" in err
     code, _, err = call("report", directory, "--select", "best")
     assert (code, "selection.by" in err) == (2, True)
     assert not (tmp_path / "out").exists()

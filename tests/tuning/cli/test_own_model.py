@@ -105,14 +105,14 @@ def test_arguments_of_the_builder_are_said_and_belong_to_the_card(call, networks
     code, _, err = call("verify", "out/card.json", "--json")
     assert code == 0, err
     code, _, err = unlearn(call, cache_dir, "deep", "--forget", "3")
-    assert (code, "needs `depth`, which must stand in `model.arguments`" in err) == (2, True)
+    assert (code, "needs `depth`, which must be given in `model.arguments`" in err) == (2, True)
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("seven", "must give logits [n, classes], here [2, 10], for the images of digits, but gave [2, 7]"),
-        ("colour", "cannot take the images of digits, [2, 1, 8, 8]"),
+        ("seven", "must return logits [n, classes], here [2, 10], for the images of digits, but returned [2, 7]"),
+        ("colour", "does not accept the images of digits, [2, 1, 8, 8]"),
         ("greedy", "its signature is greedy(depth, width, height)"),
         ("nothing", "must build a torch.nn.Module, but got str"),
         ("missing", "cannot be imported"),
@@ -167,10 +167,10 @@ def test_flags_make_a_study_with_a_name(call, networks, asked):
             ["--model", "SmallCNN", "--data", "digits"],
             "`--forget` is required without STUDY.yaml or `--forget-samples`",
         ),
-        (["study.yaml", "--forget", "3"], "`--forget` cannot be given beside it; use `--set`"),
+        (["study.yaml", "--forget", "3"], "`--forget` cannot be used with it; use `--set`"),
         (
             ["--model", "SmallCNN", "--data", "digits", "--forget", "3", "--forget-samples", "x"],
-            "cannot be given beside",
+            "cannot be used with",
         ),
         (
             ["--model", "SmallCNN", "--data", "digits", "--forget-samples", "x"],

@@ -88,7 +88,7 @@ def test_the_chosen_trial_does_on_samples_as_on_unseen_images(make_trials):
     outcome = find_outcome(make_trials(*trials, samples=1000, unseen=9000))
     assert [record.number for record in outcome.front] == [3, 2, 1, 0]
     assert outcome.chosen.number == 2
-    assert "within 2.0 points or two standard errors of that on unseen images" in outcome.reason
+    assert "within 2.0 percentage points or two standard errors of that on unseen images" in outcome.reason
 
 
 def test_no_accuracy_is_given_away_for_a_gap_that_chance_explains(make_trials):
@@ -110,7 +110,7 @@ def test_losses_and_then_membership_inference_break_ties(make_trials):
 def test_without_a_trial_near_enough_the_nearest_is_taken(make_trials):
     outcome = find_outcome(make_trials((0.99, 0.90), (0.95, 0.80)))
     assert outcome.chosen.number == 0
-    assert "no front trial has" in outcome.reason
+    assert "no trial on the front has" in outcome.reason
 
 
 def test_the_hypervolume_counts_from_a_tenth_or_from_the_originals_gap(make_study, config, figures):

@@ -39,6 +39,7 @@ def shell(tmp_path):
     return run
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("code", [0, 2])
 @pytest.mark.parametrize(
     "line",
@@ -55,18 +56,22 @@ def shell(tmp_path):
 def test_an_output_that_is_full_or_closed_changes_no_exit_code(shell, line, code):
     done = shell(line.format(code))
     assert done.returncode == code, done.stderr
-    full = b"Standard output cannot be written (No space left on device); the rest of it is lost.\n"
+    full = b"Standard output cannot be written (No space left on device); its remaining output is lost.\n"
     assert done.stderr == (full if "/dev/full" in line and "2>" not in line else b"")
 
 
+@pytest.mark.integration
 def test_a_report_succeeds_whatever_its_output_is(small_study):
     command = f"{sys.executable} -m tuning report {small_study.config.directory}"
     line = f"set -o pipefail; {command} | head -1 | grep -q Pareto && {command} --json > /dev/full"
     done = subprocess.run(["bash", "-c", line], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stderr == b"Standard output cannot be written (No space left on device); the rest of it is lost.\n"
+    assert (
+        done.stderr == b"Standard output cannot be written (No space left on device); its remaining output is lost.\n"
+    )
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "environment",
     [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONIOENCODING": ""}, {"LC_ALL": "POSIX", "PYTHONUTF8": "0"}],
@@ -77,10 +82,12 @@ def test_an_output_of_ascii_alone_gets_ascii(shell, environment):
     assert "| trial +/- |" in done.stdout.decode("ascii")
 
 
+@pytest.mark.integration
 def test_other_outputs_get_lines_and_signs_as_they_are(shell):
     assert "┃ trial ± ┃" in shell("$TALK 0", LC_ALL="C.UTF-8").stdout.decode()
 
 
+@pytest.mark.integration
 def test_a_narrow_terminal_has_whole_figures(small_study):
     width = 20
     leader, follower = pty.openpty()
@@ -117,10 +124,11 @@ def test_values_that_a_view_cannot_hold_become_what_it_can():
 def test_a_message_does_not_hold_a_word_of_thousands_of_letters(call):
     code, _, err = call("report", "x" * 3000)
     assert code == 2
-    assert "the name is too long for a file." in err
+    assert "the name is too long for a file name." in err
     assert len(err) < 300
 
 
+@pytest.mark.integration
 def test_a_home_that_cannot_be_written_brings_no_warning_of_matplotlib(tmp_path):
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "MPL"))}
     environment |= {"HOME": "/dev/null", "TMPDIR": str(tmp_path)}

@@ -123,7 +123,7 @@ def test_refusals(values, changes, message):
 def test_a_starting_point_outside_an_own_space_is_refused(values, tmp_path):
     own = {"unlearn_scale_lr": {"low": 0.1, "high": 1.0, "why": "small steps only"}}
     (tmp_path / "own.yaml").write_text(yaml.safe_dump({"method": "antisample", "parameters": own}))
-    with pytest.raises(ConfigError, match=r"does not hold unlearn_scale_lr = 1.6"):
+    with pytest.raises(ConfigError, match=r"does not contain unlearn_scale_lr = 1.6"):
         parse_study({**values, "space": str(tmp_path / "own.yaml")})
 
 

@@ -60,9 +60,9 @@ def test_a_study_from_before_means_what_it_meant(values, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("n_trials: 1\nseed: 2\nn_trials: 3\n", "the key `n_trials` stands twice, in lines 1 and 3"),
-        ("forget: {classes: [a], classes: [b]}", "the key `classes` stands twice, in line 1"),
-        ("fixed:\n  p: 1\n  'p': 2\n", "the key `p` stands twice"),
+        ("n_trials: 1\nseed: 2\nn_trials: 3\n", "the key `n_trials` occurs twice, in lines 1 and 3"),
+        ("forget: {classes: [a], classes: [b]}", "the key `classes` occurs twice, in line 1"),
+        ("fixed:\n  p: 1\n  'p': 2\n", "the key `p` occurs twice"),
         ("name: !!python/object/apply:os.getcwd []", "not readable as YAML"),
         ("name: !!python/name:os.getcwd x", "not readable as YAML"),
         ("a: &a [*a]", "not readable as YAML"),
@@ -82,15 +82,15 @@ def test_what_is_no_plain_yaml_is_refused(text, message):
 def test_a_key_that_stands_twice_is_refused_in_every_yaml_file(tmp_path):
     path = tmp_path / "twice.yaml"
     path.write_text("method: antisample\nparameters:\n  p: {low: 0, high: 1, low: 0.5, why: x}\n")
-    with pytest.raises(SpaceError, match="`low` stands twice"):
+    with pytest.raises(SpaceError, match="`low` occurs twice"):
         load_space(path)
     path.write_text("launcher: local\nnum_cpus: 1\nnum_cpus: 2\n")
-    with pytest.raises(ClusterError, match="`num_cpus` stands twice, in lines 2 and 3"):
+    with pytest.raises(ClusterError, match="`num_cpus` occurs twice, in lines 2 and 3"):
         load_cluster(path)
 
 
 def test_a_key_that_stands_twice_in_set_is_refused():
-    with pytest.raises(ConfigError, match=r"`--set fixed=\{a: 1, a: 2\}`: the key `a` stands twice"):
+    with pytest.raises(ConfigError, match=r"`--set fixed=\{a: 1, a: 2\}`: the key `a` occurs twice"):
         override_value({}, "fixed={a: 1, a: 2}", StudyConfig)
 
 

@@ -132,7 +132,7 @@ def test_a_name_that_is_too_long_is_called_that(values):
     (problem,) = problems(parse_study, {**values, "study_name": "x" * 201})
     assert problem.startswith("`study_name` is too long: it may have 200 characters")
     (problem,) = problems(parse_study, {**values, "name": "a b"})
-    assert problem.startswith("`name` must start with a letter or digit and hold letters, digits, dots")
+    assert problem.startswith("`name` must start with a letter or digit and only contain letters, digits, dots")
 
 
 def test_one_wrong_type_is_one_problem(values):

@@ -22,10 +22,10 @@ from tuning.study.study import Study
 def test_another_original_model_or_other_data_is_refused_once_the_study_has_begun(make_study, config, digits_inputs):
     study = make_study(config)
     study.note(FINGERPRINTS, {"data": digits_inputs.dataset.fingerprint, "model": "other"})
-    with pytest.raises(DataError, match="model are not those that the study began with"):
+    with pytest.raises(DataError, match="changed since the study was started: model"):
         record_provenance(study, (digits_inputs,))
     study.note(FINGERPRINTS, {"data": "other", "model": "other"})
-    with pytest.raises(DataError, match="data and model are not"):
+    with pytest.raises(DataError, match="changed since the study was started: data and model"):
         record_provenance(study, (digits_inputs,))
 
 
@@ -41,7 +41,7 @@ def test_wherever_a_driver_dies_the_next_one_keeps_all_facts_and_a_change_is_not
     record_provenance(study, (digits_inputs,))
     assert all(study.noted(name) for name in (ORIGINAL, ORIGINAL_COUNTS, IMAGES, CLASS_NAMES))
     other = replace(digits_inputs, original=replace(digits_inputs.original, fingerprint="other"))
-    with pytest.raises(DataError, match="model are not those that the study began with"):
+    with pytest.raises(DataError, match="changed since the study was started: model"):
         record_provenance(study, (other,))
 
 

@@ -85,9 +85,9 @@ def test_published_values_are_taken_where_there_are_some(parse):
         ({"gpus_per_job": 10_000}, "`gpus_per_job` must be at most"),
         ({"gpus_per_job": 1.5}, r"`gpus_per_job` must be in \[0, 1\] or a whole number"),
         ({"device": "cuda:1"}, "`device` must not be numbered"),
-        ({"values": {"retrain": {"epochs": 2}}}, "but got 'retrain'; `model.recipe` tells"),
-        ({"methods": ["unsir@ResNet18/cifar10/30"]}, "for antisample alone, but got 'unsir@ResNet18/cifar10/30'"),
-        ({"protocol": "multi-class", "classes": [1]}, "`classes` must be left out"),
+        ({"values": {"retrain": {"epochs": 2}}}, "but got 'retrain'; `model.recipe` defines"),
+        ({"methods": ["unsir@ResNet18/cifar10/30"]}, "for antisample, but got 'unsir@ResNet18/cifar10/30'"),
+        ({"protocol": "multi-class", "classes": [1]}, "`classes` must be omitted"),
     ],
 )
 def test_mistakes_are_refused_with_rule_and_value(parse, changes, message):

@@ -69,7 +69,7 @@ def test_a_result_from_elsewhere_is_shown_to_the_sampler_and_counts_for_nothing(
     assert [row["origin"] for row in table].count(BY_HAND) == 1
     assert (table[0]["origin"], table[0]["metrics.validation/retain_accuracy"]) == (BY_HAND, 1.0)
     page = (config.directory / "report.html").read_text()
-    assert "Trial 0 was added by hand: not counted, and never on the front; the sampler learns from it." in page
+    assert "Trial 0 was added by hand: not counted and never on the front; the sampler learns from it." in page
 
 
 def added(study):

@@ -31,7 +31,7 @@ def test_a_copy_gets_an_id_of_its_own_and_the_original_keeps_its(study, make_stu
     assert copied_from(open_study(copy)) == original
     assert copied_from(open_study(original)) is None
     first, said = drive(make_study, copy)
-    assert said.startswith(f"This folder is a copy of {original}: from now on it is a study of its own")
+    assert said.startswith(f"This directory is a copy of {original}: from now on it is a separate study")
     assert first != study.noted(ID)
     assert StudyMetadata.of(open_study(copy)).name == "copy"
     assert drive(make_study, copy) == (first, None)
@@ -94,7 +94,7 @@ def test_a_copy_is_not_delivered_into_the_originals_runs(study, tmp_path):
     shutil.copytree(study.config.directory, tmp_path / "copy")
     store = tmp_path / "mlflow.db"
     with pytest.raises(
-        DataError, match=r"copy: the folder is a copy of .*made, and MLflow has its runs.*`antisample"
+        DataError, match=r"copy: this directory is a copy of .*made, whose runs are in MLflow.*`antisample"
     ):
         sync(open_study(tmp_path / "copy"), f"sqlite:///{store}")
     assert not store.exists()
@@ -129,7 +129,7 @@ def test_a_report_of_a_folder_without_its_journal_makes_none(study, call):
     for name in ("journal.log", "study.id", "journal.lines"):
         (study.config.directory / name).unlink()
     code, _, err = call("report", study.config.directory)
-    assert (code, "the journal of the study is not there" in err) == (2, True)
+    assert (code, "the journal of the study is missing" in err) == (2, True)
     assert not journal.exists()
 
 
@@ -137,7 +137,7 @@ def test_a_shortened_journal_goes_on_where_its_owner_says_so(study, make_study):
     directory = study.config.directory
     lines = (directory / "journal.log").read_bytes().splitlines(keepends=True)
     (directory / "journal.log").write_bytes(b"".join(lines[:-20]))
-    with pytest.raises(DataError, match=r"was cut short; .* To go on from what is left, delete journal.lines"):
+    with pytest.raises(DataError, match=r"was truncated; .* To continue with what is left, delete journal.lines"):
         open_study(directory)
     (directory / "journal.lines").unlink()
     assert len(open_study(directory).records()) < 3

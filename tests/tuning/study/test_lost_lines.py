@@ -146,7 +146,7 @@ def test_a_reader_leaves_a_last_line_cut_short_as_it_is_and_a_writer_cuts_it_off
 def test_a_file_that_begins_in_another_way_is_not_mended(tmp_path, content):
     path = tmp_path / "journal.log"
     path.write_bytes(content)
-    with pytest.raises(DataError, match="no journal of Optuna's"):
+    with pytest.raises(DataError, match="not an Optuna journal"):
         open_journal(path)
     assert path.read_bytes() == content
 
@@ -156,7 +156,7 @@ def test_a_journal_with_a_second_name_is_read_and_never_written(path):
     content = path.read_bytes() + b'{"op'
     path.write_bytes(content)
     study = optuna.load_study(storage=open_journal(path), study_name="s")
-    with pytest.raises(DataError, match=r"cannot be written \(the file has another name, a hard link"):
+    with pytest.raises(DataError, match=r"cannot be written \(the file has another name \(a hard link"):
         study.ask()
     assert path.read_bytes() == content
 
@@ -178,7 +178,7 @@ def test_a_report_of_a_cut_journal_warns_and_writes_nothing_until_it_is_asked(cu
     words = " ".join((out + err).split())
     assert code == 1
     assert "Nothing was written." in words
-    assert "trials.parquet shows 2 trials, the first of them 1, with an end that the journal does not hold" in words
+    assert "trials.parquet shows 2 trials, the first of them 1, with an end that is missing in the journal" in words
     assert {path.name: path.read_bytes() for path in cut.iterdir() if path.is_file()} == before
     assert call("report", cut, "--json")[0] == 1
     assert call("report", cut, "--rebuild")[0] == 0
@@ -190,7 +190,7 @@ def test_a_search_does_not_go_on_from_a_cut_journal(cut, call):
     code, _, err = call("resume", cut)
     assert code == 2
     assert "report" in err
-    assert "--rebuild` goes on from what is left." in err
+    assert "--rebuild` continues with what is left." in err
 
 
 def test_what_mlflow_has_tells_of_lost_trials_where_there_is_no_table(cut):

@@ -27,7 +27,7 @@ def test_front_published_and_chosen(filled):
     assert [record.number for record in outcome.front] == [0, 1, 2]
     assert outcome.published.number == 0
     assert outcome.chosen.number == 1
-    assert "it loses 4.0 points of retain accuracy" in outcome.reason
+    assert "its retain accuracy is 4.0 percentage points below that of the original" in outcome.reason
 
 
 def test_among_equals_within_a_standard_error_the_one_that_forgets_most_is_chosen(values, make_study, metrics):
@@ -39,7 +39,7 @@ def test_among_equals_within_a_standard_error_the_one_that_forgets_most_is_chose
     outcome = find_outcome(study)
     assert [r.number for r in outcome.front] == [2, 1, 0, 3]
     assert outcome.chosen.number == 1
-    assert "among the 2 front trials within one standard error (0.6 points)" in outcome.reason
+    assert "of the 2 on the front within one standard error (0.6 percentage points)" in outcome.reason
 
 
 def test_hypervolume_counts_from_the_default_reference_point(filled):
@@ -63,7 +63,7 @@ def test_if_none_forgets_well_enough_the_one_that_forgets_most_is_taken(config, 
         study.complete(str(key), metrics(*values), {})
     outcome = find_outcome(study)
     assert outcome.chosen.number == 1
-    assert "no front trial" in outcome.reason
+    assert "no trial on the front" in outcome.reason
 
 
 def test_failed_and_running_trials_are_never_on_the_front(config, make_study, metrics):
@@ -139,12 +139,12 @@ def test_the_oracle_takes_the_smallest_gap_and_the_rule_is_measured_by_it(values
     outcome = find_outcome(study)
     assert (outcome.chosen.number, outcome.by_rule.number, outcome.oracle.number) == (0, 0, 1)
     assert outcome.regret == pytest.approx(0.03)
-    assert "Regret: 3.0 points." in outcome.comparison
+    assert "Regret: 3.0." in outcome.comparison
     (config.directory / "study.yaml").write_text(config.to_yaml())
     by_oracle = find_outcome(open_study(config.directory, ["selection.by=oracle"]))
     assert by_oracle.chosen.number == 1
     assert "(oracle)" in by_oracle.reason
-    with pytest.raises(ConfigError, match="oracle only where"):
+    with pytest.raises(ConfigError, match="can only be oracle if"):
         parse_study({**values, "selection": {"by": "oracle"}})
 
 

@@ -44,14 +44,20 @@ def test_a_trial_that_loses_too_much_is_not_chosen_though_it_alone_forgets(make_
     outcome = find_outcome(make_trials((0.0, 0.109), (0.85, 0.9)))
     assert (outcome.chosen, outcome.by_rule) == (None, None)
     assert [record.number for record in outcome.front] == [0, 1]
-    assert "None qualifies: every front trial with a validation forget accuracy of at most 1.0%" in outcome.reason
-    assert "loses more than 10.0 points of retain accuracy (`selection.max_loss`)" in outcome.reason
+    assert (
+        "No trial qualifies: every trial on the front with a validation forget accuracy of at most 1.0%"
+        in outcome.reason
+    )
+    assert "loses more than 10.0 percentage points of retain accuracy (`selection.max_loss`)" in outcome.reason
 
 
 def test_the_nearest_misses_the_limits_least_and_is_shown_with_its_figures(destroyed):
     outcome = find_outcome(destroyed)
     assert outcome.nearest.number == 2
-    assert "The nearest is trial 2: forget accuracy 0.5%; retain accuracy 70.0%, 20.0 points less" in outcome.reason
+    assert (
+        "The nearest is trial 2: forget accuracy 0.5%; retain accuracy 70.0%, 20.0 percentage points below"
+        in outcome.reason
+    )
 
 
 def test_one_that_nearly_forgets_and_keeps_is_nearer_than_a_destroyed_network(make_trials):
@@ -61,8 +67,8 @@ def test_one_that_nearly_forgets_and_keeps_is_nearer_than_a_destroyed_network(ma
 def test_among_those_that_forget_the_floor_leaves_the_others_to_the_rule(make_trials):
     outcome = find_outcome(make_trials((0.0, 0.5), (0.004, 0.81), (0.008, 0.84), (0.6, 0.9)))
     assert (outcome.chosen.number, outcome.nearest) == (2, None)
-    assert "among the 2 front trials" in outcome.reason
-    assert "and a loss of at most 10.0 points" in outcome.reason
+    assert "of the 2 trials on the front" in outcome.reason
+    assert "and a loss of at most 10.0 percentage points" in outcome.reason
 
 
 def test_a_loss_at_the_limit_qualifies_whatever_floats_make_of_it(make_trials):
@@ -76,7 +82,7 @@ def test_where_none_forgets_the_one_that_forgets_most_must_keep_enough_too(make_
     assert find_outcome(make_trials((0.85, 0.9), (0.7, 0.85))).chosen.number == 1
     outcome = find_outcome(make_trials((0.85, 0.9), (0.3, 0.2), name="other"))
     assert outcome.chosen is None
-    assert "no front trial has" in outcome.reason
+    assert "no trial on the front has" in outcome.reason
 
 
 def test_a_study_may_allow_a_larger_loss_afterwards(destroyed):
@@ -96,7 +102,9 @@ def test_the_oracle_keeps_the_floor_too(make_trials):
     assert (outcome.chosen.number, outcome.oracle.number) == (1, 1)
     outcome = find_outcome(make_trials((0.0, 0.5), (0.004, 0.6), gaps=(0.01, 0.2), name="none", **final))
     assert (outcome.chosen, outcome.oracle, outcome.nearest.number) == (None, None, 1)
-    assert outcome.reason.startswith("None qualifies: every front trial loses more than 10.0 points")
+    assert outcome.reason.startswith(
+        "No trial qualifies: every trial on the front loses more than 10.0 percentage points"
+    )
 
 
 def test_where_none_qualifies_fresh_seeds_are_for_the_published_set_alone(values, make_study, metrics):
@@ -113,12 +121,12 @@ def test_every_view_says_that_none_qualifies_and_names_the_nearest(destroyed):
     outcome = find_outcome(destroyed)
     text = io.StringIO()
     print_outcome(Console(file=text, width=120), outcome, destroyed.config)
-    assert "None qualifies: " in text.getvalue()
+    assert "No trial qualifies: " in text.getvalue()
     assert "--trial 2 --out" in text.getvalue()
     assert "--trial best" not in text.getvalue()
     assert "*" not in text.getvalue()
     page = render_report(destroyed)
-    assert "None qualifies: " in page
+    assert "No trial qualifies: " in page
     assert "nearest: trial 2" in page
     assert "Chosen: trial" not in page
     content = json.loads(json.dumps(outcome.to_json()))
@@ -127,20 +135,20 @@ def test_every_view_says_that_none_qualifies_and_names_the_nearest(destroyed):
     record_search_end(destroyed, outcome)
     assert ends(destroyed)[-1].chosen is None
     ending = SearchSummary.of(destroyed)
-    assert "None qualifies: " in ending.description
+    assert "No trial qualifies: " in ending.description
     assert {tag.key: tag.value for tag in ending.tags()}["antisample.chosen"] == "none"
 
 
 def test_without_a_choice_a_trial_must_be_named(destroyed, call, tmp_path):
-    with pytest.raises(ConfigError, match=r"`--trial N` must name a trial.*The nearest is trial 2"):
+    with pytest.raises(ConfigError, match=r"use `--trial N` to specify one.*The nearest is trial 2"):
         find_trial(destroyed, "best")
     assert find_trial(destroyed, "2").number == 2
     directory = destroyed.config.directory
     for arguments in (("unlearn", "--study", directory, "--out", tmp_path / "out"),):
         code, _, err = call(*arguments)
-        assert (code, "`--trial N` must name a trial" in err) == (2, True)
+        assert (code, "use `--trial N` to specify one" in err) == (2, True)
     code, _, err = call("mlflow", "sync", directory, "--register", "name")
-    assert (code, "`--trial N` must name a trial" in err) == (2, True)
+    assert (code, "use `--trial N` to specify one" in err) == (2, True)
     code, _, err = call("mlflow", "sync", directory, "--trial", "2")
     assert (code, "`--register`" in err) == (2, True)
     assert not (tmp_path / "out").exists()

@@ -18,12 +18,24 @@ FILES = (
 SECRET = b"A file of the user's.\n"
 
 
+@pytest.fixture(scope="module")
+def views() -> dict[str, bytes]:
+    """The views of the study that all tests here begin with, by file name; the first test makes them."""
+    return {}
+
+
 @pytest.fixture
-def directory(small_study):
+def directory(small_study, views):
     """The directory of a study with its views."""
-    write_projections(small_study)
-    (small_study.config.directory / "study.id").write_text("an id\n")
-    return small_study.config.directory
+    directory = small_study.config.directory
+    if not views:
+        before = set(directory.iterdir())
+        write_projections(small_study)
+        views |= {path.name: path.read_bytes() for path in directory.iterdir() if path not in before}
+    for name, content in views.items():
+        (directory / name).write_bytes(content)
+    (directory / "study.id").write_text("an id\n")
+    return directory
 
 
 @pytest.fixture

@@ -271,7 +271,7 @@ def test_a_database_that_a_study_names_is_not_asked(call, naming, listener, word
     naming(storage=address)
     code, out, err = call(*words)
     assert code == 2
-    assert "not made on this machine by you" in err
+    assert "you did not create this study on this machine" in err
     assert f"--storage {address}" in err
     assert not listener.was_called()
     assert "swordfish" not in out + err
@@ -310,13 +310,13 @@ def test_a_database_that_the_user_names_is_asked_and_remembered(call, naming, mo
         code, _, err = call("report", "made", *flags)
         assert (code, f"{address}: cannot be opened" in err) == (2, True), err
     naming(storage=address.replace("/db", "/other"))
-    assert "not made on this machine by you" in call("report", "made")[2]
+    assert "you did not create this study on this machine" in call("report", "made")[2]
 
 
 def test_storage_must_fit_the_study(call, naming):
     naming()
     code, _, err = call("report", "made", "--storage", "postgresql://me@host/db")
-    assert (code, "made has its trials in a journal" in err) == (2, True)
+    assert (code, "the trials of made are in its own journal" in err) == (2, True)
 
 
 @pytest.mark.parametrize("words", [["resume", "made"], ["mlflow", "sync", "made"]], ids=" ".join)
@@ -359,14 +359,14 @@ def test_a_report_is_copied_to_no_object_store_of_others(call, naming, listener)
     naming(storage_path=f"s3://bucket/studies?endpoint_override={listener.place}&scheme=http")
     code, _, err = call("report", "made", "--json")
     assert code == 0, err
-    assert "Nothing is copied to s3://bucket/studies" in err
+    assert "Nothing was copied to s3://bucket/studies" in err
     assert not listener.was_called()
 
 
 def test_a_report_is_copied_to_no_folder_that_others_chose(call, naming, make_study, tmp_path):
     config = naming(storage_path=str(tmp_path / "elsewhere"))
     code, _, err = call("report", "made", "--json")
-    assert (code, f"Nothing is copied to {tmp_path / 'elsewhere'}" in err) == (0, True), err
+    assert (code, f"Nothing was copied to {tmp_path / 'elsewhere'}" in err) == (0, True), err
     assert not (tmp_path / "elsewhere").exists()
     remember_study(make_study(config).noted(ID), config)
     code, _, err = call("report", "made", "--json")
@@ -385,7 +385,7 @@ def test_addresses_of_own_studies_and_cards_are_used(call, naming, listener, mak
     server = f"http://{listener.place}"
     config = naming(tracking_uri=server)
     remember_study(make_study(config).noted(ID), config)
-    assert "not made on this machine" not in call("mlflow", "sync", "made")[2]
+    assert "did not create" not in call("mlflow", "sync", "made")[2]
     assert listener.was_called()
     store = f"s3://bucket/cache?endpoint_override={listener.place}&scheme=http"
     card = {

@@ -106,7 +106,7 @@ def _direct(card: UnlearningCard, options: dict[str, Any]) -> Verification:
     if not seed.isascii() or not seed.isdecimal() or len(seed) > 20:
         return checked("seed of the command", seed, card.seed)
     if any(override.strip().startswith("forget") for override in flags.get("set", [])):
-        return not_checked("command", card.command, "what `--set` says of the request is not read")
+        return not_checked("command", card.command, "the request in `--set` is not read")
     try:
         config, origin = direct_config(
             UnlearnFlags(
@@ -156,7 +156,9 @@ def _formats(card: UnlearningCard, asked: list[str]) -> Verification:
     written = [file.format for file in card.files if file.format != "safetensors"]
     extra = [form for form in written if form not in asked]
     lacking = [form for form in asked if form not in written]
-    parts = [not_checked(f"format {form} of the command", form, "it is said to have failed") for form in lacking]
+    parts = [
+        not_checked(f"format {form} of the command", form, "the card reports that it failed") for form in lacking
+    ]
     return joined([checked("formats that the command does not ask for", extra, []), *parts])
 
 
@@ -168,4 +170,4 @@ def _folder(card: UnlearningCard, folder: Path, out: str | None) -> Verification
         is_here = False
     if is_here:
         return checked("folder", card.folder, card.folder)
-    return not_checked("folder", card.folder, "the card does not lie there now")
+    return not_checked("folder", card.folder, "the card is in another directory now")

@@ -40,7 +40,9 @@ def origin_checks(card: UnlearningCard, folder: Path, study: Path | None = None)
     command = command_checks(card, folder)
     if "study" not in card.origin:
         if study is not None:
-            raise ConfigError("`--study` belongs to cards of a study's trial, but this card's origin names none.")
+            raise ConfigError(
+                "`--study` requires a card of a study's trial, but the origin of this card names no study."
+            )
         return command + _no_spread(card)
     if study is not None:
         return command + _study_checks(card, open_study(study))
@@ -65,11 +67,11 @@ def _study_directory(card: UnlearningCard) -> tuple[Path | None, str]:
             continue
         model = values.get("model")
         if not isinstance(model, dict) or model.get("name") != card.config.model.name:
-            return None, "the study in that folder is of another model; give `--study`"
+            return None, "the study in that directory has another model; use `--study`"
         if values.get("storage") is not None:
-            return None, "the study lies in a database; give `--study`"
+            return None, "the study is in a database; use `--study`"
         return directory, ""
-    return None, "the study is not there; give `--study`"
+    return None, "the study was not found; use `--study`"
 
 
 def _unchecked(card: UnlearningCard, why: str) -> Verification:
@@ -129,8 +131,8 @@ def _normalisation(card: UnlearningCard, study: StudyReader) -> Verification:
 
 def _spreads(card: UnlearningCard, study: StudyReader, record: TrialRecord) -> Verification:
     """Spreads against the runs that the study keeps; it may have run more seeds since the card was made."""
-    known = known_spreads(study, record, card.config.forget)
-    figures, over = next((one for one in known if one[1] == card.spread_over), known[0])
+    spreads = known_spreads(study, record, card.config.forget)
+    figures, over = next((one for one in spreads if one[1] == card.spread_over), spreads[0])
     if card.spread_over != over and card.spread_over.endswith("seeds that the search had not used"):
         return _unchecked_spreads(card, f"the study has them over {over or 'no seeds'} now")
     parts = [checked("spread_over", card.spread_over, over)]

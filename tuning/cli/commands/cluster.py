@@ -50,7 +50,7 @@ def _store(config: StudyConfig | None) -> Store | None:
     if config is None or config.storage_path is None or not is_object_store(config.storage_path):
         return None
     place = Address.parse(str(config.storage_path))
-    return Store(place.shown, place.scheme, place.path, place.options)
+    return Store(place.url, place.scheme, place.path, place.options)
 
 
 def render(cluster: Path, *, study: Path, overrides: list[str] | None, out: Path | None) -> None:
@@ -63,10 +63,10 @@ def render(cluster: Path, *, study: Path, overrides: list[str] | None, out: Path
     files = rendered(spec, study_job(on_cluster(load_study(study, overrides), spec)))
     if out is not None:
         write_files(files, out)
-        shown = [str(out / name) for name in files]
+        texts = [str(out / name) for name in files]
     else:
-        shown = [f"# ---- {name}\n{text}" for name, text in files.items()]
-    sys.stdout.write("\n".join(shown) + "\n")
+        texts = [f"# ---- {name}\n{text}" for name, text in files.items()]
+    sys.stdout.write("\n".join(texts) + "\n")
 
 
 def services(
@@ -80,7 +80,7 @@ def services(
     with running(server) as process:
         console.print(
             f"MLflow: {server.address}, user {ADMIN}, password in {server.password_file}; log in "
-            f"{server.folder / 'server.log'}.\nStudies reach it with: export MLFLOW_TRACKING_USERNAME={ADMIN} "
+            f"{server.folder / 'server.log'}.\nTo use it for studies: export MLFLOW_TRACKING_USERNAME={ADMIN} "
             f"MLFLOW_TRACKING_PASSWORD=$(cat {server.password_file})",
             soft_wrap=True,
             highlight=False,
@@ -89,4 +89,4 @@ def services(
             code = process.wait()
         except KeyboardInterrupt:
             return
-    raise ConfigError(f"MLflow ended with code {code}; {server.folder / 'server.log'} tells more.")
+    raise ConfigError(f"MLflow exited with code {code}; see {server.folder / 'server.log'}.")

@@ -104,9 +104,9 @@ def unlearn(
             if value and name not in ("forget", "forget_samples", "accept_original")
         ]
         if given:
-            raise ConfigError(f"`--study` says everything itself, so {given[0]} cannot be given beside it.")
+            raise ConfigError(f"`--study` defines the unlearning, so {given[0]} cannot be used with it.")
         if select is not None and trial not in (None, "best"):
-            raise ConfigError(f"`--select` chooses the trial, so it cannot be given beside `--trial {trial}`.")
+            raise ConfigError(f"`--select` chooses the trial, so it cannot be used with `--trial {trial}`.")
         opened = open_study(study, selected(select), storage)
         request = forget_request(opened.config, direct.forget, direct.forget_samples)
         record = find_trial(opened, trial or "best")
@@ -128,7 +128,7 @@ def unlearn(
     else:
         for name, value in (("trial", trial), ("select", select), ("storage", storage)):
             if value is not None:
-                raise ConfigError(f"`--{name}` belongs to a study, so it cannot be given without `--study`.")
+                raise ConfigError(f"`--{name}` belongs to a study, so it cannot be used without `--study`.")
         config, origin = direct_config(direct)
         provenance = Provenance(unlearn_command(direct, out, wanted), origin)
         named = named_code(config.model)

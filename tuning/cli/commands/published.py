@@ -32,10 +32,10 @@ def reproduce(flags: ReproductionFlags, *, as_json: bool, quiet: bool) -> None:
     named = named_code(config.model)
     check_code(named, partial(say, console), by_user=[code.name for code in named])
     find_builder(config.model.name)
-    go_on = "The same command continues; finished jobs are kept."
+    go_on = "Run the same command to continue; finished jobs are kept."
     say_stopped = once(lambda: console.print(f"Stopped. {go_on}"))
     launch = partial(watched_local_ray, None, None, lambda loss: stop_for_loss(f"{loss} {go_on}"))
-    with second_signal_stops(f"Stopped at once. {go_on}", say_stopped):
+    with second_signal_stops(f"Stopped immediately. {go_on}", say_stopped):
         try:
             outcome = run_reproduction(config, Progress(console, quiet=quiet), launch)
         except InterruptedReproductionError as stopped:
@@ -82,4 +82,4 @@ def toy(*, out: Path, seeds: int, seed: int, overrides: list[str] | None, as_jso
         return
     console.print(toy_table(rows))
     console.print(f"Picture: {shown_path(out / 'toy.png')} (seed {seed})", soft_wrap=True)
-    console.print(f"Table:   {shown_path(out / 'toy.csv')} (a line for each seed and network)", soft_wrap=True)
+    console.print(f"Table:   {shown_path(out / 'toy.csv')} (one line per seed and network)", soft_wrap=True)

@@ -26,9 +26,9 @@ def spaces(name: str | None, *, as_json: bool) -> None:
     )
     for parameter_name, parameter in space.parameters.items():
         if isinstance(parameter, ChoiceParameter):
-            shown = " or ".join(map(str, parameter.choices))
+            value_range = " or ".join(map(str, parameter.choices))
         else:
             kind = ("whole, " if parameter.integer else "") + ("log" if parameter.log else "linear")
-            shown = f"{parameter.low:g} to {parameter.high:g} ({kind})"
-        table.add_row(parameter_name, shown, parameter.why)
+            value_range = f"{parameter.low:g} to {parameter.high:g} ({kind})"
+        table.add_row(parameter_name, value_range, parameter.why)
     output().print(table)

@@ -75,9 +75,7 @@ def run(
             if value and flag not in ("normalisation", "accept_original")
         ]
         if doubled:
-            raise ConfigError(
-                f"{study} says everything itself, so {doubled[0]} cannot be given beside it; use `--set`."
-            )
+            raise ConfigError(f"{study} defines the study, so {doubled[0]} cannot be used with it; use `--set`.")
         config = load_study(study, [*said, *overrides])
     _check_tracking(tracking_uri)
     if tracking_uri is not None:
@@ -159,7 +157,7 @@ def report(directory: Path, *, select: str | None, storage: str | None, rebuild:
             console.print(escape(line), soft_wrap=True, style="yellow")
     named = study.config.storage_path
     if named is not None and not is_own_storage(named, agreed_of_study(directory)):
-        say(console, f"Nothing is copied to {named}, since the study was not made on this machine by you.")
+        say(console, f"Nothing was copied to {named}, since you did not create the study on this machine.")
     elif problem is None:
         _print_storage_problem(console, copy_projections(study.config), study.config)
     if as_json:
@@ -182,7 +180,7 @@ def _search(
     progress = Progress(console, quiet=quiet)
     go_on = f"Continue with: {program('antisample')} resume {shown_path(config.directory)}"
     last_words = once(partial(_say_stopped, config, progress, go_on, as_json))
-    with second_signal_stops(f"Stopped at once. {go_on}", last_words):
+    with second_signal_stops(f"Stopped immediately. {go_on}", last_words):
         try:
             done = run_from_here(config, spec, progress, warm_start, lambda loss: stop_for_loss(f"{loss} {go_on}"))
         except KeyboardInterrupt:
@@ -208,7 +206,7 @@ def _search(
         words = [program("antisample"), "mlflow", "sync", shown_path(config.directory)]
         command = " ".join([*words, *map(shlex.quote, given("--register", register))])
         console.print(
-            f"MLflow lacks some of this study. {escape(problem)} Deliver it with: {command}",
+            f"MLflow is missing parts of this study. {escape(problem)} Send them with: {command}",
             soft_wrap=True,
             style="yellow",
         )
@@ -216,7 +214,7 @@ def _search(
         words = [*given("--register", register), *given("--trial", outcome.nearest.number)]
         command = shlex.join([program("antisample"), "mlflow", "sync", shown_path(config.directory), *words])
         console.print(
-            f"Nothing was registered, since none was chosen. Register another trial with: {escape(command)}",
+            f"No model was registered, since no trial was chosen. To register another trial, run: {escape(command)}",
             soft_wrap=True,
         )
     if outcome.chosen is None or (register is not None and version is None):
@@ -228,7 +226,7 @@ def _say_stopped(config: StudyConfig, progress: Progress, go_on: str, as_json: b
     progress.close()
     console = progress.console
     if not (config.directory / "study.yaml").is_file():
-        console.print("Stopped before the search began; nothing was kept.", soft_wrap=True)
+        console.print("Stopped before the search started; nothing was saved.", soft_wrap=True)
         return
     with suppress(AntisampleError):  # such as a database that is away: the study is there nevertheless
         study = StudyReader(config)
@@ -251,7 +249,7 @@ def _apply(config: StudyConfig, outcome: Outcome) -> str | None:
 def _print_storage_problem(console: Console, problem: str | None, config: StudyConfig) -> None:
     if problem is not None:
         command = f"{program('antisample')} report {shown_path(config.directory)}"
-        console.print(f"{escape(problem)} Copy them with: {command}", soft_wrap=True, style="yellow")
+        console.print(f"{escape(problem)} To copy them, run: {command}", soft_wrap=True, style="yellow")
 
 
 def _check_tracking(uri: str | None) -> None:
@@ -261,4 +259,6 @@ def _check_tracking(uri: str | None) -> None:
 
 def _check_registry(config: StudyConfig, register: str | None) -> None:
     if register is not None and (config.mlflow_uri() is None or not config.log_model):
-        raise ConfigError("`--register` needs MLflow: `tracking_uri` must not be none, nor `log_model` false.")
+        raise ConfigError(
+            "`--register` needs MLflow: `tracking_uri` must not be none, and `log_model` must not be false."
+        )

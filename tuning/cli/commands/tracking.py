@@ -40,15 +40,13 @@ def mlflow_sync(
 ) -> None:
     """Delivers what MLflow lacks of a study."""
     if trial is not None and register_as is None:
-        raise ConfigError("`--trial` says which model `--register` takes, so it cannot be given without it.")
+        raise ConfigError("`--trial` specifies the model for `--register`, so it cannot be used without it.")
     if tracking_uri is not None:
         check_uri(tracking_uri)
     study = open_study(directory, storage=storage)
     uri = with_tracking(study.config, directory, tracking_uri).mlflow_uri()
     if uri is None:
-        raise ConfigError(
-            f"{directory}: the study's `tracking_uri` is none, so `--tracking-uri` must say where to deliver it."
-        )
+        raise ConfigError(f"{directory}: the study's `tracking_uri` is none, so `--tracking-uri` is required.")
     if trial is not None:
         progress = Progress(output(stderr=as_json))
         record, kept = find_trial(study, str(trial)), agreed_of_study(directory)
@@ -71,7 +69,7 @@ def _pack(study: StudyReader, record: TrialRecord, progress: Progress) -> None:
     if not model_folder(study.config.directory, record.number).is_dir():
         raise ConfigError(
             f"`--trial` must be on the front, whose models are kept, but got {record.number}; "
-            "`antisample unlearn` makes any trial's model again."
+            "`antisample unlearn` can recreate the model of any trial."
         )
 
 
@@ -91,7 +89,7 @@ def _deliver(
     try:
         done = deliver(study, uri)
     except DeliveryError as error:
-        sys.stderr.write(f"MLflow lacks some of this study: {error}\n")
+        sys.stderr.write(f"MLflow is missing parts of this study: {error}\n")
         raise typer.Exit(1) from None
     if as_json:
         print_json(asdict(done))
@@ -99,7 +97,7 @@ def _deliver(
     console = output()
     console.print(
         f"{done.store} has all {done.trials} trials of {study.config.directory}. Sent: {done.runs} new runs, "
-        f"{done.steps} steps, {done.ends} ends of trials, {done.files} files, {done.models} models.",
+        f"{done.steps} steps, {done.ends} trial ends, {done.files} files, {done.models} models.",
         soft_wrap=True,
     )
     if done.version is not None:

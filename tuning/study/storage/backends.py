@@ -128,10 +128,10 @@ def _open(storage: BaseStorage, name: str, directions: Sequence[Any], *, begin: 
 
 def _not_there(config: StudyConfig, where: str, kept_id: str | None, *, is_another: bool) -> AntisampleError:
     if config.storage is None:
-        what = "holds another study than its folder" if is_another else "does not hold the study any more"
+        what = "holds a different study from its folder" if is_another else "no longer holds the study"
         return DataError(f"{config.directory / 'journal.log'}: the journal {what}. {WAY_OUT}")
     state = "is another study" if is_another else "is not there"
     belongs = f"; {config.directory} belongs to the study with the id {kept_id}" if kept_id is not None else ""
     return ConfigError(
-        f"{where} {state}{belongs}. Correct `storage` or `study_name`, or choose another `name` to start anew."
+        f"{where} {state}{belongs}. Correct `storage` or `study_name`, or choose another `name` to start over."
     )

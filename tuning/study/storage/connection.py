@@ -97,13 +97,13 @@ def with_retries(address: str, action: Callable[[], R], patience_s: float | None
     Raises:
         DataError: If the server stays away for that long, or refuses.
     """
-    shown = without_secrets(address)
+    server = without_secrets(address)
     patience_s = PATIENCE_S if patience_s is None else patience_s
 
     def say(state: tenacity.RetryCallState) -> None:
         if state.attempt_number == 2 and state.outcome is not None:
             why = reason(state.outcome.exception() or Exception())
-            _logger.warning("%s does not answer (%s); waiting up to %.0f s", shown, why, patience_s)
+            _logger.warning("%s does not respond (%s); waiting up to %.0f s", server, why, patience_s)
 
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_exception(is_away),
@@ -116,9 +116,9 @@ def with_retries(address: str, action: Callable[[], R], patience_s: float | None
         return attempts(action)
     except (StorageInternalError, exc.SQLAlchemyError) as error:
         if not is_away(error):
-            raise DataError(f"{shown}: the database refuses ({reason(error)}).") from error
+            raise DataError(f"{server}: the database refuses ({reason(error)}).") from error
         raise DataError(
-            f"{shown}: the database has not answered for {patience_s:.0f} s ({reason(error)}); resume when it does."
+            f"{server}: the database has not responded for {patience_s:.0f} s ({reason(error)}); resume when it does."
         ) from error
 
 

@@ -40,10 +40,10 @@ def open_journal(path: Path, *, begin: bool = True, write: bool = True) -> "Stud
     """
     path = path.parent.resolve() / path.name
     if path.exists() and not path.is_file():
-        raise DataError(f"{path}: a file is expected, but this is none. {WAY_OUT}")
+        raise DataError(f"{path}: must be a file. {WAY_OUT}")
     before = kept_lines(path)
     if not path.exists() and (before or not begin):
-        raise DataError(f"{path}: the journal of the study is not there. {WAY_OUT}")
+        raise DataError(f"{path}: the journal of the study is missing. {WAY_OUT}")
     lock = KernelLock(path.with_suffix(".lock"))
     try:
         if write and begin:
@@ -60,8 +60,8 @@ def open_journal(path: Path, *, begin: bool = True, write: bool = True) -> "Stud
     mended = write and _mended(path, lock)
     if journal.n_lines() < before - mended:
         raise DataError(
-            f"{path}: the journal was cut short; it holds {journal.n_lines()} lines, and held {before} when a trial "
-            f"last ended. {WAY_OUT} To go on from what is left, delete {length_file(path).name}."
+            f"{path}: the journal was truncated; it has {journal.n_lines()} lines, and had {before} when a trial "
+            f"last ended. {WAY_OUT} To continue with what is left, delete {length_file(path).name}."
         )
     return journal
 
@@ -123,13 +123,13 @@ class StudyJournal(JournalStorage):
             self._sync_with_backend()
             if cast(CheckedReplay, self._replay_result).is_deleted(study_id):
                 raise DataError(f"{self._lines.path}: the study was deleted from the journal. {WAY_OUT}")
-            known, numbers = self._replay_result._trials, self._replay_result._study_id_to_trial_ids[study_id]
+            by_id, numbers = self._replay_result._trials, self._replay_result._study_id_to_trial_ids[study_id]
             ended = self._ended.setdefault(study_id, [])
             for trial_id in numbers[len(ended) :]:
-                if not known[trial_id].state.is_finished():
+                if not by_id[trial_id].state.is_finished():
                     break
-                ended.append(known[trial_id])
-            others = [known[trial_id] for trial_id in numbers[len(ended) :]]
+                ended.append(by_id[trial_id])
+            others = [by_id[trial_id] for trial_id in numbers[len(ended) :]]
             if states is None:
                 trials = ended + others
             else:

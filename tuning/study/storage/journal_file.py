@@ -106,7 +106,7 @@ class AtomicJournalFile(BaseJournalBackend):
         ahead = self._read if self._read.size > self._written.size else self._written
         chain, size = ahead.copy(), file.seek(0, os.SEEK_END)
         if size < chain.size:
-            raise DataError(f"{self.path}: the journal was cut short while it was written. {WAY_OUT}")
+            raise DataError(f"{self.path}: the journal was truncated while it was being written. {WAY_OUT}")
         file.seek(chain.size)
         for line in file:
             if not chain.takes(line):
@@ -154,7 +154,7 @@ def repair_journal(path: Path) -> bool:
             end = start
         file.seek(0)
         if not _begins_a_journal(file.readline(_LONGEST_LINE), whole=bool(end)):
-            raise DataError(f"{path}: the file is no journal of Optuna's. {WAY_OUT}")
+            raise DataError(f"{path}: the file is not an Optuna journal. {WAY_OUT}")
         if end < size:
             file.truncate(end)
             os.fsync(file.fileno())
@@ -179,7 +179,7 @@ def _open_to_write(path: Path) -> IO[bytes]:
     file = open_regular(path, _WRITE, inside=path.parent)
     if os.fstat(file.fileno()).st_nlink > 1:
         file.close()
-        raise OSError(errno.EMLINK, "the file has another name, a hard link; replace it by a copy", str(path))
+        raise OSError(errno.EMLINK, "the file has another name (a hard link); replace it with a copy", str(path))
     return file
 
 

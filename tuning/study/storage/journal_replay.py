@@ -14,7 +14,7 @@ from antisample.errors import DataError
 from tuning.study.storage.journal_fields import has_its_fields
 from tuning.study.storage.journal_lines import LINE
 
-WAY_OUT = "Restore it from a backup; to begin anew, choose another `name` or delete the folder."
+WAY_OUT = "Restore it from a backup; to start over, choose another `name` or delete the folder."
 
 _OPERATIONS = frozenset(operation.value for operation in JournalOperation)
 
@@ -30,7 +30,7 @@ def damaged(path: Path, number: int, log: Any = None) -> DataError:
     counted = _counted(log)
     if counted is not None and counted > number:
         return DataError(f"{path}: before line {number} a line of the journal is missing. {WAY_OUT}")
-    what = "is damaged" if log is None else "was changed, or does not belong there"
+    what = "is damaged" if log is None else "was changed or does not belong there"
     return DataError(f"{path}: line {number} of the journal {what}. {WAY_OUT}")
 
 
@@ -76,8 +76,8 @@ class CheckedReplay(JournalStorageReplayResult):
         if log["op_code"] not in _OPERATIONS:
             raise DataError(
                 f"{self._path}: line {number} is a record of a kind ({log['op_code']}) that Optuna "
-                f"{optuna.__version__} does not know, so a newer one wrote it. Install that version of Optuna, or "
-                "restore the file from a backup made before."
+                f"{optuna.__version__} does not know, so it was written by a newer version. Install that version of "
+                "Optuna, or restore the file from an earlier backup."
             )
         if not mine and not has_its_fields(log):
             raise self._damaged()

@@ -81,7 +81,7 @@ class LeaseOwner:
             ConfigError: If this holder still runs.
         """
         if self.is_alive():
-            raise ConfigError([f"{where} is being searched by {self}; wait for it, or stop it."])
+            raise ConfigError([f"{where} is being searched by {self}; wait for it to finish, or stop it."])
 
     def beating(self) -> "LeaseOwner":
         """The same holder, alive now."""

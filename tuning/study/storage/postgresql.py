@@ -164,9 +164,9 @@ class StudyDatabase(RDBStorage):
             raise
 
     def _read_trials(self, *wanted: Any) -> list[FrozenTrial]:
-        found = with_retries(self.address, lambda: super(StudyDatabase, self)._get_trials(*wanted))
-        self._seen = max([self._seen, *(trial._trial_id for trial in found)])
-        return found
+        trials = with_retries(self.address, lambda: super(StudyDatabase, self)._get_trials(*wanted))
+        self._seen = max([self._seen, *(trial._trial_id for trial in trials)])
+        return trials
 
     def _note_change(self, trial_id: int) -> None:
         with self._changing:

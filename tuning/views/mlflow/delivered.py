@@ -43,8 +43,8 @@ class Delivered:
 
     def missing(self, steps: Sequence[EpochRecord]) -> Sequence[EpochRecord]:
         """The steps that the run has not got; all of them if it is not certain which it has."""
-        known = self.steps == 0 or (len(steps) >= self.steps and steps[self.steps - 1].step == self.last_step)
-        return steps[self.steps :] if known else steps
+        certain = self.steps == 0 or (len(steps) >= self.steps and steps[self.steps - 1].step == self.last_step)
+        return steps[self.steps :] if certain else steps
 
 
 _STORES = TypeAdapter(dict[str, dict[str, Delivered]])
@@ -83,8 +83,8 @@ class DeliveryLog:
 
     def note_file(self, run_id: str, name: str, fingerprint: str) -> None:
         """Remembers that a run has a file."""
-        known = self.of(run_id)
-        self.note(run_id, replace(known, files={**(known.files or {}), name: fingerprint}))
+        delivered = self.of(run_id)
+        self.note(run_id, replace(delivered, files={**(delivered.files or {}), name: fingerprint}))
 
 
 def store_name(uri: str) -> str:

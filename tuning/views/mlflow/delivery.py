@@ -102,7 +102,7 @@ def _registered(view: MlflowWriter, study: StudyReader, uri: str, name: str, tri
         raise DeliveryError(f"{store_name(uri)}: {error}") from error
     raise DeliveryError(
         f"{study.config.directory}: there is no MLflow model of a chosen trial to register; "
-        "`antisample resume` makes it at the end of a search."
+        "`antisample resume` creates it at the end of a search."
     )
 
 
@@ -122,6 +122,6 @@ def rebuild(study: StudyReader, uri: str) -> Delivery:
     if runs.known():
         raise ConfigError(
             f"`--tracking-uri` must be a store without runs of this study, but {store_name(uri)} holds "
-            f"{len(runs.known())}; `antisample mlflow sync` delivers what they lack."
+            f"{len(runs.known())}; `antisample mlflow sync` sends what is missing there."
         )
     return sync(study, uri)

@@ -60,8 +60,8 @@ def _link(client: MlflowClient, model: LoggedModel, parent_id: str) -> None:
 def find_model(client: MlflowClient, facts: StudyMetadata, experiment_id: str, trial: int) -> LoggedModel | None:
     """The MLflow model of a trial in a store, finished or not."""
     wanted = f"tags.`{STUDY_TAG}` = '{facts.study_id}' AND tags.`{TRIAL_TAG}` = '{trial}'"
-    found = client.search_logged_models([experiment_id], wanted)
-    return min(found, key=lambda model: model.model_id, default=None)
+    models = client.search_logged_models([experiment_id], wanted)
+    return min(models, key=lambda model: model.model_id, default=None)
 
 
 def register(client: MlflowClient, model: LoggedModel, name: str) -> int:

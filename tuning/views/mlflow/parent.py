@@ -23,7 +23,7 @@ def description(study: StudyReader, outcome: Outcome) -> str:
     config = study.config
     requests = study.noted(FORGETTING) or [request.describe() for request in config.forget]
     forgotten = "; ".join(requests)
-    what = f"{config.method} on {config.model.name}, {config.data.source}; to forget: {forgotten}."
+    what = f"{config.method} on {config.model.name} and {config.data.source}, forgetting {forgotten}."
     lines = [markdown_text(what), ""]
     if outcome.chosen is None:
         lines += [f"**No trial was chosen.** {markdown_text(outcome.reason)}"]
@@ -40,7 +40,7 @@ def description(study: StudyReader, outcome: Outcome) -> str:
     if outcome.original:
         lines += [f"| - |{_figures(outcome.original)}| | | original model |"]
     return "\n".join(
-        [*lines, "", "Figures are of validation images; report.html among the artifacts has everything."]
+        [*lines, "", "All metrics are on validation images; see report.html in the artifacts for the full results."]
     )
 
 

@@ -62,7 +62,7 @@ class StudyMetadata:
         """
         config, study_id = study.config, study.noted(ID)
         if study_id is None:
-            raise DataError(f"{config.directory}: the search has not begun, so MLflow has nothing to show.")
+            raise DataError(f"{config.directory}: the search has not started, so there is nothing to send to MLflow.")
         # Studies from before the note began with their first trial.
         begun_ms = min((record.started_ms for record in study.records()), default=0)
         return cls(
@@ -125,11 +125,11 @@ class SearchSummary:
     @classmethod
     def of(cls, study: StudyReader, outcome: Outcome | None = None) -> "SearchSummary | None":
         """Reads a study; None if its search has not come to an end."""
-        found = ends(study)
-        if not found:
+        search_ends = ends(study)
+        if not search_ends:
             return None
         outcome = outcome or find_outcome(study)
-        return cls(found, study.config.n_trials, outcome.to_json(), description(study, outcome))
+        return cls(search_ends, study.config.n_trials, outcome.to_json(), description(study, outcome))
 
     def metrics(self, told: int) -> "list[Metric]":
         """Figures of the ends that come after the first `told` ones."""

@@ -79,14 +79,14 @@ class StudyRuns:
         """
         with self._lock:
             client, _ = self._connected()
-            found: dict[int | None, list[Run]] = {}
+            by_trial: dict[int | None, list[Run]] = {}
             for run in self._search(self._mine()):
-                found.setdefault(_trial_of(run), []).append(run)
-            for runs in found.values():
+                by_trial.setdefault(_trial_of(run), []).append(run)
+            for runs in by_trial.values():
                 runs.sort(key=lambda run: run.info.run_id)
                 for run in runs[1:]:
                     client.delete_run(run.info.run_id)
-            self._runs = {trial: runs[0] for trial, runs in found.items()}
+            self._runs = {trial: runs[0] for trial, runs in by_trial.items()}
 
     def known(self) -> list[Run]:
         """The runs that were found or created, the parent among them."""
@@ -139,9 +139,9 @@ class StudyRuns:
         if trial is not None:
             mine += f" and tags.`{TRIAL_TAG}` = '{trial}'"
         with self._lock:
-            found = [run for run in self._search(mine) if _trial_of(run) == trial]
-            if found:
-                run = min(found, key=lambda run: run.info.run_id)
+            runs = [run for run in self._search(mine) if _trial_of(run) == trial]
+            if runs:
+                run = min(runs, key=lambda run: run.info.run_id)
             else:
                 tags = {STUDY_TAG: self._facts.study_id, **tags}
                 run = client.create_run(experiment_id, start_time=start_ms, run_name=name, tags=tags)
@@ -168,9 +168,9 @@ class StudyRuns:
         named = client.get_experiment_by_name(EXPERIMENT)
         active = named is not None and named.lifecycle_stage == "active"
         first = [named.experiment_id] if named is not None and active else []
-        found = self._with_my_runs(client, first) or self._with_my_runs(client, self._others(client, first))
-        if found is not None:
-            return found
+        experiment_id = self._with_my_runs(client, first) or self._with_my_runs(client, self._others(client, first))
+        if experiment_id is not None:
+            return experiment_id
         if named is None:
             server = self._uri.startswith(("http", "databricks"))
             try:
@@ -181,8 +181,8 @@ class StudyRuns:
                     raise
         if named.lifecycle_stage != "active":
             raise MlflowException(
-                f"The experiment {EXPERIMENT!r} was deleted in MLflow; restore it there, or remove it for good with "
-                "`mlflow gc`."
+                f"The experiment {EXPERIMENT!r} was deleted in MLflow; restore it there, or delete it permanently "
+                "with `mlflow gc`."
             )
         return str(named.experiment_id)
 

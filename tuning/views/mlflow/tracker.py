@@ -70,7 +70,7 @@ class Tracker:
             return "The delivery was interrupted."
         if self._complete:
             return next((f"Trial {number}: {reason}" for number, reason in self._refused.items()), None)
-        return self._problem or f"Not everything was delivered within {timeout_s:.0f} s."
+        return self._problem or f"Not everything was sent within {timeout_s:.0f} s."
 
     def link(self) -> str | None:
         """Path and query of the study's runs in the MLflow UI; None if the store has not answered yet."""
@@ -130,5 +130,5 @@ def _describe(error: Exception) -> str:
     text = " ".join(str(error).split())
     unreachable = _UNREACHABLE.search(text)
     if unreachable is not None:
-        return f"The server does not answer ({unreachable[0]})."
+        return f"The server does not respond ({unreachable[0]})."
     return text[:300] or type(error).__name__

@@ -16,57 +16,60 @@ _MOST_CLASSES = 30
 def confusion_figures(study: StudyReader, outcome: Outcome) -> tuple[list[tuple[str, Figure]], list[str]]:
     """Titled matrices before and after the chosen trial, and notes."""
     if outcome.chosen is None:
-        return [], ["No trial was chosen." if outcome.nearest is not None else "No trial is chosen yet."]
+        return [], ["No trial was chosen." if outcome.nearest is not None else "No trial has been chosen yet."]
     kept = confusions(study, outcome.chosen)
     if kept is None:
-        return [], [f"Not kept for trial {outcome.chosen.number}: they are made when a search comes to its end."]
+        return [], [f"Not available for trial {outcome.chosen.number}: they are computed when a search finishes."]
     names = study.noted(CLASS_NAMES, [])
     requests = study.noted(FORGET_REQUESTS) or [[]]
     forgotten = [] if study.config.by_samples else requests[0]
-    shown, notes = list(range(len(names))), []
+    classes, notes = list(range(len(names))), []
     if len(names) > _MOST_CLASSES:
-        errors = dict.fromkeys(shown, 0)
+        errors = dict.fromkeys(classes, 0)
         for true, predicted, images in kept[1]:
             if true != predicted:
                 errors[true] += images
                 errors[predicted] += images
-        others = sorted((c for c in shown if c not in forgotten), key=lambda c: (-errors[c], c))
-        shown = sorted([*forgotten, *others[: max(0, _MOST_CLASSES - len(forgotten))]])
-        notes = [f"Of {len(names)} classes, those to forget and those with most errors are drawn."]
-    words = [f"{names[c]}{' (forgotten)' if c in forgotten else ''}" for c in shown]
+        others = sorted((c for c in classes if c not in forgotten), key=lambda c: (-errors[c], c))
+        classes = sorted([*forgotten, *others[: max(0, _MOST_CLASSES - len(forgotten))]])
+        notes = [f"Of {len(names)} classes, only those to forget and those with the most errors are classes."]
+    words = [f"{names[c]}{' (forgotten)' if c in forgotten else ''}" for c in classes]
     titles = ("Original model", f"Trial {outcome.chosen.number}")
-    return [(title, _matrix(cells, shown, words)) for title, cells in zip(titles, kept, strict=True)], notes
+    return [(title, _matrix(cells, classes, words)) for title, cells in zip(titles, kept, strict=True)], notes
 
 
-def _matrix(cells: Cells, shown: list[int], words: list[str]) -> Figure:
+def _matrix(cells: Cells, classes: list[int], words: list[str]) -> Figure:
     """Shares of each true class in percent; the hover text has the numbers of images."""
-    known = {(true, predicted): images for true, predicted, images in cells}
-    totals = {true: sum(n for (row, _), n in known.items() if row == true) for true in shown}
+    counts = {(true, predicted): images for true, predicted, images in cells}
+    totals = {true: sum(n for (row, _), n in counts.items() if row == true) for true in classes}
     words = [html.escape(word) for word in words]
-    few = len(shown) <= 12
+    few = len(classes) <= 12
     trace = {
         "type": "heatmap",
-        "x": list(range(len(shown))),
-        "y": list(range(len(shown))),
-        "z": [[round(100 * known.get((t, p), 0) / max(1, totals[t]), 1) for p in shown] for t in shown],
+        "x": list(range(len(classes))),
+        "y": list(range(len(classes))),
+        "z": [[round(100 * counts.get((t, p), 0) / max(1, totals[t]), 1) for p in classes] for t in classes],
         "zmin": 0,
         "zmax": 100,
         "colorscale": "Cividis",
         "colorbar": {"ticksuffix": " %", "thickness": 12, "outlinewidth": 0},
         "hovertext": [
             [
-                f"{words[i]}, called {words[j]}: {known.get((t, p), 0)} of {totals[t]} images"
-                for j, p in enumerate(shown)
+                f"{words[i]}, predicted as {words[j]}: {counts.get((t, p), 0)} of {totals[t]} images"
+                for j, p in enumerate(classes)
             ]
-            for i, t in enumerate(shown)
+            for i, t in enumerate(classes)
         ],
         "hoverinfo": "text",
         "xgap": 1,
         "ygap": 1,
     }
     if few:
-        trace |= {"text": [[known.get((t, p), 0) or "" for p in shown] for t in shown], "texttemplate": "%{text}"}
-    ticks = {"tickvals": list(range(len(shown))), "ticktext": words, "automargin": True, "showgrid": False}
+        trace |= {
+            "text": [[counts.get((t, p), 0) or "" for p in classes] for t in classes],
+            "texttemplate": "%{text}",
+        }
+    ticks = {"tickvals": list(range(len(classes))), "ticktext": words, "automargin": True, "showgrid": False}
     across = {"title": {"text": "predicted class"}, **ticks}
     up = {"title": {"text": "true class"}, "autorange": "reversed", **ticks}
     return assembled([trace], across, up, height=460)

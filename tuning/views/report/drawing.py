@@ -41,7 +41,7 @@ def scaled(metric: str, value: float | None) -> float | None:
     return short(100 * value if metric.endswith("accuracy") else value)
 
 
-def shown(name: str, value: Any) -> str:
+def formatted(name: str, value: Any) -> str:
     """A metric or a parameter as text: accuracies in percent with one decimal."""
     if name.endswith("accuracy") and isinstance(value, int | float):
         return f"{100 * value:.1f} %"
@@ -62,10 +62,10 @@ def hover(record: TrialRecord, objectives: tuple[Objective, ...]) -> str:
     values = record.values or ()
     lines = [f"<b>trial {record.number}</b> ({html.escape(record.origin)})"]
     lines += [
-        f"{label(o.metric)}: {shown(o.metric, value)}{counted(record, o.metric)}"
+        f"{label(o.metric)}: {formatted(o.metric, value)}{counted(record, o.metric)}"
         for o, value in zip(objectives, values, strict=False)
     ]
-    lines += [f"{html.escape(name)} = {html.escape(shown('', value))}" for name, value in record.params.items()]
+    lines += [f"{html.escape(name)} = {html.escape(formatted('', value))}" for name, value in record.params.items()]
     return "<br>".join(lines)
 
 
@@ -143,7 +143,7 @@ def count_axis(title: str) -> dict[str, Any]:
 
 def seconds_axis() -> dict[str, Any]:
     """An axis of the time since the first trial began."""
-    return {"title": {"text": "seconds since the first trial began"}, "rangemode": "tozero", "zeroline": False}
+    return {"title": {"text": "seconds since the first trial started"}, "rangemode": "tozero", "zeroline": False}
 
 
 def short(value: float) -> float:

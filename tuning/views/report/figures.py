@@ -15,6 +15,7 @@ from tuning.views.report.drawing import (
     assembled,
     completed,
     count_axis,
+    formatted,
     grouped_lines,
     hover,
     label,
@@ -23,7 +24,6 @@ from tuning.views.report.drawing import (
     scaled,
     seconds_axis,
     short,
-    shown,
 )
 
 
@@ -46,7 +46,7 @@ def pareto(records: list[TrialRecord], outcome: Outcome, objectives: tuple[Objec
         traces[-1] |= {"mode": "lines+markers", "line": {"shape": "hv", "color": "--front", "width": 2}}
     if across.metric in outcome.original and up.metric in outcome.original:
         place = [scaled(o.metric, outcome.original[o.metric]) for o in (across, up)]
-        lines = [f"{label(o.metric)}: {shown(o.metric, outcome.original[o.metric])}" for o in objectives]
+        lines = [f"{label(o.metric)}: {formatted(o.metric, outcome.original[o.metric])}" for o in objectives]
         text = "<br>".join(["<b>original model</b>", *lines])
         traces.append(markers("original", "original model", [place[0]], [place[1]], [text]))
     if outcome.published is not None:
@@ -121,7 +121,7 @@ def objective_history(
         {
             "type": "scatter",
             "mode": "lines",
-            "name": "best so far in this alone",
+            "name": "best so far in this objective",
             "x": numbers,
             "y": [scaled(objective.metric, value) for value in best],
             "line": {"shape": "hv", "color": "--front", "width": 2},

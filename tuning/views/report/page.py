@@ -57,8 +57,8 @@ def render_report(study: StudyReader) -> str:
         pictures=pictures(study, outcome),
         drawn={
             f"{key}-{i}": finite(figure)
-            for key, (found, _) in sections.items()
-            for i, (_, figure) in enumerate(found)
+            for key, (titled, _) in sections.items()
+            for i, (_, figure) in enumerate(titled)
         },
         headings=headings(study, outcome),
         rows=[trial_row(record, study, outcome) for record in study.rows()],
@@ -86,27 +86,27 @@ def _figures(
     epochs = [
         (label(name).capitalize(), name) for name in ("validation/forget_accuracy", "validation/retain_accuracy")
     ]
-    found: dict[str, tuple[list[tuple[str, Figure]], list[str]]] = {
+    sections: dict[str, tuple[list[tuple[str, Figure]], list[str]]] = {
         key: ([], nothing) for key in ("pareto", "history", "importance", "parallel")
     }
-    found["curves"] = found["timeline"] = ([], ["No trial has reported an epoch yet."])
+    sections["curves"] = sections["timeline"] = ([], ["No trial has reported an epoch yet."])
     if any(record.steps for record in records):
-        found["curves"] = ([(title, figures.curves(records, outcome, name)) for title, name in epochs], [])
-        found["timeline"] = ([("", timeline(records))], [])
-    found["confusion"] = confusion_figures(study, outcome)
+        sections["curves"] = ([(title, figures.curves(records, outcome, name)) for title, name in epochs], [])
+        sections["timeline"] = ([("", timeline(records))], [])
+    sections["confusion"] = confusion_figures(study, outcome)
     if not complete:
-        return found
+        return sections
     if len(objectives) < 2:
-        found["pareto"] = (
+        sections["pareto"] = (
             [],
-            ["The study has a single objective, so there is no trade-off to draw; see the history."],
+            ["The study has a single objective, so there is no trade-off to plot; see the optimisation history."],
         )
     else:
-        reasons = ["Of more than two objectives the first two are drawn."] if len(objectives) > 2 else []
-        found["pareto"] = ([("", figures.pareto(records, outcome, objectives))], reasons)
+        reasons = ["Only the first two objectives are plotted."] if len(objectives) > 2 else []
+        sections["pareto"] = ([("", figures.pareto(records, outcome, objectives))], reasons)
     history, reasons = [], []
     if len(objectives) > 2:
-        reasons = ["The hypervolume over time is drawn for at most two objectives."]
+        reasons = ["The hypervolume over time is only plotted for up to two objectives."]
     else:
         over_trials, over_seconds = figures.hypervolume_histories(
             records, objectives, outcome.reference, study.config.constraints
@@ -116,25 +116,25 @@ def _figures(
         history.append(
             (label(objective.metric).capitalize(), figures.objective_history(records, outcome, objectives, at))
         )
-    found["history"] = (history, reasons)
-    found["importance"] = _importance(study, complete)
-    found["parallel"] = ([("", parallel(records, outcome, objectives, study.space))], [])
-    return found
+    sections["history"] = (history, reasons)
+    sections["importance"] = _importance(study, complete)
+    sections["parallel"] = ([("", parallel(records, outcome, objectives, study.space))], [])
+    return sections
 
 
 def _importance(study: StudyReader, complete: list[TrialRecord]) -> tuple[list[tuple[str, Figure]], list[str]]:
     if len(complete) < _ENOUGH_FOR_IMPORTANCE:
         return [], [
-            f"Importance needs at least {_ENOUGH_FOR_IMPORTANCE} completed trials; the study has {len(complete)}."
+            f"Importance requires at least {_ENOUGH_FOR_IMPORTANCE} completed trials; the study has {len(complete)}."
         ]
     # Loads scikit-learn's forests, which a search does not need before its end.
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances  # noqa: PLC0415
 
-    found, reasons = [], []
+    bars, reasons = [], []
     for at, objective in enumerate(study.config.objectives):
         title = label(objective.metric).capitalize()
         if len({record.values[at] for record in complete if record.values}) < 2:
-            reasons.append(f"{title}: every trial has the same value, so no parameter explains a difference.")
+            reasons.append(f"{title}: every trial has the same value, so there is no difference to explain.")
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -144,10 +144,10 @@ def _importance(study: StudyReader, complete: list[TrialRecord]) -> tuple[list[t
                 target=_target(at, objective.sign()),
             )
         if sum(importances.values()) > 0:
-            found.append((title, figures.importance_bars({name: float(v) for name, v in importances.items()})))
+            bars.append((title, figures.importance_bars({name: float(v) for name, v in importances.items()})))
         else:
-            reasons.append(f"{title}: no parameter tells the best trials from the others.")
-    return found, reasons
+            reasons.append(f"{title}: no parameter distinguishes the best trials from the others.")
+    return bars, reasons
 
 
 def _target(at: int, sign: int) -> Callable[[FrozenTrial], float]:

@@ -8,7 +8,7 @@ from search_spaces import ChoiceParameter, SearchSpace
 from tuning.config.objectives import Objective
 from tuning.study.outcome import Outcome
 from tuning.trials.records import TrialRecord
-from tuning.views.report.drawing import Figure, assembled, completed, grouped_lines, label, short, shown
+from tuning.views.report.drawing import Figure, assembled, completed, formatted, grouped_lines, label, short
 
 
 def parallel(
@@ -31,7 +31,7 @@ def parallel(
         high = max((v for v in values if v is not None), default=1.0) if parameter is None else parameter.high
         log = parameter is not None and parameter.log
         heights.append([_height(v, low, high, log) for v in values])
-        labels += [(column, 0.0, shown(name, low)), (column, 1.0, shown(name, high))]
+        labels += [(column, 0.0, formatted(name, low)), (column, 1.0, formatted(name, high))]
     lines = [
         (r, (list(range(len(names))), [column[row] for column in heights], f"trial {r.number}"))
         for row, r in enumerate(complete)

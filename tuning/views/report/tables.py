@@ -6,7 +6,7 @@ from search_spaces import ChoiceParameter
 from tuning.study.outcome import Confirmation, Outcome, Spread
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
-from tuning.views.report.drawing import label, shown
+from tuning.views.report.drawing import formatted, label
 
 _LONGEST_ERROR = 2000
 _LONGEST_LINE = 240
@@ -70,12 +70,12 @@ def confirmation_rows(outcome: Outcome) -> list[tuple[str, str, list[str], str]]
 
 def _spread_text(name: str, confirmation: Confirmation) -> str:
     spread = confirmation.metrics[name]
-    return f"{shown(name, spread.mean)} ± {_deviation(name, spread)} (n = {spread.n})"
+    return f"{formatted(name, spread.mean)} ± {_deviation(name, spread)} (n = {spread.n})"
 
 
 def _difference(name: str, spread: Spread) -> str:
     percent = name.endswith("accuracy")
-    mean = f"{100 * spread.mean:+.1f} points" if percent else f"{spread.mean:+.3f}"
+    mean = f"{100 * spread.mean:+.1f} percentage points" if percent else f"{spread.mean:+.3f}"
     return f"{mean} ± {_deviation(name, spread)} (n = {spread.n})"
 
 
@@ -110,7 +110,7 @@ def trial_row(record: TrialRecord, study: StudyReader, outcome: Outcome) -> tupl
         Cell(record.state.lower(), record.state),
         Cell(place, place),
         Cell(record.origin, record.origin),
-        *(Cell("") if value is None else Cell(shown("", value), _order(value)) for value in params),
+        *(Cell("") if value is None else Cell(formatted("", value), _order(value)) for value in params),
         *(_figure_cell(name, record.figures, record.counts, record.spread) for name in key_metrics(outcome)),
         Cell(str(record.fidelity), record.fidelity),
         Cell(f"{record.duration_s:.1f}", record.duration_s),
@@ -125,7 +125,7 @@ def _figure_cell(
     """A metric with its image count, and its spread over replicates where there are several."""
     if name not in metrics:
         return Cell("")
-    text = shown(name, float(metrics[name]))
+    text = formatted(name, float(metrics[name]))
     if spread and name in spread:
         text += f" ± {100 * spread[name]:.1f}" if name.endswith("accuracy") else f" ± {spread[name]:.3f}"
     count = _count(name, counts)

@@ -40,7 +40,7 @@ class Stretch:
 
 def stretches(records: list[TrialRecord]) -> list[Stretch]:
     """What each worker did, trial by trial. A trial that has reported no epoch has none."""
-    found: list[Stretch] = []
+    bars: list[Stretch] = []
     for record in records:
         begin = 0
         for at, step in enumerate(record.steps):
@@ -50,9 +50,9 @@ def stretches(records: list[TrialRecord]) -> list[Stretch]:
             first = record.steps[begin]
             before = record.steps[begin - 1] if begin else None
             spent = first.elapsed_s + first.evaluation_s - (before.elapsed_s + before.evaluation_s if before else 0)
-            found.append(Stretch(record, worker, first, step, first.timestamp_ms - 1000 * spent, begin > 0))
+            bars.append(Stretch(record, worker, first, step, first.timestamp_ms - 1000 * spent, begin > 0))
             begin = at + 1
-    return found
+    return bars
 
 
 def timeline(records: list[TrialRecord]) -> Figure:
@@ -88,7 +88,7 @@ def timeline(records: list[TrialRecord]) -> Figure:
             {
                 "type": "scatter",
                 "mode": "markers",
-                "name": "taken up again",
+                "name": "resumed by another worker",
                 "x": [short((s.begun_ms - begun_ms) / 1000) for s in retries],
                 "y": [numbers[s.worker] for s in retries],
                 "hovertext": [_hover(s) for s in retries],
@@ -120,4 +120,4 @@ def _hover(stretch: Stretch) -> str:
         f"epochs {first} to {last}, {(stretch.last.timestamp_ms - stretch.begun_ms) / 1000:.1f} s",
         f"worker {html.escape(stretch.worker)}",
     ]
-    return "<br>".join([*lines, "taken up after another worker"] if stretch.is_retry else lines)
+    return "<br>".join([*lines, "resumed after another worker"] if stretch.is_retry else lines)

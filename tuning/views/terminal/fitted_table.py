@@ -51,20 +51,20 @@ class FittedTable:
         rows = [[as_ascii(text) if plain else text for text in row] for row in self.rows]
         title = as_ascii(self.title) if plain else self.title
         for rank in sorted({column.rank for column in self.columns}, reverse=True):
-            shown = [place for place, column in enumerate(self.columns) if column.rank <= rank]
+            places = [place for place, column in enumerate(self.columns) if column.rank <= rank]
             for boxed in (True, False) if rank == 0 else (True,):
                 widths = self._widths(
-                    shown, rows, options.max_width - (3 * len(shown) + 1 if boxed else len(shown) - 1)
+                    places, rows, options.max_width - (3 * len(places) + 1 if boxed else len(places) - 1)
                 )
                 if widths is not None:
-                    yield self._table(title, shown, widths, rows, boxed=boxed)
+                    yield self._table(title, places, widths, rows, boxed=boxed)
                     return
         yield from self._list(title, rows, options.max_width)
 
-    def _widths(self, shown: Sequence[int], rows: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    def _widths(self, places: Sequence[int], rows: Sequence[Sequence[str]], room: int) -> list[int] | None:
         """How wide each column is; None if they do not fit."""
         least, most = [], []
-        for place in shown:
+        for place in places:
             column, texts = self.columns[place], [row[place] for row in rows]
             heading = _longest_word(column.heading)
             widest = max([cell_len(text) for text in texts], default=0)
@@ -74,24 +74,24 @@ class FittedTable:
         if sum(least) > room:
             return None
         widths = list(least)
-        for at in sorted(range(len(shown)), key=lambda at: (self.columns[shown[at]].text, most[at])):
+        for at in sorted(range(len(places)), key=lambda at: (self.columns[places[at]].text, most[at])):
             widths[at] += min(most[at] - least[at], room - sum(widths))
         return widths
 
     def _table(
-        self, title: str, shown: Sequence[int], widths: Sequence[int], rows: Sequence[Sequence[str]], *, boxed: bool
+        self, title: str, places: Sequence[int], widths: Sequence[int], rows: Sequence[Sequence[str]], *, boxed: bool
     ) -> Table:
         table = Table(title=Text(title), title_justify="left")
         if not boxed:
             table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0))
-        for place, width in zip(shown, widths, strict=True):
+        for place, width in zip(places, widths, strict=True):
             column = self.columns[place]
             at_left = column.text or (place == 0 and not boxed)
             table.add_column(
                 Text(column.heading), justify="left" if at_left else "right", width=width, overflow="fold"
             )
         for row in rows:
-            table.add_row(*(Text(row[place]) for place in shown))
+            table.add_row(*(Text(row[place]) for place in places))
         return table
 
     def _list(self, title: str, rows: Sequence[Sequence[str]], width: int) -> Iterator[Text]:

@@ -40,12 +40,12 @@ def print_outcome(
         if outcome.comparison is not None:
             say(console, f"  {outcome.comparison}")
     reference = ", ".join(f"{value:.3f}" for value in outcome.reference)
-    console.print(f"Hypervolume: {outcome.hypervolume:.5f} from the reference point ({reference})")
+    console.print(f"Hypervolume: {outcome.hypervolume:.5f} (reference point: {reference})")
     if outcome.confirmations:
         console.print(_confirmation_table(outcome))
         for name, spread in outcome.paired.items():
             if name in ("test/retain_accuracy", "test/forget_gap" if outcome.by_samples else "test/forget_accuracy"):
-                say(console, f"Chosen minus published, {name}, same seeds: {_points(spread)}")
+                say(console, f"Difference between chosen and published, {name}, same seeds: {_points(spread)}")
     _line(console, f"Report:        {shown_path(config.directory / 'report.html')}")
     if config.storage_path is not None:
         _line(console, f"Models:        {StudyFiles.of(config).store.address}/models")
@@ -118,7 +118,7 @@ def _parameters(outcome: Outcome) -> str:
 def _confirmation_table(outcome: Outcome) -> FittedTable:
     seeds, counts = len(outcome.confirmations[0].seeds), outcome.original_counts
     table = FittedTable(
-        f"Run again with {seeds} fresh seeds: test, mean and standard deviation",
+        f"Re-run with {seeds} fresh seeds: test metrics, mean and standard deviation",
         (
             Column("", text=True),
             Column("trial", rank=1),
@@ -153,7 +153,7 @@ def _percent(spread: Spread) -> str:
 
 
 def _points(spread: Spread) -> str:
-    return f"{100 * spread.mean:+.2f} ± {100 * spread.std:.2f} points over {spread.n} seeds"
+    return f"{100 * spread.mean:+.2f} ± {100 * spread.std:.2f} percentage points over {spread.n} seeds"
 
 
 def print_json(content: Any) -> None:

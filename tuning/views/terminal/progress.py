@@ -23,8 +23,8 @@ from tuning.views.terminal.live import duration, live_view
 _SHOWN = ("validation/forget_accuracy", "validation/retain_accuracy")
 _FAILURES = 3
 _LOST_WORKER = (
-    "trial {}: its worker process ended unexpectedly, killed for want of memory perhaps; the trial goes on from its "
-    "last finished epoch"
+    "trial {}: its worker process ended unexpectedly, possibly killed for lack of memory; the trial continues from "
+    "its last finished epoch"
 )
 
 
@@ -95,8 +95,8 @@ class Progress(ProgressListener):
         self._slots = slots
         self._study, self._started, self._done_before = study, time.monotonic(), study.n_finished()
         self.say(
-            f"Searching {study.config.n_trials} trials"
-            + (f" ({self._done_before} finished before)" if self._done_before else "")
+            f"Running {study.config.n_trials} trials"
+            + (f" ({self._done_before} already finished)" if self._done_before else "")
             + f" in {study.config.directory}"
         )
         if not self.quiet and self.console.is_terminal and not study.is_over():
@@ -124,7 +124,7 @@ class Progress(ProgressListener):
     def confirmed(self, done: int, total: int, problem: str | None = None) -> None:
         """One run with a fresh seed is finished, or failed with a problem."""
         failed = f" failed: {problem}" if problem is not None else ""
-        self.say(f"  run {done} of {total} with fresh seeds{failed}")
+        self.say(f"  re-run {done} of {total} with a fresh seed{failed}")
 
     def close(self) -> None:
         """Gives the terminal back, whatever happened."""
@@ -146,7 +146,7 @@ class Progress(ProgressListener):
         done = sum(state in ("COMPLETE", "PRUNED") for state in states)
         front = find_outcome(self._study).front
         text = (
-            f"done {done} of {self._study.config.n_trials}, running {states.count('RUNNING')}, "
+            f"{done} of {self._study.config.n_trials} done, running {states.count('RUNNING')}, "
             f"failed {states.count('FAIL')}, front {len(front)}"
         )
         left_s = self._left_s()

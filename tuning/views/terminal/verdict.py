@@ -35,7 +35,7 @@ def print_verification(console: Console, verification: Verification) -> None:
 
     Digests are whole, and what a card says is printed as text, whatever it holds.
     """
-    table = FittedTable("", (Column("statement", text=True), Column("card"), Column("found"), Column("holds")))
+    table = FittedTable("", (Column("statement", text=True), Column("card"), Column("actual"), Column("holds")))
     long = []
     for check in verification.checks:
         texts = _texts(check)
@@ -50,7 +50,7 @@ def print_verification(console: Console, verification: Verification) -> None:
             console,
             f"{what}: {stated}, holds"
             if stated == actual
-            else f"{what}: card {stated}, found {actual}: {_holds(check)}",
+            else f"{what}: card {stated}, actual {actual}: {_holds(check)}",
         )
     if verification.unchecked:
         say(console, "Stated, not checked:")

@@ -27,23 +27,27 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture(scope="module")
-def original_card(tmp_path_factory, cache_dir):
-    folder = tmp_path_factory.mktemp("made")
-    arguments = ["--dataset", "digits", "--model", "SmallCNN", "--forget", "3", "--seed", "4", *RECIPE]
-    arguments += ["--set", f"data.cache_dir={cache_dir}", "--set", "evaluation.final=[membership, retrained]"]
+def unlearned(folder, cache_dir, *arguments):
+    """The folder of a card that `antisample unlearn` wrote, called in `folder`."""
+    words = ["--dataset", "digits", "--model", "SmallCNN", "--forget", "3", "--seed", "4", *RECIPE, *arguments]
+    words += ["--set", f"data.cache_dir={cache_dir}", "--out", "out"]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(sys, "argv", ["antisample", "unlearn", *arguments, "--out", "out"])
+        patch.setattr(sys, "argv", ["antisample", "unlearn", *words])
         with pytest.raises(SystemExit) as ended:
             cli.main()
     assert not ended.value.code
     return folder / "out"
 
 
+@pytest.fixture(scope="module")
+def original_card(tmp_path_factory, cache_dir):
+    return unlearned(tmp_path_factory.mktemp("made"), cache_dir)
+
+
 @pytest.fixture
 def made(original_card, place):
-    """A model that forgot the digit 3, with its card."""
+    """A model that forgot the digit 3, with its card; test_verify.py has cards with every family of metrics."""
     return Path(shutil.copytree(original_card, place / "out"))
 
 
@@ -53,7 +57,8 @@ def changed(card_file, change):
     card_file.write_text(json.dumps(values))
 
 
-def test_the_card_holds_what_was_done_and_what_came_of_it(made):
+def test_the_card_holds_what_was_done_and_what_came_of_it(place, cache_dir):
+    made = unlearned(place, cache_dir, "--set", "evaluation.final=[membership, retrained]")
     card = read_card(made / "card.json")
     assert (card.request.in_words, card.request.classes, card.seed) == ("3", ("3",), 4)
     assert card.config.method.model_dump()["epochs"] == 2
@@ -145,6 +150,7 @@ def test_what_is_no_card_with_its_model_is_a_mistake(call, made, spoil, message)
     assert "Traceback" not in out + err
 
 
+@pytest.mark.integration
 def test_the_cards_command_gives_the_same_file_bit_for_bit(call, place):
     """In a process of its own that by itself would use other threads, and that trains the original model again."""
     arguments = ["--dataset", "digits", "--model", "SmallCNN", "--forget", "3", "--seed", "4", *RECIPE]

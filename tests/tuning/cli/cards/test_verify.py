@@ -406,7 +406,7 @@ def test_a_file_that_is_no_card_is_one_sentence(tmp_path, content, message):
 def test_a_pipe_or_a_device_is_no_card(tmp_path):
     os.mkfifo(tmp_path / "card.json")
     for path in (tmp_path / "card.json", Path("/dev/zero"), tmp_path):
-        with pytest.raises(DataError, match="no regular file"):
+        with pytest.raises(DataError, match="not a regular file"):
             read_card(path)
 
 
@@ -427,7 +427,7 @@ def test_a_pipe_or_a_device_is_no_card(tmp_path):
         (("time", "unlearning_s"), -1, "`time.unlearning_s` must be"),
         (("config", "forget"), {"samples": "/dev/zero"}, "`config.forget.samples` must be a list of samples"),
         (("config", "data", "image_size"), 10**9, "`config.data.image_size` must be"),
-        (("config",), "x", "`config` must hold keys and values"),
+        (("config",), "x", "`config` must contain keys and values"),
         (("metrics",), None, "`metrics` must be a list, but got nothing"),
     ],
 )
@@ -504,7 +504,7 @@ def test_on_other_hardware_a_repetition_is_held_against_accuracies(alone):
     assert found.holds
     (weights, _) = found.unchecked
     assert weights.what == "hyperparameters and seed"
-    assert "other versions may give other last digits; accuracies may differ by 0.05" in weights.why
+    assert "other versions may change the last digits; accuracies may differ by 0.05" in weights.why
     assert [check.what for check in repeated_checks(elsewhere, alone.measured, far).differing] == [
         "repeated test/retain_accuracy"
     ]
@@ -512,9 +512,9 @@ def test_on_other_hardware_a_repetition_is_held_against_accuracies(alone):
 
 def test_a_study_can_be_named_for_cards_of_its_trials_alone(call, alone, of_a_study, tmp_path):
     code, _, err = call("verify", alone.folder / "card.json", "--study", of_a_study.folder.parent / "made")
-    assert (code, "this card's origin names none" in err) == (2, True)
+    assert (code, "the origin of this card names no study" in err) == (2, True)
     code, _, err = call("verify", of_a_study.folder / "card.json", "--study", tmp_path)
-    assert (code, "holds no study" in err) == (2, True)
+    assert (code, "contains no study" in err) == (2, True)
 
 
 TOY = {"kind": "method", "name": "toy", "distribution": "antisample-toy", "version": "1.0"}

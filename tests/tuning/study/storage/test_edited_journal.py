@@ -52,7 +52,7 @@ RAW = {
     "carriage returns": b'{"op_code":8}\r\n',
     "an empty line": b"\n",
     "an unknown state": b'{"op_code":6,"worker_id":"w","trial_id":0,"state":9,"values":null}\n',
-    "a key that stands twice": b'{"op_code":8,"op_code":4,"worker_id":"w"}\n',
+    "a key that occurs twice": b'{"op_code":8,"op_code":4,"worker_id":"w"}\n',
     "a comment": b"# nothing\n",
 }
 

@@ -58,6 +58,7 @@ def test_damage_in_the_middle_is_an_error_that_names_the_line(tmp_path):
         open_journal(path)
 
 
+@pytest.mark.integration
 def test_the_kernel_frees_the_lock_of_a_killed_process(tmp_path):
     code = (
         "import sys, time; from pathlib import Path; from tuning.study.storage.journal import KernelLock; "
@@ -193,13 +194,13 @@ def test_a_journal_that_was_cut_short_is_noticed(tmp_path, left):
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:left]))
     wanted = (
-        f"it holds {left} lines, and held 7 when a trial last ended" if left else "the journal of the study is empty"
+        f"it has {left} lines, and had 7 when a trial last ended" if left else "the journal of the study is empty"
     )
     for _ in range(2):
         with pytest.raises(DataError, match=f"journal.log: .*{wanted}"):
             open_journal(path)
     path.unlink()
-    with pytest.raises(DataError, match="the journal of the study is not there"):
+    with pytest.raises(DataError, match="the journal of the study is missing"):
         open_journal(path)
     assert not path.exists()
 
@@ -208,7 +209,7 @@ def test_a_journal_that_was_cut_short_is_noticed(tmp_path, left):
 def test_a_file_that_is_no_journal_is_refused_and_left_alone(tmp_path, junk):
     path = tmp_path / "journal.log"
     path.write_bytes(junk)
-    with pytest.raises(DataError, match=r"journal.log: .*(no journal of Optuna's|is damaged)"):
+    with pytest.raises(DataError, match=r"journal.log: .*(not an Optuna journal|is damaged)"):
         open_journal(path)
     assert path.read_bytes() == junk
 
@@ -224,7 +225,7 @@ def test_a_line_that_says_nothing_is_damage(tmp_path, line):
 
 def test_a_folder_in_place_of_the_journal_is_an_error(tmp_path):
     (tmp_path / "journal.log").mkdir()
-    with pytest.raises(DataError, match=r"journal.log: a file is expected, but this is none"):
+    with pytest.raises(DataError, match=r"journal.log: must be a file"):
         open_journal(tmp_path / "journal.log")
 
 

@@ -141,6 +141,7 @@ def test_the_database_refuses_a_change_of_an_older_driver_that_has_looked_before
     assert (left.state.name, left.user_attrs, left.params) == ("RUNNING", {}, {})
 
 
+@pytest.mark.integration
 def test_processes_of_a_dead_drivers_ray_session_are_ended(holder):
     session = f"/nowhere/session_{os.getpid()}"
     orphan = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", f"--session={session}/logs"])
@@ -150,6 +151,7 @@ def test_processes_of_a_dead_drivers_ray_session_are_ended(holder):
     assert end_orphans(holder) == 0
 
 
+@pytest.mark.integration
 def test_a_dead_process_that_nobody_has_waited_for_holds_nothing(holder):
     child = subprocess.Popen([sys.executable, "-c", ""])
     process = psutil.Process(child.pid)

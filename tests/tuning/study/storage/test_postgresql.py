@@ -137,7 +137,7 @@ def test_a_server_that_stays_away_is_an_error_in_the_end(monkeypatch):
     def fail():
         raise OperationalError("SELECT 1", None, ConnectionError("connection refused"))
 
-    with pytest.raises(DataError, match=r"postgresql://me@host/db: .* not answered for 0 s \(connection refused\)"):
+    with pytest.raises(DataError, match=r"postgresql://me@host/db: .* not responded for 0 s \(connection refused\)"):
         with_retries("postgresql://me:secret@host/db", fail)
 
 
@@ -170,7 +170,7 @@ def test_a_directory_goes_on_with_its_own_study_alone(values, driven_study, data
     study = driven_study(config)
     remember_id(config.directory, study.noted(ID))
     (config.directory / "study.yaml").write_text(config.to_yaml())
-    with pytest.raises(ConfigError, match="not made on this machine by you"):
+    with pytest.raises(ConfigError, match="you did not create this study on this machine"):
         open_study(config.directory)
     assert open_study(config.directory, storage=config.storage).records() == []
     assert open_study(config.directory).records() == []  # what was said once is remembered

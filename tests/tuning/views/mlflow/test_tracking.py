@@ -220,7 +220,7 @@ def test_the_cursor_says_what_each_store_has_and_no_password(fill, uri, monkeypa
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     with pytest.raises(DeliveryError) as caught:
         sync(fill, "http://me:secret@127.0.0.1:9")
-    assert str(caught.value) == "http://127.0.0.1:9: The server does not answer (Connection refused)."
+    assert str(caught.value) == "http://127.0.0.1:9: The server does not respond (Connection refused)."
 
 
 def test_a_run_deleted_in_mlflow_comes_back_whole(finished, uri, runs_of, everything):
@@ -438,7 +438,7 @@ def test_a_study_that_never_began_cannot_be_delivered(config, uri):
     config.directory.mkdir()
     from tuning.study.study import Study  # noqa: PLC0415
 
-    with pytest.raises(DataError, match="the search has not begun"):
+    with pytest.raises(DataError, match="the search has not started"):
         sync(Study(config), uri)
 
 
@@ -455,7 +455,7 @@ def test_a_store_that_cannot_be_reached_is_a_notice_not_an_error(finished):
         tracker.submit(record)
     started = time.monotonic()
     problem = tracker.close(SearchSummary.of(finished), timeout_s=20)
-    assert problem == "The server does not answer (Connection refused)."
+    assert problem == "The server does not respond (Connection refused)."
     assert time.monotonic() - started < 10
     assert tracker.link() is None
 
@@ -583,4 +583,4 @@ def test_the_parent_says_what_is_forgotten(fill, uri, runs_of):
     sync(fill, uri)
     _, parent, _ = runs_of(uri)
     assert parent.data.params["forgetting"] == forgotten
-    assert f"to forget: {forgotten}." in parent.data.tags["mlflow.note.content"]
+    assert f", forgetting {forgotten}." in parent.data.tags["mlflow.note.content"]

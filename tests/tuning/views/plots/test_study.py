@@ -10,7 +10,7 @@ from PIL import Image
 from rich.console import Console
 
 from antisample.errors import ConfigError, DataError
-from antisample.toy.problem import run_toy, summarise_toy
+from antisample.toy.problem import ToyConfig, run_toy, summarise_toy
 from tuning.reproduction.toy import run_toy_seeds, toy_json, toy_table
 from tuning.reproduction.toy_plot import draw_toy
 from tuning.views.plots.style import new_figure, save_figure
@@ -18,7 +18,7 @@ from tuning.views.plots.style import new_figure, save_figure
 
 @pytest.fixture(scope="module")
 def result():
-    return run_toy(0)
+    return run_toy(0, ToyConfig(noise_epochs=2))
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_drawing_that_breaks_off_leaves_the_old_picture(tmp_path, monkeypatch)
 
 
 def test_seeds_are_run_written_and_summarised(tmp_path, silent):
-    rows = run_toy_seeds(tmp_path / "out", 2, 5, silent)
+    rows = run_toy_seeds(tmp_path / "out", 2, 5, silent, ["noise_epochs=2"])
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["toy.csv", "toy.png"]
     with (tmp_path / "out" / "toy.csv").open() as file:
         lines = list(csv.DictReader(file))

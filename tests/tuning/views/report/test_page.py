@@ -228,7 +228,7 @@ def test_accuracies_stand_beside_their_image_counts(text):
 
 def test_confirmations_show_spread_seeds_and_difference(text):
     assert re.search(r"\d\.\d % ± \d\.\d \(n = 3\)", text)
-    assert re.search(r"[+-]\d\.\d points ± \d\.\d \(n = 3\)", text)
+    assert re.search(r"[+-]\d\.\d percentage points ± \d\.\d \(n = 3\)", text)
 
 
 def test_hostile_text_stays_text(tmp_path):
@@ -305,7 +305,7 @@ def test_of_three_objectives_two_are_drawn(tmp_path):
     drawn = Page(text).figures()
     assert "line" not in drawn["pareto-0"]["data"][1]
     assert len([key for key in drawn if key.startswith("history")]) == 3
-    assert "first two are drawn" in text
+    assert "Only the first two objectives are plotted" in text
 
 
 def test_replicates_are_lines_of_their_own(tmp_path):
@@ -338,7 +338,7 @@ def test_the_timeline_shows_workers_and_trials_that_another_took_up(tmp_path):
     assert (second.worker, second.first.step, second.is_retry) == ("other/2", 3, True)
     assert second.first.timestamp_ms - second.begun_ms == 3000, "an epoch and its evaluation"
     traces = Page(render_report(study)).figures()["timeline-0"]["data"]
-    assert [trace["name"] for trace in traces] == ["running", "taken up again"]
+    assert [trace["name"] for trace in traces] == ["running", "resumed by another worker"]
     assert traces[0]["y"] == [0, 1]
     assert record.number == 0
 
@@ -356,7 +356,7 @@ def test_pictures_and_confusions_of_the_chosen_trial_are_shown_from_the_director
     page = Page(render_report(study))
     before, after = (page.figures()[f"confusion-{place}"]["data"][0] for place in (0, 1))
     assert before["text"][3][3] == 36
-    assert after["hovertext"][3][8] == "3 (forgotten), called 8: 30 of 36 images"
+    assert after["hovertext"][3][8] == "3 (forgotten), predicted as 8: 30 of 36 images"
     assert after["z"][3][8] == 83.3
     assert [address.partition(",")[0] for address in page.addresses] == ["data:image/png;base64"] * 4
 

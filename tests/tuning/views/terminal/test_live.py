@@ -26,7 +26,7 @@ def test_it_shows_trials_workers_time_left_the_best_trial_the_front_and_failures
     assert "workers 1 of 2 busy" in text
     assert "stopped early 0, failed 1" in text
     assert "1 min 20 s left" in text
-    assert "Best so far (*): trial 0, forget 0.0%, retain 80.0%: the only front trial" in text
+    assert "Best so far (*): trial 0, forget 0.0%, retain 80.0%: the only trial on the front" in text
     assert "Pareto front" in text
     assert "trial 2 failed: DivergedError" in text
 
@@ -101,6 +101,6 @@ def test_a_run_with_a_fresh_seed_that_fails_is_told_with_its_reason():
     progress.confirmed(1, 2)
     progress.confirmed(2, 2, "trial 4, OutOfMemoryError: [GPU 0]")
     assert console.file.getvalue().splitlines() == [
-        "  run 1 of 2 with fresh seeds",
-        "  run 2 of 2 with fresh seeds failed: trial 4, OutOfMemoryError: [GPU 0]",
+        "  re-run 1 of 2 with a fresh seed",
+        "  re-run 2 of 2 with a fresh seed failed: trial 4, OutOfMemoryError: [GPU 0]",
     ]

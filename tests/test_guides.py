@@ -66,6 +66,7 @@ def install(tmp_path, monkeypatch):
     rediscover()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("guide", MODULES)
 def test_the_suite_of_the_guide_passes(guide, tmp_path):
     write_package(guide, tmp_path)

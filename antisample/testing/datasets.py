@@ -27,7 +27,7 @@ class DatasetConformance(ABC):
 
     @abstractmethod
     def source(self, tmp_path: Path, changed: bool) -> tuple[str, Path | None]:
-        """Writes a few files.
+        """Writes a few files; those that are there as they should be are left alone.
 
         Args:
             tmp_path: An empty folder.

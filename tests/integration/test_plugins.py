@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 SPACE = "method: toy\nparameters:\n  unlearn_scale_lr: {low: 0.1, high: 9, log: true, why: The step size.}\n"
 

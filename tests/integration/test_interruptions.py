@@ -65,7 +65,8 @@ def test_a_killed_driver_loses_and_doubles_nothing(long):
     assert len(table(long)) == 4
 
 
-def test_ctrl_c_ends_in_order_says_how_to_resume_and_resume_works(long):
+@pytest.mark.slow
+def test_ctrl_c_stops_gracefully_says_how_to_resume_and_resume_works(long):
     with long.start("run", "study.yaml") as process:
         wait_for_trials(long, process, 1)
         process.send_signal(signal.SIGINT)
@@ -85,7 +86,7 @@ def test_ctrl_c_ends_in_order_says_how_to_resume_and_resume_works(long):
 
 
 @pytest.mark.parametrize("whole_group", [pytest.param(False, marks=pytest.mark.slow), True], ids=["process", "group"])
-def test_sigterm_ends_in_order_with_the_front_so_far(long, whole_group):
+def test_sigterm_stops_gracefully_with_the_front_so_far(long, whole_group):
     """From `kill`, and from `timeout` and job systems, which send it to Ray's processes, too, and twice."""
     with long.start("run", "study.yaml", "--json") as process:
         wait_for_trials(long, process, 1)

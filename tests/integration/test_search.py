@@ -131,6 +131,7 @@ def test_a_finished_study_goes_on_with_more_trials(make_workplace):
     assert first["published"] == more["published"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_trials(make_workplace):
     def trials():
         settings = {"resources": {"max_concurrent": 1}, "n_trials": 3, "confirm_seeds": 0, "tracking_uri": "none"}

@@ -151,6 +151,7 @@ def test_what_is_no_card_with_its_model_is_a_mistake(call, made, spoil, message)
 
 
 @pytest.mark.integration
+@pytest.mark.integration
 def test_the_cards_command_gives_the_same_file_bit_for_bit(call, place):
     """In a process of its own that by itself would use other threads, and that trains the original model again."""
     arguments = ["--dataset", "digits", "--model", "SmallCNN", "--forget", "3", "--seed", "4", *RECIPE]

@@ -63,7 +63,7 @@ def apply(values, digits_config, digits_inputs, make_study, metrics, tmp_path):
 def test_a_trial_is_not_applied_to_other_data_or_another_model_than_its_studys(apply, tmp_path):
     with pytest.raises(DataError, match="made: changed since the study was started: model"):
         apply(3, model="other")
-    with pytest.raises(DataError, match="data and model are not"):
+    with pytest.raises(DataError, match="changed since the study was started: data and model"):
         apply(3, data="other", model="other")
     with pytest.raises(DataError, match="splits are not"):
         apply(0, 1)

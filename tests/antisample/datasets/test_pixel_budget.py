@@ -47,7 +47,7 @@ def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(size, form,
 
 def test_a_set_that_unfolds_from_next_to_nothing_is_refused_before_it_fills_the_memory(peak_memory):
     image = encoded(8000, 8000)
-    with peak_memory() as taken, pytest.raises(DataError, match=r"unfold to 1\.1 GiB"):
+    with peak_memory() as taken, pytest.raises(DataError, match=r"expand to 1\.1 GiB"):
         decode_images(30 * [image], 32)
     assert taken() < 800 * 2**20
 

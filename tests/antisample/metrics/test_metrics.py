@@ -207,7 +207,7 @@ def test_membership_compares_images_of_the_forgotten_class_alone():
 def test_too_few_images_for_membership_are_a_configuration_error_where_it_was_asked_for(digits_config):
     asked = EvaluationConfig(final=("membership",))
     few = digits_config.model_copy(update={"split": SplitConfig(validation_fraction=0.02), "evaluation": asked})
-    with pytest.raises(ConfigError, match=r"at least 10 validation images to forget, but got 3; leave `membership`"):
+    with pytest.raises(ConfigError, match=r"at least 10 validation images to forget, but got 3; remove `membership`"):
         load_inputs(few)
 
 
@@ -216,7 +216,7 @@ def test_too_few_images_leave_membership_out_of_the_default_and_it_is_said(digit
     assert few.evaluation.final == EvaluationConfig().final
     inputs = load_inputs(few)
     assert inputs.notes == (
-        "The metrics mia_loss, mia_confidence are left out. Membership inference needs at least 10 validation images "
+        "The metrics mia_loss, mia_confidence are skipped. Membership inference needs at least 10 validation images "
         "to forget, but got 3.",
     )
     model = inputs.original.build(inputs.dataset, CPU)

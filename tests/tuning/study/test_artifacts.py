@@ -39,7 +39,7 @@ def test_wrong_places_are_said_with_all_other_problems_and_without_secrets(value
     with pytest.raises(ConfigError) as refused:
         parse_study({**values, "storage_path": "s3://key:hidden@bucket", "data": data, "n_trials": 0})
     assert len(refused.value.problems) == 3
-    assert "`storage_path` must hold no credentials" in str(refused.value)
+    assert "`storage_path` must not contain credentials" in str(refused.value)
     assert "`data.cache_dir` must begin with s3:// or gs://, but got ftp://" in str(refused.value)
     assert "hidden" not in str(refused.value)
 

@@ -138,7 +138,7 @@ def test_a_metric_that_is_needed_is_not_left_out(study):
     with pytest.raises(ConfigError, match=r"The constraint on 'validation/mia_loss' cannot be computed on this data"):
         load_requests(TrialPlan.of(study(split=FEW, constraints=limits)))
     spelled_out = study(split=FEW, evaluation={"final": ["membership", "zrf", "relearn"]})
-    with pytest.raises(ConfigError, match=r"but got 7; leave `membership` out of `evaluation.final`"):
+    with pytest.raises(ConfigError, match=r"but got 7; remove `membership` from `evaluation.final`"):
         load_requests(TrialPlan.of(spelled_out))
 
 

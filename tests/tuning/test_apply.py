@@ -65,7 +65,7 @@ def test_a_trial_is_not_applied_to_other_data_or_another_model_than_its_studys(a
         apply(3, model="other")
     with pytest.raises(DataError, match="changed since the study was started: data and model"):
         apply(3, data="other", model="other")
-    with pytest.raises(DataError, match="splits are not"):
+    with pytest.raises(DataError, match="started: splits"):
         apply(0, 1)
     assert not (tmp_path / "out").exists()
 

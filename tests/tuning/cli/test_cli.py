@@ -59,6 +59,7 @@ def test_a_space_is_shown_with_its_reasons(call):
     assert "0.1 to 6 (log)" in out
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -95,6 +96,7 @@ def test_mistakes_in_a_study_exit_with_2_and_write_no_results(call, study_file, 
     assert not (tmp_path / "made").exists()
 
 
+@pytest.mark.integration
 def test_a_directory_with_another_study_is_refused_by_key(call, study_file, config, make_study):
     make_study(config)
     (config.directory / "study.yaml").write_text(config.to_yaml())
@@ -108,6 +110,7 @@ def test_a_directory_with_another_study_is_refused_by_key(call, study_file, conf
     assert sorted(path.name for path in config.directory.iterdir()) == before
 
 
+@pytest.mark.integration
 def test_a_read_only_output_folder_is_refused(call, study_file, tmp_path):
     blocked = tmp_path / "blocked"
     blocked.write_text("a file where a folder should be")
@@ -164,6 +167,7 @@ def renamed(columns):
     columns["picture"] = columns.pop("image")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("spoil", "message"), [(truncated, "row 7"), (renamed, "picture")])
 def test_spoilt_parquet_files_are_refused_with_file_and_place(
     call, study_file, tmp_path, parquet_folder, spoil, message
@@ -177,6 +181,7 @@ def test_spoilt_parquet_files_are_refused_with_file_and_place(
     assert not (tmp_path / "made").exists()
 
 
+@pytest.mark.integration
 def test_an_empty_data_folder_is_refused(call, study_file, tmp_path):
     (tmp_path / "empty").mkdir()
     code, _, err = call("run", study_file(data={"source": str(tmp_path / "empty")}))
@@ -185,6 +190,7 @@ def test_an_empty_data_folder_is_refused(call, study_file, tmp_path):
     assert not (tmp_path / "made").exists()
 
 
+@pytest.mark.integration
 def test_a_checkpoint_of_another_architecture_is_refused(call, study_file, tmp_path):
     path = tmp_path / "resnet9.safetensors"
     save_file(build_model("ResNet9", 10, 1).state_dict(), path)
@@ -194,6 +200,7 @@ def test_a_checkpoint_of_another_architecture_is_refused(call, study_file, tmp_p
     assert not (tmp_path / "made").exists()
 
 
+@pytest.mark.integration
 def test_a_checkpoint_that_would_execute_code_is_refused_and_does_not_run(call, study_file, tmp_path):
     class Payload:
         def __reduce__(self):
@@ -322,6 +329,7 @@ def test_choosing_a_trial_belongs_to_a_study_and_excludes_a_number(call, small_s
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.integration
 def test_a_warm_start_from_a_folder_without_a_study_is_refused(call, study_file, tmp_path):
     code, _, err = call("run", study_file(tracking_uri="none"), "--warm-start", tmp_path / "nothing")
     assert code == 2

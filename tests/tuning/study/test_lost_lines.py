@@ -186,6 +186,7 @@ def test_a_report_of_a_cut_journal_warns_and_writes_nothing_until_it_is_asked(cu
     assert call("report", cut)[0] == 0
 
 
+@pytest.mark.integration
 def test_a_search_does_not_go_on_from_a_cut_journal(cut, call):
     code, _, err = call("resume", cut)
     assert code == 2

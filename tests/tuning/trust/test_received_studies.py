@@ -116,6 +116,7 @@ def test_a_sampler_is_code_too(call, sent, tmp_path):
     assert not (tmp_path / "imported").exists()
 
 
+@pytest.mark.integration
 def test_who_agrees_is_told_what_is_imported_and_where_it_lies(call, sent, tmp_path, monkeypatch):
     file = tmp_path / "sent_package" / "networks.py"
     study = ["run", "made/study.yaml", "--set", "name=another", "--set", "tracking_uri=none"]
@@ -277,6 +278,7 @@ def test_a_database_that_a_study_names_is_not_asked(call, naming, listener, word
     assert "swordfish" not in out + err
 
 
+@pytest.mark.integration
 def test_the_database_of_a_warm_start_is_not_asked_either(call, naming, listener, study_values):
     naming(storage=f"postgresql://me@{listener.place}/db")
     code, _, err = call("run", study_values(), "--warm-start", "made")
@@ -381,6 +383,7 @@ def test_a_card_is_verified_with_a_cache_that_others_did_not_choose(tmp_path, mo
     assert own_cache_dir(data, folders(data)) == tmp_path / "theirs"
 
 
+@pytest.mark.integration
 def test_addresses_of_own_studies_and_cards_are_used(call, naming, listener, make_study, tmp_path):
     server = f"http://{listener.place}"
     config = naming(tracking_uri=server)

@@ -39,11 +39,12 @@ STUDY: dict[str, Any] = {
 
 
 def python(checkout: Path, *words: str) -> str:
-    """Runs Python with the packages of a checkout."""
+    """Runs Python with the packages of a checkout, in its folder: `-m` looks into the current directory first."""
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
-    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False, env=environment)
+    command = [sys.executable, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=checkout)
     if done.returncode:
-        raise RuntimeError(f"{checkout}: {done.stderr[-3000:]}")
+        raise RuntimeError(f"{checkout}: {done.stdout[-1000:]}{done.stderr[-3000:]}")
     return done.stdout
 
 

@@ -2,7 +2,7 @@
 
 OLD and NEW are folders of checkouts that share an environment. In pairs, whose order changes from pair to pair:
 
-- overhead: `bench_overhead.py --contestant ours`: 100 trials that sleep 0.2 s, two at a time, no MLflow;
+- overhead: `bench_overhead.py --contestant ours`: 100 trials that sleep 0.2 s, two at a time;
 - search: `antisample run` on the digits with the original model cached, 32 trials, MLflow included, as in
   `bench_search.py`.
 
@@ -48,10 +48,11 @@ def python(checkout: Path, *words: str) -> str:
     return done.stdout
 
 
-def overhead(checkout: Path, folder: Path, name: str) -> float:  # noqa: ARG001
-    """Seconds of 100 sleeping trials."""
-    script = str(checkout / "benchmarks" / "bench_overhead.py")
-    return float(python(checkout, script, "--contestant", "ours", "--trials", "100").splitlines()[-1])
+def overhead(checkout: Path, folder: Path, name: str) -> float:
+    """Seconds of 100 sleeping trials, with MLflow in a SQLite file."""
+    script, uri = str(checkout / "benchmarks" / "bench_overhead.py"), f"sqlite:///{folder / name}.db"
+    output = python(checkout, script, "--contestant", "ours", "--trials", "100", "--uri", uri)
+    return float(output.splitlines()[-1])
 
 
 def search(checkout: Path, folder: Path, name: str) -> float:

@@ -24,13 +24,13 @@ pytestmark = [
 
 TRIVIAL_SEARCH = """
 import sys, time, yaml
-from tuning.study.storage.lease import held_lease, lease_place
+from tuning.study.storage.lease import held_lease, lease_backend
 from tuning.study.study import Study
 from tuning.config.loading import parse_study
 
 config = parse_study(yaml.safe_load(sys.stdin))
 config.directory.mkdir(parents=True, exist_ok=True)
-with held_lease(lease_place(config)) as lease:
+with held_lease(lease_backend(config)) as lease:
     study = Study(config, lease)
     print("begun", flush=True)
     n = 0

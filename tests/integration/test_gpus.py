@@ -31,12 +31,12 @@ def test_two_trials_share_each_gpu_and_none_sees_another_one(tmp_path):
 
         def step(self):
             begun = time.time()
-            (seen / f"{self._trial['number']}.begun").touch()
+            (seen / f"{self._trial.number}.begun").touch()
             while len(list(seen.glob("*.begun"))) < 4 and time.time() < begun + 100:
                 time.sleep(0.1)
             result = super().step()
             note = {"gpu": os.environ.get("CUDA_VISIBLE_DEVICES"), "begun": begun, "ended": time.time()}
-            (seen / f"{self._trial['number']}.json").write_text(json.dumps(note))
+            (seen / f"{self._trial.number}.json").write_text(json.dumps(note))
             return result
 
     config = study_config(tmp_path, 12, "none", "random")

@@ -67,7 +67,7 @@ def test_a_worker_that_starts_slowly_is_not_given_up_for_one_that_is_ready(tmp_p
             super().setup(config)
 
         def step(self):
-            (used / f"{os.getpid()}.{self._trial['number']}").touch()
+            (used / f"{os.getpid()}.{self._trial.number}").touch()
             return super().step()
 
     run(tmp_path, SlowStart, 40)

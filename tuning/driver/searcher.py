@@ -77,7 +77,7 @@ class StudySearcher(Searcher):
             self._study.report(trial_id, report.epoch())  # Ray passes the last result to this hook alone
             self._study.complete(trial_id, **vars(report.result))
         else:
-            self._study.fail(trial_id, interrupted("before its last epoch."), FailureKind.INTERRUPTED)
+            self._study.fail(trial_id, interrupted("it ended before its last epoch."), FailureKind.INTERRUPTED)
 
     def __getstate__(self) -> dict[str, Any]:
         """Ray pickles its tuner for a restore that is never used here: resuming goes through the study."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -95,7 +96,7 @@ class Unlearning(Iterator[EpochReport]):
 def subject_of(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -> EvaluationSubject:
     """A model as the subject of metrics."""
     return EvaluationSubject(
-        model, inputs.dataset, inputs.splits, inputs.original, config.evaluation, inputs.reference
+        model, inputs.dataset, inputs.splits, inputs.original, config.evaluation, inputs.reference, inputs.probe
     )
 
 
@@ -105,12 +106,15 @@ def evaluate_finished(model: nn.Module, inputs: UnlearnInputs, config: UnlearnCo
 
 
 def evaluate_original(inputs: UnlearnInputs, config: UnlearnConfig) -> UnlearnMetrics:
-    """Measures the original as `evaluate_finished` does, by predictions that are kept in the cache."""
+    """Measures the original as `evaluate_finished` does, by predictions and probes that are kept in the cache."""
     subject = subject_of(inputs.original.build(inputs.dataset, choose_device(config.device)), inputs, config)
     if inputs.original_validation is not None:
         subject = subject.with_predictions({"validation": inputs.original_validation})
     predictions = kept_predictions(subject, inputs.original.fingerprint, config.data.cache_dir)
-    return evaluate(subject.with_predictions(predictions), PARTS, inputs.families(config))
+    families, probed = inputs.families(config), inputs.probe.original if inputs.probe is not None else {}
+    others = [name for name in families if name != "probe" or not probed]
+    metrics = evaluate(subject.with_predictions(predictions), PARTS, others)
+    return replace(metrics, values={**metrics.values, **probed})
 
 
 def unlearn(config: UnlearnConfig, inputs: UnlearnInputs | None = None) -> Unlearning:

@@ -71,7 +71,7 @@ class TestFit:
 class Pixel(nn.Module):
     """Gives the value of an image's one pixel as one-hot features, or 1 for all of them, in a stage of that name."""
 
-    def __init__(self, n_classes, in_channels, constant=False):
+    def __init__(self, n_classes, constant=False):
         super().__init__()
         self.constant = constant
         self.stage = nn.Identity()
@@ -101,7 +101,7 @@ def hand_case(forget=(1,), seen=None, unseen=None):
 def pixel_subject(case, constant=False):
     data, splits = case
     original = OriginalModel("none", {}, Preprocessing((0.0,), (1 / 255,)), "z")
-    return EvaluationSubject(Pixel(3, 1, constant), data, splits, original, EvaluationConfig())
+    return EvaluationSubject(Pixel(3, constant), data, splits, original, EvaluationConfig())
 
 
 def fitted(subject, monkeypatch):

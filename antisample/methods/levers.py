@@ -30,9 +30,10 @@ class Levers(MethodConfig):
         weight_decay: At least 0; decoupled with `adamw`, as a part of the gradient with `adam` and `sgd`.
         schedule: `constant` (published), or `cosine`: half a wave from the learning rate down to 0 over all steps.
         warmup: Share of the steps in which the learning rate rises to its peak, in [0, 1).
-        augment: Of retain images: `none` (published), `shift`, or `flip_shift`, which also mirrors half of them. Flips
-            suit images that mean the same mirrored, and digits do not.
-        max_shift: Largest shift in each direction in pixels, at least 1; uncovered pixels become the mean of the data.
+        augment: Of retain images: `none` (published), `shift`, or `flip_shift`, which also mirrors half of them.
+            Flips suit images that mean the same mirrored, and digits do not.
+        max_shift: Largest shift in each direction in pixels, at least 1; uncovered pixels become the mean of the
+            data.
         distillation: Share d of the original model's own answers in the loss of retain images, in [0, 1]; see
             `antisample.training.distillation`. Published 0.
         distillation_temperature: Softens both answers, larger than 0.

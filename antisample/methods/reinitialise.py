@@ -4,6 +4,7 @@ from torch import nn
 
 from antisample.errors import ConfigError
 from antisample.models.original import OriginalModel
+from antisample.models.stages import stage_layers
 from antisample.seeds import derive
 from antisample.types import Dataset
 
@@ -21,26 +22,19 @@ def reinitialise_last(model: nn.Module, n: int, original: OriginalModel, dataset
     Raises:
         ConfigError: If the network has fewer stages.
     """
-    from antisample.models.stages import modules_from
-
     stages = original.stage_names(dataset)
     if n > len(stages):
         raise ConfigError(
             f"`reinitialise` must be at most {len(stages)}, the number of stages of {original.name}, but got {n}."
         )
-    shape = dataset.train.images.shape[1:]
     fresh = original.initial.fresh_model(
         original.name,
         dataset.n_classes,
         dataset.channels,
         derive(seed, "reinitialise") % 2**31,
         original.arguments,
-        shape[1:],
+        dataset.train.images.shape[2:],
     )
-    changed = modules_from(original.untrained(dataset), stages[-n], shape)
-    weights = {
-        key: value
-        for key, value in fresh.state_dict().items()
-        if any(key.startswith(f"{name}.") or key == name for name in changed)
-    }
+    left = {layer for stage in stage_layers(fresh, stages)[: len(stages) - n] for layer in stage}
+    weights = {key: value for key, value in fresh.state_dict().items() if key.rpartition(".")[0] not in left}
     model.load_state_dict(weights, strict=False)

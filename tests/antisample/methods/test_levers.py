@@ -9,6 +9,7 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
+from antisample.errors import ConfigError
 from antisample.methods import UnlearnContext, find_method, method_config
 from antisample.testing.digits import digits_inputs
 
@@ -63,7 +64,8 @@ def test_the_defaults_are_the_published_recipe_to_the_bit(context, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "lever"), [*itertools.product(["finetune"], LEVERS), *itertools.product(FINE_TUNING[:4], ["distillation"])]
+    ("name", "lever"),
+    [*itertools.product(["finetune"], LEVERS), *itertools.product(FINE_TUNING[:4], ["distillation"])],
 )
 def test_a_lever_changes_the_training_and_an_interruption_does_not(context, name, lever):
     values = {"epochs": 2, **LEVERS[lever]}
@@ -74,6 +76,27 @@ def test_a_lever_changes_the_training_and_an_interruption_does_not(context, name
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     assert torch.equal(trained(second), expected)
     assert not torch.equal(expected, trained(prepared(context, name, epochs=2), 2))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_the_last_stages_and_the_head_start_anew_and_the_others_stay(context, n):
+    run, original = prepared(context, reinitialise=n), context.original.state_dict
+    changed = {name for name, value in run.model.state_dict().items() if not torch.equal(value, original[name])}
+    convolutions = [0, 4, 8]  # of SmallCNN, each with a normalisation behind it
+    anew = {f"features.{layer}.weight" for layer in convolutions[3 - n :]}
+    assert anew | {"classifier.2.weight", "classifier.2.bias"} <= changed
+    assert not any(name.startswith(f"features.{layer}.") for layer in convolutions[: 3 - n] for name in changed)
+    norms = {f"features.{layer + 1}.running_mean" for layer in convolutions[3 - n :]}
+    assert norms <= changed
+    again = prepared(context, reinitialise=n).model.state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in run.model.state_dict().items())
+
+
+def test_more_stages_than_there_are_cannot_start_anew(context):
+    with pytest.raises(
+        ConfigError, match="`reinitialise` must be at most 3, the number of stages of SmallCNN, but got 4"
+    ):
+        prepared(context, reinitialise=4)
 
 
 def test_anti_samples_of_weight_zero_teach_nothing(context):

@@ -94,8 +94,11 @@ class Unlearning(Iterator[EpochReport]):
 
 def subject_of(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -> EvaluationSubject:
     """A model as the subject of metrics."""
+    known: dict[SplitName, Predictions] = {}
+    if inputs.original_validation is not None:
+        known["validation"] = inputs.original_validation
     return EvaluationSubject(
-        model, inputs.dataset, inputs.splits, inputs.original, config.evaluation, inputs.reference
+        model, inputs.dataset, inputs.splits, inputs.original, config.evaluation, inputs.reference, known
     )
 
 

@@ -22,6 +22,7 @@ from antisample.metrics.base import (
     part_positions,
 )
 from antisample.metrics.classification import Classification, summarise
+from antisample.metrics.mask import Mask
 from antisample.metrics.membership import Membership
 from antisample.metrics.relearn import Relearn
 from antisample.metrics.retrained import Retrained
@@ -39,6 +40,7 @@ _FAMILIES: dict[str, MetricFamily] = {
     "zrf": Zrf(),
     "retrained": Retrained(),
     "relearn": Relearn(),
+    "mask": Mask(),
 }
 
 

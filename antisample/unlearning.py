@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -10,9 +11,9 @@ from antisample.config import UnlearnConfig
 from antisample.device import choose_device
 from antisample.inputs import UnlearnInputs, load_inputs
 from antisample.methods import UnlearnContext, find_method
-from antisample.metrics import PARTS, EvaluationSubject, evaluate
+from antisample.metrics import PARTS, EvaluationSubject, Predictions, evaluate
 from antisample.metrics.prediction_cache import kept_predictions
-from antisample.types import EpochReport, UnlearnMetrics
+from antisample.types import EpochReport, SplitName, UnlearnMetrics
 
 
 class Unlearning(Iterator[EpochReport]):
@@ -98,7 +99,14 @@ def subject_of(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -
     if inputs.original_validation is not None:
         known["validation"] = inputs.original_validation
     return EvaluationSubject(
-        model, inputs.dataset, inputs.splits, inputs.original, config.evaluation, inputs.reference, known
+        model,
+        inputs.dataset,
+        inputs.splits,
+        inputs.original,
+        config.evaluation,
+        inputs.reference,
+        probe=inputs.probe,
+        original_known=known,
     )
 
 
@@ -108,12 +116,15 @@ def evaluate_finished(model: nn.Module, inputs: UnlearnInputs, config: UnlearnCo
 
 
 def evaluate_original(inputs: UnlearnInputs, config: UnlearnConfig) -> UnlearnMetrics:
-    """Measures the original as `evaluate_finished` does, by predictions that are kept in the cache."""
+    """Measures the original as `evaluate_finished` does, by predictions and probes that are kept in the cache."""
     subject = subject_of(inputs.original.build(inputs.dataset, choose_device(config.device)), inputs, config)
     if inputs.original_validation is not None:
         subject = subject.with_predictions({"validation": inputs.original_validation})
     predictions = kept_predictions(subject, inputs.original.fingerprint, config.data.cache_dir)
-    return evaluate(subject.with_predictions(predictions), PARTS, inputs.families(config))
+    families, probed = inputs.families(config), inputs.probe.original if inputs.probe is not None else {}
+    others = [name for name in families if name != "probe" or not probed]
+    metrics = evaluate(subject.with_predictions(predictions), PARTS, others)
+    return replace(metrics, values={**metrics.values, **probed})
 
 
 def unlearn(config: UnlearnConfig, inputs: UnlearnInputs | None = None) -> Unlearning:

@@ -1,8 +1,8 @@
 """What a metric family is, and what it is told about the model it measures."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -10,12 +10,14 @@ from pydantic import Field
 from torch import nn
 
 from antisample.data.loader import Normaliser
+from antisample.metrics.probe_anchors import ProbeAnchors
 from antisample.models.original import OriginalModel
 from antisample.models.predictions import Predictions, predict
 from antisample.types import Dataset, ImageSet, IndexArray, SplitName, Splits
 from antisample.validation.settings import Settings
 
 EVAL_BATCH_SIZE = 500
+_T = TypeVar("_T")
 
 
 class EvaluationSettings(Settings):
@@ -63,6 +65,7 @@ class EvaluationSubject:
         settings: How to compute.
         reference: The retrained reference, where there is one.
         original_known: What the original says of parts, where it has been asked before.
+        probe: What the probe says of the original and of an untrained network, where that is measured before.
     """
 
     model: nn.Module
@@ -72,7 +75,9 @@ class EvaluationSubject:
     settings: EvaluationSettings = field(default_factory=EvaluationSettings)
     reference: RetrainedReference | None = None
     original_known: Mapping[SplitName, Predictions] = field(default_factory=dict, compare=False, repr=False)
+    probe: ProbeAnchors | None = None
     _known: dict[SplitName, Predictions] = field(default_factory=dict, compare=False, repr=False)
+    _shared: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def device(self) -> torch.device:
@@ -108,6 +113,12 @@ class EvaluationSubject:
     def with_predictions(self, predictions: Mapping[SplitName, Predictions]) -> "EvaluationSubject":
         """The same model, whose predictions were made before."""
         return replace(self, _known=dict(predictions))
+
+    def once(self, key: str, compute: Callable[[], _T]) -> _T:
+        """What does not depend on the part: computed for the first one, and kept for the others."""
+        if key not in self._shared:
+            self._shared[key] = compute()
+        return self._shared[key]  # type: ignore[no-any-return]
 
     def forget_positions(self, part: SplitName) -> tuple[ImageSet, IndexArray]:
         """The images of a part, and the positions of those to forget; samples to forget are training images."""

@@ -1,4 +1,4 @@
-"""The mask: the original model that can no longer answer with the forgotten classes. It costs nothing, and keeps most.
+"""The mask: the original model that can no longer answer with the forgotten classes. It is free, and keeps most.
 
 What a method keeps is held against it: whoever keeps less than a mask has paid for what he has forgotten.
 """

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from types import TracebackType
@@ -179,7 +179,7 @@ def pooled(output: Tensor) -> Tensor:
 
 
 def _calls(model: nn.Module, name: str, images: Tensor) -> dict[str, bool]:
-    """Modules in the order that their last calls end in, and whether each gives a tensor with a row for each image."""
+    """Modules in the order that their last calls end in, and whether each gives a tensor with a row an image."""
     calls: dict[str, bool] = {}
 
     def note(part: str, module: nn.Module, inputs: Any, output: Any) -> None:
@@ -205,9 +205,10 @@ def _of_family(model: nn.Module) -> list[str]:
     for prefix, part in model.named_modules():
         start = f"{prefix}." if prefix else ""
         info = getattr(part, "feature_info", None)
-        stated = [each.get("module") for each in info or () if isinstance(each, dict)] if _is_sized(info) else []
-        if stated and all(isinstance(each, str) and each for each in stated):
-            return [start + each for each in stated]
+        entries = list(info) if isinstance(info, Iterable) else []
+        stated = [each["module"] for each in entries if isinstance(each, dict) and each.get("module")]
+        if stated:
+            return [f"{start}{each}" for each in stated]
         for kind in type(part).__mro__:
             if kind.__module__.startswith("torchvision.models"):
                 if kind.__name__ == _VGG:
@@ -217,10 +218,6 @@ def _of_family(model: nn.Module) -> list[str]:
                     pattern = _TORCHVISION[kind.__name__]
                     return [start + each for each, _ in part.named_modules() if re.fullmatch(pattern, each)]
     return []
-
-
-def _is_sized(info: object) -> bool:
-    return hasattr(info, "__iter__") and hasattr(info, "__len__")
 
 
 def _check(name: str, named: Sequence[str], calls: dict[str, bool], layers: Sequence[str]) -> None:

@@ -188,5 +188,5 @@ def without_absorbed_norms(model: nn.Module) -> nn.Module:
         if isinstance(module, OptimisedConv2d):
             module.followers = ()
         elif isinstance(module, AbsorbedBatchNorm2d):
-            module.__class__ = nn.BatchNorm2d
+            module.__class__ = nn.BatchNorm2d  # type: ignore[assignment]
     return copied

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from antisample.inputs import RequestData
 from antisample.methods import OriginalModel
+from antisample.metrics import left_out_notes
 from antisample.metrics.forgetting import Forgetting, forgetting_line
 from antisample.metrics.original_accuracy import OriginalAccuracy
 from tuning.study.outcome import find_outcome
@@ -64,7 +65,7 @@ class Progress(ProgressListener):
         """Says what will be forgotten, before any work, and what there is to know about the data."""
         self._n_requests = len(requests)
         self.console.print(Text(forgetting_line([request.forgetting() for request in requests])), soft_wrap=True)
-        left_out = [reason for request in requests for reason in request.left_out.values()]
+        left_out = [reason for request in requests for reason in left_out_notes(request.left_out, request.splits)]
         for note in dict.fromkeys([*requests[0].dataset.notes, *left_out]):
             self.say(f"  {note}")
 

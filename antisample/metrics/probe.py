@@ -14,6 +14,7 @@ from antisample.errors import DivergedError
 from antisample.metrics.base import EvaluationSubject, part_positions
 from antisample.metrics.logistic_probe import Features, Floats, LogisticProbe
 from antisample.metrics.probe_anchors import ProbeAnchors
+from antisample.models.original import OriginalModel
 from antisample.models.stages import StageOutputs
 from antisample.seeds import derive, numpy_stream, undisturbed
 from antisample.types import Dataset, ImageSet, IndexArray, SplitName, Splits
@@ -193,8 +194,7 @@ class FittedProbe:
 def probe_anchors(subject: EvaluationSubject) -> ProbeAnchors:
     """Measures the original, and an untrained network whose weights are drawn from the evaluation seed."""
     original, dataset, classes = subject.original, subject.dataset, subject.splits.forget_classes
-    with undisturbed(subject.device, derive(subject.settings.seed, "untrained network") % 2**32):
-        untrained = original.untrained(dataset).to(subject.device)
+    untrained = untrained_network(original, dataset, subject.settings.seed, subject.device)
     knows = FittedProbe.of(subject, original.build(dataset, subject.device))
     ignorant = FittedProbe.of(subject, untrained)
     differences = knows.few - ignorant.few
@@ -211,6 +211,12 @@ def probe_anchors(subject: EvaluationSubject) -> ProbeAnchors:
     return ProbeAnchors(
         figures(knows), figures(ignorant), anchors.few_original, anchors.few_untrained, anchors.standard_errors
     )
+
+
+def untrained_network(original: OriginalModel, dataset: Dataset, seed: int, device: torch.device) -> nn.Module:
+    """The original's architecture with fresh weights that depend on `seed` alone."""
+    with undisturbed(device, derive(seed, "untrained network") % 2**32):
+        return original.untrained(dataset).to(device)
 
 
 def standard_error(differences: Floats) -> float:

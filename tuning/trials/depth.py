@@ -59,7 +59,8 @@ def choose_by_depth(front: Sequence[TrialRecord], limits: Limits, config: "Study
         best = max(kept, key=lambda r: (r.metrics[RETAIN], -r.metrics[DEPTH], -r.number))
         reason = (
             f"the highest validation retain accuracy of the trials on the front with {limits.forgotten}; none of "
-            f"them comes within {_points(most)} of a mask, which keeps {_points(best.metrics[DROP])} more than this one"
+            f"them comes within {_points(most)} of a mask, which keeps {_points(best.metrics[DROP])} more than this "
+            "one"
         )
         return Choice(best, None, f"{reason}; {_left(best.metrics)}")
     deepest = min(near, key=lambda r: (r.metrics[DEPTH], r.number))

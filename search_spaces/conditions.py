@@ -24,6 +24,16 @@ def ordered(parameters: Mapping[str, Parameter]) -> tuple[str, ...]:
     return tuple(_graph(parameters).static_order())
 
 
+def counts(parameter: Parameter, values: Mapping[str, Any]) -> bool:
+    """Whether the condition of a parameter holds.
+
+    Args:
+        parameter: Of the space.
+        values: Of the parameters that count, by name; one that is missing fulfils no condition.
+    """
+    return all(other in values and _holds(values[other], wanted) for other, wanted in (parameter.when or {}).items())
+
+
 def active(parameters: Mapping[str, Parameter], values: Mapping[str, Any]) -> tuple[str, ...]:
     """The parameters that count with these values, conditions first.
 
@@ -32,11 +42,18 @@ def active(parameters: Mapping[str, Parameter], values: Mapping[str, Any]) -> tu
         values: Of parameters by name; one that is missing, or does not count itself, fulfils no condition.
     """
     names: dict[str, None] = {}
+    counting: dict[str, Any] = {}
     for name in ordered(parameters):
-        when = parameters[name].when or {}
-        if all(other in names and other in values and _holds(values[other], when[other]) for other in when):
+        if counts(parameters[name], counting):
             names[name] = None
+            if name in values:
+                counting[name] = values[name]
     return tuple(names)
+
+
+def described(parameter: Parameter) -> str:
+    """The condition of a parameter in words; empty without one."""
+    return " and ".join(f"`{n}` = {' or '.join(map(quoted, values))}" for n, values in (parameter.when or {}).items())
 
 
 def conditions(parameters: Mapping[str, Parameter], fixed: Mapping[str, Value]) -> dict[str, Conditions | None]:
@@ -93,11 +110,14 @@ def condition_problems(parameters: Mapping[str, Parameter], names: Mapping[str, 
             elif other not in names:
                 problems.append(f"{key} must name parameters of the space, but got {quoted(other)}.")
             elif named is not None and not isinstance(named, ChoiceParameter):
-                problems.append(f"{key} must name parameters with `choices`, but {quoted(other)} is a range of numbers.")
+                problems.append(
+                    f"{key} must name parameters with `choices`, but {quoted(other)} is a range of numbers."
+                )
             elif named is not None:
+                choices = ", ".join(map(quoted, named.choices))
                 problems += [
-                    f"`parameters.{name}.when.{other}` must be among the choices of {quoted(other)}, "
-                    f"{', '.join(map(quoted, named.choices))}, but got {'nothing' if value is None else quoted(value)}."
+                    f"`parameters.{name}.when.{other}` must be one of the choices of {quoted(other)}, {choices}, "
+                    f"but got {'nothing' if value is None else quoted(value)}."
                     for value in values
                     if not named.contains(value)
                 ]

@@ -1,7 +1,6 @@
 """The parameters of a search space: numbers and choices, and when they count."""
 
 import math
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from search_spaces.conditions import active, condition_problems, conditions, same, without_fixed
+from search_spaces.conditions import active, condition_problems, conditions, counts, described, ordered, without_fixed
 from search_spaces.parameters import ChoiceParameter, NumberParameter, Parameter, Value
 from search_spaces.rules import quoted, sentence, unusable
 from search_spaces.yaml_loader import LONGEST, UniqueKeyLoader
@@ -62,8 +62,20 @@ class SearchSpace(BaseModel):
         """
         return active(self.parameters, params)
 
+    def order(self) -> tuple[str, ...]:
+        """All parameters, each after those that decide about it."""
+        return ordered(self.parameters)
+
+    def counts(self, name: str, params: Mapping[str, Any]) -> bool:
+        """Whether a parameter counts with the values of those before it in `order` that count."""
+        return counts(self.parameters[name], params)
+
+    def condition(self, name: str) -> str:
+        """When a parameter counts, in words; empty if always."""
+        return described(self.parameters[name])
+
     def activating(self, name: str, fixed: Mapping[str, Value]) -> list[dict[str, Value]]:
-        """Values of other parameters with which a parameter counts: each value that its conditions name at least once.
+        """Values of others with which a parameter counts; each value that its conditions name is among them.
 
         Args:
             name: Of the parameter.
@@ -76,7 +88,10 @@ class SearchSpace(BaseModel):
         if needed is None:
             return []
         others = {other for other in self._above(name) if other in fixed}
-        first = {**{other: fixed[other] for other in others}, **{other: values[0] for other, values in needed.items()}}
+        first = {
+            **{other: fixed[other] for other in others},
+            **{other: values[0] for other, values in needed.items()},
+        }
         varied = [{**first, other: value} for other, values in needed.items() for value in values[1:]]
         return [first, *varied]
 

@@ -46,9 +46,12 @@ class StudyConfig(Settings):
             and is judged by the means, so the search finds hyperparameters that work for all requests. Either all
             requests are for classes, or all are for samples.
         method: The unlearning method to tune.
-        space: A packaged search space or the path of a YAML file; by default the method's own.
+        space: A packaged search space or the path of a YAML file; by default the method's own, or the one that the
+            study was begun with.
         fixed: Hyperparameters of the method that are not searched, with their values.
         published: Names of published sets to try first. If there are none, the method's defaults are tried first.
+        recipes: Whether to try the recipes of the method that fit into the space, after the first of these sets, or
+            their names. By default true with the method's own space, or what the study was begun with.
         objectives: What to optimise; at least one. By default, low forget accuracy (for samples, low forget gap) and
             high retain accuracy.
         constraints: Limits that a trial must satisfy to be on the front.
@@ -89,6 +92,7 @@ class StudyConfig(Settings):
     space: str | None = None
     fixed: dict[str, Value] = Field(default_factory=dict)
     published: tuple[str, ...] = ()
+    recipes: bool | tuple[str, ...] | None = None
     objectives: tuple[Objective, ...] = Field(
         default_factory=lambda known: default_objectives(known.get("forget", ())), min_length=1
     )

@@ -11,7 +11,7 @@ from search_spaces.rules import quoted
 Conditions = dict[str, tuple[Any, ...]]
 """The values that parameters must have, by name."""
 
-_MOST_CIRCLES = 10
+_MOST_CIRCLES, _MOST_CONDITIONAL = 10, 500
 
 
 def same(one: Any, other: Any) -> bool:
@@ -101,6 +101,9 @@ def condition_problems(parameters: Mapping[str, Parameter], names: Mapping[str, 
         names: All of the space.
     """
     problems: list[str] = []
+    n_conditional = sum(parameter.when is not None for parameter in parameters.values())
+    if n_conditional > _MOST_CONDITIONAL:  # what follows from conditions grows with their square
+        return [f"`parameters`: at most {_MOST_CONDITIONAL} may have conditions (`when`), but {n_conditional} have."]
     for name, parameter in parameters.items():
         for other, values in (parameter.when or {}).items():
             key = f"`parameters.{name}.when`"
@@ -110,9 +113,7 @@ def condition_problems(parameters: Mapping[str, Parameter], names: Mapping[str, 
             elif other not in names:
                 problems.append(f"{key} must name parameters of the space, but got {quoted(other)}.")
             elif named is not None and not isinstance(named, ChoiceParameter):
-                problems.append(
-                    f"{key} must name parameters with `choices`, but {quoted(other)} is a range of numbers."
-                )
+                problems.append(f"{key} must name parameters with `choices`, but {quoted(other)} has a range.")
             elif named is not None:
                 choices = ", ".join(map(quoted, named.choices))
                 problems += [

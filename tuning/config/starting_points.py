@@ -7,6 +7,8 @@ from antisample.errors import ConfigError
 from antisample.methods import find_method
 from search_spaces import Recipe, SearchSpace, SpaceError, Value, packaged_recipes, published_set
 
+RECIPE = "recipe "
+"""How the origin of a recipe begins; its name follows."""
 StartingPoint = tuple[str, dict[str, Value]]
 """Origin and searched parameters."""
 
@@ -58,7 +60,7 @@ def find_starting_points(
         differing = _differing(recipe, space, settled)
         point = _cut_down(space, {**defaults, **recipe.parameters})
         if not differing and point not in [earlier for _, earlier in points]:
-            points.append((f"recipe {recipe.name}", point))
+            points.append((f"{RECIPE}{recipe.name}", point))
         elif differing and not isinstance(recipes, bool):
             problems.append(
                 f"`recipes` must name recipes that lie in the search space, but {recipe.name!r} has {differing}."

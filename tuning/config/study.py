@@ -195,6 +195,11 @@ class StudyConfig(Settings):
         """The study with every default spelled out."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
+    def to_send(self) -> str:
+        """The study for a driver elsewhere, which may continue an earlier one: default objectives stay open."""
+        left_open = {"objectives"} - self.model_fields_set
+        return yaml.safe_dump(self.model_dump(mode="json", exclude=left_open), sort_keys=False)
+
     def problems(self) -> list[str]:
         """What is wrong with how the values go together, one sentence each; `TrialPlan.of` looks up their names."""
         problems = []

@@ -14,7 +14,7 @@ from antisample.seeds import derive
 from search_spaces import SearchSpace, Value
 from tuning.config.objectives import ELAPSED
 from tuning.config.space import StudySpace, find_space, name_problems
-from tuning.config.starting_points import StartingPoint, find_starting_points, recipes_of
+from tuning.config.starting_points import RECIPE, StartingPoint, find_starting_points, recipes_of
 from tuning.config.study import StudyConfig
 
 
@@ -57,6 +57,11 @@ class TrialPlan:
     def space(self) -> SearchSpace:
         """The parameters that are searched."""
         return self.spaces.searched
+
+    @property
+    def recipes(self) -> tuple[str, ...]:
+        """Names of the recipes among the starting points."""
+        return tuple(origin.removeprefix(RECIPE) for origin, _ in self.starting_points if origin.startswith(RECIPE))
 
     @property
     def full_fidelity(self) -> int:

@@ -46,9 +46,12 @@ class StudyConfig(Settings):
             and is judged by the means, so the search finds hyperparameters that work for all requests. Either all
             requests are for classes, or all are for samples.
         method: The unlearning method to tune.
-        space: A packaged search space or the path of a YAML file; by default the method's own.
+        space: A packaged search space or the path of a YAML file; by default the method's own, or the one that the
+            study was begun with.
         fixed: Hyperparameters of the method that are not searched, with their values.
         published: Names of published sets to try first. If there are none, the method's defaults are tried first.
+        recipes: Whether to try the recipes of the method that fit into the space, after the first of these sets, or
+            their names. By default true with the method's own space, or what the study was begun with.
         objectives: What to optimise; at least one. By default, low forget accuracy (for samples, low forget gap) and
             high retain accuracy, and for classes low `probe_left`, unless the probe is uninformative on the data.
         constraints: Limits that a trial must satisfy to be on the front. With the default objectives for classes, a
@@ -91,6 +94,7 @@ class StudyConfig(Settings):
     space: str | None = None
     fixed: dict[str, Value] = Field(default_factory=dict)
     published: tuple[str, ...] = ()
+    recipes: bool | tuple[str, ...] | None = None
     evaluation: EvaluationConfig = EvaluationConfig()
     objectives: tuple[Objective, ...] = Field(
         default_factory=lambda values: default_objectives(values["forget"], values["evaluation"].final), min_length=1
@@ -192,6 +196,11 @@ class StudyConfig(Settings):
     def to_yaml(self) -> str:
         """The study with every default spelled out."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+    def to_send(self) -> str:
+        """The study for a driver elsewhere, which may continue an earlier one: default objectives stay open."""
+        left_open = {"objectives"} - self.model_fields_set
+        return yaml.safe_dump(self.model_dump(mode="json", exclude=left_open), sort_keys=False)
 
     def problems(self) -> list[str]:
         """What is wrong with how the values go together, one sentence each; `TrialPlan.of` looks up their names."""

@@ -22,6 +22,7 @@ from antisample.metrics.base import (
     part_positions,
 )
 from antisample.metrics.classification import Classification, summarise
+from antisample.metrics.mask import Mask
 from antisample.metrics.membership import Membership
 from antisample.metrics.probe import Probe
 from antisample.metrics.probe_anchors import ProbeAnchors
@@ -42,11 +43,12 @@ _FAMILIES: dict[str, MetricFamily] = {
     "probe": Probe(),
     "retrained": Retrained(),
     "relearn": Relearn(),
+    "mask": Mask(),
 }
 
 
 _EARLIER_DEFAULTS = (("membership", "zrf"),)
-_FOR_CLASSES_ALONE = ("probe",)
+_FOR_CLASSES_ALONE = ("probe", "mask")
 
 
 def _accepted(name: str, plugin: Any) -> MetricFamily:
@@ -94,11 +96,11 @@ class EvaluationConfig(EvaluationSettings):
     Attributes:
         final: Metric families to compute once, for the finished model; `classification` is always computed after
             every epoch. By default, `membership` and `probe` are skipped if there are too few images for them, and
-            `probe` for samples; families that are requested explicitly are required. `retrained` trains a reference
-            once per forget request; `relearn` also trains.
+            `probe` and `mask` for samples; families that are requested explicitly are required. `retrained` trains a
+            reference once per forget request; `relearn` also trains.
     """
 
-    final: tuple[str, ...] = ("membership", "zrf", "probe")
+    final: tuple[str, ...] = ("membership", "zrf", "probe", "mask")
 
     @field_validator("final")
     @classmethod

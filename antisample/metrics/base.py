@@ -64,6 +64,7 @@ class EvaluationSubject:
         original: The model as it was; tells architecture and preprocessing.
         settings: How to compute.
         reference: The retrained reference, where there is one.
+        original_known: What the original says of parts, where it has been asked before.
         probe: What the probe says of the original and of an untrained network, where that is measured before.
     """
 
@@ -73,6 +74,7 @@ class EvaluationSubject:
     original: OriginalModel
     settings: EvaluationSettings = field(default_factory=EvaluationSettings)
     reference: RetrainedReference | None = None
+    original_known: Mapping[SplitName, Predictions] = field(default_factory=dict, compare=False, repr=False)
     probe: ProbeAnchors | None = None
     _known: dict[SplitName, Predictions] = field(default_factory=dict, compare=False, repr=False)
     _shared: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
@@ -101,6 +103,12 @@ class EvaluationSubject:
         if part not in self._known:
             self._known[part] = self.predictions_of(self.model, part)
         return self._known[part]
+
+    def original_predictions(self, part: SplitName) -> Predictions:
+        """The original's predictions on the forget and retain images of a part."""
+        if part in self.original_known:
+            return self.original_known[part]
+        return self.predictions_of(self.original.build(self.dataset, self.device), part)
 
     def with_predictions(self, predictions: Mapping[SplitName, Predictions]) -> "EvaluationSubject":
         """The same model, whose predictions were made before."""

@@ -14,6 +14,7 @@ from antisample.errors import DivergedError
 from antisample.metrics.base import EvaluationSubject, part_positions
 from antisample.metrics.logistic_probe import Features, Floats, LogisticProbe
 from antisample.metrics.probe_anchors import ProbeAnchors
+from antisample.models.original import OriginalModel
 from antisample.models.stages import StageOutputs
 from antisample.seeds import derive, numpy_stream, undisturbed
 from antisample.types import Dataset, ImageSet, IndexArray, SplitName, Splits
@@ -33,7 +34,8 @@ class Probe:
         names: `probe_forget`, the share of training images of the forgotten classes, none of which it was fitted on,
             that it recognises; `probe_unseen`, of the part's images of these classes; `probe_gap`, their difference;
             `probe_retain`, of the part's other images; `probe_few`, as `probe_forget` with 10 labels per class;
-            `probe_left` and `probe_left_worst`, on the scale from an untrained network (0) to the original (1).
+            `probe_left` and `probe_left_worst`, on the scale from an untrained network (0) to the original (1); and
+            `probe_error`, the standard error of `probe_left` over draws and images.
         parts: Validation and test.
     """
 
@@ -45,6 +47,7 @@ class Probe:
         "probe_few",
         "probe_left",
         "probe_left_worst",
+        "probe_error",
     )
     parts: ClassVar[tuple[SplitName, ...]] = ("validation", "test")
 
@@ -158,6 +161,10 @@ class FittedProbe:
         forget = float(probe.recognised(judged, judged_labels).mean())
         return cls(model, stages, probe, forget, np.stack(few), judged_labels)
 
+    def by_class(self, subject: EvaluationSubject) -> list[Floats]:
+        """For each forgotten class, whether probes with few labels recognise its judged images, [30, n]."""
+        return [self.few[:, self.judged_labels == label] for label in subject.splits.forget_classes]
+
     def few_of(self, forget_classes: tuple[int, ...]) -> tuple[float, ...]:
         """For each forgotten class, the share of its judged images that few labels recognise, over all draws."""
         return tuple(float(self.few[:, self.judged_labels == label].mean()) for label in forget_classes)
@@ -180,14 +187,15 @@ class FittedProbe:
             "probe_few": float(np.mean(few)),
             "probe_left": float(np.mean(left)),
             "probe_left_worst": float(np.max(left)),
+            "probe_error": anchors.error([standard_error(each) for each in self.by_class(subject)]),
         }
 
 
 def probe_anchors(subject: EvaluationSubject) -> ProbeAnchors:
     """Measures the original, and an untrained network whose weights are drawn from the evaluation seed."""
     original, dataset, classes = subject.original, subject.dataset, subject.splits.forget_classes
-    with undisturbed(subject.device, derive(subject.settings.seed, "untrained network") % 2**32):
-        untrained = original.untrained(dataset).to(subject.device)
+    untrained = untrained_network(original, dataset, subject.settings.seed, subject.device)
+    with undisturbed(subject.device):
         knows = FittedProbe.of(subject, original.build(dataset, subject.device))
     ignorant = FittedProbe.of(subject, untrained)
     differences = knows.few - ignorant.few
@@ -202,6 +210,12 @@ def probe_anchors(subject: EvaluationSubject) -> ProbeAnchors:
         }
 
     return replace(anchors, original=figures(knows), untrained=figures(ignorant))
+
+
+def untrained_network(original: OriginalModel, dataset: Dataset, seed: int, device: torch.device) -> nn.Module:
+    """The original's architecture with fresh weights that depend on `seed` alone."""
+    with undisturbed(device, derive(seed, "untrained network") % 2**32):
+        return original.untrained(dataset).to(device)
 
 
 def standard_error(differences: Floats) -> float:

@@ -1,5 +1,6 @@
 """What the probe of a network is compared with: the original, which knows the class, and an untrained network."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -49,6 +50,16 @@ class ProbeAnchors:
         rows = zip(few, self.few_original, self.few_untrained, self.informative_classes, strict=True)
         told = tuple((value - low) / (high - low) for value, high, low, is_informative in rows if is_informative)
         return told or (1.0,)
+
+    def error(self, of_few: Sequence[float]) -> float:
+        """The standard error of the mean of `left`; 0 where the probe can tell nothing.
+
+        Args:
+            of_few: For each forgotten class, the standard error of the network's `probe_few`.
+        """
+        rows = zip(of_few, self.few_original, self.few_untrained, self.informative_classes, strict=True)
+        scaled = [error / (high - low) for error, high, low, is_informative in rows if is_informative]
+        return math.sqrt(sum(each**2 for each in scaled)) / len(scaled) if scaled else 0.0
 
     def notes(self, names: Sequence[str]) -> tuple[str, ...]:
         """Says of which classes the probe tells nothing, in a sentence.

@@ -123,6 +123,7 @@ def test_a_network_whose_outputs_are_the_class_is_recognised_by_all_probes(monke
         "probe_few": 1.0,
         "probe_left": 1.0,
         "probe_left_worst": 1.0,
+        "probe_error": 0.0,
     }
 
 
@@ -223,7 +224,7 @@ class TestImages:
 
 def test_what_does_not_depend_on_the_part_is_the_same_in_both(subject):
     values = evaluate(subject, ("validation", "test"), ("probe",)).values
-    for name in ("probe_forget", "probe_few", "probe_left", "probe_left_worst"):
+    for name in ("probe_forget", "probe_few", "probe_left", "probe_left_worst", "probe_error"):
         assert values[f"validation/{name}"] == values[f"test/{name}"]
     assert values["validation/probe_left"] == 1.0
 

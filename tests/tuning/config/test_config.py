@@ -172,7 +172,7 @@ def test_a_space_is_refused_with_one_sentence_for_one_mistake(values, tmp_path, 
 
 @pytest.mark.parametrize("method", method_names())
 def test_every_packaged_space_holds_what_its_method_takes(method):
-    assert find_space(method, None, []).method == method
+    assert find_space(method, None, {}).whole.method == method
 
 
 def test_a_missing_or_unreadable_file_is_named(tmp_path):

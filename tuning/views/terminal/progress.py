@@ -14,7 +14,6 @@ from antisample.methods import OriginalModel
 from antisample.metrics import left_out_notes
 from antisample.metrics.forgetting import Forgetting, forgetting_line
 from antisample.metrics.original_accuracy import OriginalAccuracy
-from tuning.study.outcome import find_outcome
 from tuning.study.progress_listener import ProgressListener
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
@@ -145,7 +144,7 @@ class Progress(ProgressListener):
             return ""
         states = [record.state for record in self._study.records()]
         done = sum(state in ("COMPLETE", "PRUNED") for state in states)
-        front = find_outcome(self._study).front
+        front = self._study.front()
         text = (
             f"{done} of {self._study.config.n_trials} done, running {states.count('RUNNING')}, "
             f"failed {states.count('FAIL')}, front {len(front)}"

@@ -135,5 +135,5 @@ def _problems(config: StudyConfig) -> list[str]:
         problems += config.fidelity.problems(full_fidelity(config), config.replicates, needed)
     is_known = config.method in method_names()
     if config.by_samples and is_known and not find_method(config.method).config_type.forgets_samples:
-        problems.append(f"The method {config.method!r} forgets classes, so `forget.samples` cannot be given.")
+        problems.append(find_method(config.method).config_type.samples_refusal())
     return [*problems, *config.problems()]

@@ -69,7 +69,7 @@ class HeadRun:
         """See `UnlearningRun.run_epoch`; the loss is the cross-entropy to the targets."""
         order = numpy_stream(self._seed, "order", self.epochs_done).permutation(len(self.features))
         total = torch.zeros((), device=self.features.device)
-        for positions in torch.from_numpy(order).to(self.features.device).split(self._batch_size):
+        for positions in torch.split(torch.from_numpy(order).to(self.features.device), self._batch_size):
             logits = nn.functional.linear(self.features[positions], *self._fitted)
             loss = nn.functional.cross_entropy(logits, self.targets[positions])
             self._optimizer.zero_grad()

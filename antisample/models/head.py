@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from antisample.errors import ConfigError
+from antisample.models.masked_outputs import largest_logit
 
 _TOLERANCE = 1e-4  # of the largest logit; other kernels round otherwise
 
@@ -167,7 +168,7 @@ def _described(name: str, layer: nn.Module, inputs: Tensor, output: Tensor, logi
     expected = nn.functional.linear(_pooled(layer, inputs), weight, bias)
     flat = output.flatten(1)
     apart = (logits - expected) if logits.shape == expected.shape else None
-    scale = _TOLERANCE * max(1.0, float(expected.abs().max()))
+    scale = _TOLERANCE * max(1.0, largest_logit(expected))
     decides = apart is not None and bool((apart - apart.mean(dim=1, keepdim=True)).abs().max() <= scale)
     is_output = decides and flat.shape == logits.shape and bool(torch.equal(flat, logits))
     return Head(name, bias is not None, is_output, decides, is_shared=False)

@@ -15,6 +15,12 @@ MASK_KEY = "masked_classes"
 _PREFIX = "network."
 
 
+def largest_logit(logits: Tensor) -> float:
+    """The largest magnitude among logits of classes that can be answered: what differences are a share of."""
+    answerable = logits[logits > NEVER / 2]
+    return float(answerable.abs().max()) if answerable.numel() else 0.0
+
+
 class MaskedOutputs(nn.Module):
     """A network some of whose classes can no longer be answered; all its other logits stay as they are.
 

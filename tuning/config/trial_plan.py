@@ -117,6 +117,11 @@ def _seeds(config: StudyConfig, purpose: str, n: int) -> tuple[int, ...]:
 
 def _problems(config: StudyConfig) -> list[str]:
     """Everything wrong with what a study names and with how its parts go together."""
+    if config.method in method_names() and not find_method(config.method).config_type.model_fields.keys() - {"name"}:
+        return [
+            f"The method {config.method!r} has no hyperparameters, so there is nothing to search; "
+            f"`antisample unlearn --method {config.method}` applies it."
+        ]
     metrics = [objective.metric for objective in config.objectives]
     problems = name_problems(config.method, config.model.name, config.space, config.fixed, config.published)
     computed = metric_names(("classification", *config.evaluation.final))

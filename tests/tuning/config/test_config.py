@@ -94,8 +94,8 @@ def test_all_problems_are_reported_at_once_whatever_their_kind(values, tmp_path)
     [
         (
             {"method": "amnesia"},
-            "`method` must be one of antisample, finetune, gradient_ascent, neggrad_plus, random_labels, "
-            "retrain, unsir",
+            "`method` must be one of antisample, filtration, finetune, gradient_ascent, head, mask, neggrad_plus, "
+            "random_labels, retrain, unsir",
         ),
         ({"method": "finetune"}, "does not hold|published"),
         ({"space": "finetune"}, "is for the method 'finetune', not 'antisample'"),

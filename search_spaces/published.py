@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from search_spaces.space import SpaceError, Value
+from search_spaces.parameters import Value
+from search_spaces.space import SpaceError
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,21 @@
 
 import hashlib
 import json
-import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from search_spaces.conditions import active, condition_problems, conditions, counts, described, ordered, without_fixed
+from search_spaces.parameters import ChoiceParameter, NumberParameter, Parameter, Value
 from search_spaces.rules import quoted, sentence, unusable
 from search_spaces.yaml_loader import LONGEST, UniqueKeyLoader
 
-Value = float | int | str | bool
-"""What a hyperparameter can be."""
-
-_EXACT = 2.0**53
-"""Up to here a float holds every whole number."""
+RECIPES = "recipes.yaml"
+"""The file beside the spaces that is none; see `search_spaces.recipes`."""
 
 
 class SpaceError(Exception):
@@ -26,89 +25,6 @@ class SpaceError(Exception):
     def __init__(self, problems: list[str], source: str) -> None:
         self.problems, self.source = problems, source
         super().__init__(f"{source}: " + " ".join(problems))
-
-
-class NumberParameter(BaseModel):
-    """A number from an interval, both bounds included.
-
-    Attributes:
-        low: Smallest value.
-        high: Largest value, larger than `low`.
-        log: Whether to search on a logarithmic scale; `low` must then be larger than 0.
-        integer: Whether only whole numbers count.
-        why: The reason for searching this parameter in this range.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    low: float
-    high: float
-    log: bool = False
-    integer: bool = False
-    why: str = Field(min_length=1)
-
-    @field_validator("low", "high", mode="before")
-    @classmethod
-    def _a_number(cls, bound: Any) -> Any:
-        if isinstance(bound, bool) or (isinstance(bound, int) and unusable(bound) is not None):
-            raise ValueError(f"must be a number of 64 bits, but got {quoted(bound)}")
-        return bound
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "NumberParameter":
-        if not self.low < self.high:
-            raise ValueError(f"`high` must be larger than `low`, but got {self.low} and {self.high}")
-        if self.log and self.low <= 0:
-            raise ValueError(f"`low` must be larger than 0 on a logarithmic scale, but got {self.low}")
-        if self.integer and not (self.low.is_integer() and self.high.is_integer()):
-            raise ValueError(f"bounds of an integer must be whole numbers, but got {self.low} and {self.high}")
-        if self.integer and max(abs(self.low), abs(self.high)) > _EXACT:
-            raise ValueError(
-                f"bounds of an integer must be in [-2**53, 2**53], but got {self.low:g} and {self.high:g}"
-            )
-        if not math.isfinite(self.high - self.low):
-            raise ValueError(f"`high` and `low` are too far apart for a search, with {self.low} and {self.high}")
-        return self
-
-    def contains(self, value: Any) -> bool:
-        """Whether the parameter can take `value`."""
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return False
-        return self.low <= value <= self.high and (not self.integer or float(value).is_integer())
-
-
-class ChoiceParameter(BaseModel):
-    """One of several values.
-
-    Attributes:
-        choices: At least two distinct values.
-        why: The reason for searching this parameter.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    choices: tuple[Any, ...] = Field(min_length=2)
-    why: str = Field(min_length=1)
-
-    @field_validator("choices")
-    @classmethod
-    def _distinct(cls, choices: tuple[Any, ...]) -> tuple[Value, ...]:
-        for choice in choices:
-            if (rule := unusable(choice)) is not None:
-                raise ValueError(f"each choice {rule}")
-        for position, choice in enumerate(choices):
-            same = next((other for other in choices[:position] if other == choice), None)
-            if same is not None:  # Optuna would take 1, 1.0 and true for one choice
-                raise ValueError(f"must contain each value only once, but got {quoted(same)} and {quoted(choice)}")
-        return choices
-
-    def contains(self, value: Any) -> bool:
-        """Whether the parameter can take `value`."""
-        return any(value == choice and type(value) is type(choice) for choice in self.choices)
-
-
-Parameter = NumberParameter | ChoiceParameter
-"""One entry of a space."""
 
 
 class SearchSpace(BaseModel):
@@ -126,21 +42,93 @@ class SearchSpace(BaseModel):
     method: str
     parameters: dict[str, Parameter] = Field(min_length=1)
 
-    def without(self, names: set[str]) -> "SearchSpace":
+    @model_validator(mode="after")
+    def _conditions_hold(self) -> "SearchSpace":
+        problems = condition_problems(self.parameters, self.parameters)
+        if problems:
+            raise SpaceError(problems, self.name)
+        return self
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether some parameters count only with certain values of others."""
+        return any(parameter.when is not None for parameter in self.parameters.values())
+
+    def active(self, params: Mapping[str, Any]) -> tuple[str, ...]:
+        """The parameters that count with these values, each after those that decide about it.
+
+        Args:
+            params: Values by name; where one is missing, what depends on it does not count.
+        """
+        return active(self.parameters, params)
+
+    def order(self) -> tuple[str, ...]:
+        """All parameters, each after those that decide about it."""
+        return ordered(self.parameters)
+
+    def counts(self, name: str, params: Mapping[str, Any]) -> bool:
+        """Whether a parameter counts with the values of those before it in `order` that count."""
+        return counts(self.parameters[name], params)
+
+    def condition(self, name: str) -> str:
+        """When a parameter counts, in words; empty if always."""
+        return described(self.parameters[name])
+
+    def activating(self, name: str, fixed: Mapping[str, Value]) -> list[dict[str, Value]]:
+        """Values of others with which a parameter counts; each value that its conditions name is among them.
+
+        Args:
+            name: Of the parameter.
+            fixed: Values that are not searched; they stay.
+
+        Returns:
+            At least one set of values; none where the parameter never counts with what is fixed.
+        """
+        needed = conditions(self.parameters, fixed)[name]
+        if needed is None:
+            return []
+        others = {other for other in self._above(name) if other in fixed}
+        first = {
+            **{other: fixed[other] for other in others},
+            **{other: values[0] for other, values in needed.items()},
+        }
+        varied = [{**first, other: value} for other, values in needed.items() for value in values[1:]]
+        return [first, *varied]
+
+    def _above(self, name: str) -> set[str]:
+        """The parameters that decide about one, also through others."""
+        names: set[str] = set()
+        waiting = [name]
+        while waiting:
+            new = set(self.parameters[waiting.pop()].when or ()) - names
+            names |= new
+            waiting += new
+        return names
+
+    def without(self, fixed: Mapping[str, Value]) -> "SearchSpace":
         """The space with some parameters taken out, because they are fixed.
+
+        What depends on a fixed parameter is searched always, or not at all.
+
+        Args:
+            fixed: Values by name.
 
         Raises:
             SpaceError: If nothing is left to search.
         """
-        left = {name: parameter for name, parameter in self.parameters.items() if name not in names}
+        left = without_fixed(self.parameters, fixed)
         if not left:
-            raise SpaceError(["fixing every parameter leaves nothing to search."], self.name)
+            decided = [name for name in self.parameters if name not in fixed]
+            why = f"; {', '.join(decided)} would only count with other values" if decided else ""
+            every = "the values that are fixed leave" if decided else "fixing every parameter leaves"
+            raise SpaceError([f"{every} nothing to search{why}."], self.name)
         return self.model_copy(update={"parameters": left})
 
     def fingerprint(self) -> str:
         """Digest of what may be suggested; reasons do not count."""
         content = {
-            name: parameter.model_dump(mode="json", exclude={"why"}) for name, parameter in self.parameters.items()
+            name: parameter.model_dump(mode="json", exclude={"why"} | ({"when"} if parameter.when is None else set()))
+            for name, parameter in self.parameters.items()
         }
         text = json.dumps([self.method, content], sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
@@ -148,7 +136,13 @@ class SearchSpace(BaseModel):
 
 def space_names() -> tuple[str, ...]:
     """Names of the packaged spaces."""
-    return tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.yaml")))
+    files = Path(__file__).parent.glob("*.yaml")
+    return tuple(sorted(path.stem for path in files if path.name != RECIPES))
+
+
+def earlier_space(method: str) -> str:
+    """The packaged space of a method as it was while studies did not keep the name of their space."""
+    return next((name for name in space_names() if name == f"{method}-published"), method)
 
 
 def load_space(source: str | Path) -> SearchSpace:
@@ -164,8 +158,9 @@ def load_space(source: str | Path) -> SearchSpace:
         SpaceError: If there is none, or it breaks a rule; all problems at once.
     """
     text = str(source)
-    path = Path(text) if text.endswith((".yaml", ".yml")) else Path(__file__).parent / f"{text}.yaml"
-    if unusable(text) is not None or not os.path.isfile(path):  # noqa: PTH113  (Path.is_file raises for long names)
+    is_path = text.endswith((".yaml", ".yml"))
+    path = Path(text) if is_path else Path(__file__).parent / f"{text}.yaml"
+    if unusable(text) is not None or not (os.path.isfile(path) if is_path else text in space_names()):  # noqa: PTH113  (Path.is_file raises for long names)
         names = ", ".join(space_names())
         problem = f"`space` must be one of {names} or the path of a YAML file, but got {quoted(text)}."
         raise SpaceError([problem], text)
@@ -183,6 +178,8 @@ def load_space(source: str | Path) -> SearchSpace:
     if not problems:
         try:
             return SearchSpace.model_validate({"name": path.stem, **content})
+        except SpaceError as error:
+            problems = error.problems
         except ValidationError as error:
             problems = [sentence(item) for item in error.errors(include_url=False)]
     raise SpaceError(problems, text)
@@ -190,11 +187,13 @@ def load_space(source: str | Path) -> SearchSpace:
 
 def _parameter_problems(parameters: Any) -> list[str]:
     """Validates each parameter as what it looks like, so that messages do not speak of the other kind."""
-    problems = []
-    for name, values in parameters.items() if isinstance(parameters, dict) else ():
+    problems: list[str] = []
+    valid: dict[str, Parameter] = {}
+    named = parameters if isinstance(parameters, dict) else {}
+    for name, values in named.items():
         kind = ChoiceParameter if isinstance(values, dict) and "choices" in values else NumberParameter
         try:
-            kind.model_validate(values)
+            valid[name] = kind.model_validate(values)
         except ValidationError as error:
             problems += [sentence(item, f"parameters.{name}") for item in error.errors(include_url=False)]
-    return problems
+    return [*problems, *condition_problems(valid, named)] if problems else []

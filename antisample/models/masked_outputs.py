@@ -70,6 +70,11 @@ def masked_outputs(model: nn.Module, classes: Sequence[int], n_classes: int) -> 
     return masked.to(device).train(model.training)
 
 
+def bare_network(model: nn.Module) -> nn.Module:
+    """The network without its mask: its modules have the names that its builder gives them."""
+    return model.network if isinstance(model, MaskedOutputs) else model
+
+
 def is_masked(state_dict: Mapping[str, Tensor]) -> bool:
     """Whether weights were saved from a network with masked outputs."""
     mask = state_dict.get(MASK_KEY)

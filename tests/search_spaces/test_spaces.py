@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from search_spaces import SpaceError, load_space, published_set, published_sets, space_names
+from search_spaces import SpaceError, earlier_space, load_space, published_set, published_sets, space_names
 
 
 @pytest.mark.parametrize("name", space_names())
@@ -18,7 +18,7 @@ def test_packaged_spaces_load_and_give_reasons(name):
 
 @pytest.mark.parametrize("name", list(published_sets()))
 def test_every_published_set_lies_in_the_packaged_space(name):
-    space = load_space("antisample")
+    space = load_space("antisample-published")
     parameters = published_set(name).parameters
     assert set(space.parameters) <= set(parameters)
     assert all(space.parameters[key].contains(parameters[key]) for key in space.parameters)
@@ -87,19 +87,19 @@ def test_files_that_are_no_space(tmp_path, content, message):
 def test_an_unknown_space_lists_the_valid_ones():
     with pytest.raises(
         SpaceError,
-        match=r"must be one of antisample, filtration, finetune, gradient_ascent, head, neggrad_plus, random_labels, "
-        r"retrain, unsir or the path",
+        match=r"must be one of antisample, antisample-published, filtration, finetune, gradient_ascent, head, "
+        r"neggrad_plus, random_labels, retrain, unsir or the path",
     ):
         load_space("wide")
 
 
 def test_fixed_parameters_leave_the_space_and_its_fingerprint_follows():
-    space = load_space("antisample")
-    smaller = space.without({"epochs", "p"})
+    space = load_space("antisample-published")
+    smaller = space.without({"epochs": 2, "p": 0.9})
     assert set(space.parameters) - set(smaller.parameters) == {"epochs", "p"}
     assert smaller.fingerprint() != space.fingerprint()
     with pytest.raises(SpaceError, match="nothing to search"):
-        space.without(set(space.parameters))
+        space.without(dict.fromkeys(space.parameters, 1))
 
 
 def test_reasons_do_not_change_the_fingerprint():
@@ -162,3 +162,14 @@ def test_a_space_of_numbers_that_only_look_alike_is_fine(tmp_path):
 def test_a_name_of_a_space_that_no_file_can_have_is_refused(name):
     with pytest.raises(SpaceError, match="`space` must be one of"):
         load_space(name)
+
+
+def test_recipes_are_no_space():
+    assert "recipes" not in space_names()
+    with pytest.raises(SpaceError, match="`space` must be one of"):
+        load_space("recipes")
+
+
+def test_a_method_has_the_space_from_before_names_were_kept():
+    assert earlier_space("antisample") == "antisample-published"
+    assert earlier_space("finetune") == "finetune"

@@ -64,6 +64,7 @@ def values(tmp_path) -> dict:
         "model": {"name": "SmallCNN"},
         "forget": {"classes": [3]},
         "published": ["ResNet9/mnist/100"],
+        "recipes": False,
         "sampler": "random",
         "n_trials": 4,
         "max_failures": 2,

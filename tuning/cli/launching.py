@@ -227,7 +227,7 @@ def study_job(
     """A study to send; its folders are the cluster's, where code that was agreed to here may be imported."""
     options = given("--warm-start", warm_start.absolute() if warm_start is not None else None)
     options += ("--allow-code",) if allow_code else ()
-    return StudyJob(config.name, config.directory, config.to_yaml(), options, Path.cwd(), register)
+    return StudyJob(config.name, config.directory, config.to_send(), options, Path.cwd(), register)
 
 
 def given(option: str, value: object | None) -> tuple[str, ...]:

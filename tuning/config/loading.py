@@ -98,13 +98,14 @@ def _raw_name_problems(values: dict[str, Any]) -> list[str]:
     """`name_problems` of values that did not validate, as far as they have the right types."""
     model, method, space = values.get("model"), values.get("method"), values.get("space")
     name = model.get("name") if isinstance(model, dict) else None
-    fixed, published = values.get("fixed"), values.get("published")
+    fixed, published, recipes = values.get("fixed"), values.get("published"), values.get("recipes")
     return name_problems(
         method if _is_text(method) else "antisample",
         name if _is_text(name) else "SmallCNN",
         space if _is_text(space) else None,
         {key: value for key, value in fixed.items() if _is_text(key)} if isinstance(fixed, dict) else {},
         [name for name in published if _is_text(name)] if isinstance(published, list) else (),
+        [name for name in recipes if _is_text(name)] if isinstance(recipes, list) else False,
     )
 
 

@@ -1,6 +1,8 @@
-"""What a study refers to by name: method, model, search space and published sets."""
+"""What a study refers to by name: method, model, search space, published sets and recipes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -8,16 +10,41 @@ from antisample.config import validation_problems
 from antisample.errors import ConfigError
 from antisample.methods import MethodConfig, find_method, method_names, method_plugin
 from antisample.models import check_name
-from search_spaces import ChoiceParameter, Parameter, SearchSpace, SpaceError, Value, load_space, published_set
+from search_spaces import ChoiceParameter, Parameter, SearchSpace, SpaceError, Value, load_space
+from tuning.config.starting_points import find_starting_points, recipes_of
 
 
-def find_space(method: str, space: str | None, fixed: Iterable[str]) -> SearchSpace:
+class StudySpace(NamedTuple):
+    """The search space of a study.
+
+    Attributes:
+        whole: As it is loaded.
+        searched: Without what is fixed.
+    """
+
+    whole: SearchSpace
+    searched: SearchSpace
+
+    def in_force(self, fixed: Mapping[str, Value], params: Mapping[str, Value]) -> dict[str, Value]:
+        """The values of a trial: fixed ones as far as they count beside those that are searched, then the latter.
+
+        Args:
+            fixed: Values that are not searched; some of them may count only with certain values of others.
+            params: Values of the parameters that are searched.
+        """
+        values = {**fixed, **params}
+        counting = self.whole.active(values)
+        conditional = {name for name, parameter in self.whole.parameters.items() if parameter.when is not None}
+        return {n: v for n, v in values.items() if n in params or n not in conditional or n in counting}
+
+
+def find_space(method: str, space: str | None, fixed: Mapping[str, Value]) -> StudySpace:
     """Loads a space and takes out what is fixed.
 
     Args:
         method: The unlearning method to tune.
         space: A packaged space or a path; the method's own if None.
-        fixed: Names of what is not searched.
+        fixed: What is not searched, by name.
 
     Returns:
         The space.
@@ -32,7 +59,7 @@ def find_space(method: str, space: str | None, fixed: Iterable[str]) -> SearchSp
         raise ConfigError(f"`space` must be the path of a YAML file: the method {method!r} comes without a space.")
     try:
         loaded = load_space(space or method)
-        left = loaded.without(set(fixed))
+        left = loaded.without(fixed)
     except SpaceError as error:
         problems = [p if p.startswith("`space`") else f"`space` {error.source}: {p}" for p in error.problems]
         raise ConfigError(problems) from error
@@ -43,24 +70,35 @@ def find_space(method: str, space: str | None, fixed: Iterable[str]) -> SearchSp
     ]
     if loaded.method != method:
         problems.append(f"`space` {loaded.name!r} is for the method {loaded.method!r}, not {method!r}.")
-    problems += [
-        f"`space` {loaded.name!r}: {problem}"
-        for name, parameter in left.parameters.items()
-        if name in fields and loaded.method == method
-        for problem in _misfits(config_type, name, parameter)
-    ]
+    elif not problems:
+        problems += [
+            f"`space` {loaded.name!r}: {problem}"
+            for name, parameter in left.parameters.items()
+            for problem in _misfits(config_type, name, parameter, loaded.activating(name, fixed))
+        ]
     if problems:
         raise ConfigError(problems)
-    return left
+    return StudySpace(loaded, left)
 
 
-def _misfits(config_type: type[MethodConfig], name: str, parameter: Parameter) -> list[str]:
-    """What of a parameter the method does not take, each rule once."""
+def _misfits(
+    config_type: type[MethodConfig], name: str, parameter: Parameter, beside: Sequence[Mapping[str, Value]]
+) -> list[str]:
+    """What of a parameter the method does not take, each rule once.
+
+    Args:
+        config_type: Of the method.
+        name: Of the parameter.
+        parameter: The parameter.
+        beside: Values of others with which it counts: each must go with each of its own.
+    """
     problems: dict[str, str] = {}
-    for value in _extremes(parameter):
-        refused = [problem.replace("`", "`parameters.", 1) for problem in _refusals(config_type, {name: value})]
+    for value, others in itertools.product(_extremes(parameter), beside):
+        refused = [
+            problem.replace("`", "`parameters.", 1) for problem in _refusals(config_type, {**others, name: value})
+        ]
         if not refused and isinstance(value, str):
-            read = getattr(config_type.model_validate({name: value}), name)
+            read = getattr(config_type.model_validate({**others, name: value}), name)
             if not isinstance(read, str):  # the same value could stand there twice, and views would take it for text
                 refused = [f"`parameters.{name}.choices` must not hold text, but got {value!r}; write it as {read}."]
         for problem in refused:
@@ -84,44 +122,30 @@ def _refusals(config_type: type[MethodConfig], values: Mapping[str, Value]) -> l
     return []
 
 
-def find_starting_points(
-    method: str, space: SearchSpace, published: Sequence[str]
-) -> list[tuple[str, dict[str, Value]]]:
-    """Published sets, or else the method's defaults, cut down to the parameters of the space.
-
-    Args:
-        method: The unlearning method to tune.
-        space: What is searched.
-        published: Names of published sets.
-
-    Returns:
-        Pairs of origin and parameters.
-
-    Raises:
-        ConfigError: If a set does not exist or lies outside the space.
-    """
-    fields = find_method(method).config_type.model_fields
-    defaults = {name: field.default for name, field in fields.items()}
-    try:
-        sets = [published_set(name) for name in published]
-    except SpaceError as error:
-        raise ConfigError(error.problems) from error
-    named = [(f"published {each.name}", each.parameters) for each in sets] or [("defaults", {})]
-    points = [(origin, {name: {**defaults, **values}[name] for name in space.parameters}) for origin, values in named]
-    problems = [
-        f"`space` does not contain {name} = {value!r} of the starting point {origin!r}; extend it, or remove the "
-        "starting point."
-        for origin, point in points
-        for name, value in point.items()
-        if not space.parameters[name].contains(value)
-    ]
-    if problems:
-        raise ConfigError(problems)
-    return points
+def _fixed_refusals(
+    config_type: type[MethodConfig], whole: SearchSpace | None, fixed: Mapping[str, Value]
+) -> list[str]:
+    """What of the fixed values the method does not take; one that counts only with others is tried with those."""
+    beside = {
+        name: others
+        for name in fixed
+        if whole is not None and name in whole.parameters and whole.parameters[name].when is not None
+        for others in whole.activating(name, fixed)[:1]
+    }
+    always = {name: value for name, value in fixed.items() if name not in beside}
+    problems = _refusals(config_type, always)
+    for name, others in beside.items():
+        problems += [p for p in _refusals(config_type, {**always, **others, name: fixed[name]}) if p not in problems]
+    return problems
 
 
 def name_problems(
-    method: str, model: str, space: str | None, fixed: Mapping[str, Value], published: Sequence[str]
+    method: str,
+    model: str,
+    space: str | None,
+    fixed: Mapping[str, Value],
+    published: Sequence[str],
+    recipes: bool | Sequence[str] | None = None,
 ) -> list[str]:
     """Everything wrong with the names in a study and with its fixed values; nothing that they name is imported."""
     problems: list[str] = []
@@ -132,10 +156,13 @@ def name_problems(
             problems += error.problems
     if method not in method_names():
         return problems
-    refused = _refusals(find_method(method).config_type, fixed)
-    problems += [problem.replace("`", "`fixed.", 1) for problem in refused]
+    found: StudySpace | None = None
+    others: list[str] = []
     try:
-        find_starting_points(method, find_space(method, space, fixed), published)
+        found = find_space(method, space, fixed)
+        find_starting_points(method, found.searched, published, recipes_of(method, space, recipes), fixed)
     except ConfigError as error:
-        problems += error.problems
-    return problems
+        others = list(error.problems)
+    config_type = find_method(method).config_type
+    refused = _fixed_refusals(config_type, found.whole if found is not None else None, fixed)
+    return [*problems, *(problem.replace("`", "`fixed.", 1) for problem in refused), *others]

@@ -1,6 +1,6 @@
 """What every trial of a study does, derived from its configuration once: space, starting points, seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,8 @@ from antisample.plugins.discovery import Plugin
 from antisample.seeds import derive
 from search_spaces import SearchSpace, Value
 from tuning.config.objectives import ELAPSED
-from tuning.config.space import find_space, find_starting_points, name_problems
+from tuning.config.space import StudySpace, find_space, name_problems
+from tuning.config.starting_points import RECIPE, StartingPoint, find_starting_points, recipes_of
 from tuning.config.study import StudyConfig
 
 
@@ -23,16 +24,15 @@ class TrialPlan:
 
     Attributes:
         config: The study.
-        space: The parameters that are searched; `epochs` is not where it is the fidelity.
-        starting_points: What is tried first: published sets, or the method's defaults. Pairs of origin and searched
-            parameters.
+        spaces: The search space, whole and without what is fixed; `epochs` is fixed where it is the fidelity.
+        starting_points: What is tried first: published sets, or the method's defaults, and then recipes.
         trial_seeds: The seeds of every trial, one per replicate.
         plugins: The plug-ins that a trial needs on whatever machine it runs, in the versions of this one.
     """
 
     config: StudyConfig
-    space: SearchSpace
-    starting_points: tuple[tuple[str, dict[str, Value]], ...]
+    spaces: StudySpace
+    starting_points: tuple[StartingPoint, ...]
     trial_seeds: tuple[int, ...]
     plugins: tuple[Plugin, ...] = ()
 
@@ -46,10 +46,22 @@ class TrialPlan:
         problems = _problems(config)
         if problems:
             raise ConfigError(problems)
-        space = find_space(config.method, config.space, [*config.fixed, *_fidelity_parameters(config)])
-        points = find_starting_points(config.method, space, config.published)
+        fixed = _settled(config)
+        spaces = find_space(config.method, config.space, fixed)
+        recipes = recipes_of(config.method, config.space, config.recipes)
+        points = find_starting_points(config.method, spaces.searched, config.published, recipes, fixed)
         plugins = plugins_used(config.method, config.evaluation, config.data)
-        return cls(config, space, tuple(points), _seeds(config, "replicate", config.replicates), plugins)
+        return cls(config, spaces, tuple(points), _seeds(config, "replicate", config.replicates), plugins)
+
+    @property
+    def space(self) -> SearchSpace:
+        """The parameters that are searched."""
+        return self.spaces.searched
+
+    @property
+    def recipes(self) -> tuple[str, ...]:
+        """Names of the recipes among the starting points."""
+        return tuple(origin.removeprefix(RECIPE) for origin, _ in self.starting_points if origin.startswith(RECIPE))
 
     @property
     def full_fidelity(self) -> int:
@@ -74,13 +86,17 @@ class TrialPlan:
                 "split": config.split,
                 "model": config.model,
                 "forget": config.forget[request],
-                "method": {"name": config.method, **config.fixed, **params},
+                "method": {"name": config.method, **self.method_values(params)},
                 "seed": seed,
                 "device": config.device,
                 "precision": config.precision,
                 "evaluation": config.evaluation,
             }
         )
+
+    def method_values(self, params: Mapping[str, Value]) -> dict[str, Value]:
+        """The hyperparameters of a trial, fixed and searched; fixed ones that do not count with it are left out."""
+        return self.spaces.in_force(self.config.fixed, params)
 
     def starting_config(self, request: int = 0) -> UnlearnConfig:
         """The first trial's unlearning of a forget request: what shared inputs are loaded from."""
@@ -111,6 +127,11 @@ def _fidelity_parameters(config: StudyConfig) -> Sequence[str]:
     return ("epochs",) if config.fidelity is not None and config.fidelity.attribute == "epochs" else ()
 
 
+def _settled(config: StudyConfig) -> dict[str, Value]:
+    """The hyperparameters that are not searched, with their values."""
+    return {**config.fixed, **dict.fromkeys(_fidelity_parameters(config), full_fidelity(config))}
+
+
 def _seeds(config: StudyConfig, purpose: str, n: int) -> tuple[int, ...]:
     return tuple(derive(config.seed, purpose, index) % 2**31 for index in range(n))
 
@@ -123,7 +144,9 @@ def _problems(config: StudyConfig) -> list[str]:
             f"`antisample unlearn --method {config.method}` applies it."
         ]
     metrics = [objective.metric for objective in config.objectives]
-    problems = name_problems(config.method, config.model.name, config.space, config.fixed, config.published)
+    problems = name_problems(
+        config.method, config.model.name, config.space, config.fixed, config.published, config.recipes
+    )
     computed = metric_names(("classification", *config.evaluation.final))
     problems += [
         f"The objective {metric!r} is not computed; add its family to `evaluation.final`."

@@ -31,6 +31,7 @@ from tuning.study.artifacts import StudyFiles
 from tuning.study.attributes import ID
 from tuning.study.directory import check_directory, check_settings, note_settings, prepared_directory
 from tuning.study.history import record_search_end
+from tuning.study.kept_settings import as_begun
 from tuning.study.lost_trials import refuse_lost_trials
 from tuning.study.model_source import noted_model
 from tuning.study.outcome import Outcome
@@ -115,7 +116,7 @@ def run(
         ClusterError: If Ray cannot be started.
         InterruptedStudyError: If the user stopped the search; everything so far is kept.
     """
-    started = time.monotonic()
+    started, config = time.monotonic(), as_begun(config)
     share = worker_share(config, machines())
     ray_stays = launch is None and ray.is_initialized()
     with ExitStack() as stack:

@@ -96,10 +96,9 @@ class TrialCheck:
         given = trial.system_attrs.get("fixed_params") or {}
         if not isinstance(given, Mapping):
             return f"its parameters must be a mapping, but are {_short(given)}"
-        for name, value in {**given, **trial.params}.items():
-            reason = self._value_misfit(name, value)
-            if reason is not None:
-                return reason
+        reason = self._params_misfit({**given, **trial.params})
+        if reason is not None:
+            return reason
         for name, distribution in trial.distributions.items():
             try:
                 check_distribution_compatibility(distribution, self.distributions[name])
@@ -111,13 +110,12 @@ class TrialCheck:
         """Why a sampler can learn nothing from a finished trial, or None."""
         if trial.state != TrialState.COMPLETE:
             return "it has no result"
-        for name in self.distributions:
+        for name in self._space.active(trial.params):
             if name not in trial.params:
                 return f"`{name}` is missing"
-        for name, value in trial.params.items():
-            reason = self._value_misfit(name, value)
-            if reason is not None:
-                return reason
+        reason = self._params_misfit(trial.params)
+        if reason is not None:
+            return reason
         if not all(map(math.isfinite, trial.values or ())):
             return "its result is not finite"
         limits = trial.constraints
@@ -126,8 +124,22 @@ class TrialCheck:
         return None
 
     def fitting(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters that the study searches, as far as their values fit."""
-        return {name: value for name, value in params.items() if self._value_misfit(name, value) is None}
+        """The parameters that the study searches, as far as their values fit and they count with the others."""
+        fits = {name: value for name, value in params.items() if self._value_misfit(name, value) is None}
+        counting = self._space.active(fits)
+        return {name: value for name, value in fits.items() if name in counting}
+
+    def _params_misfit(self, params: Mapping[str, Any]) -> str | None:
+        """Why parameters, of which some may be missing, cannot be those of a trial, or None."""
+        for name, value in params.items():
+            reason = self._value_misfit(name, value)
+            if reason is not None:
+                return reason
+        counting = self._space.active(params)
+        for name in params:
+            if name not in counting:
+                return f"`{name}` can only be given together with {self._space.condition(name)}"
+        return None
 
     def _value_misfit(self, name: str, value: Any) -> str | None:
         parameter = self._space.parameters.get(name)

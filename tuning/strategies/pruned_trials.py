@@ -117,10 +117,11 @@ class PrunedAwareSampler(BaseSampler):
             return trial
         if not self._check.is_own(trial) and self._check.ignorance(trial) is not None:
             return None
-        if trial.distributions == self._check.distributions:
+        searched = {name: self._check.distributions[name] for name in trial.params}
+        if trial.distributions == searched:
             return trial
         fitting = copy.copy(trial)
-        fitting.distributions = dict(self._check.distributions)
+        fitting.distributions = searched
         return fitting
 
     def _finished(self, trial: FrozenTrial, worst: list[float] | None) -> FrozenTrial:

@@ -1,11 +1,13 @@
 """Optuna samplers by name, and the translation of a search space into Optuna's distributions."""
 
 import importlib
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 
 from antisample.errors import ConfigError, in_one_line
@@ -17,15 +19,31 @@ from search_spaces import ChoiceParameter, Parameter, SearchSpace
 SamplerBuilder = Callable[[int, int], BaseSampler]
 """Makes a sampler of the number of trials that come before its model is used, and a seed."""
 
+# GP models what all trials have, and draws the rest at random; it would warn of each such draw.
 _SAMPLERS: dict[str, SamplerBuilder] = {
-    "tpe": lambda startup, seed: optuna.samplers.TPESampler(
-        n_startup_trials=startup, multivariate=True, constant_liar=True, seed=seed
+    "tpe": lambda startup, seed: _tpe(startup, seed, group=False),
+    "gp": lambda startup, seed: optuna.samplers.GPSampler(
+        n_startup_trials=startup, seed=seed, warn_independent_sampling=False
     ),
-    "gp": lambda startup, seed: optuna.samplers.GPSampler(n_startup_trials=startup, seed=seed),
     "nsga2": lambda startup, seed: optuna.samplers.NSGAIISampler(population_size=max(startup, 4), seed=seed),
     "qmc": lambda _, seed: optuna.samplers.QMCSampler(seed=seed, scramble=True),
     "random": lambda _, seed: optuna.samplers.RandomSampler(seed=seed),
 }
+
+
+def _tpe(startup: int, seed: int, *, group: bool) -> BaseSampler:
+    """TPE.
+
+    Args:
+        startup: Trials that come before its model is used.
+        seed: Seed.
+        group: Whether parameters that always go together are modelled together, which conditional ones need.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # of `group`
+        return optuna.samplers.TPESampler(
+            n_startup_trials=startup, multivariate=True, group=group, constant_liar=True, seed=seed
+        )
 
 
 def _accepted(name: str, plugin: Any) -> SamplerBuilder:
@@ -55,10 +73,10 @@ def sampler_plugin(name: str) -> Plugin | None:
 
 
 def resolve_sampler(name: str, space: SearchSpace, n_trials: int) -> str:
-    """Turns `auto` into a name: gp for numbers and under 250 trials, tpe with choices, else nsga2."""
+    """Turns `auto` into a name: gp for numbers and under 250 trials, tpe with choices or conditions, else nsga2."""
     if name != "auto":
         return name
-    if any(isinstance(parameter, ChoiceParameter) for parameter in space.parameters.values()):
+    if space.has_conditions or any(isinstance(parameter, ChoiceParameter) for parameter in space.parameters.values()):
         return "tpe"
     return "gp" if n_trials < 250 else "nsga2"
 
@@ -68,7 +86,7 @@ def make_sampler(name: str, space: SearchSpace, n_trials: int, seed: int, n_exis
 
     Args:
         name: One of `sampler_names()`, or `package.module:Class` of any Optuna sampler that takes `seed`.
-        space: What is searched; `auto` depends on it.
+        space: What is searched; `auto` depends on it, and `tpe` models groups of parameters if it has conditions.
         n_trials: Trials of the whole study; a quarter of them, at least 3, come before the model is used.
         seed: Seed of the study.
         n_existing: Trials already in the study, so that a resumed search does not repeat its draws.
@@ -77,10 +95,17 @@ def make_sampler(name: str, space: SearchSpace, n_trials: int, seed: int, n_exis
         The sampler.
 
     Raises:
-        ConfigError: If there is no such sampler.
+        ConfigError: If there is no such sampler, or it cannot search the space.
     """
     resolved = resolve_sampler(name, space, n_trials)
     stream = derive(seed, "sampler", n_existing) % 2**32
+    if resolved == "qmc" and space.has_conditions:
+        raise ConfigError(
+            "`sampler` qmc needs a search space in which every parameter always counts, but this one has conditions "
+            "(`when`); use auto, tpe, gp, nsga2 or random."
+        )
+    if resolved == "tpe" and space.has_conditions:
+        return _tpe(max(3, n_trials // 4), stream, group=True)
     build = _REGISTRY.find(resolved)
     if build is not None:
         return build(max(3, n_trials // 4), stream)

@@ -94,8 +94,9 @@ class TrialSuggester:
         """Suggests the parameters that a trial lacks; why it cannot be run, or None."""
         misfit = self._check.misfit(trial._cached_frozen_trial, waited=waited)
         if misfit is None:
-            for name, distribution in self._distributions.items():
-                trial._suggest(name, distribution)
+            for name in self._space.order():
+                if self._space.counts(name, trial._cached_frozen_trial.params):
+                    trial._suggest(name, self._distributions[name])
         return misfit
 
     def add_prior_trials(self, trials: Sequence[Mapping[str, Any]]) -> None:
@@ -105,7 +106,7 @@ class TrialSuggester:
             optuna.trial.create_trial(
                 params=t["params"],
                 values=t["values"],
-                distributions=self._distributions,
+                distributions={name: self._distributions[name] for name in t["params"]},
                 constraints=t.get("constraints") or None,
             )
             for t in trials

@@ -15,6 +15,7 @@ from antisample.storage.atomic import atomic_write
 from tuning.config.loading import override_value, parse_study, read_values, values_of
 from tuning.config.study import StudyConfig
 from tuning.study.attributes import PLUGINS, SETTINGS
+from tuning.study.kept_settings import as_begun, parse_kept
 from tuning.study.reader import StudyReader
 from tuning.study.storage.backends import kept_note
 from tuning.study.storage.lease import Lease
@@ -64,7 +65,7 @@ def study_config(directory: Path, overrides: Sequence[str] = (), storage: str | 
     for override in overrides:
         override_value(values, override, StudyConfig)
     try:
-        config = parse_study(values, str(path))
+        config = parse_kept(values, str(path))
     except ConfigError:
         check_plugins(_plugins_kept(values, directory, storage), f"The study {directory}")  # a clearer reason
         raise
@@ -117,7 +118,8 @@ def check_settings(study: StudyReader) -> None:
     if config.storage is None or settings is None:
         return  # the directory says it, or the study has not begun
     # Where data and model lie depends on the machine; `record_provenance` compares what they are.
-    other = _differences(parse_study(values_of(settings, "the database")), config, _MAY_CHANGE | {"data", "model"})
+    begun = parse_kept(values_of(settings, "the database"), "the database")
+    other = _differences(begun, as_begun(config), _MAY_CHANGE | {"data", "model"})
     if other:
         raise ConfigError(
             [*other, "Choose another `name` or `study_name`."],
@@ -143,8 +145,8 @@ def check_directory(config: StudyConfig) -> None:
     if not path.is_file():
         return
     # Read through the configuration, so that a study from before a key existed has its default.
-    stored = parse_study(read_values(path, inside=config.directory), str(path))
-    other = _differences(stored, config, _MAY_CHANGE)
+    stored = parse_kept(read_values(path, inside=config.directory), str(path))
+    other = _differences(stored, as_begun(config), _MAY_CHANGE)
     if other:
         raise ConfigError(
             [*other, "Choose another `name`, or delete the folder to start over."],
@@ -164,6 +166,7 @@ def prepared_directory(config: StudyConfig, lease: Lease) -> Iterator[None]:
         ConfigError: See `check_directory`.
         DataError: If it cannot be written.
     """
+    config = as_begun(config)
     check_directory(config)
     try:
         config.directory.mkdir(parents=True, exist_ok=True)

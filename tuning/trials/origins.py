@@ -7,16 +7,22 @@ _RETRY = ", retry of "
 class Origin(str):
     """An origin, as journal and tables spell it.
 
-    `sampler`, `defaults`, `published NAME` or `warm start STUDY/NUMBER`; `enqueued` or `added by hand` where others
-    put the trial into the study. `, retry of NUMBER` follows where the trial of that number was interrupted.
+    `sampler`, `defaults`, `published NAME`, `recipe NAME` or `warm start STUDY/NUMBER`; `enqueued` or `added by hand`
+    where others put the trial into the study. `, retry of NUMBER` follows where the trial of that number was
+    interrupted.
     """
 
     __slots__ = ()
 
     @property
     def is_starting_point(self) -> bool:
-        """Whether the parameters were given by the study, not suggested by a sampler."""
+        """Whether the parameters are those that all others are compared with: published ones, or the defaults."""
         return self.startswith(_STARTING_POINTS)
+
+    @property
+    def is_published(self) -> bool:
+        """Whether they are a published set."""
+        return self.startswith("published")
 
     def retry(self, number: int) -> "Origin":
         """The origin of a trial with the parameters of the interrupted trial `number`."""

@@ -17,12 +17,14 @@ from antisample.export.model_files import write_model
 from antisample.inputs import request_data
 from antisample.methods import UnlearnContext, find_method, method_config
 from antisample.methods.editing import batches_at
+from antisample.metrics.relearn import Relearn
 from antisample.models import build_model
 from antisample.models.head import find_head
 from antisample.models.masked_outputs import MaskedOutputs
 from antisample.models.original import OriginalModel
+from antisample.models.stages import StageOutputs
 from antisample.types import Preprocessing
-from antisample.unlearning import unlearn
+from antisample.unlearning import subject_of, unlearn
 
 CPU = torch.device("cpu")
 IN_THE_HEAD = ("Biased", "OnePosition", "TwoHeads")
@@ -202,6 +204,17 @@ def test_a_masked_model_can_be_the_original_of_another_request(with_network):
     assert model.classes == (3, 5)
     assert not isinstance(model.network, MaskedOutputs)
     assert (logits_of(model, context)[:, [3, 5]] == -1e4).all()
+
+
+def test_a_masked_model_is_probed_and_relearned_as_the_network_within(with_network, digits_config):
+    inputs = with_network("Biasless")
+    context = context_of(inputs)
+    model = masked(context)
+    images = next(batches_at(context, np.arange(20)))
+    with StageOutputs(model, ("body",)) as outputs, StageOutputs(model.network, ("body",)) as within:
+        assert torch.equal(outputs(images), within(images))
+    subject = subject_of(model, inputs, digits_config)
+    assert Relearn().compute(subject, "validation")["relearn_epochs"] >= 0
 
 
 def test_single_images_are_refused_with_the_reason(digits_config, digits_inputs):

@@ -34,6 +34,7 @@ from tuning.config.loading import load_study
 from tuning.config.study import StudyConfig
 from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
 from tuning.study.directory import open_study, study_config
+from tuning.study.kept_settings import as_begun
 from tuning.study.lost_trials import lost_trials
 from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.plugins import check_noted_plugins
@@ -95,7 +96,7 @@ def run(
             *(["--allow-code"] * has_code),
         ]
         remember_sent_study(config)
-        send(spec, words, {"study.yaml": config.to_yaml()}, as_json, quiet)
+        send(spec, words, {"study.yaml": config.to_send()}, as_json, quiet)
     if isinstance(spec, SubmittedCluster):
         remember_sent_study(config)
         submit_study(spec, study_job(config, warm_start, register, allow_code=has_code), as_json)
@@ -176,6 +177,7 @@ def _search(
     warm_start: Path | None = None,
     register: str | None = None,
 ) -> None:
+    config = as_begun(config)
     console = output(stderr=as_json)
     progress = Progress(console, quiet=quiet)
     go_on = f"Continue with: {program('antisample')} resume {shown_path(config.directory)}"

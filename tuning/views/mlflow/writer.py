@@ -124,7 +124,8 @@ class MlflowWriter:
 
     def _begin(self, client: MlflowClient) -> None:
         self.runs.share_view()
-        parent_id = self.runs.parent().info.run_id
+        parent = self.runs.parent()
+        parent_id = parent.info.run_id
         self.runs.gather()
         has = self._cursor.of(parent_id)
         if has.begun:
@@ -133,7 +134,9 @@ class MlflowWriter:
             Metric(f"original/{name}", value, self._facts.created_ms, 0)
             for name, value in self._facts.original.items()
         ]
-        for batch in batches(original, params_of(self._facts.params)):
+        # What an earlier version told of the same study may read otherwise, and cannot be changed.
+        params = {name: value for name, value in self._facts.params.items() if name not in parent.data.params}
+        for batch in batches(original, params_of(params)):
             client.log_batch(parent_id, **batch)
         if self._facts.data is not None:
             client.log_inputs(parent_id, [data_set(**self._facts.data)])

@@ -1,0 +1,72 @@
+"""What a study was begun with where its configuration does not say: this version may have other defaults by now."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from search_spaces import earlier_space, space_names
+from tuning.config.loading import parse_study, read_values, values_of
+from tuning.config.study import StudyConfig
+from tuning.config.trial_plan import TrialPlan
+from tuning.study.attributes import SETTINGS
+from tuning.study.storage.backends import kept_note
+
+
+def parse_kept(values: Mapping[str, Any], source: str) -> StudyConfig:
+    """Reads the settings that a study keeps, in its directory or in a database.
+
+    Earlier versions kept `space: null` for the method's own space, and knew no recipes.
+
+    Args:
+        values: What is kept.
+        source: Where it comes from, for messages.
+
+    Raises:
+        ConfigError: With every problem found.
+    """
+    filled = dict(values)
+    method = values.get("method", StudyConfig.model_fields["method"].default)
+    if filled.get("space") is None and isinstance(method, str) and earlier_space(method) in space_names():
+        filled["space"] = earlier_space(method)
+    if filled.get("recipes") is None:
+        filled["recipes"] = []
+    return parse_study(filled, source)
+
+
+def as_begun(config: StudyConfig) -> StudyConfig:
+    """A study with its space, recipes and objectives spelled out: those that it was begun with, if it was.
+
+    Whoever runs a study file again, to continue the study, need not know what was the default when it was begun.
+
+    Args:
+        config: As the user wrote it; what is said there stays.
+
+    Raises:
+        ConfigError: If what is kept cannot be read, or does not go together with the rest.
+        DataError: If the database cannot be used.
+    """
+    says_objectives = "objectives" in config.model_fields_set
+    if config.space is not None and isinstance(config.recipes, tuple) and says_objectives:
+        return config
+    kept = _kept(config)
+    changes: dict[str, Any] = {}
+    if kept is not None and kept.method == config.method:
+        if config.space is None:
+            changes["space"] = kept.space
+        if config.recipes is None or (config.recipes is True and kept.recipes):
+            changes["recipes"] = kept.recipes
+        if not says_objectives and kept.by_samples == config.by_samples:
+            changes["objectives"] = kept.objectives
+    config = config.model_copy(update=changes)
+    plan = TrialPlan.of(config)
+    return config.model_copy(update={"space": config.space or config.method, "recipes": plan.recipes})
+
+
+def _kept(config: StudyConfig) -> StudyConfig | None:
+    """The settings of the study that a configuration would continue; None if there is none."""
+    path = config.directory / "study.yaml"
+    if path.is_file():
+        return parse_kept(read_values(path, inside=config.directory), str(path))
+    settings = kept_note(config, SETTINGS.key) if config.storage is not None else None
+    if settings is None or SETTINGS.problem(settings) is not None:
+        return None
+    return parse_kept(values_of(settings, "the database"), "the database")

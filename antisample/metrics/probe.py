@@ -3,7 +3,7 @@
 A mask on the outputs forgets everything that outputs can show, and nothing else. docs/metrics.md defines each figure.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -34,8 +34,8 @@ class Probe:
         names: `probe_forget`, the share of training images of the forgotten classes, none of which it was fitted on,
             that it recognises; `probe_unseen`, of the part's images of these classes; `probe_gap`, their difference;
             `probe_retain`, of the part's other images; `probe_few`, as `probe_forget` with 10 labels per class;
-            `probe_left` and `probe_left_worst`, where this lies between an untrained network (0) and the original
-            (1), and `probe_error`, the standard error of `probe_left` over draws and images.
+            `probe_left` and `probe_left_worst`, on the scale from an untrained network (0) to the original (1); and
+            `probe_error`, the standard error of `probe_left` over draws and images.
         parts: Validation and test.
     """
 
@@ -195,7 +195,8 @@ def probe_anchors(subject: EvaluationSubject) -> ProbeAnchors:
     """Measures the original, and an untrained network whose weights are drawn from the evaluation seed."""
     original, dataset, classes = subject.original, subject.dataset, subject.splits.forget_classes
     untrained = untrained_network(original, dataset, subject.settings.seed, subject.device)
-    knows = FittedProbe.of(subject, original.build(dataset, subject.device))
+    with undisturbed(subject.device):
+        knows = FittedProbe.of(subject, original.build(dataset, subject.device))
     ignorant = FittedProbe.of(subject, untrained)
     differences = knows.few - ignorant.few
     errors = tuple(standard_error(differences[:, knows.judged_labels == label]) for label in classes)
@@ -208,9 +209,7 @@ def probe_anchors(subject: EvaluationSubject) -> ProbeAnchors:
             for name, value in probe.figures(subject, part, anchors).items()
         }
 
-    return ProbeAnchors(
-        figures(knows), figures(ignorant), anchors.few_original, anchors.few_untrained, anchors.standard_errors
-    )
+    return replace(anchors, original=figures(knows), untrained=figures(ignorant))
 
 
 def untrained_network(original: OriginalModel, dataset: Dataset, seed: int, device: torch.device) -> nn.Module:

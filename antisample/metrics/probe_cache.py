@@ -11,7 +11,7 @@ from antisample.metrics.probe import probe_anchors
 from antisample.storage.cache import Cache
 from antisample.storage.state_file import load_state, save_state
 
-_VERSION = 1
+_VERSION = 2
 
 
 def kept_anchors(subject: EvaluationSubject, cache_dir: Path | str) -> ProbeAnchors:

@@ -12,6 +12,7 @@ from antisample.validation.settings import Settings
 
 ELAPSED = "elapsed_s"
 DEPTH = "validation/probe_left"
+RETAIN = "validation/retain_accuracy"
 
 
 def _validation_metric(metric: str) -> str:
@@ -100,7 +101,7 @@ def default_objectives(forget: Sequence[ForgetRequest], families: Sequence[str])
     gone = "forget_gap" if by_samples else "forget_accuracy"
     objectives = (
         Objective(metric=f"validation/{gone}", direction="minimize"),
-        Objective(metric="validation/retain_accuracy", direction="maximize"),
+        Objective(metric=RETAIN, direction="maximize"),
     )
     if by_samples or not {"probe", "mask"} <= set(families):
         return objectives

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tuning.config.objectives import DEPTH
+from tuning.config.objectives import DEPTH, RETAIN
 from tuning.trials.choice import Choice
-from tuning.trials.limits import RETAIN, Limits
+from tuning.trials.limits import Limits
 from tuning.trials.records import TrialRecord
 
 if TYPE_CHECKING:

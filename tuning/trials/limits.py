@@ -3,11 +3,11 @@
 import math
 from collections.abc import Mapping
 
+from tuning.config.objectives import RETAIN
 from tuning.config.selection import SelectionConfig
 from tuning.trials.choice import Choice
 from tuning.trials.records import TrialRecord
 
-RETAIN = "validation/retain_accuracy"
 _ROUNDING = 1e-9
 
 

@@ -4,9 +4,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from tuning.config.objectives import RETAIN
 from tuning.trials import depth
 from tuning.trials.choice import Choice
-from tuning.trials.limits import RETAIN, Limits
+from tuning.trials.limits import Limits
 from tuning.trials.records import TrialRecord
 
 if TYPE_CHECKING:

@@ -152,6 +152,11 @@ def _seeds(config: StudyConfig, purpose: str, n: int) -> tuple[int, ...]:
 
 def _problems(config: StudyConfig) -> list[str]:
     """Everything wrong with what a study names and with how its parts go together."""
+    if config.method in method_names() and not find_method(config.method).config_type.model_fields.keys() - {"name"}:
+        return [
+            f"The method {config.method!r} has no hyperparameters, so there is nothing to search; "
+            f"`antisample unlearn --method {config.method}` applies it."
+        ]
     metrics = [objective.metric for objective in config.objectives]
     problems = name_problems(
         config.method, config.model.name, config.space, config.fixed, config.published, config.recipes
@@ -172,5 +177,5 @@ def _problems(config: StudyConfig) -> list[str]:
         problems += config.fidelity.problems(full_fidelity(config), config.replicates, metrics, limited)
     is_known = config.method in method_names()
     if config.by_samples and is_known and not find_method(config.method).config_type.forgets_samples:
-        problems.append(f"The method {config.method!r} forgets classes, so `forget.samples` cannot be given.")
+        problems.append(find_method(config.method).config_type.samples_refusal())
     return [*problems, *config.problems()]

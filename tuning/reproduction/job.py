@@ -99,6 +99,8 @@ def _measure(job: Job, reference: RetrainedReference | None) -> dict[str, Any]:
     else:
         running = unlearn(config, inputs)
         for report in running:
+            if report.step == 0:  # of a method without epochs there is no curve
+                continue
             names = ("validation/forget_accuracy", "validation/retain_accuracy")
             epochs.append({"loss": report.train_loss, **{name: report.metrics.values[name] for name in names}})
         found_s = sum(table.elapsed_s for table in inputs.neighbours.values())

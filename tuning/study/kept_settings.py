@@ -58,7 +58,13 @@ def as_begun(config: StudyConfig) -> StudyConfig:
             changes["objectives"] = kept.objectives
     config = config.model_copy(update=changes)
     plan = TrialPlan.of(config)
-    return config.model_copy(update={"space": config.space or config.method, "recipes": plan.recipes})
+    return config.model_copy(
+        update={
+            "space": config.space or config.method,
+            "recipes": plan.recipes,
+            "objectives": config.objectives,  # from now on they are said
+        }
+    )
 
 
 def _kept(config: StudyConfig) -> StudyConfig | None:

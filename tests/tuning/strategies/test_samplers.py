@@ -60,3 +60,23 @@ def test_unknown_samplers_are_refused(name):
 
 def test_names_include_auto():
     assert sampler_names()[0] == "auto"
+
+
+CONDITIONS = SearchSpace(
+    name="o",
+    method="finetune",
+    parameters={
+        "x": NumberParameter(low=0, high=1, why="w", when={"c": "b"}),
+        "c": ChoiceParameter(choices=("a", "b"), why="w"),
+    },
+)
+
+
+def test_conditions_are_for_samplers_that_can_have_them():
+    assert resolve_sampler("auto", CONDITIONS, 8) == "tpe"
+    assert make_sampler("auto", CONDITIONS, 8, 0, 0)._group
+    assert not make_sampler("tpe", CHOICES, 8, 0, 0)._group
+    with pytest.raises(
+        ConfigError, match=r"`sampler` qmc needs a search space in which every parameter always counts"
+    ):
+        make_sampler("qmc", CONDITIONS, 8, 0, 0)

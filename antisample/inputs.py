@@ -15,10 +15,21 @@ from antisample.device import choose_device
 from antisample.errors import ConfigError
 from antisample.generation.neighbour_table import NeighbourTable, neighbour_tables
 from antisample.methods import OriginalModel
-from antisample.metrics import EvaluationSubject, Predictions, RetrainedReference, left_out_families
+from antisample.metrics import (
+    EvaluationSubject,
+    Predictions,
+    ProbeAnchors,
+    RetrainedReference,
+    is_default,
+    left_out_families,
+    left_out_notes,
+    skipped,
+)
 from antisample.metrics.forgetting import Forgetting
 from antisample.metrics.original_accuracy import OriginalAccuracy, check_original
+from antisample.metrics.probe_cache import kept_anchors
 from antisample.metrics.retrained_reference import ReferenceTraining
+from antisample.models.original_network import stages_of
 from antisample.models.pretrain import original_model
 from antisample.types import Dataset, Splits
 
@@ -35,6 +46,7 @@ class UnlearnInputs:
         neighbours: By label to forget, the farthest retain images, where the method needs them.
         left_out: Metric families of the default that this data is too small for, and why, in a sentence.
         original_validation: The original's predictions of the validation part, where they are known.
+        probe: What the probe says of the original and of an untrained network, where a metric needs it.
     """
 
     dataset: Dataset
@@ -44,11 +56,18 @@ class UnlearnInputs:
     neighbours: Mapping[int, NeighbourTable] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     original_validation: Predictions | None = None
+    probe: ProbeAnchors | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What people should know of these inputs, in sentences: how they were read, and what is left out."""
-        return (*self.dataset.notes, *self.left_out.values(), *self.original.notes)
+        names = [self.dataset.class_names[label] for label in self.splits.forget_classes]
+        return (
+            *self.dataset.notes,
+            *left_out_notes(self.left_out, self.splits),
+            *self.original.notes,
+            *(self.probe.notes(names) if self.probe is not None else ()),
+        )
 
     def families(self, config: UnlearnConfig) -> tuple[str, ...]:
         """The metric families that a finished model is measured by."""
@@ -132,7 +151,27 @@ def request_data(config: UnlearnConfig, dataset: Dataset) -> RequestData:
         raise ConfigError(f"The method {config.method.name!r} forgets classes, so `forget.samples` cannot be given.")
     has_checkpoint = config.model.checkpoint is not None
     splits = make_splits(dataset, _by_position(config), config.split, has_checkpoint=has_checkpoint)
-    return RequestData(dataset, splits, left_out_families(config.evaluation.final, dataset, splits))
+    left_out = left_out_families(config.evaluation.final, dataset, splits)
+    return RequestData(dataset, splits, left_out | _without_stages(config, dataset, left_out))
+
+
+def _without_stages(config: UnlearnConfig, dataset: Dataset, left_out: Mapping[str, str]) -> dict[str, str]:
+    """Leaves out the probe of the default, and why, if the network is one of the user's own that has no stages.
+
+    Raises:
+        ConfigError: If the stages that the user names cannot be ones, or the probe was asked for.
+    """
+    families = config.evaluation.final
+    is_probed = "probe" in families and "probe" not in left_out
+    if not config.model.stages and not (is_probed and ":" in config.model.name):
+        return {}
+    try:
+        stages_of(config.model, dataset)
+    except ConfigError as error:
+        if config.model.stages or not is_default(families):
+            raise
+        return {"probe": skipped("probe", str(error).rstrip("."))}
+    return {}
 
 
 def load_inputs(
@@ -144,7 +183,8 @@ def load_inputs(
     """Loads data and original model; trains the latter where there is neither checkpoint nor cache.
 
     The original is measured on validation images before anything is built on it. The retrained reference is trained
-    likewise if `evaluation.final` names `retrained`, and farthest neighbours are found if the method needs them.
+    likewise if `evaluation.final` names `retrained`, the probe measures the original and an untrained network if it
+    names `probe`, and farthest neighbours are found if the method needs them.
 
     Args:
         config: All of it is read but the seed and the method's hyperparameters.
@@ -180,7 +220,12 @@ def load_inputs(
     neighbours = {}
     if config.method.needs_neighbours:
         neighbours = neighbour_tables(dataset, splits, original.preprocessing, device, cache_dir)
-    return UnlearnInputs(dataset, splits, original, reference, neighbours, data.left_out, validation)
+    probe = None
+    if "probe" in config.evaluation.final and "probe" not in data.left_out:
+        model = original.build(dataset, device)
+        subject = EvaluationSubject(model, dataset, splits, original, config.evaluation)
+        probe = kept_anchors(subject, cache_dir)
+    return UnlearnInputs(dataset, splits, original, reference, neighbours, data.left_out, validation, probe)
 
 
 def _validation_predictions(

@@ -1,7 +1,8 @@
 """One unlearning: `unlearn(config)` yields a report an epoch and leaves the unlearned model."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -10,9 +11,11 @@ from antisample.config import UnlearnConfig
 from antisample.device import choose_device
 from antisample.inputs import UnlearnInputs, load_inputs
 from antisample.methods import UnlearnContext, find_method
-from antisample.metrics import PARTS, EvaluationSubject, evaluate
+from antisample.metrics import PARTS, EvaluationSubject, Predictions, evaluate
+from antisample.metrics.mask import masked
 from antisample.metrics.prediction_cache import kept_predictions
-from antisample.types import EpochReport, UnlearnMetrics
+from antisample.metrics.probe import untrained_network
+from antisample.types import EpochReport, SplitName, UnlearnMetrics
 
 
 class Unlearning(Iterator[EpochReport]):
@@ -94,8 +97,18 @@ class Unlearning(Iterator[EpochReport]):
 
 def subject_of(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -> EvaluationSubject:
     """A model as the subject of metrics."""
+    known: dict[SplitName, Predictions] = {}
+    if inputs.original_validation is not None:
+        known["validation"] = inputs.original_validation
     return EvaluationSubject(
-        model, inputs.dataset, inputs.splits, inputs.original, config.evaluation, inputs.reference
+        model,
+        inputs.dataset,
+        inputs.splits,
+        inputs.original,
+        config.evaluation,
+        inputs.reference,
+        probe=inputs.probe,
+        original_known=known,
     )
 
 
@@ -105,12 +118,46 @@ def evaluate_finished(model: nn.Module, inputs: UnlearnInputs, config: UnlearnCo
 
 
 def evaluate_original(inputs: UnlearnInputs, config: UnlearnConfig) -> UnlearnMetrics:
-    """Measures the original as `evaluate_finished` does, by predictions that are kept in the cache."""
+    """Measures the original as `evaluate_finished` does, by predictions and probes that are kept in the cache."""
     subject = subject_of(inputs.original.build(inputs.dataset, choose_device(config.device)), inputs, config)
     if inputs.original_validation is not None:
         subject = subject.with_predictions({"validation": inputs.original_validation})
     predictions = kept_predictions(subject, inputs.original.fingerprint, config.data.cache_dir)
-    return evaluate(subject.with_predictions(predictions), PARTS, inputs.families(config))
+    probed = inputs.probe.original if inputs.probe is not None else {}
+    return _evaluate(subject.with_predictions(predictions), inputs, config, probed)
+
+
+def evaluate_mask(inputs: UnlearnInputs, config: UnlearnConfig) -> UnlearnMetrics:
+    """Measures the original with a mask over the forgotten classes; see `antisample.metrics.mask`.
+
+    The mask changes outputs alone, so what is read from stages is the original's.
+    """
+    original = inputs.original.build(inputs.dataset, choose_device(config.device))
+    subject = subject_of(original, inputs, config)
+    predictions = kept_predictions(subject, inputs.original.fingerprint, config.data.cache_dir)
+    answers = {part: masked(each, inputs.splits.forget_classes) for part, each in predictions.items()}
+    return _evaluate(
+        subject.with_predictions(answers), inputs, config, inputs.probe.original if inputs.probe is not None else {}
+    )
+
+
+def evaluate_untrained(inputs: UnlearnInputs, config: UnlearnConfig) -> UnlearnMetrics:
+    """Measures the original's architecture with fresh weights, drawn from the evaluation seed."""
+    device = choose_device(config.device)
+    model = untrained_network(inputs.original, inputs.dataset, config.evaluation.seed, device)
+    subject = subject_of(model, inputs, config)
+    predictions = kept_predictions(subject, f"untrained {config.evaluation.seed}", config.data.cache_dir)
+    probed = inputs.probe.untrained if inputs.probe is not None else {}
+    return _evaluate(subject.with_predictions(predictions), inputs, config, probed)
+
+
+def _evaluate(
+    subject: EvaluationSubject, inputs: UnlearnInputs, config: UnlearnConfig, probed: Mapping[str, float]
+) -> UnlearnMetrics:
+    """Measures a network whose probes have been measured before, if any are wanted."""
+    others = [name for name in inputs.families(config) if name != "probe" or not probed]
+    metrics = evaluate(subject, PARTS, others)
+    return replace(metrics, values={**metrics.values, **probed})
 
 
 def unlearn(config: UnlearnConfig, inputs: UnlearnInputs | None = None) -> Unlearning:

@@ -40,7 +40,7 @@ from antisample.data.loader import TrainingData, to_device
 from antisample.data.splits import SplitConfig, make_splits, stratified_subset
 from antisample.datasets import load_dataset
 from antisample.methods import AntiSampleConfig, OriginalModel, UnlearnContext, find_method
-from antisample.methods.finetune import LEARNING_RATE_UNIT, fine_tuner, retain_subset
+from antisample.methods.finetune import fine_tuner, retain_subset
 from antisample.metrics import predict
 from antisample.models import build_model, pretrain
 from antisample.models.config import ModelConfig
@@ -132,7 +132,7 @@ def plain(task: Task) -> tuple[nn.Module, dict[str, float]]:
     parts = {name: DataLoader(pairs(*part), BATCH) for name, part in task.parts.items()}
     torch.manual_seed(context.seed)
     loader = DataLoader(training, BATCH, shuffle=True)
-    optimizer = torch.optim.Adam(model.parameters(), lr=task.config.unlearn_scale_lr * LEARNING_RATE_UNIT)
+    optimizer = torch.optim.Adam(model.parameters(), lr=task.config.learning_rate)
     training_s = evaluation_s = 0.0
     accuracies: dict[str, float] = {}
     for _ in range(EPOCHS):

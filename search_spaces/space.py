@@ -105,6 +105,18 @@ class SearchSpace(BaseModel):
             waiting += new
         return names
 
+    def without_choice(self, name: str, choice: Value) -> "SearchSpace":
+        """The space in which a parameter cannot be this value; the same where that cannot be, or leaves no choice."""
+        parameter = self.parameters.get(name)
+        if not isinstance(parameter, ChoiceParameter) or choice not in parameter.choices:
+            return self
+        left = tuple(each for each in parameter.choices if each != choice)
+        if len(left) < 2:
+            return self
+        return self.model_copy(
+            update={"parameters": {**self.parameters, name: parameter.model_copy(update={"choices": left})}}
+        )
+
     def without(self, fixed: Mapping[str, Value]) -> "SearchSpace":
         """The space with some parameters taken out, because they are fixed.
 

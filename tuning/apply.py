@@ -24,6 +24,7 @@ from antisample.export.card_file import CARD_FILES, environment_facts, now, writ
 from antisample.export.formats import EXPORT_FILES, ExportError, ExportFormat
 from antisample.export.model_files import WEIGHTS_FILE, write_model
 from antisample.inputs import UnlearnInputs, load_inputs, open_dataset, request_data
+from antisample.metrics import left_out_notes
 from antisample.metrics.forgetting import Forgetting
 from antisample.metrics.retrained import reference_values
 from antisample.models.original_network import build_network
@@ -191,7 +192,7 @@ def apply_config(
             validation=len(splits.validation),
             validation_from=splits.validation_from,
             test=len(splits.test),
-            notes=(*dataset.notes, *inputs.left_out.values()),
+            notes=(*dataset.notes, *left_out_notes(inputs.left_out, inputs.splits)),
         ),
         original=OriginalFacts(
             fingerprint=inputs.original.fingerprint,

@@ -1,5 +1,7 @@
 """Batches from tensors that already live on the device: uint8 images are normalised on the way into a batch."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -51,6 +53,7 @@ class TrainingData:
         normalise: Maps `images` to the model's input.
         extra_images: float32, [m, c, h, w], already normalised.
         extra_labels: int64, [m].
+        n_retain: How many of `images` are to be retained; those come first. By default all of them.
     """
 
     def __init__(
@@ -60,8 +63,10 @@ class TrainingData:
         normalise: Normaliser,
         extra_images: Tensor | None = None,
         extra_labels: Tensor | None = None,
+        n_retain: int | None = None,
     ) -> None:
         self.images, self.normalise = images, normalise
+        self.n_retain = len(images) if n_retain is None else n_retain
         self.extra_images = extra_images if extra_images is not None else images.new_empty(0, *images.shape[1:])
         self.labels = labels if extra_labels is None else torch.cat([labels, extra_labels])
 
@@ -84,11 +89,16 @@ class TrainingData:
         order = order[np.argsort(2 * batch + (order >= len(self.images)), kind="stable")]
         return torch.from_numpy(order).to(self.images.device)
 
-    def at(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+    def is_retain(self, positions: Tensor) -> Tensor:
+        """Which of the images at `positions` are retain images, bool [b]."""
+        return positions < self.n_retain
+
+    def at(self, positions: Tensor, augment: Callable[[Tensor], Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """A batch, by the same operations whatever the positions, so that it can be part of a CUDA graph.
 
         Args:
             positions: int64 [b], on the device: pixel images first, then extra images.
+            augment: Changes normalised images, [b, c, h, w]; the change is kept for retain images alone.
 
         Returns:
             Normalised float32 images [b, c, h, w] and int64 labels [b].
@@ -97,8 +107,15 @@ class TrainingData:
         if not n_pixels:
             return self.extra_images[positions], labels
         images = self.normalise(self.images[positions.clamp(max=n_pixels - 1)])
+        if augment is not None:
+            changed = augment(images)
+            every = self.n_retain == n_pixels  # those that are none are replaced below
+            images = changed if every else torch.where(self._by_image(self.is_retain(positions)), changed, images)
         if len(self.extra_images):
             extra = self.extra_images[(positions - n_pixels).clamp(min=0)]
-            is_extra = (positions >= n_pixels).view(-1, *[1] * (extra.dim() - 1))
-            images = torch.where(is_extra, extra, images)
+            images = torch.where(self._by_image(positions >= n_pixels), extra, images)
         return images, labels
+
+    def _by_image(self, mask: Tensor) -> Tensor:
+        """A value per image, to be used with images."""
+        return mask.view(-1, *[1] * (self.images.dim() - 1))

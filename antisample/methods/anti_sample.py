@@ -20,6 +20,7 @@ from antisample.generation.neighbours import farthest_neighbours
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.methods.finetune import FineTuneSettings, fine_tuner, retain_subset
 from antisample.seeds import torch_stream
+from antisample.training.distillation import Reduction
 from antisample.training.trainer import Trainer
 from antisample.types import IndexArray
 
@@ -43,6 +44,8 @@ class AntiSampleConfig(FineTuneSettings):
         generator: `antisample`, or instead a control of the paper's ablation; see `control_samples`.
         neighbour_pool: Where to search for neighbours: the fine-tuning `subset`, the whole `retain` set, or as
             `published`: the subset for one class, the retain set for several.
+        anti_sample_weight: How much the loss of an anti-sample counts, at least 0; that of a retain image counts 1.
+            Published 1.
     """
 
     name: Literal["antisample"] = "antisample"
@@ -56,12 +59,18 @@ class AntiSampleConfig(FineTuneSettings):
     combine: bool = True
     combination_temperature: float = Field(default=1.0, gt=0)
     generator: GeneratorName = "antisample"
+    anti_sample_weight: float = Field(default=1.0, ge=0)
     neighbour_pool: Literal["published", "subset", "retain"] = "published"
 
     @property
     def needs_neighbours(self) -> bool:
         """Its own generator does, the controls do not."""
         return self.generator == "antisample"
+
+    @property
+    def counts_equally(self) -> bool:
+        """See `Levers.counts_equally`."""
+        return self.anti_sample_weight == 1
 
 
 class AntiSample:
@@ -93,6 +102,7 @@ class AntiSample:
                     ]
                 ),
             ),
+            reduction=_weighted(config.anti_sample_weight),
         )
 
     def preview(
@@ -198,6 +208,15 @@ def _positions(
     )
     pool = splits.retain if whole else subset
     return positions, pool[labels[pool] != label]
+
+
+def _weighted(anti_sample_weight: float) -> Reduction:
+    """The mean over a batch in which anti-samples have another weight than retain images."""
+
+    def reduction(losses: Tensor, is_retain: Tensor) -> Tensor:
+        return torch.where(is_retain, losses, anti_sample_weight * losses).mean()
+
+    return reduction
 
 
 def generated_count(subset_labels: IndexArray, fraction: float) -> int:

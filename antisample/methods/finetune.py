@@ -1,5 +1,6 @@
 """Fine-tuning on retain data alone: the plain baseline, and the base of the anti-sample method."""
 
+import math
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -8,31 +9,26 @@ from torch import nn
 from antisample.data.loader import TrainingData, to_device
 from antisample.data.splits import stratified_subset
 from antisample.methods.base import MethodConfig, UnlearnContext
+from antisample.methods.levers import Levers
+from antisample.methods.reinitialise import reinitialise_last
 from antisample.seeds import numpy_stream
 from antisample.training.adam import Adam
-from antisample.training.trainer import BatchNormMode, Loss, Trainer
+from antisample.training.augmentation import FlipShift
+from antisample.training.distillation import BatchLoss, Distillation, Reduction, mean
+from antisample.training.learning_rate import Schedule
+from antisample.training.sgd import Sgd
+from antisample.training.trainer import Loss, Trainer
 from antisample.types import IndexArray
 
-LEARNING_RATE_UNIT = 1e-3
 
-
-class FineTuneSettings(MethodConfig):
-    """How the network is fine-tuned, whatever the data.
+class FineTuneSettings(Levers):
+    """How the network is fine-tuned, and on how much retain data.
 
     Attributes:
-        unlearn_scale_lr: Learning rate of Adam in units of 1e-3; published 1.1 to 6.
-        epochs: Passes over the fine-tuning data; published 5.
-        batch_size: Images per step; published 128.
         retain_fraction: Share of each retain class to fine-tune on, in (0, 1]; published 0.3 and 1.
-        batchnorm_mode: `eval` (published) keeps the network in eval mode while it trains: batch-normalisation
-            statistics stay frozen and dropout is off.
     """
 
-    unlearn_scale_lr: float = Field(default=1.6, gt=0)
-    epochs: int = Field(default=5, ge=1)
-    batch_size: int = Field(default=128, ge=2)
     retain_fraction: float = Field(default=1.0, gt=0, le=1)
-    batchnorm_mode: BatchNormMode = "eval"
 
 
 class FineTuneConfig(FineTuneSettings):
@@ -62,29 +58,66 @@ def retain_subset(context: UnlearnContext, retain_fraction: float) -> IndexArray
 
 
 def fine_tuner(
-    context: UnlearnContext, config: FineTuneSettings, data: TrainingData, loss: Loss = nn.functional.cross_entropy
+    context: UnlearnContext,
+    config: Levers,
+    data: TrainingData,
+    loss: Loss = nn.functional.cross_entropy,
+    reduction: Reduction = mean,
 ) -> Trainer:
-    """A trainer that fine-tunes the original model with Adam at a constant learning rate.
+    """A trainer that fine-tunes the original model.
 
     Args:
         context: Model, device and seed.
         config: How to fine-tune.
-        data: What on.
+        data: What on; says which images are retain images.
         loss: What to minimise.
+        reduction: The same in terms of the images' cross-entropies, for where these are mixed with a teacher's
+            answers or count differently.
 
     Returns:
         A trainer at epoch 0.
     """
     model = context.original.build(context.dataset, context.device)
-    optimizer = Adam(model.parameters(), config.unlearn_scale_lr * LEARNING_RATE_UNIT)
+    if config.reinitialise:
+        reinitialise_last(model, config.reinitialise, context.original, context.dataset, context.seed)
+    rates = Schedule(
+        config.learning_rate,
+        config.epochs * math.ceil(len(data) / config.batch_size),
+        config.schedule,
+        config.warmup,
+    )
     return Trainer(
         model,
-        optimizer,
+        _optimizer(model, config),
         data,
         epochs=config.epochs,
         batch_size=config.batch_size,
         seed=context.seed,
         mode=config.batchnorm_mode,
+        rates=None if rates.is_constant else rates,
+        augment=None if config.augment == "none" else FlipShift(config.max_shift, flip=config.augment != "shift"),
         loss=loss,
+        batch_loss=_batch_loss(context, config, reduction),
         precision=context.precision,
     )
+
+
+def _optimizer(model: nn.Module, config: Levers) -> Adam | Sgd:
+    parameters, rate, decay = model.parameters(), config.learning_rate, config.weight_decay
+    if config.optimizer == "sgd":
+        return Sgd(parameters, rate, momentum=config.momentum, weight_decay=decay)
+    return Adam(parameters, rate, weight_decay=decay, decoupled=config.optimizer == "adamw")
+
+
+def _batch_loss(context: UnlearnContext, config: Levers, reduction: Reduction) -> BatchLoss | None:
+    """None where the loss is that of the logits and labels alone."""
+    distillation = None
+    if config.distillation:
+        teacher = context.original.build(context.dataset, context.device)
+        forgotten = () if context.splits.by_samples else context.splits.forget_classes
+        distillation = Distillation(
+            teacher, forgotten, config.distillation, config.distillation_temperature, context.precision
+        )
+    if distillation is None and config.counts_equally:
+        return None
+    return BatchLoss(reduction, context.dataset.n_classes, distillation)

@@ -21,6 +21,7 @@ class GradientAscentConfig(FineTuneSettings):
     """
 
     name: Literal["gradient_ascent"] = "gradient_ascent"
+    uses_retain: ClassVar[bool] = False
     unlearn_scale_lr: float = Field(default=0.05, gt=0)
     epochs: int = Field(default=3, ge=1)
     retain_fraction: float = Field(default=1.0, ge=1, le=1)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from antisample.data.loader import TrainingData, to_device
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.methods.finetune import FineTuneSettings, fine_tuner, retain_subset
+from antisample.training.distillation import Reduction
 from antisample.training.trainer import Loss, Trainer
 
 
@@ -37,8 +38,29 @@ class NegGradPlus:
         images, labels = to_device(context.dataset.train, positions, context.device)
         n_classes = context.dataset.n_classes
         labels[len(retain) :] += n_classes
-        data = TrainingData(images, labels, context.normaliser())
-        return fine_tuner(context, config, data, neggrad_plus_loss(config.alpha, n_classes))
+        data = TrainingData(images, labels, context.normaliser(), n_retain=len(retain))
+        loss, reduction = neggrad_plus_loss(config.alpha, n_classes), neggrad_plus_reduction(config.alpha)
+        return fine_tuner(context, config, data, loss, reduction)
+
+
+def neggrad_plus_reduction(alpha: float) -> Reduction:
+    """The loss of a batch by the losses of its images.
+
+    Args:
+        alpha: Weight of the retain loss.
+
+    Returns:
+        A function of losses [b] and whether each image is a retain image [b]; a kind that the batch lacks adds
+        nothing.
+    """
+
+    def reduction(losses: Tensor, is_retain: Tensor) -> Tensor:
+        def mean(mask: Tensor) -> Tensor:
+            return (losses * mask).sum() / mask.sum().clamp_min(1)
+
+        return alpha * mean(is_retain) - (1 - alpha) * mean(~is_retain)
+
+    return reduction
 
 
 def neggrad_plus_loss(alpha: float, n_classes: int) -> Loss:
@@ -51,14 +73,10 @@ def neggrad_plus_loss(alpha: float, n_classes: int) -> Loss:
     Returns:
         A function of logits [b, classes] and labels [b]; a kind that the batch lacks adds nothing.
     """
+    reduction = neggrad_plus_reduction(alpha)
 
     def loss(logits: Tensor, labels: Tensor) -> Tensor:
-        forget = labels >= n_classes
-        each = nn.functional.cross_entropy(logits, labels % n_classes, reduction="none")
-
-        def mean(mask: Tensor) -> Tensor:
-            return (each * mask).sum() / mask.sum().clamp_min(1)
-
-        return alpha * mean(~forget) - (1 - alpha) * mean(forget)
+        losses = nn.functional.cross_entropy(logits, labels % n_classes, reduction="none")
+        return reduction(losses, labels < n_classes)
 
     return loss

@@ -37,4 +37,5 @@ class RandomLabels:
         else:
             drawn = rng.choice(np.setdiff1d(np.arange(n_classes), context.splits.forget_classes), len(forget))
         labels[len(retain) :] = torch.from_numpy(drawn).to(labels)
-        return fine_tuner(context, config, TrainingData(images, labels, context.normaliser()))
+        data = TrainingData(images, labels, context.normaliser(), n_retain=len(retain))
+        return fine_tuner(context, config, data)

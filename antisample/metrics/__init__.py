@@ -6,7 +6,7 @@ point `antisample.metrics` of another package.
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 from pydantic import field_validator
@@ -22,7 +22,10 @@ from antisample.metrics.base import (
     part_positions,
 )
 from antisample.metrics.classification import Classification, summarise
+from antisample.metrics.mask import Mask
 from antisample.metrics.membership import Membership
+from antisample.metrics.probe import Probe
+from antisample.metrics.probe_anchors import ProbeAnchors
 from antisample.metrics.relearn import Relearn
 from antisample.metrics.retrained import Retrained
 from antisample.metrics.zrf import Zrf
@@ -37,9 +40,15 @@ _FAMILIES: dict[str, MetricFamily] = {
     "classification": Classification(),
     "membership": Membership(),
     "zrf": Zrf(),
+    "probe": Probe(),
     "retrained": Retrained(),
     "relearn": Relearn(),
+    "mask": Mask(),
 }
+
+
+_EARLIER_DEFAULTS = (("membership", "zrf"),)
+_FOR_CLASSES_ALONE = ("probe", "mask")
 
 
 def _accepted(name: str, plugin: Any) -> MetricFamily:
@@ -86,12 +95,12 @@ class EvaluationConfig(EvaluationSettings):
 
     Attributes:
         final: Metric families to compute once, for the finished model; `classification` is always computed after
-            every epoch. By default, `membership` is skipped if there are too few images for it; families that are
-            requested explicitly are required. `retrained` trains a reference once per forget request; `relearn` also
-            trains.
+            every epoch. By default, `membership` and `probe` are skipped if there are too few images for them, and
+            `probe` and `mask` for samples; families that are requested explicitly are required. `retrained` trains a
+            reference once per forget request; `relearn` also trains.
     """
 
-    final: tuple[str, ...] = ("membership", "zrf")
+    final: tuple[str, ...] = ("membership", "zrf", "probe", "mask")
 
     @field_validator("final")
     @classmethod
@@ -143,12 +152,8 @@ def left_out_families(families: Iterable[str], dataset: Dataset, splits: Splits)
     """
     families = tuple(families)
     problems = {name: _family(name).problems(dataset, splits) for name in families}
-    if families == EvaluationConfig().final:
-        return {
-            name: f"The metrics {', '.join(_family(name).names)} are skipped. {'. '.join(reasons)}."
-            for name, reasons in problems.items()
-            if reasons
-        }
+    if is_default(families):
+        return {name: skipped(name, ". ".join(reasons)) for name, reasons in problems.items() if reasons}
     told = [
         f"{reason}; remove `{name}` from `evaluation.final`."
         for name, reasons in problems.items()
@@ -157,6 +162,22 @@ def left_out_families(families: Iterable[str], dataset: Dataset, splits: Splits)
     if told:
         raise ConfigError(told)
     return {}
+
+
+def is_default(families: tuple[str, ...]) -> bool:
+    """Whether nobody asked for these families: they are those of the default, of today or of an earlier version."""
+    return families in (EvaluationConfig().final, *_EARLIER_DEFAULTS)
+
+
+def skipped(name: str, reason: str) -> str:
+    """Says that a family is left out, and why; the reason comes without its full stop."""
+    return f"The metrics {', '.join(_family(name).names)} are skipped. {reason}."
+
+
+def left_out_notes(left_out: Mapping[str, str], splits: Splits) -> tuple[str, ...]:
+    """What people should know of families that are left out: not that what is made for classes is for no samples."""
+    silent = _FOR_CLASSES_ALONE if splits.by_samples else ()
+    return tuple(reason for name, reason in left_out.items() if name not in silent)
 
 
 def evaluate(
@@ -193,6 +214,7 @@ __all__ = [
     "EvaluationConfig",
     "EvaluationSettings",
     "MetricFamily",
+    "ProbeAnchors",
     "Predictions",
     "RetrainedReference",
     "EvaluationSubject",
@@ -201,6 +223,9 @@ __all__ = [
     "family_names",
     "family_plugin",
     "image_counts",
+    "is_default",
+    "left_out_notes",
+    "skipped",
     "metric_names",
     "part_positions",
     "predict",

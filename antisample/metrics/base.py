@@ -1,8 +1,8 @@
 """What a metric family is, and what it is told about the model it measures."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -10,12 +10,14 @@ from pydantic import Field
 from torch import nn
 
 from antisample.data.loader import Normaliser
+from antisample.metrics.probe_anchors import ProbeAnchors
 from antisample.models.original import OriginalModel
 from antisample.models.predictions import Predictions, predict
 from antisample.types import Dataset, ImageSet, IndexArray, SplitName, Splits
 from antisample.validation.settings import Settings
 
 EVAL_BATCH_SIZE = 500
+_T = TypeVar("_T")
 
 
 class EvaluationSettings(Settings):
@@ -62,6 +64,8 @@ class EvaluationSubject:
         original: The model as it was; tells architecture and preprocessing.
         settings: How to compute.
         reference: The retrained reference, where there is one.
+        original_known: What the original says of parts, where it has been asked before.
+        probe: What the probe says of the original and of an untrained network, where that is measured before.
     """
 
     model: nn.Module
@@ -70,7 +74,10 @@ class EvaluationSubject:
     original: OriginalModel
     settings: EvaluationSettings = field(default_factory=EvaluationSettings)
     reference: RetrainedReference | None = None
+    original_known: Mapping[SplitName, Predictions] = field(default_factory=dict, compare=False, repr=False)
+    probe: ProbeAnchors | None = None
     _known: dict[SplitName, Predictions] = field(default_factory=dict, compare=False, repr=False)
+    _shared: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def device(self) -> torch.device:
@@ -97,9 +104,21 @@ class EvaluationSubject:
             self._known[part] = self.predictions_of(self.model, part)
         return self._known[part]
 
+    def original_predictions(self, part: SplitName) -> Predictions:
+        """The original's predictions on the forget and retain images of a part."""
+        if part in self.original_known:
+            return self.original_known[part]
+        return self.predictions_of(self.original.build(self.dataset, self.device), part)
+
     def with_predictions(self, predictions: Mapping[SplitName, Predictions]) -> "EvaluationSubject":
         """The same model, whose predictions were made before."""
         return replace(self, _known=dict(predictions))
+
+    def once(self, key: str, compute: Callable[[], _T]) -> _T:
+        """What does not depend on the part: computed for the first one, and kept for the others."""
+        if key not in self._shared:
+            self._shared[key] = compute()
+        return self._shared[key]  # type: ignore[no-any-return]
 
     def forget_positions(self, part: SplitName) -> tuple[ImageSet, IndexArray]:
         """The images of a part, and the positions of those to forget; samples to forget are training images."""

@@ -4,7 +4,14 @@ import math
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from antisample.checkpoints.channel_values import channel_values, check_lengths
 from antisample.models.imagenet import IMAGENET_MODELS, has_imagenet_weights
@@ -32,6 +39,8 @@ class ModelConfig(Settings):
             the data: `{width: 64}`. See `antisample.models.custom.builder_call`.
         accept_original: Whether to continue with an original model that is no better than guessing or recognises
             nothing of what is to be forgotten. Otherwise it is refused.
+        stages: Dotted names of the modules that are the network's stages, such as `layer1`, in any order; by default
+            those that `antisample.models.stages` finds.
     """
 
     name: str
@@ -43,6 +52,20 @@ class ModelConfig(Settings):
     initial_weights: str = "random"
     arguments: dict[str, Any] = Field(default={})
     accept_original: bool = False
+    stages: tuple[str, ...] = ()
+
+    @field_validator("stages")
+    @classmethod
+    def _each_once(cls, stages: tuple[str, ...]) -> tuple[str, ...]:
+        twice = [name for name in stages if stages.count(name) > 1]
+        if twice:
+            raise ValueError(f"must name each module once, but got {twice[0]!r} twice")
+        return stages
+
+    @model_serializer(mode="wrap")
+    def _as_studies_hold_it(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves `stages` out where none are named: results are found by a digest of the configuration."""
+        return {name: value for name, value in handler(self).items() if name != "stages" or value}
 
     @field_validator("arguments")
     @classmethod

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from antisample.models import build_model, optimised_for
 from antisample.models.initial_weights import RANDOM_WEIGHTS, InitialWeights
 from antisample.models.mapped_weights import as_bytes, as_tensors
+from antisample.models.stages import stage_names
 from antisample.types import Dataset, Preprocessing
 
 
@@ -24,6 +25,7 @@ class OriginalModel:
         initial: What a retraining starts from, as its own training did; that of a given checkpoint is not known.
         arguments: Of the builder, likewise.
         notes: What a person should know of how it was built and read, in sentences.
+        stages: Dotted names of the modules that are its stages, where the user has named them.
     """
 
     name: str
@@ -33,6 +35,7 @@ class OriginalModel:
     initial: InitialWeights = RANDOM_WEIGHTS
     arguments: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "state_dict": as_bytes(self.state_dict)}
@@ -50,3 +53,11 @@ class OriginalModel:
         model = self.untrained(dataset)
         model.load_state_dict(self.state_dict)
         return optimised_for(model, self.name, dataset.train.images.shape[1:], device)
+
+    def stage_names(self, dataset: Dataset) -> tuple[str, ...]:
+        """The modules that are its stages, in order; see `antisample.models.stages.stage_names`.
+
+        Raises:
+            ConfigError: If a stage cannot be one, or there are none.
+        """
+        return stage_names(self.name, lambda: self.untrained(dataset), dataset.train.images.shape[1:], self.stages)

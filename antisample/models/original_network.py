@@ -10,6 +10,7 @@ from antisample.models.config import ModelConfig
 from antisample.models.custom.suitability import check_network
 from antisample.models.initial_weights import InitialWeights, find_initial_weights
 from antisample.models.normalisation import pixel_statistics
+from antisample.models.stages import stage_names
 from antisample.types import Dataset, ImageSet, Preprocessing
 
 
@@ -17,6 +18,12 @@ def build_network(config: ModelConfig, dataset: Dataset) -> nn.Module:
     """Builds it with fresh weights; see `build_model`."""
     size = dataset.train.images.shape[2:]
     return build_model(config.name, dataset.n_classes, dataset.channels, config.arguments, size)
+
+
+def stages_of(config: ModelConfig, dataset: Dataset) -> tuple[str, ...]:
+    """Finds its stages; see `stage_names`."""
+    shape = dataset.train.images.shape[1:]
+    return stage_names(config.name, lambda: build_network(config, dataset), shape, config.stages)
 
 
 def initial_weights(config: ModelConfig, dataset: Dataset) -> InitialWeights:

@@ -185,7 +185,9 @@ def _from_checkpoint(
         preprocessing, tried = _tried(model, config, dataset, splits, device, source)
         notes = (*notes, tried)
     fingerprint = weights_fingerprint(weights)
-    return OriginalModel(config.name, weights, preprocessing, fingerprint, initial, config.arguments, notes)
+    return OriginalModel(
+        config.name, weights, preprocessing, fingerprint, initial, config.arguments, notes, config.stages
+    )
 
 
 def _tried(

@@ -11,18 +11,23 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam
 
+from antisample.training.learning_rate import LearningRate
+
 
 class Adam:
-    """Adam (Kingma & Ba, 2015) at a constant rate: step by step what `torch.optim.Adam(fused=True)` does.
+    """Adam (Kingma & Ba, 2015): step by step what `torch.optim.Adam(fused=True)` and `AdamW` do.
 
     Args:
         parameters: Those that need no gradient are left alone.
         lr: Learning rate, larger than 0.
         betas: Decay of the means of gradients and of their squares, in [0, 1).
         eps: Added to the root of the mean square.
+        weight_decay: At least 0.
+        decoupled: Whether weights decay by themselves, as in AdamW (Loshchilov & Hutter, ICLR 2019), and not by an
+            addition to their gradients.
 
     Attributes:
-        lr: Learning rate.
+        rate: Learning rate; see `LearningRate`.
     """
 
     def __init__(
@@ -31,9 +36,13 @@ class Adam:
         lr: float,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
+        *,
+        weight_decay: float = 0.0,
+        decoupled: bool = False,
     ) -> None:
         self._parameters = [parameter for parameter in parameters if parameter.requires_grad]
-        self.lr, self._betas, self._eps = lr, betas, eps
+        self.rate, self._betas, self._eps = LearningRate(lr), betas, eps
+        self._weight_decay, self._decoupled = weight_decay, decoupled
         self._means, self._squares = (
             [torch.zeros_like(parameter, memory_format=torch.preserve_format) for parameter in self._parameters]
             for _ in range(2)
@@ -49,7 +58,7 @@ class Adam:
     def step(self) -> None:
         """Moves every parameter that has a gradient."""
         used = [
-            (*_in_memory_order(parameter, parameter.grad, mean, square), step)
+            (*in_memory_order(parameter, parameter.grad, mean, square), step)
             for parameter, mean, square, step in zip(
                 self._parameters, self._means, self._squares, self._steps, strict=True
             )
@@ -69,8 +78,9 @@ class Adam:
             amsgrad=False,
             beta1=self._betas[0],
             beta2=self._betas[1],
-            lr=self.lr,
-            weight_decay=0.0,
+            lr=self.rate.value,
+            weight_decay=self._weight_decay,
+            decoupled_weight_decay=self._decoupled,
             eps=self._eps,
             maximize=False,
         )
@@ -90,7 +100,7 @@ class Adam:
                 mine.copy_(value)
 
 
-def _in_memory_order(parameter: Tensor, *others: Tensor) -> list[Tensor]:
+def in_memory_order(parameter: Tensor, *others: Tensor) -> list[Tensor]:
     """The same numbers, of channels-last weights as they lie: torch copies gradients that are not contiguous."""
     if parameter.dim() == 4 and parameter.is_contiguous(memory_format=torch.channels_last):
         return [tensor.permute(0, 2, 3, 1) for tensor in (parameter, *others)]

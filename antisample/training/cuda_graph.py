@@ -41,14 +41,16 @@ class CudaGraphStep:
     """Repeats a step by a CUDA graph, from the fourth full batch on.
 
     `step` comes with each call, so that nothing here refers to the trainer and a graph dies with it. What the step
-    reads beside its weights, such as the learning rate, stays as it was when the graph was recorded.
+    reads beside its weights stays as it was when the graph was recorded, unless it is a tensor on the GPU, such as a
+    learning rate that changes.
 
     Args:
         batch_size: Images of a full batch; smaller ones are left to the step itself.
+        generator: On the GPU; what a step draws from it is drawn anew in every repetition.
     """
 
-    def __init__(self, batch_size: int) -> None:
-        self._batch_size, self._steps_left = batch_size, _WARM_UP_STEPS
+    def __init__(self, batch_size: int, generator: torch.Generator) -> None:
+        self._batch_size, self._steps_left, self._generator = batch_size, _WARM_UP_STEPS, generator
         self._graph: torch.cuda.CUDAGraph | None = None
         self._positions = self._loss = torch.empty(0)
 
@@ -71,6 +73,7 @@ class CudaGraphStep:
                 return _beside(step, positions)
             if self._graph is None:
                 self._positions, graph = positions.clone(), torch.cuda.CUDAGraph()
+                graph.register_generator_state(self._generator)
                 with torch.cuda.graph(graph, stream=_stream(positions.device)):
                     self._loss = step(self._positions)
                 self._graph = graph

@@ -15,11 +15,15 @@ from torch import Tensor, nn
 from antisample.data.loader import TrainingData
 from antisample.device import Precision, differentiable, mixed_precision
 from antisample.errors import DivergedError
-from antisample.seeds import derive, torch_stream
+from antisample.seeds import derive
 from antisample.storage.state_file import load_state, save_state
 from antisample.training.adam import Adam
+from antisample.training.augmentation import FlipShift
 from antisample.training.cuda_graph import CudaGraphStep, can_be_captured
+from antisample.training.distillation import BatchLoss
+from antisample.training.learning_rate import Schedule
 from antisample.training.malloc import keep_freed_memory
+from antisample.training.sgd import Sgd
 from antisample.validation.settings import Settings
 
 BatchNormMode = Literal["eval", "train"]
@@ -67,16 +71,18 @@ class Trainer:
         batch_size: Images per step.
         seed: Seed of order, dropout and augmentation.
         mode: `eval` freezes batch-normalisation statistics and switches dropout off; `train` does not.
-        schedule: Changes the learning rate after every step; constant if None.
-        augment: Applied to every batch.
+        schedule: Changes the learning rate of torch's optimisers after every step; constant if None.
+        rates: The learning rate of every step of our own optimisers; constant if None.
+        augment: Applied to the retain images of every batch.
         loss: Maps logits [b, classes], float32, and labels [b] to the mean loss of a batch. See `can_be_captured`.
+        batch_loss: Instead of `loss`, where the loss depends on more than that.
         precision: Of the network's forward and backward pass.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        optimizer: torch.optim.Optimizer | Adam,
+        optimizer: torch.optim.Optimizer | Adam | Sgd,
         data: TrainingData,
         *,
         epochs: int,
@@ -84,16 +90,18 @@ class Trainer:
         seed: int,
         mode: BatchNormMode,
         schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
+        rates: Schedule | None = None,
         augment: Augmentation | None = None,
         loss: Loss = nn.functional.cross_entropy,
+        batch_loss: BatchLoss | None = None,
         precision: Precision = "float32",
     ) -> None:
         self.model, self.optimizer, self.data = model, optimizer, data
         self.epochs, self.batch_size, self.seed, self.mode = epochs, batch_size, seed, mode
-        self.augment, self.loss, self.precision = augment, loss, precision
+        self.augment, self.loss, self.batch_loss, self.precision = augment, loss, batch_loss, precision
         self.epochs_done = 0
-        self.schedule = schedule
-        self._generator = torch.Generator()
+        self.schedule, self.rates = schedule, rates
+        self._generator = torch.Generator(data.images.device)
         if data.images.device.type == "cpu":
             keep_freed_memory()
 
@@ -110,12 +118,15 @@ class Trainer:
         self.model.train(self.mode == "train")
         total = torch.zeros((), device=device)
         captured = self._captured
-        self._generator = torch_stream(device, self.seed, "augmentation", epoch)
+        self._generator.manual_seed(derive(self.seed, "augmentation", epoch))
+        batches = torch.split(self.data.order(self.batch_size, self.seed, epoch), self.batch_size)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), differentiable(self.model):
             torch.manual_seed(derive(self.seed, "dropout", epoch))
-            for positions in torch.split(self.data.order(self.batch_size, self.seed, epoch), self.batch_size):
+            for step, positions in enumerate(batches, start=epoch * len(batches)):
                 if self.mode == "train" and len(positions) == 1:
                     continue  # batch statistics of one image are undefined
+                if self.rates is not None and isinstance(self.optimizer, Adam | Sgd):
+                    self.optimizer.rate.set(self.rates.rate(step))
                 loss = captured(self._step, positions) if captured else self._step(positions)
                 total += loss * len(positions)
         self.epochs_done += 1
@@ -128,11 +139,10 @@ class Trainer:
 
     def _step(self, positions: Tensor) -> Tensor:
         """Trains on the batch at `positions` of the data and returns its loss, without waiting for the device."""
-        images, labels = self.data.at(positions)
-        inputs = images if self.augment is None else self.augment(images, self._generator)
+        inputs, labels = self.data.at(positions, self._augmented if self.augment is not None else None)
         with mixed_precision(inputs.device, self.precision):
             logits = self.model(inputs)
-        loss = self.loss(logits.to(inputs.dtype), labels)
+        loss = self._loss(inputs, logits.to(inputs.dtype), labels, positions)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -140,13 +150,26 @@ class Trainer:
             self.schedule.step()
         return loss.detach()
 
+    def _augmented(self, images: Tensor) -> Tensor:
+        return images if self.augment is None else self.augment(images, self._generator)
+
+    def _loss(self, inputs: Tensor, logits: Tensor, labels: Tensor, positions: Tensor) -> Tensor:
+        if self.batch_loss is None:
+            return self.loss(logits, labels)
+        return self.batch_loss(inputs, logits, labels, self.data.is_retain(positions))
+
     @cached_property
     def _captured(self) -> CudaGraphStep | None:
         """The step as a CUDA graph, where it is the same operations every time."""
-        fixed = self.schedule is None and self.augment is None and isinstance(self.optimizer, Adam)
-        if self.data.images.device.type != "cuda" or not fixed or not can_be_captured(self.model, self.loss):
+        fixed = self.schedule is None and isinstance(self.augment, FlipShift | None)
+        loss = self.loss if self.batch_loss is None else self.batch_loss.__call__
+        if self.data.images.device.type != "cuda" or not fixed or not can_be_captured(self.model, loss):
             return None
-        return CudaGraphStep(self.batch_size)
+        if not isinstance(self.optimizer, Adam | Sgd):
+            return None
+        if self.rates is not None:
+            self.optimizer.rate.keep_on(self.data.images.device)
+        return CudaGraphStep(self.batch_size, self._generator)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to continue after the last finished epoch."""

@@ -11,6 +11,8 @@ from antisample.metrics import metric_names
 from antisample.validation.settings import Settings
 
 ELAPSED = "elapsed_s"
+DEPTH = "validation/probe_left"
+RETAIN = "validation/retain_accuracy"
 
 
 def _validation_metric(metric: str) -> str:
@@ -88,13 +90,22 @@ class Constraint(Settings):
         return self.at_least if self.at_least is not None else self.at_most or 0.0
 
 
-def default_objectives(forget: Sequence[ForgetRequest]) -> tuple[Objective, ...]:
-    """Forgetting against keeping: classes to an accuracy of zero, samples to that of unseen images."""
-    gone = "forget_gap" if any(request.samples for request in forget) else "forget_accuracy"
-    return (
+def default_objectives(forget: Sequence[ForgetRequest], families: Sequence[str]) -> tuple[Objective, ...]:
+    """Forgetting against keeping, and for classes how deeply.
+
+    Args:
+        forget: Classes are forgotten to an accuracy of zero, samples to that of unseen images.
+        families: What finished models are measured by; depth needs `probe` and `mask`.
+    """
+    by_samples = any(request.samples for request in forget)
+    gone = "forget_gap" if by_samples else "forget_accuracy"
+    objectives = (
         Objective(metric=f"validation/{gone}", direction="minimize"),
-        Objective(metric="validation/retain_accuracy", direction="maximize"),
+        Objective(metric=RETAIN, direction="maximize"),
     )
+    if by_samples or not {"probe", "mask"} <= set(families):
+        return objectives
+    return (*objectives, Objective(metric=DEPTH, direction="minimize"))
 
 
 def minimised_point(values: Sequence[float], objectives: Sequence[Objective]) -> tuple[float, ...]:

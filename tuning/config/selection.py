@@ -13,6 +13,8 @@ class SelectionConfig(Settings):
     Attributes:
         max_loss: Largest loss of validation retain accuracy compared with the original model, in (0, 1]; for samples,
             of accuracy on unseen images. A trial that loses more is never chosen automatically.
+        max_retain_drop: Where the study searches for depth (`probe_left`): how much less than a mask a trial may
+            keep, in validation retain accuracy, in [0, 1]; one paired standard error is added.
         max_forget_accuracy: Highest validation forget accuracy that counts as forgotten, for classes, in [0, 1].
         max_forget_gap: Largest difference between forget accuracy and accuracy on unseen images that counts as
             forgotten, for samples, in [0, 1]; a gap within two standard errors of zero also does.
@@ -20,6 +22,7 @@ class SelectionConfig(Settings):
     """
 
     max_loss: float = Field(default=0.10, gt=0, le=1)
+    max_retain_drop: float = Field(default=0.01, ge=0, le=1)
     max_forget_accuracy: float = Field(default=0.01, ge=0, le=1)
     max_forget_gap: float = Field(default=0.02, ge=0, le=1)
     by: Literal["rule", "oracle"] = "rule"

@@ -10,7 +10,7 @@ from antisample.config import validation_problems
 from antisample.errors import ConfigError
 from antisample.methods import MethodConfig, find_method, method_names, method_plugin
 from antisample.models import check_name
-from search_spaces import ChoiceParameter, Parameter, SearchSpace, SpaceError, Value, load_space
+from search_spaces import ChoiceParameter, Parameter, SearchSpace, SpaceError, Value, load_space, space_names
 from tuning.config.starting_points import find_starting_points, recipes_of
 
 
@@ -38,13 +38,15 @@ class StudySpace(NamedTuple):
         return {n: v for n, v in values.items() if n in params or n not in conditional or n in counting}
 
 
-def find_space(method: str, space: str | None, fixed: Mapping[str, Value]) -> StudySpace:
+def find_space(method: str, space: str | None, fixed: Mapping[str, Value], *, flips: bool = True) -> StudySpace:
     """Loads a space and takes out what is fixed.
 
     Args:
         method: The unlearning method to tune.
         space: A packaged space or a path; the method's own if None.
         fixed: What is not searched, by name.
+        flips: Whether the original was trained on mirrored images. Otherwise a packaged space does not mirror any,
+            since a mirrored image may mean something else; a space of the user's own does what it says.
 
     Returns:
         The space.
@@ -59,6 +61,8 @@ def find_space(method: str, space: str | None, fixed: Mapping[str, Value]) -> St
         raise ConfigError(f"`space` must be the path of a YAML file: the method {method!r} comes without a space.")
     try:
         loaded = load_space(space or method)
+        if not flips and loaded.name in space_names():
+            loaded = loaded.without_choice("augment", "flip_shift")
         left = loaded.without(fixed)
     except SpaceError as error:
         problems = [p if p.startswith("`space`") else f"`space` {error.source}: {p}" for p in error.problems]

@@ -53,8 +53,10 @@ class StudyConfig(Settings):
         recipes: Whether to try the recipes of the method that fit into the space, after the first of these sets, or
             their names. By default true with the method's own space, or what the study was begun with.
         objectives: What to optimise; at least one. By default, low forget accuracy (for samples, low forget gap) and
-            high retain accuracy.
-        constraints: Limits that a trial must satisfy to be on the front.
+            high retain accuracy, and for classes low `probe_left`, unless the probe is uninformative on the data.
+        constraints: Limits that a trial must satisfy to be on the front. With the default objectives for classes, a
+            trial must keep a validation retain accuracy of at most 0.10 less than a mask, since a destroyed network
+            has forgotten deeply, too.
         fidelity: How underperforming trials are stopped early; by default every trial runs to completion.
         selection: How one trial of the front is chosen.
         n_trials: Number of trials to finish.
@@ -93,8 +95,9 @@ class StudyConfig(Settings):
     fixed: dict[str, Value] = Field(default_factory=dict)
     published: tuple[str, ...] = ()
     recipes: bool | tuple[str, ...] | None = None
+    evaluation: EvaluationConfig = EvaluationConfig()
     objectives: tuple[Objective, ...] = Field(
-        default_factory=lambda known: default_objectives(known.get("forget", ())), min_length=1
+        default_factory=lambda values: default_objectives(values["forget"], values["evaluation"].final), min_length=1
     )
     constraints: tuple[Constraint, ...] = ()
     fidelity: FidelityConfig | None = None
@@ -108,7 +111,6 @@ class StudyConfig(Settings):
     replicates: int = Field(default=1, ge=1, le=10_000)
     confirm_seeds: int = Field(default=3, ge=0, le=10_000)
     resources: ResourceConfig = ResourceConfig()
-    evaluation: EvaluationConfig = EvaluationConfig()
     device: str = "auto"
     precision: Precision = "float32"
     tracking_uri: str | None = None

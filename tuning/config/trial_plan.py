@@ -47,7 +47,8 @@ class TrialPlan:
         if problems:
             raise ConfigError(problems)
         fixed = _settled(config)
-        spaces = find_space(config.method, config.space, fixed)
+        flips = config.model.recipe.horizontal_flip
+        spaces = find_space(config.method, config.space, fixed, flips=flips)
         recipes = recipes_of(config.method, config.space, config.recipes)
         points = find_starting_points(config.method, spaces.searched, config.published, recipes, fixed)
         plugins = plugins_used(config.method, config.evaluation, config.data)

@@ -4,6 +4,7 @@ import platform
 import sys
 import time
 from importlib.metadata import version
+from statistics import fmean
 
 import optuna
 import ray
@@ -14,6 +15,7 @@ from antisample.device import choose_device, describe_device
 from antisample.metrics.forgetting import Forgetting
 from antisample.validation.addresses import without_secrets
 from tuning.study.attributes import (
+    BASELINES,
     CLASS_NAMES,
     COMMAND,
     CREATED_MS,
@@ -27,13 +29,15 @@ from tuning.study.attributes import (
     ORIGINAL,
     ORIGINAL_COUNTS,
     PREPROCESSING,
+    RETRAINING,
     Preprocessing,
+    Retraining,
 )
 from tuning.study.identity import settle_identity
 from tuning.study.plugins import note_plugins
 from tuning.study.study import Study
 from tuning.worker.fingerprints import check_fingerprints, fingerprints_of
-from tuning.worker.inputs import RequestInputs, original_metrics
+from tuning.worker.inputs import RequestInputs, baseline_metrics, original_metrics
 
 
 def record_provenance(study: Study, inputs: RequestInputs) -> str | None:
@@ -64,6 +68,8 @@ def record_provenance(study: Study, inputs: RequestInputs) -> str | None:
         preprocessing: Preprocessing = {"mean": list(mean), "std": list(std)}
         study.note(PREPROCESSING, preprocessing)
         study.note(NOTES, list(first.notes))
+        study.note(BASELINES, baseline_metrics(study.plan, inputs))
+        study.note(RETRAINING, _retraining(study, inputs))
         study.note(ORIGINAL, metrics.values)  # the last: where it is known, all of them are
     earlier = study.noted(FINGERPRINTS, {})
     check_fingerprints(study.config.directory, earlier, fingerprints)
@@ -82,3 +88,13 @@ def record_provenance(study: Study, inputs: RequestInputs) -> str | None:
     study.note(ENVIRONMENT, environment)
     note_plugins(study)
     return copied
+
+
+def _retraining(study: Study, inputs: RequestInputs) -> Retraining:
+    """The means over the requests, as for a trial."""
+    retraining: Retraining = {
+        "epochs": study.config.model.recipe.epochs,
+        "retain_images": round(fmean(len(each.splits.retain) for each in inputs)),
+    }
+    seconds = [each.reference.elapsed_s for each in inputs if each.reference is not None]
+    return {**retraining, "seconds": fmean(seconds)} if seconds else retraining

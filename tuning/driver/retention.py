@@ -4,7 +4,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
 from tuning.study.artifacts import StudyFiles
-from tuning.study.outcome import find_outcome
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 
@@ -28,7 +27,7 @@ class ArtifactRetention(AbstractContextManager["ArtifactRetention"]):
             return
         # By name of what is not needed, since others may have begun by the time that it is done.
         ended = {trial.number for trial in self._study.records() if trial.has_ended}
-        front = {trial.number for trial in find_outcome(self._study).front}
+        front = {trial.number for trial in self._study.front()}
         if self._next is not None:
             self._next.cancel()  # if it has not begun: this one covers it
         self._next = self._thread.submit(self._files.discard, ended - front, ended)

@@ -19,6 +19,7 @@ from antisample.storage.atomic import check_writable
 from antisample.storage.regular_files import check_inside
 from cluster import ray_of_this_process
 from tuning.config.study import StudyConfig
+from tuning.config.trial_plan import TrialPlan
 from tuning.driver.capacity import TrialResources
 from tuning.driver.confirmation import confirm, missing_confirmations
 from tuning.driver.diagnostics import inspect
@@ -27,17 +28,18 @@ from tuning.driver.machines import live_slots, machines, worker_share
 from tuning.driver.provenance import record_provenance
 from tuning.driver.retention import ArtifactRetention
 from tuning.driver.search import RAY_FOLDER, search
+from tuning.driver.settling import settled
 from tuning.study.artifacts import StudyFiles
 from tuning.study.attributes import ID
 from tuning.study.directory import check_directory, check_settings, note_settings, prepared_directory
 from tuning.study.history import record_search_end
-from tuning.study.kept_settings import as_begun
+from tuning.study.kept_settings import as_begun, has_begun
 from tuning.study.lost_trials import refuse_lost_trials
 from tuning.study.model_source import noted_model
 from tuning.study.outcome import Outcome
 from tuning.study.plugins import check_noted_plugins
 from tuning.study.progress_listener import ProgressListener, SilentProgress
-from tuning.study.storage.lease import held_lease, lease_backend
+from tuning.study.storage.lease import Lease, held_lease, lease_backend
 from tuning.study.study import Study
 from tuning.study.warm_start import take_over
 from tuning.trials.records import describe_added_trials
@@ -124,24 +126,8 @@ def run(
         check_directory(config)
         check_writable(config.directory, (*FILES, *PLOTS))
         lease = stack.enter_context(held_lease(lease_backend(config)))
-        with prepared_directory(config, lease):
-            study = Study(config, lease)
-            check_settings(study)
-            refuse_lost_trials(study)
-            changed, files = check_noted_plugins(study), StudyFiles.of(config)
-            files.check()
-            _introduce(config, share, progress)
-            inputs = load_requests(study.plan.with_model(noted_model(study)), progress)
-            for line in (*changed, record_provenance(study, inputs), describe_added_trials(study.by_hand())):
-                if line is not None:
-                    progress.say(line)
-            note_settings(study)
-            if not remember_study(study.noted(ID, ""), config):
-                progress.say(
-                    "Your state directory is not writable, so you will have to agree to code and addresses again"
-                )
-            if warm_start is not None:  # before the study can be resumed, where nothing says so any more
-                progress.say(take_over(study, warm_start).describe())
+        study, inputs = _begin(config, lease, share, progress, warm_start)
+        config, files = study.config, StudyFiles.of(study.config)
         if config.storage_path is not None:
             files.claim(study.noted(ID, ""))
         progress.start(study, _slots(config, share))
@@ -170,6 +156,40 @@ def run(
         progress.searched()
         link = tracker.link() if tracker is not None else None
         return StudyRun(outcome, link, problem, copy_projections(config))
+
+
+def _begin(
+    config: StudyConfig, lease: Lease, share: TrialResources, progress: ProgressListener, warm_start: Path | None
+) -> tuple[Study, RequestInputs]:
+    """Opens the study, begun if it is new, and loads its inputs; nothing stays of a new one where that fails."""
+    inputs = None
+    if not has_begun(config):
+        StudyFiles.of(config).check()
+        _introduce(config, share, progress)
+        inputs = load_requests(TrialPlan.of(config), progress)
+        config, decision = settled(config, inputs)
+        if decision is not None:
+            progress.say(decision)
+    with prepared_directory(config, lease):
+        study = Study(config, lease)
+        check_settings(study)
+        refuse_lost_trials(study)
+        changed = check_noted_plugins(study)
+        if inputs is None:
+            StudyFiles.of(config).check()
+            _introduce(config, share, progress)
+            inputs = load_requests(study.plan.with_model(noted_model(study)), progress)
+        for line in (*changed, record_provenance(study, inputs), describe_added_trials(study.by_hand())):
+            if line is not None:
+                progress.say(line)
+        note_settings(study)
+        if not remember_study(study.noted(ID, ""), config):
+            progress.say(
+                "Your state directory is not writable, so you will have to agree to code and addresses again"
+            )
+        if warm_start is not None:  # before the study can be resumed, where nothing says so any more
+            progress.say(take_over(study, warm_start).describe())
+    return study, inputs
 
 
 def _introduce(config: StudyConfig, share: TrialResources, progress: ProgressListener) -> None:

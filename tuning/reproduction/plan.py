@@ -10,7 +10,7 @@ from antisample.seeds import derive
 from tuning.reproduction.config import RETRAIN, ReproductionConfig
 
 ORIGINAL = "original"
-_LATER_KEYS = ("arguments", "normalisation")
+_LATER_KEYS = ("arguments", "normalisation", "stages")
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,15 @@ class WarmStarted(TypedDict):
 
 
 @with_config(STRICT)
+class Retraining(TypedDict):
+    """What a retraining without the forget set is: passes over so many images, and its seconds where it was done."""
+
+    epochs: Whole
+    retain_images: Whole
+    seconds: NotRequired[float]
+
+
+@with_config(STRICT)
 class PriorTrial(TypedDict):
     """A finished trial of another study that the sampler learns from."""
 
@@ -138,6 +147,9 @@ NOTES: StudyAttribute[list[str]] = StudyAttribute("notes", list[AnyText])
 ORIGINAL: StudyAttribute[dict[str, float]] = StudyAttribute("original", Figures)
 """Metrics of the original model."""
 ORIGINAL_COUNTS: StudyAttribute[dict[str, int]] = StudyAttribute("original_counts", Counts)
+BASELINES: StudyAttribute[dict[str, dict[str, float]]] = StudyAttribute("baselines", dict[Text, Figures])
+"""Metrics of a mask, an untrained network and retrained references: `mask`, `untrained`, `reference`."""
+RETRAINING: StudyAttribute[Retraining] = StudyAttribute("retraining", Retraining)
 CONFIRMATIONS: StudyAttribute[list[Confirmation]] = StudyAttribute(
     "confirmations", Annotated[list[Confirmation], AfterValidator(_with_the_same_metrics)]
 )

@@ -10,6 +10,9 @@ from tuning.config.trial_plan import TrialPlan
 from tuning.study.attributes import SETTINGS
 from tuning.study.storage.backends import kept_note
 
+_DECIDED = {"objectives", "constraints", "evaluation"}
+"""What the first search decides where its configuration does not say."""
+
 
 def parse_kept(values: Mapping[str, Any], source: str) -> StudyConfig:
     """Reads the settings that a study keeps, in its directory or in a database.
@@ -32,6 +35,11 @@ def parse_kept(values: Mapping[str, Any], source: str) -> StudyConfig:
     return parse_study(filled, source)
 
 
+def has_begun(config: StudyConfig) -> bool:
+    """Whether a study is kept where this one would be."""
+    return _kept(config) is not None
+
+
 def as_begun(config: StudyConfig) -> StudyConfig:
     """A study with its space, recipes and objectives spelled out: those that it was begun with, if it was.
 
@@ -44,8 +52,8 @@ def as_begun(config: StudyConfig) -> StudyConfig:
         ConfigError: If what is kept cannot be read, or does not go together with the rest.
         DataError: If the database cannot be used.
     """
-    says_objectives = "objectives" in config.model_fields_set
-    if config.space is not None and isinstance(config.recipes, tuple) and says_objectives:
+    unsaid = _DECIDED - config.model_fields_set
+    if config.space is not None and isinstance(config.recipes, tuple) and not unsaid:
         return config
     kept = _kept(config)
     changes: dict[str, Any] = {}
@@ -54,8 +62,8 @@ def as_begun(config: StudyConfig) -> StudyConfig:
             changes["space"] = kept.space
         if config.recipes is None or (config.recipes is True and kept.recipes):
             changes["recipes"] = kept.recipes
-        if not says_objectives and kept.by_samples == config.by_samples:
-            changes["objectives"] = kept.objectives
+        if kept.by_samples == config.by_samples:
+            changes |= {name: getattr(kept, name) for name in unsaid}
     config = config.model_copy(update=changes)
     plan = TrialPlan.of(config)
     return config.model_copy(

@@ -7,6 +7,7 @@ from typing import Any
 from tuning.config.objectives import Objective, minimised_point
 from tuning.study.attributes import CONFIRMATIONS, ORIGINAL, ORIGINAL_COUNTS
 from tuning.study.attributes import Confirmation as Confirmed
+from tuning.study.baselines import Baselines, find_baselines
 from tuning.study.reader import StudyReader
 from tuning.trials.front import minimised
 from tuning.trials.pareto import hypervolume
@@ -71,6 +72,7 @@ class Outcome:
         reference: The reference point, a value an objective.
         confirmations: Runs with fresh seeds.
         paired: Chosen minus published, seed by seed, by metric name; empty without both.
+        baselines: What the result is held against, and what it cost.
         by_samples: Whether single images were to be forgotten, not classes.
     """
 
@@ -87,6 +89,7 @@ class Outcome:
     reference: tuple[float, ...]
     confirmations: tuple[Confirmation, ...]
     paired: dict[str, Spread]
+    baselines: Baselines
     by_samples: bool = False
 
     @property
@@ -135,6 +138,7 @@ class Outcome:
             "by_rule": short(self.by_rule),
             "oracle": short(self.oracle),
             "regret": self.regret,
+            "baselines": self.baselines.to_json(),
             "hypervolume": self.hypervolume,
             "reference": list(self.reference),
             "confirmations": [asdict(confirmation) for confirmation in self.confirmations],
@@ -174,6 +178,7 @@ def find_outcome(study: StudyReader) -> Outcome:
         reference=reference,
         confirmations=confirmations,
         paired=_paired(runs, chosen, published),
+        baselines=find_baselines(study, published, chosen),
         by_samples=config.by_samples,
     )
 

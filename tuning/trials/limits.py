@@ -3,10 +3,11 @@
 import math
 from collections.abc import Mapping
 
+from tuning.config.objectives import RETAIN
 from tuning.config.selection import SelectionConfig
+from tuning.trials.choice import Choice
 from tuning.trials.records import TrialRecord
 
-RETAIN = "validation/retain_accuracy"
 _ROUNDING = 1e-9
 
 
@@ -57,6 +58,19 @@ class Limits:
         """How far a trial is from forgetting and keeping enough, in accuracy; 0 if it does both."""
         forget = max(0.0, self.left(record) - self._forgotten_at(record))
         return forget + max(0.0, self.loss(record) - self._selection.max_loss)
+
+    def none(self, which: str, nearest: TrialRecord) -> Choice:
+        """No trial qualifies, since all lose too much.
+
+        Args:
+            which: The trials that lose too much, in words.
+            nearest: The trial that is nearest to the limits.
+        """
+        reason = (
+            f"No trial qualifies: {which} loses more than {self.most_lost}. "
+            f"The nearest is trial {nearest.number}: {self.describe(nearest)}."
+        )
+        return Choice(None, nearest, reason)
 
     def describe(self, record: TrialRecord) -> str:
         """What a trial forgets and keeps."""

@@ -19,6 +19,11 @@ class Origin(str):
         """Whether the parameters are those that all others are compared with: published ones, or the defaults."""
         return self.startswith(_STARTING_POINTS)
 
+    @property
+    def is_published(self) -> bool:
+        """Whether they are a published set."""
+        return self.startswith("published")
+
     def retry(self, number: int) -> "Origin":
         """The origin of a trial with the parameters of the interrupted trial `number`."""
         return Origin(f"{self.partition(_RETRY)[0]}{_RETRY}{number}")

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuning.trials.limits import RETAIN, Limits
+from tuning.config.objectives import RETAIN
+from tuning.trials import depth
+from tuning.trials.choice import Choice
+from tuning.trials.limits import Limits
 from tuning.trials.records import TrialRecord
 
 if TYPE_CHECKING:
@@ -13,21 +15,6 @@ if TYPE_CHECKING:
 
 GAP = "validation/retrained_gap"
 MIA = "validation/mia_loss"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What a rule takes of a front.
-
-    Attributes:
-        chosen: The trial; None if none qualifies, or there is none.
-        nearest: Where none qualifies, the trial nearest to it; None otherwise.
-        reason: The rule in words, with its figures; a sentence where none is chosen.
-    """
-
-    chosen: TrialRecord | None
-    nearest: TrialRecord | None
-    reason: str
 
 
 def choose(front: list[TrialRecord], config: "StudyConfig", original: dict[str, float]) -> Choice:
@@ -40,6 +27,8 @@ def choose(front: list[TrialRecord], config: "StudyConfig", original: dict[str, 
 
     If no trial does both, the one that forgets most is chosen, as long as it loses no more than `max_loss`.
     Otherwise none qualifies: a network that was destroyed has forgotten, too.
+
+    Where the study searches for depth, too, `choose_by_depth` takes one instead.
 
     Where samples are to be forgotten, "most" means: nearest to how the model does on unseen images, by accuracy and
     then by loss. A few samples tell little: no retain accuracy is given away for a gap that chance explains.
@@ -55,6 +44,8 @@ def choose(front: list[TrialRecord], config: "StudyConfig", original: dict[str, 
     if not front:
         return _nothing(config)
     limits = Limits(config.selection, original, by_samples=config.by_samples)
+    if depth.is_judged_by_depth(config):
+        return depth.choose_by_depth(front, limits, config)
     enough = [record for record in front if limits.forgets(record)]
     kept = [record for record in enough if limits.keeps(record)]
     if kept:
@@ -65,7 +56,7 @@ def choose(front: list[TrialRecord], config: "StudyConfig", original: dict[str, 
         which = f"every trial on the front with {limits.forgotten}"
         if not enough:
             which = f"no trial on the front has {limits.forgotten}, and the one that forgets most"
-        return _none(which, min(front, key=lambda r: (limits.shortfall(r), limits.left(r), r.number)), limits)
+        return limits.none(which, min(front, key=lambda r: (limits.shortfall(r), limits.left(r), r.number)))
     return Choice(most, None, f"no trial on the front has {limits.forgotten}; this one forgets most")
 
 
@@ -88,15 +79,7 @@ def choose_oracle(front: list[TrialRecord], config: "StudyConfig", original: dic
         if limits.keeps(record):
             points = f"{100 * record.metrics[GAP]:.1f} percentage points"
             return Choice(record, None, f"the smallest gap to the retrained reference, {points} (oracle)")
-    return _none("every trial on the front", min(measured, key=lambda r: (limits.loss(r), r.number)), limits)
-
-
-def _none(which: str, nearest: TrialRecord, limits: Limits) -> Choice:
-    reason = (
-        f"No trial qualifies: {which} loses more than {limits.most_lost}. "
-        f"The nearest is trial {nearest.number}: {limits.describe(nearest)}."
-    )
-    return Choice(None, nearest, reason)
+    return limits.none("every trial on the front", min(measured, key=lambda r: (limits.loss(r), r.number)))
 
 
 def _nothing(config: "StudyConfig") -> Choice:
@@ -137,7 +120,8 @@ def _best_of(kept: list[TrialRecord], what: str, limits: Limits, config: "StudyC
 def figures_of_a_choice(config: "StudyConfig") -> tuple[str, ...]:
     """Metrics without which a trial cannot be compared with others."""
     finer = ("forget_loss", "retain_loss") if config.by_samples else ("forget_confidence",)
-    return ("validation/forget_accuracy", RETAIN, *(f"validation/{name}" for name in finer))
+    deeper = depth.FIGURES if depth.is_judged_by_depth(config) else ()
+    return ("validation/forget_accuracy", RETAIN, *(f"validation/{name}" for name in finer), *deeper)
 
 
 def _left(metrics: Mapping[str, float], config: "StudyConfig") -> float:

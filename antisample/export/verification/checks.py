@@ -23,6 +23,7 @@ from antisample.export.verification.statements import (
     joined,
     not_checked,
 )
+from antisample.metrics import left_out_notes
 from antisample.metrics.forgetting import Forgetting
 from antisample.plugins.discovery import LABELS
 
@@ -98,7 +99,7 @@ def _data(card: UnlearningCard, measured: MeasuredCard) -> Verification:
         "validation": len(splits.validation),
         "validation_from": splits.validation_from,
         "test": len(splits.test),
-        "notes": (*dataset.notes, *inputs.left_out.values()),
+        "notes": (*dataset.notes, *left_out_notes(inputs.left_out, inputs.splits)),
     }
     network: dict[str, Any] = {"initial_weights": original.initial.origin, "notes": original.notes}
     normalisation = {"mean": original.preprocessing.mean, "std": original.preprocessing.std}

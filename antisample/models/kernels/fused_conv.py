@@ -5,6 +5,7 @@ channel, which the convolution before it can take into its own weight and bias: 
 activation two times less, and weights, gradients and state dictionary stay those of the network as it was built.
 """
 
+import copy
 from collections import Counter
 
 import torch
@@ -171,3 +172,21 @@ def _absorbed(norm: nn.BatchNorm2d) -> AbsorbedBatchNorm2d:
     made = AbsorbedBatchNorm2d(norm.num_features, norm.eps, norm.momentum, norm.affine, device="meta")
     made._parameters, made._buffers = norm._parameters, norm._buffers
     return made.train(norm.training)
+
+
+def absorbs_norms_outside(part: nn.Module) -> bool:
+    """Whether a convolution in a part of an arranged network does the work of a normalisation outside of the part."""
+    inside = set(part.modules())
+    convolutions = [module for module in inside if isinstance(module, OptimisedConv2d)]
+    return any(norm not in inside for convolution in convolutions for norm in convolution.followers)
+
+
+def without_absorbed_norms(model: nn.Module) -> nn.Module:
+    """A copy of an arranged network in which normalisations do their own work again, as in the network as built."""
+    copied = copy.deepcopy(model)
+    for module in copied.modules():
+        if isinstance(module, OptimisedConv2d):
+            module.followers = ()
+        elif isinstance(module, AbsorbedBatchNorm2d):
+            module.__class__ = nn.BatchNorm2d  # type: ignore[assignment]
+    return copied

@@ -146,7 +146,7 @@ class TestUnsir(MethodConformance):
         assert impair.data.extra_images.shape[0] == 5 * 32
         assert 3 not in repair.data.labels
         assert len(repair.data) == len(context.splits.retain)
-        assert [stage.optimizer.lr for stage in (impair, repair)] == [0.02, 0.01]
+        assert [stage.optimizer.rate.value for stage in (impair, repair)] == [0.02, 0.01]
         assert impair.mode == repair.mode == "train"
 
     def test_each_class_has_noise_of_its_own(self, context):

@@ -44,6 +44,10 @@ class TestMembership(MetricConformance):
     name = "membership"
 
 
+class TestProbe(MetricConformance):
+    name = "probe"
+
+
 class TestZrf(MetricConformance):
     name = "zrf"
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from antisample.training.adam import Adam
+from antisample.training.sgd import Sgd
 
 
 def network():
@@ -35,6 +36,24 @@ def test_every_step_is_that_of_torch(lr, frozen):
         model[0].bias.requires_grad_(not frozen)
     expected = train(theirs, torch.optim.Adam(theirs.parameters(), lr=lr, fused=True), 10)
     assert all(map(torch.equal, train(ours, Adam(ours.parameters(), lr), 10), expected))
+
+
+@pytest.mark.parametrize("decay", [0.01, 0.5])
+def test_weights_decay_as_torch_lets_them(decay):
+    for theirs_type, decoupled in ((torch.optim.Adam, False), (torch.optim.AdamW, True)):
+        theirs, ours = network(), network()
+        optimizer = theirs_type(theirs.parameters(), lr=1e-3, weight_decay=decay, fused=True)
+        expected = train(theirs, optimizer, 10)
+        own = Adam(ours.parameters(), 1e-3, weight_decay=decay, decoupled=decoupled)
+        assert all(map(torch.equal, train(ours, own, 10), expected))
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_every_step_of_sgd_is_that_of_torch(momentum):
+    theirs, ours = network(), network()
+    arguments = {"lr": 0.05, "momentum": momentum, "weight_decay": 5e-4}
+    expected = train(theirs, torch.optim.SGD(theirs.parameters(), fused=True, **arguments), 10)
+    assert all(map(torch.equal, train(ours, Sgd(ours.parameters(), **arguments), 10), expected))
 
 
 def test_a_parameter_without_gradient_stays_and_keeps_its_count():

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from antisample.inputs import RequestData
 from antisample.methods import OriginalModel
+from antisample.metrics import left_out_notes
 from antisample.metrics.forgetting import Forgetting, forgetting_line
 from antisample.metrics.original_accuracy import OriginalAccuracy
-from tuning.study.outcome import find_outcome
 from tuning.study.progress_listener import ProgressListener
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
@@ -64,7 +64,7 @@ class Progress(ProgressListener):
         """Says what will be forgotten, before any work, and what there is to know about the data."""
         self._n_requests = len(requests)
         self.console.print(Text(forgetting_line([request.forgetting() for request in requests])), soft_wrap=True)
-        left_out = [reason for request in requests for reason in request.left_out.values()]
+        left_out = [reason for request in requests for reason in left_out_notes(request.left_out, request.splits)]
         for note in dict.fromkeys([*requests[0].dataset.notes, *left_out]):
             self.say(f"  {note}")
 
@@ -144,7 +144,7 @@ class Progress(ProgressListener):
             return ""
         states = [record.state for record in self._study.records()]
         done = sum(state in ("COMPLETE", "PRUNED") for state in states)
-        front = find_outcome(self._study).front
+        front = self._study.front()
         text = (
             f"{done} of {self._study.config.n_trials} done, running {states.count('RUNNING')}, "
             f"failed {states.count('FAIL')}, front {len(front)}"

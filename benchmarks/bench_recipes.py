@@ -1,0 +1,182 @@
+"""Recipes of fine-tuning on CIFAR-10, by hand: what each keeps, forgets and leaves readable.
+
+`python benchmarks/bench_recipes.py --data FOLDER --checkpoint FILE --forget 3 --seeds 0 1 2` unlearns with every
+recipe and seed that the record lacks, one after the other, and measures the model by all final metrics. The record
+(`records/recipes-cifar10.json`) is written after each, so an interrupted run goes on where it was; models are kept in
+`--models` and are not trained twice. `--only NAME ...` takes some recipes, `--table` prints the record.
+
+Seconds are those of the processor (one thread by default), so that something else on the machine does not count.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from safetensors.torch import load_file, save_file
+from surroundings import surroundings
+
+from antisample.config import UnlearnConfig
+from antisample.inputs import UnlearnInputs, load_inputs
+from antisample.storage.atomic import atomic_write
+from antisample.unlearning import evaluate_finished, evaluate_original, unlearn
+
+RECORD = Path(__file__).parent / "records" / "recipes-cifar10.json"
+
+_KEEPING = {"augment": "flip_shift", "schedule": "cosine", "retain_fraction": 0.3}
+_SOFT = {**_KEEPING, "unlearn_scale_lr": 1.0, "epochs": 4}
+_DEEP = {**_KEEPING, "unlearn_scale_lr": 3.0, "epochs": 5, "batchnorm_mode": "train"}
+_STEEP = {**_DEEP, "unlearn_scale_lr": 5.0, "warmup": 0.1}
+_ANEW = {**_DEEP, "unlearn_scale_lr": 2.0, "warmup": 0.1, "reinitialise": 2}
+_PUBLISHED = {"unlearn_scale_lr": 1.6, "epochs": 5, "retain_fraction": 0.3}
+
+RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
+    "published": ("antisample", _PUBLISHED),
+    "fine-tune": ("finetune", _PUBLISHED),
+    **{
+        f"{name}{suffix}": (method, values)
+        for name, values in {
+            "flips, shifts and cosine": _SOFT,
+            "batch norm in train mode": _DEEP,
+            "a steep rate": _STEEP,
+            "layers 3 and 4 anew": _ANEW,
+        }.items()
+        for method, suffix in (("finetune", ""), ("antisample", " with anti-samples"))
+    },
+    "layer 4 anew": ("finetune", {**_DEEP, "unlearn_scale_lr": 1.0, "reinitialise": 1}),
+    "SGD": (
+        "finetune",
+        {
+            **_KEEPING,
+            "epochs": 5,
+            "optimizer": "sgd",
+            "unlearn_scale_lr": 5 / 3,
+            "momentum": 0.9,
+            "weight_decay": 5e-4,
+        },
+    ),
+    "distilled": ("finetune", {**_STEEP, "epochs": 4, "distillation": 0.5}),
+    "layers 3 and 4 anew, distilled": ("finetune", {**_ANEW, "epochs": 4, "distillation": 0.5}),
+    "layers 2 to 4 anew": ("finetune", {**_ANEW, "unlearn_scale_lr": 3.0, "reinitialise": 3}),
+    "layers 3 and 4 anew, AdamW": ("finetune", {**_ANEW, "optimizer": "adamw", "weight_decay": 0.05}),
+}
+
+
+def config_of(arguments: argparse.Namespace, method: str, values: dict[str, Any], seed: int) -> UnlearnConfig:
+    """One unlearning."""
+    return UnlearnConfig.parse(
+        {
+            "data": {"source": str(arguments.data), "cache_dir": str(arguments.cache)},
+            "model": {"name": "ResNet18", "checkpoint": str(arguments.checkpoint)},
+            "forget": {"classes": [arguments.forget]},
+            "method": {"name": method, **values},
+            "seed": seed,
+            "device": arguments.device,
+        }
+    )
+
+
+def unlearned(config: UnlearnConfig, inputs: UnlearnInputs, path: Path) -> tuple[torch.nn.Module, float]:
+    """The model, from `path` where it is kept, and the processor's seconds that it took."""
+    if path.is_file():
+        model = inputs.original.build(inputs.dataset, torch.device(config.device))
+        kept = load_file(path)
+        elapsed_s = float(kept.pop("elapsed_s"))
+        model.load_state_dict(kept)
+        return model, elapsed_s
+    untested = config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"final": ()})})
+    run = unlearn(untested, replace(inputs, left_out={}))
+    evaluation_s, started = 0.0, time.process_time()
+    for report in run:
+        print(f"  epoch {report.step}: loss {report.train_loss:.4f}, {report.elapsed_s:.0f} s", flush=True)
+        evaluation_s = report.evaluation_s
+    elapsed_s = time.process_time() - started - evaluation_s
+    path.parent.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.contiguous() for name, value in run.model.state_dict().items()}
+    with atomic_write(path) as unfinished:
+        save_file({**weights, "elapsed_s": torch.tensor(elapsed_s, dtype=torch.float64)}, unfinished)
+    return run.model, elapsed_s
+
+
+def read_record() -> dict[str, Any]:
+    """The record so far."""
+    return json.loads(RECORD.read_text()) if RECORD.is_file() else {"runs": [], "originals": {}}
+
+
+def write(record: dict[str, Any]) -> None:
+    """Keeps the record."""
+    record["surroundings"] = surroundings()
+    with atomic_write(RECORD) as unfinished:
+        unfinished.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+
+
+def table(record: dict[str, Any], part: str) -> Table:
+    """What the record holds, a row per run."""
+    columns = (
+        "retain_accuracy",
+        "forget_accuracy",
+        "probe_forget",
+        "probe_unseen",
+        "probe_few",
+        "probe_left",
+        "mia_loss",
+    )
+    shown = Table("forget", "recipe", "seed", "seconds", *columns, title=part)
+    for run in record["runs"]:
+        metrics = run["metrics"]
+        figures = [f"{metrics.get(f'{part}/{name}', float('nan')):.4f}" for name in columns]
+        shown.add_row(str(run["forget"]), run["recipe"], str(run["seed"]), f"{run['elapsed_s']:.0f}", *figures)
+    return shown
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, default=Path("cifar10"))
+    parser.add_argument("--checkpoint", type=Path, default=Path("cifar10_resnet18.safetensors"))
+    parser.add_argument("--cache", type=Path, default=Path("runs/cache"))
+    parser.add_argument("--models", type=Path, default=Path("runs/recipes"))
+    parser.add_argument("--forget", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--only", nargs="+", choices=list(RECIPES), default=list(RECIPES))
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--train-only", action="store_true", help="keep models, measure nothing")
+    parser.add_argument("--table", choices=["validation", "test"], help="print the record and do nothing")
+    arguments = parser.parse_args()
+    if arguments.table:
+        Console(width=200).print(table(read_record(), arguments.table))
+        return
+    torch.set_num_threads(1)
+    inputs = None
+    for seed in arguments.seeds:
+        for name in arguments.only:
+            method, values = RECIPES[name]
+            key = {"recipe": name, "forget": arguments.forget, "seed": seed}
+            record = read_record()
+            if any(key.items() <= run.items() for run in record["runs"]):
+                continue
+            print(f"{name}, class {arguments.forget}, seed {seed}", flush=True)
+            config = config_of(arguments, method, values, seed)
+            inputs = inputs or load_inputs(config)
+            path = (
+                arguments.models / f"{name.replace(' ', '-').replace(',', '')}-{arguments.forget}-{seed}.safetensors"
+            )
+            model, elapsed_s = unlearned(config, inputs, path)
+            if arguments.train_only:
+                continue
+            metrics = evaluate_finished(model, inputs, config)
+            record = read_record()
+            if str(arguments.forget) not in record["originals"]:
+                record["originals"][str(arguments.forget)] = evaluate_original(inputs, config).values
+            run = {**key, "method": method, "values": values, "elapsed_s": elapsed_s}
+            record["runs"].append({**run, "metrics": metrics.values, "counts": metrics.counts})
+            write(record)
+
+
+if __name__ == "__main__":
+    main()

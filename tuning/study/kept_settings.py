@@ -70,7 +70,7 @@ def as_begun(config: StudyConfig) -> StudyConfig:
         update={
             "space": config.space or config.method,
             "recipes": plan.recipes,
-            "objectives": config.objectives,  # from now on they are said
+            **{name: getattr(config, name) for name in unsaid},  # from now on they are said
         }
     )
 

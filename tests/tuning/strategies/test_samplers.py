@@ -26,7 +26,7 @@ def test_every_parameter_survives_the_translation_at_both_bounds(name):
 
 @pytest.mark.parametrize("name", ["tpe", "gp", "nsga2", "qmc", "random", "optuna.samplers:RandomSampler"])
 def test_every_sampler_suggests_values_of_the_space(name):
-    space = load_space("antisample")
+    space = load_space("antisample-published")
     study = optuna.create_study(directions=["minimize", "maximize"], sampler=make_sampler(name, space, 8, 0, 0))
     for number in range(6):
         trial = study.ask(distributions(space))

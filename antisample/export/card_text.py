@@ -13,9 +13,14 @@ _PARTS = {
 
 
 def card_text(card: UnlearningCard) -> str:
-    """The card as Markdown; the same card always gives the same text, and what it says is text and no markup."""
+    """The card as Markdown; the same card always gives the same text, and what it says is text and no markup.
+
+    Args:
+        card: As it was read from its file, so that it is known what the file states.
+    """
     request, data, original = card.request, card.data, card.original
-    method = card.config.method.model_dump(mode="json")
+    stated = card.config.method.model_fields_set  # a card of before knows nothing of hyperparameters since
+    method = card.config.method.model_dump(mode="json", include={"name", *stated})
     environment = card.environment
     lines = [
         f"# Unlearning card: {markdown_text(card.config.model.name)} forgets {markdown_text(request.in_words)}",

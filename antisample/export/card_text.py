@@ -10,6 +10,7 @@ _PARTS = {
     "test": "unseen by everything, for this report alone",
     "train": "seen by the original model",
 }
+_BASELINES = ("mask", "untrained")
 
 
 def card_text(card: UnlearningCard) -> str:
@@ -126,14 +127,17 @@ def _repeatable(card: UnlearningCard) -> str:
 def _table(metrics: list[CardMetric]) -> list[str]:
     retrained = any(metric.retrained is not None for metric in metrics)
     spread = any(metric.spread is not None for metric in metrics)
+    others = [name for name in _BASELINES if any(getattr(metric, name) is not None for metric in metrics)]
     headings = ["metric", "images", "original", "unlearned"]
-    headings += ["retrained"] * retrained + ["unlearned, over seeds"] * spread
+    headings += ["retrained"] * retrained + others + ["unlearned, over seeds"] * spread
     rows = []
     for metric in metrics:
         name = metric.name.split("/", 1)[1]
         cells = [markdown_text(name.replace("_", " ")), "" if metric.images is None else str(metric.images)]
         cells += [_shown(name, metric.original), _shown(name, metric.unlearned)]
-        cells += [_shown(name, metric.retrained)] * retrained + [_spread(name, metric.spread)] * spread
+        cells += [_shown(name, metric.retrained)] * retrained
+        cells += [_shown(name, getattr(metric, other)) for other in others]
+        cells += [_spread(name, metric.spread)] * spread
         rows.append("| " + " | ".join(cells) + " |")
     return ["| " + " | ".join(headings) + " |", "|---|" + "---:|" * (len(headings) - 1), *rows]
 

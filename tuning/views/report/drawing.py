@@ -16,6 +16,7 @@ Line = tuple[list[Any], list[Any], str]
 
 _ROLES = {
     "trials": {"symbol": "circle", "size": 7, "opacity": 0.55, "color": "--other"},
+    "infeasible": {"symbol": "x-thin", "size": 7, "opacity": 0.5, "line": {"width": 1.5, "color": "--other"}},
     "front": {"symbol": "circle", "size": 9, "color": "--front"},
     "start": {"symbol": "diamond-open", "size": 15, "color": "--start", "line": {"width": 3, "color": "--start"}},
     "original": {"symbol": "square", "size": 11, "color": "--text"},

@@ -10,6 +10,8 @@ from tuning.trials.depth import DEPTH_ERROR, verdict
 
 PARTS = ("validation", "test")
 _MOST_PERCENT = 10
+_LEFT = DEPTH.partition("/")[2]
+_ERRORS = {_LEFT: DEPTH_ERROR.partition("/")[2]}
 _POINTS, _PERCENT, _PLAIN = "points", "percent", "plain"
 
 
@@ -20,13 +22,15 @@ class Column(NamedTuple):
         name: Of the metric, without the split.
         heading: What stands above it.
         images: Whose images are counted beside the heading, such as `forget`; empty where that is not kept.
-        unit: How it is written.
+        unit: `percent`, `points` or `plain`: how it is written.
+        note: What else stands beside the heading.
     """
 
     name: str
     heading: str
     images: str
     unit: str
+    note: str = ""
 
     def metric(self, part: str) -> str:
         """The metric's whole name on a split."""
@@ -41,23 +45,23 @@ class Column(NamedTuple):
             return f"{100 * value:.1f} %"
         if self.unit == _POINTS:
             return f"{100 * value:.1f}".replace("-0.0", "0.0") if abs(value) < 0.0005 else f"{100 * value:.1f}"
-        error = metrics.get(DEPTH_ERROR) if self.metric(part) == DEPTH else None
+        error = metrics.get(f"{part}/{_ERRORS[self.name]}") if self.name in _ERRORS else None
         return f"{value:.2f}" + (f" ± {error:.2f}" if error else "")
 
 
 _COLUMNS = (
     Column("forget_accuracy", "forget accuracy", "forget", _PERCENT),
     Column("retain_accuracy", "retain accuracy", "retain", _PERCENT),
-    Column("probe_left", "probe_left", "", _PLAIN),
-    Column("probe_forget", "probe_forget", "", _PERCENT),
-    Column("probe_gap", "probe_gap (percentage points)", "", _POINTS),
+    Column(_LEFT, _LEFT, "", _PLAIN, "training images"),
+    Column("probe_forget", "probe_forget", "", _PERCENT, "training images"),
+    Column("probe_gap", "probe_gap", "", _POINTS, "percentage points"),
     Column("mia_loss", "membership inference (loss)", "", _PLAIN),
     Column("mia_confidence", "membership inference (confidence)", "", _PLAIN),
 )
 _OF_SAMPLES = (
     _COLUMNS[0],
     Column("retain_accuracy", "accuracy on unseen images", "retain", _PERCENT),
-    Column("forget_gap", "forget gap (percentage points)", "", _POINTS),
+    Column("forget_gap", "forget gap", "", _POINTS, "percentage points"),
     *_COLUMNS[-2:],
 )
 
@@ -80,10 +84,15 @@ def row_name(row: BaselineRow) -> str:
 
 def remark(row: BaselineRow, baselines: Baselines) -> str:
     """What is to be said of how deeply the chosen trial has forgotten; empty for other rows, and where nothing is."""
-    if row.name != "chosen":
+    if row.name != "chosen" or not is_informative(baselines):
         return ""
     depths = [other.metrics[DEPTH] for other in references(baselines) if DEPTH in other.metrics]
     return verdict(row.metrics, depths) or ""
+
+
+def is_informative(baselines: Baselines) -> bool:
+    """Whether the probe tells an untrained network from the original; if not, every `probe_left` is 1."""
+    return all(row.metrics.get(DEPTH, 0.0) < 1 for row in baselines.rows if row.name == "untrained")
 
 
 def references(baselines: Baselines) -> list[BaselineRow]:
@@ -95,7 +104,7 @@ def seconds_text(seconds: float | None) -> str:
     """Seconds with as many digits as matter; empty where they are not known."""
     if seconds is None:
         return ""
-    return "none" if seconds == 0 else f"{seconds:,.1f} s" if seconds < 100 else f"{seconds:,.0f} s"
+    return "0 s" if seconds == 0 else f"{seconds:,.1f} s" if seconds < 100 else f"{seconds:,.0f} s"
 
 
 def share_text(share: float | None) -> str:

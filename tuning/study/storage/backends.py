@@ -88,7 +88,9 @@ def open_optuna_study(plan: TrialPlan, token: str = "", *, begin: bool = True) -
     if begin and study.metric_names is None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
-            study.set_metric_names(mine["objectives"])  # what Optuna's dashboard calls the objectives
+            study.set_metric_names(
+                [each.metric for each in config.objectives]
+            )  # what Optuna's dashboard calls the objectives
     return study, storage
 
 

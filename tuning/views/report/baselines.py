@@ -8,6 +8,7 @@ from tuning.views.baseline_texts import (
     PARTS,
     Column,
     columns,
+    is_informative,
     remark,
     retraining_text,
     row_name,
@@ -60,7 +61,7 @@ class BaselineSection:
         tables: On validation images with what everything cost, and on test images.
         retraining: A sentence on the cost of a retraining.
         has_mask: Whether a mask is among the rows.
-        has_depth: Whether the probe is among the columns.
+        has_depth: Whether `probe_left` is among the columns.
     """
 
     tables: list[BaselineTable]
@@ -85,10 +86,10 @@ def _table(outcome: Outcome, part: str) -> BaselineTable | None:
     across = columns(outcome, part)
     if not across:
         return None
-    headings = [(column.heading, _images(column, part, outcome)) for column in across]
+    headings = [(column.heading, _note(column, part, outcome)) for column in across]
     costs = part == PARTS[0]
     if costs:
-        headings += [(what, "share of one retraining") for what in ("one unlearning", "whole request")]
+        headings += [(what, "and its share of one retraining") for what in ("one unlearning", "whole request")]
     return BaselineTable(
         part, headings, [_line(row, across, part, outcome, costs) for row in rows(outcome.baselines)]
     )
@@ -104,6 +105,8 @@ def _line(row: BaselineRow, across: list[Column], part: str, outcome: Outcome, c
     return BaselineLine(row_name(row), said, place, [] if row.why_not else cells, row.why_not or "")
 
 
-def _images(column: Column, part: str, outcome: Outcome) -> str:
+def _note(column: Column, part: str, outcome: Outcome) -> str:
+    if column.name == "probe_left" and not is_informative(outcome.baselines):
+        return "uninformative here"
     count = outcome.original_counts.get(f"{part}/{column.images}")
-    return "" if count is None else f"{count:,} images"
+    return column.note if count is None else f"{count:,} images"

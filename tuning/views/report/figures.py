@@ -82,7 +82,7 @@ def hypervolume_histories(
             volumes.append(volumes[-1] if volumes else 0.0)
     begun_ms = min(record.started_ms for record in records)
     seconds = [short(((r.finished_ms or begun_ms) - begun_ms) / 1000) for r in finished]
-    up = {"title": {"text": "hypervolume"}, "rangemode": "tozero"}
+    up = {"title": {"text": "hypervolume"}, "rangemode": "tozero", "automargin": True}
     texts = [f"after trial {r.number}: {v:.5f}" for r, v in zip(finished, volumes, strict=True)]
     return (
         assembled([_steps(list(range(1, len(volumes) + 1)), volumes, texts)], count_axis("finished trials"), up),
@@ -117,16 +117,24 @@ def _steps(xs: list[Any], volumes: list[float], texts: list[str]) -> Figure:
 
 
 def objective_history(
-    records: list[TrialRecord], outcome: Outcome, objectives: tuple[Objective, ...], at: int
+    records: list[TrialRecord],
+    outcome: Outcome,
+    objectives: tuple[Objective, ...],
+    at: int,
+    constraints: tuple[Constraint, ...] = (),
 ) -> Figure:
-    """One objective over the trials, with the best value so far in this objective alone."""
+    """One objective over the trials, with the best so far in it alone, of the trials that keep the constraints."""
     objective = objectives[at]
     complete = completed(records)
     numbers = [r.number for r in complete]
     values = [r.values[at] for r in complete if r.values]
-    best: list[float] = []
-    for value in values:
-        best.append(value if not best else min(best[-1], value, key=lambda v: objective.sign() * v))
+    best: list[float | None] = []
+    for record, value in zip(complete, values, strict=True):
+        before = best[-1] if best else None
+        if not front_of([record], objectives, constraints):
+            best.append(before)
+        else:
+            best.append(value if before is None else min(before, value, key=lambda v: objective.sign() * v))
     ys = [scaled(objective.metric, value) for value in values]
     traces = [markers("trials", "trials", numbers, ys, [hover(r, objectives) for r in complete])]
     traces.append(

@@ -16,7 +16,6 @@ from tuning.views.report.planes import Mark, Plane, depth_plane, trade_off_plane
 
 _ONE = "The study has a single objective, so there is no trade-off to plot; see the optimisation history."
 _SYMBOLS = {"original": "square", "mask": "diamond", "untrained": "cross"}
-_OUTLINES = {"trials": "axis", "front": "text"}
 _ABOVE = ("mask", "untrained")
 
 
@@ -30,18 +29,18 @@ def front_figures(
     if len(objectives) == 2:
         return [("", pareto(records, outcome, objectives))], []
     whole, cut = trade_off_plane(records, outcome, config), depth_plane(records, outcome, config)
-    figures = [
-        (plane_title(plane), _drawn(plane, outcome, objectives)) for plane in (whole, cut) if plane is not None
-    ]
+    figures = [(plane_title(plane), _drawn(plane, objectives)) for plane in (whole, cut) if plane is not None]
     return figures, _notes(whole, cut, outcome, config)
 
 
 def plane_title(plane: Plane) -> str:
     """What a figure shows."""
-    axes = f"{label(plane.across)} and {label(plane.up)}"
+    across, up, colour = (
+        label(each or "").removeprefix("validation ") for each in (plane.across, plane.up, plane.colour)
+    )
     if plane.colour is None:
-        return f"Trials that forget: {axes}"
-    return f"{axes.capitalize()}, coloured by {label(plane.colour)}"
+        return f"Trials that forget: {across} and {up}"
+    return f"{across.capitalize()} and {up}, coloured by {colour}"
 
 
 def _notes(whole: Plane, cut: Plane | None, outcome: Outcome, config: StudyConfig) -> list[str]:
@@ -59,15 +58,16 @@ def _notes(whole: Plane, cut: Plane | None, outcome: Outcome, config: StudyConfi
     return notes
 
 
-def _drawn(plane: Plane, outcome: Outcome, objectives: tuple[Objective, ...]) -> Figure:
+def _drawn(plane: Plane, objectives: tuple[Objective, ...]) -> Figure:
     def points(role: str, name: str, some: Sequence[TrialRecord]) -> Figure:
         places = [plane.place(record.metrics) for record in some]
         texts = [hover(record, objectives) for record in some]
         trace = markers(role, name, [x for x, _ in places], [y for _, y in places], texts)
         if plane.colour is not None and role in ("trials", "front"):
             values = [record.metrics[plane.colour] for record in some]
-            trace["marker"] = {**trace["marker"], "color": list(map(short, values)), "coloraxis": "coloraxis"}
-            trace["marker"]["line"] = {"width": 2 if role == "front" else 1, "color": f"--{_OUTLINES[role]}"}
+            outline = {"width": 2, "color": "--text"} if role == "front" else {"width": 1, "color": "--axis"}
+            colours = {"color": list(map(short, values)), "coloraxis": "coloraxis", "opacity": 1}
+            trace["marker"] = trace["marker"] | colours | {"line": outline}
         return trace
 
     traces = []
@@ -80,7 +80,7 @@ def _drawn(plane: Plane, outcome: Outcome, objectives: tuple[Objective, ...]) ->
             {
                 "type": "scatter",
                 "mode": "lines",
-                "name": "best trade-off here",
+                "name": "best of these",
                 "x": [x for x, _ in line],
                 "y": [y for _, y in line],
                 "line": {"shape": "hv", "color": "--front", "width": 2},
@@ -131,4 +131,4 @@ def _colours(metric: str) -> dict[str, Any]:
     """The scale of a metric's colours; that of depth has the mask and an untrained network at its ends."""
     ends = {"cmin": 0, "cmax": 1} if metric == DEPTH else {}
     bar = {"title": {"text": label(metric), "side": "right"}, "thickness": 12, "outlinewidth": 0}
-    return {"colorscale": "Cividis", "colorbar": bar, **ends}
+    return {"colorscale": "Viridis", "colorbar": bar, **ends}

@@ -106,7 +106,10 @@ def _figures(
     history = [("Hypervolume over trials", over_trials), ("Hypervolume over seconds", over_seconds)]
     for at, objective in enumerate(objectives):
         history.append(
-            (label(objective.metric).capitalize(), figures.objective_history(records, outcome, objectives, at))
+            (
+                label(objective.metric).capitalize(),
+                figures.objective_history(records, outcome, objectives, at, study.config.constraints),
+            )
         )
     sections["history"] = (history, [])
     sections["importance"] = _importance(study, complete)

@@ -1,5 +1,6 @@
 """What the figures of three objectives show, before anything is drawn: trials, marks, and the part to look at."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -62,13 +63,13 @@ class Plane:
     marks: tuple[Mark, ...]
     window: tuple[Range, Range] | None
 
-    def place(self, metrics: dict[str, float]) -> tuple[float | None, float | None]:
-        """Where figures lie, as drawn: accuracies in percent."""
-        return scaled(self.across, metrics.get(self.across)), scaled(self.up, metrics.get(self.up))
+    def place(self, metrics: dict[str, float]) -> tuple[float, float]:
+        """Where figures lie, as drawn: accuracies in percent; NaN for what is missing."""
+        return _drawn(self.across, metrics), _drawn(self.up, metrics)
 
 
 def trade_off_plane(records: Sequence[TrialRecord], outcome: Outcome, config: StudyConfig) -> Plane:
-    """All completed trials of a study with at least three objectives: two as axes, and depth or the third as colour."""
+    """All completed trials of a study with three objectives or more: two as axes, depth or the third as colour."""
     metrics = [objective.metric for objective in config.objectives]
     colour = DEPTH if DEPTH in metrics else metrics[2]
     across, up = [metric for metric in metrics if metric != colour][:2]
@@ -76,7 +77,7 @@ def trade_off_plane(records: Sequence[TrialRecord], outcome: Outcome, config: St
 
 
 def depth_plane(records: Sequence[TrialRecord], outcome: Outcome, config: StudyConfig) -> Plane | None:
-    """Depth against retain accuracy, of the trials that forget; None where no trial does, or depth is not searched."""
+    """Depth against retain accuracy of the trials that forget; None where none does, or depth is no objective."""
     if not is_judged_by_depth(config):
         return None
     limits = Limits(config.selection, outcome.original, by_samples=config.by_samples)
@@ -124,10 +125,15 @@ def _best(some: list[TrialRecord], axes: tuple[str, str], objectives: Iterable[O
 def _window(shown: list[dict[str, float]], across: str, up: str) -> tuple[Range, Range] | None:
     ranges = []
     for metric in (across, up):
-        values = [value for figures in shown if (value := scaled(metric, figures.get(metric))) is not None]
+        values = [value for figures in shown if math.isfinite(value := _drawn(metric, figures))]
         if not values:
             return None
         low, high = min(values), max(values)
         room = _ROOM * (high - low) or _LEAST_ROOM[metric.endswith("accuracy")]
         ranges.append((low - room, high + room))
     return ranges[0], ranges[1]
+
+
+def _drawn(metric: str, figures: dict[str, float]) -> float:
+    value = scaled(metric, figures.get(metric))
+    return math.nan if value is None else value

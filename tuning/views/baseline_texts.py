@@ -72,6 +72,14 @@ def columns(outcome: Outcome, part: str) -> list[Column]:
     return [column for column in every if any(column.metric(part) in row.metrics for row in outcome.baselines.rows)]
 
 
+def heading_note(column: Column, part: str, outcome: Outcome) -> str:
+    """What stands beside a heading: how many images there are, or the unit; empty for some."""
+    if column.name == _LEFT and not is_informative(outcome.baselines):
+        return "uninformative here"
+    count = outcome.original_counts.get(f"{part}/{column.images}")
+    return column.note if count is None else f"{count:,} images"
+
+
 def rows(baselines: Baselines) -> list[BaselineRow]:
     """Those that have figures, or a reason why not."""
     return [row for row in baselines.rows if row.metrics or row.why_not]

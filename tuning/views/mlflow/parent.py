@@ -16,6 +16,7 @@ from tuning.trials.depth import is_judged_by_depth
 from tuning.views.baseline_texts import (
     PARTS,
     columns,
+    heading_note,
     remark,
     retraining_text,
     row_name,
@@ -66,7 +67,9 @@ def _baselines(outcome: Outcome) -> list[str]:
     if all(row.name in _ALWAYS for row in rows(baselines)):
         return []
     across = columns(outcome, part)
-    headings = ["held against", *(column.heading for column in across), "one unlearning", "whole request"]
+    notes = [heading_note(column, part, outcome) for column in across]
+    figures = [f"{c.heading} ({note})" if note else c.heading for c, note in zip(across, notes, strict=True)]
+    headings = ["held against", *figures, "one unlearning (share of one retraining)", "whole request (likewise)"]
     lines = [_line(headings), "|:--|" + "--:|" * (len(headings) - 1)]
     for row in rows(baselines):
         said = remark(row, baselines)

@@ -8,7 +8,7 @@ from tuning.views.baseline_texts import (
     PARTS,
     Column,
     columns,
-    is_informative,
+    heading_note,
     remark,
     retraining_text,
     row_name,
@@ -86,7 +86,7 @@ def _table(outcome: Outcome, part: str) -> BaselineTable | None:
     across = columns(outcome, part)
     if not across:
         return None
-    headings = [(column.heading, _note(column, part, outcome)) for column in across]
+    headings = [(column.heading, heading_note(column, part, outcome)) for column in across]
     costs = part == PARTS[0]
     if costs:
         headings += [(what, "and its share of one retraining") for what in ("one unlearning", "whole request")]
@@ -103,10 +103,3 @@ def _line(row: BaselineRow, across: list[Column], part: str, outcome: Outcome, c
     place = "chosen" if row.name == "chosen" else ""
     said = remark(row, outcome.baselines)
     return BaselineLine(row_name(row), said, place, [] if row.why_not else cells, row.why_not or "")
-
-
-def _note(column: Column, part: str, outcome: Outcome) -> str:
-    if column.name == "probe_left" and not is_informative(outcome.baselines):
-        return "uninformative here"
-    count = outcome.original_counts.get(f"{part}/{column.images}")
-    return column.note if count is None else f"{count:,} images"

@@ -148,7 +148,7 @@ def request_data(config: UnlearnConfig, dataset: Dataset) -> RequestData:
         ConfigError: If the request does not fit the data or the method, or a metric cannot be computed.
     """
     if config.forget.samples and not config.method.forgets_samples:
-        raise ConfigError(f"The method {config.method.name!r} forgets classes, so `forget.samples` cannot be given.")
+        raise ConfigError(config.method.samples_refusal())
     has_checkpoint = config.model.checkpoint is not None
     splits = make_splits(dataset, _by_position(config), config.split, has_checkpoint=has_checkpoint)
     left_out = left_out_families(config.evaluation.final, dataset, splits)

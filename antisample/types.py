@@ -135,11 +135,11 @@ class EpochReport:
     """What is known after one epoch of unlearning.
 
     Attributes:
-        step: Epochs done, counted from 1.
+        step: Epochs done, counted from 1; 0 in the one report of a method without epochs.
         last: Whether this was the final epoch; the report then also holds train and test metrics.
         elapsed_s: Seconds spent unlearning so far (preparation and training), evaluation not counted.
         evaluation_s: Seconds spent evaluating so far.
-        train_loss: Mean training loss of the epoch.
+        train_loss: Mean training loss of the epoch; 0 without one.
         metrics: The metrics of the model as it is now.
     """
 

@@ -21,6 +21,8 @@ from antisample.types import EpochReport, SplitName, UnlearnMetrics
 class Unlearning(Iterator[EpochReport]):
     """An unlearning under way: iterate for a report an epoch; `model` is the network as it is now.
 
+    A method without epochs gives one report, of step 0: what it does is preparation.
+
     Preparation (generating anti-samples, say) happens at the first `next`. Every report holds validation metrics;
     the last one holds train and test metrics too, which nothing before it can see.
 
@@ -34,28 +36,35 @@ class Unlearning(Iterator[EpochReport]):
         self.inputs = inputs if inputs is not None else load_inputs(config)
         self._run: Any = None
         self._elapsed_s = self._evaluation_s = 0.0
+        self._is_reported = False
 
     @property
     def model(self) -> nn.Module:
         """The network after the last finished epoch, on the device."""
         return self._prepared().model  # type: ignore[no-any-return]
 
+    def prepare(self) -> None:
+        """Does what comes before the first epoch, which otherwise happens at the first `next`."""
+        self._prepared()
+
     def __next__(self) -> EpochReport:
         """Does one epoch and evaluates.
 
         Returns:
-            The report of the epoch.
+            The report of the epoch; of a method without epochs, the one report that there is.
 
         Raises:
             StopIteration: After the last epoch.
             DivergedError: If loss or metrics are not finite.
         """
         run = self._prepared()
-        if run.epochs_done >= run.epochs:
+        is_edited = run.epochs == 0 and not self._is_reported
+        if run.epochs_done >= run.epochs and not is_edited:
             raise StopIteration
         started = time.perf_counter()
-        loss = run.run_epoch()
+        loss = 0.0 if is_edited else run.run_epoch()
         self._elapsed_s += time.perf_counter() - started
+        self._is_reported = True
         last = run.epochs_done >= run.epochs
         started = time.perf_counter()
         metrics = evaluate_finished(run.model, self.inputs, self.config) if last else self._evaluate(run.model)
@@ -68,12 +77,14 @@ class Unlearning(Iterator[EpochReport]):
             "run": self._prepared().state_dict(),
             "elapsed_s": self._elapsed_s,
             "evaluation_s": self._evaluation_s,
+            "is_reported": self._is_reported,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continues from a state saved under the same configuration."""
         self._prepared().load_state_dict(state["run"])
         self._elapsed_s, self._evaluation_s = state["elapsed_s"], state["evaluation_s"]
+        self._is_reported = state.get("is_reported", True)
 
     def _prepared(self) -> Any:
         if self._run is None:
@@ -168,7 +179,8 @@ def unlearn(config: UnlearnConfig, inputs: UnlearnInputs | None = None) -> Unlea
         inputs: Data and original model, where they are loaded already.
 
     Returns:
-        An iterator that yields one report an epoch; its `model` is the unlearned network when it is exhausted.
+        An iterator that yields one report an epoch, and at least one; its `model` is the unlearned network when it is
+        exhausted.
 
     Raises:
         AntisampleError: If the configuration does not fit the data, or a file cannot be used.

@@ -160,12 +160,14 @@ def apply_config(
         if provenance.directory is not None:
             check_fingerprints(provenance.directory, provenance.fingerprints, fingerprints_of((inputs,)))
         progress.say(f"Unlearning with {config.method.name} on {describe_device(device)}")
-        original = evaluate_finished(inputs.original.build(inputs.dataset, device), inputs, config)
         running = unlearn(config, inputs)
+        running.prepare()  # what the method refuses is refused before anything is measured
+        original = evaluate_finished(inputs.original.build(inputs.dataset, device), inputs, config)
         for step in running:
             values = step.metrics.values
+            done = f"epoch {step.step}" if step.step else "0 epochs"
             progress.say(
-                f"  epoch {step.step}: validation forget {values['validation/forget_accuracy']:.1%}, "
+                f"  {done}: validation forget {values['validation/forget_accuracy']:.1%}, "
                 f"retain {values['validation/retain_accuracy']:.1%}, {step.elapsed_s:.1f} s"
             )
         environment = environment_facts(config, not_deterministic)

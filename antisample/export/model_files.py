@@ -13,6 +13,7 @@ from antisample.export.card import ModelFile
 from antisample.export.card_file import file_digest
 from antisample.export.formats import EXPORT_FILES, ExportError, ExportFormat, export_model
 from antisample.inputs import UnlearnInputs
+from antisample.models.masked_outputs import outputs_metadata
 from antisample.unlearning import Unlearning
 
 WEIGHTS_FILE = "model.safetensors"
@@ -44,6 +45,7 @@ def write_model(
         "mean": json.dumps(preprocessing.mean),
         "std": json.dumps(preprocessing.std),
         "unlearning": config.model_dump_json(),
+        **outputs_metadata(running.model),
     }
     path = out / WEIGHTS_FILE
     state_dict = {name: tensor.cpu() for name, tensor in running.model.state_dict().items()}
@@ -55,8 +57,7 @@ def write_model(
     images = _real_images(inputs)
     for form in formats:
         path = out / EXPORT_FILES[form]
-        model = inputs.original.untrained(inputs.dataset)
-        model.load_state_dict(state_dict)
+        model = inputs.original.with_weights(inputs.dataset, state_dict)
         try:
             difference = export_model(model, images, preprocessing, form, path)
         except ExportError as error:

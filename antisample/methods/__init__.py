@@ -12,8 +12,11 @@ from pydantic_core import PydanticCustomError
 from antisample.errors import ConfigError
 from antisample.methods.anti_sample import AntiSample, AntiSampleConfig
 from antisample.methods.base import MethodConfig, UnlearnContext, UnlearningMethod, UnlearningRun
+from antisample.methods.filtration import Filtration, FiltrationConfig
 from antisample.methods.finetune import FineTune, FineTuneConfig
 from antisample.methods.gradient_ascent import GradientAscent, GradientAscentConfig
+from antisample.methods.head import HeadConfig, HeadDistillation
+from antisample.methods.mask import Mask, MaskConfig
 from antisample.methods.neggrad_plus import NegGradPlus, NegGradPlusConfig
 from antisample.methods.random_labels import RandomLabels, RandomLabelsConfig
 from antisample.methods.retrain import Retrain, RetrainConfig
@@ -25,8 +28,11 @@ from antisample.validation.settings import unusable
 
 _METHODS: dict[str, UnlearningMethod] = {
     "antisample": AntiSample(),
+    "filtration": Filtration(),
     "finetune": FineTune(),
     "gradient_ascent": GradientAscent(),
+    "head": HeadDistillation(),
+    "mask": Mask(),
     "neggrad_plus": NegGradPlus(),
     "random_labels": RandomLabels(),
     "retrain": Retrain(),
@@ -110,8 +116,11 @@ else:
 __all__ = [
     "AntiSampleConfig",
     "AnyMethodConfig",
+    "FiltrationConfig",
     "FineTuneConfig",
     "GradientAscentConfig",
+    "HeadConfig",
+    "MaskConfig",
     "MethodConfig",
     "NegGradPlusConfig",
     "OriginalModel",

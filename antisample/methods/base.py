@@ -21,10 +21,18 @@ class MethodConfig(Settings):
     Attributes:
         name: Of the method.
         forgets_samples: Whether the method can forget single images of a class, and not the whole class alone.
+        on_samples: Why it does not, as the rest of a sentence about the method.
     """
 
     name: str
     forgets_samples: ClassVar[bool] = True
+    on_samples: ClassVar[str] = "forgets classes"
+
+    @classmethod
+    def samples_refusal(cls) -> str:
+        """Why a request by samples is refused, in a sentence."""
+        name = cls.model_fields["name"].default
+        return f"The method {name!r} {cls.on_samples}, so `forget.samples` cannot be given."
 
     @property
     def needs_neighbours(self) -> bool:
@@ -64,7 +72,7 @@ class UnlearningRun(Protocol):
 
     Attributes:
         model: The model as it is after the last finished epoch, on the device.
-        epochs: How many epochs there are.
+        epochs: How many epochs there are; 0 where preparing the run does all there is to do.
         epochs_done: How many are finished.
     """
 
@@ -102,6 +110,6 @@ class UnlearningMethod(Protocol):
             config: An instance of `config_type`.
 
         Returns:
-            A run at epoch 0. The same arguments give the same run.
+            A run at epoch 0; the run of a method without epochs is at its end. The same arguments give the same run.
         """
         ...

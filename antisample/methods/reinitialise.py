@@ -3,6 +3,7 @@
 from torch import nn
 
 from antisample.errors import ConfigError
+from antisample.models.masked_outputs import bare_network
 from antisample.models.original import OriginalModel
 from antisample.models.stages import stage_layers
 from antisample.seeds import derive
@@ -37,4 +38,4 @@ def reinitialise_last(model: nn.Module, n: int, original: OriginalModel, dataset
     )
     left = {layer for stage in stage_layers(fresh, stages)[: len(stages) - n] for layer in stage}
     weights = {key: value for key, value in fresh.state_dict().items() if key.rpartition(".")[0] not in left}
-    model.load_state_dict(weights, strict=False)
+    bare_network(model).load_state_dict(weights, strict=False)

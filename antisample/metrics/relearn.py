@@ -8,6 +8,7 @@ from torch import nn
 from antisample.data.loader import TrainingData, to_device
 from antisample.data.splits import stratified_subset
 from antisample.metrics.base import EvaluationSubject
+from antisample.models import optimised_for
 from antisample.models.predictions import predict
 from antisample.seeds import derive, numpy_stream
 from antisample.training.adam import Adam
@@ -49,8 +50,8 @@ class Relearn:
             return float(answers.correct().mean())
 
         goal = forget_accuracy(subject.original.build(dataset, subject.device)) - TOLERANCE
-        model = subject.original.build(dataset, subject.device)
-        model.load_state_dict(subject.model.state_dict())
+        model = subject.original.with_weights(dataset, dict(subject.model.state_dict())).to(subject.device)
+        model = optimised_for(model, subject.original.name, dataset.train.images.shape[1:], subject.device)
         trainer = Trainer(
             model,
             Adam(model.parameters(), LEARNING_RATE),

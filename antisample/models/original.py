@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from antisample.models import build_model, optimised_for
 from antisample.models.initial_weights import RANDOM_WEIGHTS, InitialWeights
 from antisample.models.mapped_weights import as_bytes, as_tensors
+from antisample.models.masked_outputs import with_outputs_of
 from antisample.models.stages import stage_names
 from antisample.types import Dataset, Preprocessing
 
@@ -48,10 +49,19 @@ class OriginalModel:
         size = dataset.train.images.shape[2:]
         return build_model(self.name, dataset.n_classes, dataset.channels, self.arguments, size)
 
+    def fitting(self, dataset: Dataset, state_dict: dict[str, Tensor]) -> nn.Module:
+        """The same architecture with fresh weights, and with the output module that these weights belong to."""
+        return with_outputs_of(self.untrained(dataset), state_dict)
+
+    def with_weights(self, dataset: Dataset, state_dict: dict[str, Tensor]) -> nn.Module:
+        """The same architecture with weights of an unlearned model, on the CPU; see `fitting`."""
+        model = self.fitting(dataset, state_dict)
+        model.load_state_dict(state_dict)
+        return model
+
     def build(self, dataset: Dataset, device: torch.device) -> nn.Module:
         """A fresh copy with the original weights on `device`."""
-        model = self.untrained(dataset)
-        model.load_state_dict(self.state_dict)
+        model = self.with_weights(dataset, self.state_dict)
         return optimised_for(model, self.name, dataset.train.images.shape[1:], device)
 
     def stage_names(self, dataset: Dataset) -> tuple[str, ...]:

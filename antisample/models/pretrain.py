@@ -18,6 +18,7 @@ from antisample.models import code_digest, optimised_for
 from antisample.models.agreement import other_order
 from antisample.models.config import ModelConfig
 from antisample.models.initial_weights import InitialWeights
+from antisample.models.masked_outputs import with_outputs_of
 from antisample.models.normalisation import (
     MOST_IMAGES,
     decided_normalisation,
@@ -175,7 +176,7 @@ def _from_checkpoint(
     preprocessing = _configured(config, dataset) or checkpoint.preprocessing(source)
     if preprocessing is not None:
         _check_channels(preprocessing, dataset, source)
-    model = build_network(config, dataset)
+    model = with_outputs_of(build_network(config, dataset), checkpoint.state_dict)
     weights, changes = fitted_weights(model, checkpoint, source)
     notes = (*notes, *initial.notes, *changes)
     if preprocessing is None and config.checkpoint is None:

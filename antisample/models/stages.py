@@ -14,6 +14,7 @@ from torch.utils.hooks import RemovableHandle
 
 from antisample.errors import ConfigError, in_one_line
 from antisample.models.kernels.fused_conv import absorbs_norms_outside, without_absorbed_norms
+from antisample.models.masked_outputs import bare_network
 from antisample.seeds import undisturbed
 from antisample.validation.settings import shown
 
@@ -128,6 +129,7 @@ class StageOutputs(AbstractContextManager["StageOutputs"]):
     """
 
     def __init__(self, model: nn.Module, stages: Sequence[str]) -> None:
+        model = bare_network(model)
         apart = any(absorbs_norms_outside(model.get_submodule(stage)) for stage in stages)
         self._model = without_absorbed_norms(model) if apart else model
         self._stages = tuple(stages)

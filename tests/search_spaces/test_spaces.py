@@ -87,8 +87,8 @@ def test_files_that_are_no_space(tmp_path, content, message):
 def test_an_unknown_space_lists_the_valid_ones():
     with pytest.raises(
         SpaceError,
-        match=r"must be one of antisample, antisample-published, finetune, gradient_ascent, neggrad_plus, "
-        r"random_labels, retrain, unsir or the path",
+        match=r"must be one of antisample, antisample-published, filtration, finetune, gradient_ascent, head, "
+        r"neggrad_plus, random_labels, retrain, unsir or the path",
     ):
         load_space("wide")
 

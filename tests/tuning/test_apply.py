@@ -1,10 +1,18 @@
 """Applying a trial of a study: what is done once more is what the trial did."""
 
+import json
+import sys
+from pathlib import Path
+
 import pytest
 
+from antisample.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from antisample.config import UnlearnConfig
 from antisample.data.forget_request import ForgetRequest
 from antisample.errors import DataError
-from tuning.apply import apply_config, trial_config
+from antisample.export.card_file import read_card
+from antisample.export.verification.verify import verify_card
+from tuning.apply import Provenance, apply_config, trial_config
 from tuning.config.loading import parse_study
 from tuning.study.attributes import FINGERPRINTS
 from tuning.views.terminal.progress import Progress
@@ -78,3 +86,26 @@ def test_the_splits_of_other_requests_do_not_matter_to_a_trial_that_is_applied(a
 def test_a_request_that_the_study_has_not_is_compared_with_nothing(apply, tmp_path):
     apply(5, model="other")
     assert (tmp_path / "out" / "card.json").is_file()
+
+
+@pytest.mark.parametrize(("network", "is_named"), [("Biased", False), ("Biasless", True)])
+def test_a_masked_model_is_verified_and_so_is_what_its_file_says_of_the_mask(
+    digits_config, monkeypatch, tmp_path, network, is_named
+):
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "antisample" / "methods")
+    model = {"name": f"networks_with_heads:{network}", "recipe": {"epochs": 3}, "accept_original": True}
+    values = {**digits_config.model_dump(mode="json"), "method": {"name": "mask"}, "model": model}
+    config = UnlearnConfig.parse({**values, "evaluation": {"final": []}})
+    out = tmp_path / "out"
+    apply_config(config, out, Progress(quiet=True), Provenance("antisample unlearn", {}))
+    sys.modules.pop("networks_with_heads")
+    verification = verify_card(read_card(out / "card.json"), out, repeat=True)
+    assert verification.holds, [check for check in verification.checks if not check.holds]
+    said = [check.stated for check in verification.checks if check.what == "masked classes in the model file"]
+    assert len(said) == is_named
+    checkpoint = load_checkpoint(out / "model.safetensors")
+    assert checkpoint.metadata.get("masked_classes") == ("[3]" if is_named else None)
+    checkpoint.metadata["masked_classes"] = json.dumps([4])
+    save_checkpoint(out / "model.safetensors", checkpoint)
+    failed = {check.what for check in verify_card(read_card(out / "card.json"), out).checks if not check.holds}
+    assert failed == {"masked classes in the model file", "file model.safetensors"}

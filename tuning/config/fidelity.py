@@ -25,13 +25,14 @@ class FidelityConfig(Settings):
     min: int = Field(default=1, ge=1)
     reduction_factor: int = Field(default=4, ge=2)
 
-    def problems(self, full: int, replicates: int, metrics: Sequence[str]) -> list[str]:
+    def problems(self, full: int, replicates: int, objectives: Sequence[str], limits: Sequence[str]) -> list[str]:
         """Why trials cannot be stopped early, one sentence each.
 
         Args:
             full: Replicates or epochs of a whole trial.
             replicates: Of the study.
-            metrics: Of objectives and constraints.
+            objectives: Their metrics; with epochs, rungs judge by those that each epoch gives.
+            limits: Metrics of constraints.
         """
         if self.attribute == "replicates":
             if self.min < full:
@@ -41,9 +42,14 @@ class FidelityConfig(Settings):
             return ["`fidelity.attribute` cannot be epochs for a method that has no `epochs`."]
         problems = [
             f"With fidelity epochs, {metric!r} cannot be used, since it is not computed after every epoch."
-            for metric in metrics
-            if metric not in (*metric_names(("classification",)), ELAPSED)
+            for metric in limits
+            if not is_known_each_epoch(metric)
         ]
+        if not any(map(is_known_each_epoch, objectives)):
+            problems.append(
+                "With fidelity epochs, at least one objective must be computed after every epoch, but got "
+                f"{', '.join(objectives)}."
+            )
         if self.min >= full:
             problems.append(
                 f"`fidelity.min` must be below the method's epochs, which are {full}, but got {self.min}."
@@ -51,3 +57,8 @@ class FidelityConfig(Settings):
         if replicates > 1:
             problems.append(f"`replicates` must be 1 with fidelity epochs, but got {replicates}.")
         return problems
+
+
+def is_known_each_epoch(metric: str) -> bool:
+    """Whether a metric is computed after every epoch, and not only for finished models."""
+    return metric in (*metric_names(("classification",)), ELAPSED)

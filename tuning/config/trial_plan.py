@@ -12,7 +12,8 @@ from antisample.models.config import ModelConfig
 from antisample.plugins.discovery import Plugin
 from antisample.seeds import derive
 from search_spaces import SearchSpace, Value
-from tuning.config.objectives import ELAPSED
+from tuning.config.fidelity import is_known_each_epoch
+from tuning.config.objectives import ELAPSED, Objective
 from tuning.config.space import StudySpace, find_space, name_problems
 from tuning.config.starting_points import RECIPE, StartingPoint, find_starting_points, recipes_of
 from tuning.config.study import StudyConfig
@@ -63,6 +64,11 @@ class TrialPlan:
     def recipes(self) -> tuple[str, ...]:
         """Names of the recipes among the starting points."""
         return tuple(origin.removeprefix(RECIPE) for origin, _ in self.starting_points if origin.startswith(RECIPE))
+
+    @property
+    def rung_objectives(self) -> tuple[Objective, ...]:
+        """The objectives that are known at a rung: some are computed only for finished models."""
+        return rung_objectives(self.config)
 
     @property
     def full_fidelity(self) -> int:
@@ -116,6 +122,13 @@ class TrialPlan:
         return replace(self, config=self.config.for_workers())
 
 
+def rung_objectives(config: StudyConfig) -> tuple[Objective, ...]:
+    """See `TrialPlan.rung_objectives`."""
+    if config.fidelity is None or config.fidelity.attribute == "replicates":
+        return config.objectives
+    return tuple(objective for objective in config.objectives if is_known_each_epoch(objective.metric))
+
+
 def full_fidelity(config: StudyConfig) -> int:
     """Replicates or epochs of a trial that is not stopped; 0 for epochs of a method that has none."""
     if not _fidelity_parameters(config):
@@ -139,6 +152,11 @@ def _seeds(config: StudyConfig, purpose: str, n: int) -> tuple[int, ...]:
 
 def _problems(config: StudyConfig) -> list[str]:
     """Everything wrong with what a study names and with how its parts go together."""
+    if config.method in method_names() and not find_method(config.method).config_type.model_fields.keys() - {"name"}:
+        return [
+            f"The method {config.method!r} has no hyperparameters, so there is nothing to search; "
+            f"`antisample unlearn --method {config.method}` applies it."
+        ]
     metrics = [objective.metric for objective in config.objectives]
     problems = name_problems(
         config.method, config.model.name, config.space, config.fixed, config.published, config.recipes
@@ -155,9 +173,9 @@ def _problems(config: StudyConfig) -> list[str]:
         if constraint.metric not in (*computed, ELAPSED)
     ]
     if config.fidelity is not None and not problems:
-        needed = [*metrics, *(constraint.metric for constraint in config.constraints)]
-        problems += config.fidelity.problems(full_fidelity(config), config.replicates, needed)
+        limited = [constraint.metric for constraint in config.constraints]
+        problems += config.fidelity.problems(full_fidelity(config), config.replicates, metrics, limited)
     is_known = config.method in method_names()
     if config.by_samples and is_known and not find_method(config.method).config_type.forgets_samples:
-        problems.append(f"The method {config.method!r} forgets classes, so `forget.samples` cannot be given.")
+        problems.append(find_method(config.method).config_type.samples_refusal())
     return [*problems, *config.problems()]

@@ -15,11 +15,12 @@ from antisample.device import choose_device, describe_device
 from antisample.errors import AntisampleError
 from antisample.inputs import UnlearnInputs, load_inputs
 from antisample.metrics import EvaluationSubject, RetrainedReference
+from antisample.metrics.probe import untrained_network
 from antisample.metrics.retrained_reference import ReferenceTraining
 from antisample.storage.atomic import atomic_write
 from antisample.unlearning import evaluate_finished, subject_of, unlearn
 from tuning.reproduction.config import RETRAIN
-from tuning.reproduction.plan import ORIGINAL, Job, without_reference
+from tuning.reproduction.plan import ORIGINAL, UNTRAINED, Job, without_reference
 
 
 def load_reference(job: Job, threads: int, told: Queue) -> RetrainedReference:
@@ -87,10 +88,12 @@ def _measure(job: Job, reference: RetrainedReference | None) -> dict[str, Any]:
     inputs = replace(_inputs(job), reference=reference)
     epochs: list[dict[str, Any]] = []
     elapsed_s = 0.0
-    if job.label in (ORIGINAL, RETRAIN):
+    if job.label in (ORIGINAL, UNTRAINED, RETRAIN):
         device = choose_device(config.device)
         if job.label == ORIGINAL:
             model = inputs.original.build(inputs.dataset, device)
+        elif job.label == UNTRAINED:
+            model = untrained_network(inputs.original, inputs.dataset, config.evaluation.seed, device)
         else:
             model = _training(job, inputs).model(device)
             elapsed_s = reference.elapsed_s if reference is not None else 0.0
@@ -99,6 +102,8 @@ def _measure(job: Job, reference: RetrainedReference | None) -> dict[str, Any]:
     else:
         running = unlearn(config, inputs)
         for report in running:
+            if report.step == 0:  # of a method without epochs there is no curve
+                continue
             names = ("validation/forget_accuracy", "validation/retain_accuracy")
             epochs.append({"loss": report.train_loss, **{name: report.metrics.values[name] for name in names}})
         found_s = sum(table.elapsed_s for table in inputs.neighbours.values())

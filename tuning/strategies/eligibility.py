@@ -42,6 +42,7 @@ class TrialCheck:
     def __init__(self, plan: TrialPlan) -> None:
         config, self._space = plan.config, plan.space
         self.objectives = [objective.metric for objective in config.objectives]
+        self._at_rungs = [objective.metric for objective in plan.rung_objectives]
         self.distributions: dict[str, BaseDistribution] = distributions(self._space)
         self._limits = {str(constraint) for constraint in config.constraints}
         limited = [constraint.metric for constraint in config.constraints if constraint.metric != ELAPSED]
@@ -66,7 +67,7 @@ class TrialCheck:
             values = [value for value in trial.values or () if math.isfinite(value)]
             return len(values) == len(self.objectives) and not unusable(attributes.get("metrics", {}), self.needed)
         if trial.state == TrialState.PRUNED:
-            return not unusable((attributes.get("partial") or {}).get("metrics", {}), self.objectives)
+            return not unusable((attributes.get("partial") or {}).get("metrics", {}), self._at_rungs)
         return True
 
     def is_begun_here(self, trial: FrozenTrial) -> bool:

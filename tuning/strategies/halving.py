@@ -35,7 +35,9 @@ class ParetoHalving:
     reduction_factor: int
     _arrived: dict[int, dict[int, tuple[float, Point]]] = field(default_factory=dict)
 
-    def goes_on(self, number: int, fidelity: int, point: Point, violation: float = 0.0) -> bool:
+    def goes_on(
+        self, number: int, fidelity: int, point: Point, violation: float = 0.0, *, hopeless: bool = False
+    ) -> bool:
         """Takes a trial's figures at a fidelity and decides whether it goes on.
 
         Args:
@@ -43,14 +45,18 @@ class ParetoHalving:
             fidelity: What it has reached.
             point: Its objectives so far, minimised.
             violation: By how much it breaks constraints; 0 if it keeps them all.
+            hopeless: Whether it cannot come to keep them.
 
         Returns:
-            Whether it goes on; always between rungs, and for the trial that is best in some objective.
+            Whether it goes on; always between rungs, and for the trial that is best in some objective. Never if it is
+            hopeless.
         """
         if fidelity not in self.rungs:
             return True
         arrived = self._arrived.setdefault(fidelity, {})
         arrived[number] = (violation, point)
+        if hopeless:
+            return False
         places = max(1, math.ceil(len(arrived) / self.reduction_factor))
         return number in self._ranking(arrived)[:places] or number in _extremes(arrived)
 

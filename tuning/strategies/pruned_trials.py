@@ -22,20 +22,21 @@ PARTIAL = "partial"
 
 def stopped_values(
     trial: FrozenTrial, metrics: list[str], worst: list[float] | None, signs: list[int]
-) -> list[float]:
-    """Objective values that a stopped trial is shown with.
+) -> list[float] | None:
+    """Objective values that a stopped trial is shown with; None where there are none yet.
 
     Args:
         trial: PRUNED, with the attribute `partial`.
         metrics: One an objective.
         worst: Per objective the worst value of any finished trial, where a stopped trial's own values come too early
             to be taken as they are (fidelity epochs); None to take them as they are (replicates: they are means).
+            It also stands in for what is measured of finished models alone.
         signs: 1 where smaller is better, -1 where larger is.
     """
-    own = [trial.user_attrs[PARTIAL]["metrics"][name] for name in metrics]
+    own = [trial.user_attrs[PARTIAL]["metrics"].get(name) for name in metrics]
     if worst is None:
-        return own
-    return [sign * max(sign * a, sign * b) for a, b, sign in zip(own, worst, signs, strict=True)]
+        return None if None in own else own
+    return [b if a is None else sign * max(sign * a, sign * b) for a, b, sign in zip(own, worst, signs, strict=True)]
 
 
 class PrunedAsComplete:
@@ -127,9 +128,12 @@ class PrunedAwareSampler(BaseSampler):
     def _finished(self, trial: FrozenTrial, worst: list[float] | None) -> FrozenTrial:
         if trial.state != TrialState.PRUNED or PARTIAL not in trial.user_attrs:
             return trial
+        values = stopped_values(trial, self._metrics, worst, self._signs)
+        if values is None:
+            return trial
         completed = copy.copy(trial)
         completed.state = TrialState.COMPLETE
-        completed.values = stopped_values(trial, self._metrics, worst, self._signs)
+        completed.values = values
         return completed
 
     @contextmanager

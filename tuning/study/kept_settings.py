@@ -66,7 +66,13 @@ def as_begun(config: StudyConfig) -> StudyConfig:
             changes |= {name: getattr(kept, name) for name in unsaid}
     config = config.model_copy(update=changes)
     plan = TrialPlan.of(config)
-    return config.model_copy(update={"space": config.space or config.method, "recipes": plan.recipes})
+    return config.model_copy(
+        update={
+            "space": config.space or config.method,
+            "recipes": plan.recipes,
+            **{name: getattr(config, name) for name in unsaid},  # from now on they are said
+        }
+    )
 
 
 def _kept(config: StudyConfig) -> StudyConfig | None:

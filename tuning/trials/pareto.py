@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 Point = tuple[float, ...]
 
 
@@ -34,7 +36,7 @@ def non_dominated(points: Sequence[Point]) -> list[int]:
 def hypervolume(points: Sequence[Point], reference: Point) -> float:
     """Volume dominated by the points and bounded by the reference point; all coordinates are minimised.
 
-    Computed by slicing along the last coordinate (Zitzler, 1999; exact in any dimension, meant for small fronts).
+    With three objectives or more it is moocore's (Fonseca, Paquete & López-Ibáñez, 2006).
 
     Args:
         points: Minimised coordinates.
@@ -48,12 +50,16 @@ def hypervolume(points: Sequence[Point], reference: Point) -> float:
         return 0.0
     if len(reference) == 1:
         return reference[0] - min(point[0] for point in inside)
-    levels = sorted({point[-1] for point in inside})
-    volume = 0.0
-    for level, above in zip(levels, [*levels[1:], reference[-1]], strict=True):
-        slab = [point[:-1] for point in inside if point[-1] <= level]
-        volume += hypervolume([slab[i] for i in non_dominated(slab)], reference[:-1]) * (above - level)
-    return volume
+    if len(reference) > 2:
+        from moocore import hypervolume as exact  # noqa: PLC0415  (half a second that few need to wait for)
+
+        return float(exact(np.array(inside), ref=np.array(reference)))
+    area, ceiling = 0.0, reference[1]
+    for first, second in sorted(inside):
+        if second < ceiling:
+            area += (reference[0] - first) * (ceiling - second)
+            ceiling = second
+    return area
 
 
 def sorted_fronts(points: Sequence[Point]) -> list[list[int]]:

@@ -17,6 +17,7 @@ from antisample.config import UnlearnConfig
 from antisample.determinism import deterministic
 from antisample.errors import AntisampleError
 from antisample.inputs import UnlearnInputs
+from antisample.models.masked_outputs import outputs_metadata
 from antisample.types import EpochReport
 from antisample.unlearning import Unlearning, unlearn
 from tuning.config.trial_plan import TrialPlan
@@ -160,7 +161,7 @@ class UnlearnTrainable(tune.Trainable):
         before = self._finished[-1] if self._finished else None
         return TrialReport(
             token=self._trial.token,
-            step=self._steps_before + epoch.step,
+            step=self._steps_before + max(1, epoch.step),  # reports of a trial are told apart by it
             replicate=len(self._finished),
             elapsed_s=epoch.elapsed_s + (before.elapsed_s if before else 0.0),
             evaluation_s=epoch.evaluation_s + (before.evaluation_s if before else 0.0),
@@ -194,6 +195,7 @@ class UnlearnTrainable(tune.Trainable):
             "model": self._study.model.name,
             "study": self._study.name,
             "trial": str(self._trial.number),
+            **outputs_metadata(self._run.model),
         }
         model = Checkpoint(dict(self._run.model.state_dict()), metadata)
         self._files.save_model(self._trial.number, model)

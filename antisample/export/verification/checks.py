@@ -25,6 +25,7 @@ from antisample.export.verification.statements import (
 )
 from antisample.metrics import left_out_notes
 from antisample.metrics.forgetting import Forgetting
+from antisample.models.masked_outputs import MASK_KEY, is_masked, masked_classes
 from antisample.plugins.discovery import LABELS
 
 _SUFFIXES = {"safetensors": ".safetensors", "torch.export": ".pt2", "onnx": ".onnx"}
@@ -149,6 +150,9 @@ def _model_file(card: UnlearningCard, measured: MeasuredCard) -> Verification:
         if name in metadata:
             actual = metadata[name] if name == "model" else _parsed(metadata[name])
             parts.append(checked(f"{name} in the model file", value, actual))
+    if is_masked(measured.model.state_dict) or MASK_KEY in metadata:
+        actual = masked_classes(measured.model.state_dict)
+        parts.append(checked("masked classes in the model file", _parsed(metadata.get(MASK_KEY, "")), actual))
     config = card.config.model_dump(mode="json")
     said = _parsed(metadata.get("unlearning", ""))
     if "unlearning" not in metadata:

@@ -94,7 +94,7 @@ def _measured(
     with deterministic(threads_here(card)):
         config = _accepted(card.config, cache_dir)
         inputs, is_open = _inputs(card, config, listener)
-        model = inputs.original.untrained(inputs.dataset)
+        model = inputs.original.fitting(inputs.dataset, checkpoint.state_dict)
         load_weights(model, checkpoint.state_dict, str(folder / weights.file))
         model = optimised_for(model, config.model.name, inputs.dataset.train.images.shape[1:], device)
         unlearned = evaluate_finished(model, inputs, config)

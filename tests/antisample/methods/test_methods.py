@@ -233,11 +233,31 @@ class TestRetrain(MethodConformance):
         assert len(run.data) == len(context.splits.retain)
 
 
+class TestMask(MethodConformance):
+    name = "mask"
+    values: ClassVar[dict] = {}
+    draws_random_numbers = False
+    trains_in_bfloat16 = False  # nothing is trained
+
+
+class TestFiltration(MethodConformance):
+    name = "filtration"
+    values: ClassVar[dict] = {"variant": "randomisation"}
+    trains_in_bfloat16 = False  # nothing is trained
+
+
+class TestHead(MethodConformance):
+    name = "head"
+    trains_in_bfloat16 = False  # one linear layer
+
+
 def test_every_method_has_a_conformance_suite():
     assert {suite.name for suite in MethodConformance.__subclasses__()} == set(method_names())
 
 
 def test_an_unknown_method_lists_the_valid_ones():
-    names = "antisample, finetune, gradient_ascent, neggrad_plus, random_labels, retrain, unsir"
+    names = (
+        "antisample, filtration, finetune, gradient_ascent, head, mask, neggrad_plus, random_labels, retrain, unsir"
+    )
     with pytest.raises(ConfigError, match=f"must be one of {names}, but got 'amnesia'"):
         find_method("amnesia")

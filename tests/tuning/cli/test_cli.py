@@ -42,8 +42,10 @@ def test_spaces_lists_spaces_and_published_sets(call):
     content = json.loads(out)
     assert set(content["spaces"]) == {
         "antisample",
+        "filtration",
         "finetune",
         "gradient_ascent",
+        "head",
         "neggrad_plus",
         "random_labels",
         "retrain",
@@ -65,14 +67,14 @@ def test_a_space_is_shown_with_its_reasons(call):
     [
         (
             {"method": "amnesia"},
-            "`method` must be one of antisample, finetune, gradient_ascent, neggrad_plus, random_labels, retrain, "
-            "unsir, but got 'amnesia'.",
+            "`method` must be one of antisample, filtration, finetune, gradient_ascent, head, mask, neggrad_plus, "
+            "random_labels, retrain, unsir, but got 'amnesia'.",
         ),
         ({"model": {"name": "ResNet10"}}, "`model.name` must be one of SmallCNN"),
         (
             {"space": "wide"},
-            "`space` must be one of antisample, finetune, gradient_ascent, neggrad_plus, random_labels, retrain, "
-            "unsir or the path",
+            "`space` must be one of antisample, filtration, finetune, gradient_ascent, head, neggrad_plus, "
+            "random_labels, retrain, unsir or the path",
         ),
         ({"forget": {"classes": [77]}}, "`forget.classes` must be class names, and some of these are numbers"),
         ({"forget": {"classes": list(range(10))}}, "must leave at least one class, but got all 10."),

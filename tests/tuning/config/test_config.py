@@ -94,8 +94,8 @@ def test_all_problems_are_reported_at_once_whatever_their_kind(values, tmp_path)
     [
         (
             {"method": "amnesia"},
-            "`method` must be one of antisample, finetune, gradient_ascent, neggrad_plus, random_labels, "
-            "retrain, unsir",
+            "`method` must be one of antisample, filtration, finetune, gradient_ascent, head, mask, neggrad_plus, "
+            "random_labels, retrain, unsir",
         ),
         ({"method": "finetune"}, "does not hold|published"),
         ({"space": "finetune"}, "is for the method 'finetune', not 'antisample'"),
@@ -170,7 +170,14 @@ def test_a_space_is_refused_with_one_sentence_for_one_mistake(values, tmp_path, 
     assert said.endswith(problem)
 
 
-@pytest.mark.parametrize("method", method_names())
+def test_a_method_without_hyperparameters_cannot_be_searched(values):
+    with pytest.raises(
+        ConfigError, match="'mask' has no hyperparameters, so there is nothing to search; `antisample"
+    ):
+        TrialPlan.of(parse_study({**values, "method": "mask", "published": []}))
+
+
+@pytest.mark.parametrize("method", [name for name in method_names() if name != "mask"])
 def test_every_packaged_space_holds_what_its_method_takes(method):
     assert find_space(method, None, {}).whole.method == method
 

@@ -26,7 +26,7 @@ def test_every_parameter_survives_the_translation_at_both_bounds(name):
 
 @pytest.mark.parametrize("name", ["tpe", "gp", "nsga2", "qmc", "random", "optuna.samplers:RandomSampler"])
 def test_every_sampler_suggests_values_of_the_space(name):
-    space = load_space("antisample")
+    space = load_space("antisample-published")
     study = optuna.create_study(directions=["minimize", "maximize"], sampler=make_sampler(name, space, 8, 0, 0))
     for number in range(6):
         trial = study.ask(distributions(space))
@@ -60,3 +60,23 @@ def test_unknown_samplers_are_refused(name):
 
 def test_names_include_auto():
     assert sampler_names()[0] == "auto"
+
+
+CONDITIONS = SearchSpace(
+    name="o",
+    method="finetune",
+    parameters={
+        "x": NumberParameter(low=0, high=1, why="w", when={"c": "b"}),
+        "c": ChoiceParameter(choices=("a", "b"), why="w"),
+    },
+)
+
+
+def test_conditions_are_for_samplers_that_can_have_them():
+    assert resolve_sampler("auto", CONDITIONS, 8) == "tpe"
+    assert make_sampler("auto", CONDITIONS, 8, 0, 0)._group
+    assert not make_sampler("tpe", CHOICES, 8, 0, 0)._group
+    with pytest.raises(
+        ConfigError, match=r"`sampler` qmc needs a search space in which every parameter always counts"
+    ):
+        make_sampler("qmc", CONDITIONS, 8, 0, 0)

@@ -1,24 +1,28 @@
-"""Showing search spaces and published sets."""
+"""Showing search spaces, published sets and recipes."""
 
-from search_spaces import ChoiceParameter, load_space, published_sets, space_names
+from search_spaces import ChoiceParameter, load_space, packaged_recipes, published_sets, space_names
 from tuning.views.terminal.fitted_table import Column, FittedTable
 from tuning.views.terminal.outcome import print_json, say
 from tuning.views.terminal.progress import output
 
 
 def spaces(name: str | None, *, as_json: bool) -> None:
-    """Lists spaces and published sets, or shows one space."""
+    """Lists spaces, published sets and recipes, or shows one space."""
     if name is None:
         if as_json:
-            print_json({"spaces": space_names(), "published": {n: s.parameters for n, s in published_sets().items()}})
+            published = {n: s.parameters for n, s in published_sets().items()}
+            recipes = {n: r.model_dump(mode="json", exclude={"name"}) for n, r in packaged_recipes().items()}
+            print_json({"spaces": space_names(), "published": published, "recipes": recipes})
             return
         console = output()
         say(console, "Spaces: " + ", ".join(space_names()))
         say(console, "Published sets: " + ", ".join(published_sets()))
+        if packaged_recipes():
+            say(console, "Recipes: " + ", ".join(packaged_recipes()))
         return
     space = load_space(name)
     if as_json:
-        print_json(space.model_dump(mode="json"))
+        print_json(space.model_dump(mode="json", exclude_none=True))
         return
     table = FittedTable(
         f"{space.name}: search space of the method {space.method}",
@@ -30,5 +34,7 @@ def spaces(name: str | None, *, as_json: bool) -> None:
         else:
             kind = ("whole, " if parameter.integer else "") + ("log" if parameter.log else "linear")
             value_range = f"{parameter.low:g} to {parameter.high:g} ({kind})"
+        if (condition := space.condition(parameter_name)) != "":
+            value_range += f", only with {condition.replace('`', '')}"
         table.add_row(parameter_name, value_range, parameter.why)
     output().print(table)

@@ -69,8 +69,7 @@ def pack_model(study: StudyReader, inputs: UnlearnInputs, record: TrialRecord | 
     if weights is None:
         return None
     dataset = inputs.dataset
-    model = inputs.original.untrained(dataset)
-    model.load_state_dict(weights)
+    model = inputs.original.with_weights(dataset, weights)
     example = np.asarray(dataset.test.images[:_EXAMPLES], np.float32)
     pixels, logits = (-1, *example.shape[1:]), (-1, dataset.n_classes)
     takes, gives = (Schema([TensorSpec(np.dtype("float32"), shape)]) for shape in (pixels, logits))

@@ -1,6 +1,6 @@
 """What MLflow is told. All of it is a function of the study's directory, so that telling it again changes nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ class StudyMetadata:
         directory: The study's folder.
         created_ms: When the study was made, milliseconds since 1970.
         params: What was searched, on what; fixed for ever, as MLflow's parameters are.
-        fixed: Values of the method's configuration that are not searched.
+        method_values: The values of the method's configuration that a trial has with its searched parameters.
         original: Metrics of the original model.
         data: What `data_set` takes of the images; None in studies from before it was noted.
         metrics: What the MLflow UI shows first; see `shown_metrics`.
@@ -48,7 +48,7 @@ class StudyMetadata:
     directory: Path
     created_ms: int
     params: dict[str, Any]
-    fixed: dict[str, Any]
+    method_values: Callable[[Mapping[str, Any]], dict[str, Any]]
     original: dict[str, float]
     data: dict[str, Any] | None
     metrics: tuple[str, ...]
@@ -79,7 +79,7 @@ class StudyMetadata:
                 "seed": config.seed,
                 **({"forgetting": "; ".join(noted)} if (noted := study.noted(FORGETTING)) else {}),
             },
-            fixed=dict(config.fixed),
+            method_values=study.plan.method_values,
             original=study.noted(ORIGINAL, {}),
             data=_data(study),
             metrics=shown_metrics(config),
@@ -88,7 +88,7 @@ class StudyMetadata:
 
     def trial_params(self, record: TrialRecord) -> "list[Param]":
         """Parameters of a trial's run."""
-        return params_of({**self.fixed, **record.params, "seeds": list(record.seeds)})
+        return params_of({**self.method_values(record.params), "seeds": list(record.seeds)})
 
 
 def begun_ms(study: StudyReader) -> int:

@@ -16,7 +16,7 @@ def parallel(
 ) -> Figure:
     """One line a completed trial: parameters over their search range, objectives over the values found."""
     complete = completed(records)
-    names = list(space.parameters) + [objective.metric for objective in objectives]
+    names = [*space.order(), *(objective.metric for objective in objectives)]
     heights: list[list[float | None]] = []
     labels: list[tuple[int, float, str]] = []
     for column, name in enumerate(names):

@@ -34,7 +34,7 @@ def make_deep_study(values, make_study, report):
 
     def make(trials, baselines=None, **changes) -> Study:
         changes.setdefault("constraints", [{"metric": "validation/retain_accuracy", "at_least": 0.85}])
-        config = parse_study({**values, "evaluation": {}, "n_trials": len(trials), **changes})
+        config = parse_study({**values, "name": "deep", "evaluation": {}, "n_trials": len(trials), **changes})
         study = make_study(config)
         study.note(ORIGINAL, figures(1.0, 0.94, 1.0, 0.0))
         study.note(ORIGINAL_COUNTS, COUNTS)

@@ -1,14 +1,13 @@
 """Figures of the report: pure functions from trial records to Plotly figures as plain dictionaries."""
 
 import html
-import math
 from collections.abc import Iterable
 from typing import Any
 
 from tuning.config.objectives import Constraint, Objective, minimised_point
 from tuning.study.outcome import Outcome
 from tuning.trials.front import front_of, minimised
-from tuning.trials.pareto import Point, dominates, hypervolume, non_dominated
+from tuning.trials.pareto import Point, dominates, hypervolume
 from tuning.trials.records import TrialRecord
 from tuning.views.report.drawing import (
     Figure,
@@ -76,8 +75,8 @@ def hypervolume_histories(
         point = minimised(record, objectives)
         allowed = bool(front_of([record], objectives, constraints))
         if allowed and point not in front and not any(dominates(other, point) for other in front):
-            volumes.append((volumes[-1] if volumes else 0.0) + _gain(point, front, corner))
             front = [other for other in front if not dominates(point, other)] + [point]
+            volumes.append(hypervolume(front, corner))
         else:
             volumes.append(volumes[-1] if volumes else 0.0)
     begun_ms = min(record.started_ms for record in records)
@@ -88,18 +87,6 @@ def hypervolume_histories(
         assembled([_steps(list(range(1, len(volumes) + 1)), volumes, texts)], count_axis("finished trials"), up),
         assembled([_steps(seconds, volumes, texts)], seconds_axis(), up),
     )
-
-
-def _gain(point: Point, front: list[Point], corner: Point) -> float:
-    """What a point adds to the hypervolume of a front: its own, without what the front has of it.
-
-    That part is small where a front is large, so that thousands of trials take no longer than they must.
-    """
-    if not all(x < limit for x, limit in zip(point, corner, strict=True)):
-        return 0.0
-    overlap = list({tuple(map(max, point, other)) for other in front})
-    covered = hypervolume([overlap[position] for position in non_dominated(overlap)], corner)
-    return math.prod(limit - x for x, limit in zip(point, corner, strict=True)) - covered
 
 
 def _steps(xs: list[Any], volumes: list[float], texts: list[str]) -> Figure:

@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from tuning.study.attributes import BASELINES, RETRAINING
-from tuning.study.outcome import find_outcome
+from tuning.config.loading import parse_study
+from tuning.study.attributes import RETRAINING
+from tuning.study.study import Study
 from tuning.views.baseline_texts import share_text
 from tuning.views.report import render_report
-from tuning.views.report.baselines import baseline_section
 
 
 def section_of(study) -> str:
@@ -34,7 +34,11 @@ def test_every_row_has_the_same_columns_with_images_seconds_and_shares(deep_stud
         *("Model", "original", "mask", "published: trial 0", "chosen: trial 1", "untrained", "reference")
     ]
     assert len({len(cells) for cells in rows.values()}) == 1
-    assert rows["Model"][:3] == ["forget accuracy 29 images", "retain accuracy 250 images", "probe_left training images"]
+    assert rows["Model"][:3] == [
+        "forget accuracy 29 images",
+        "retain accuracy 250 images",
+        "probe_left training images",
+    ]
     assert rows["mask"] == ["0.0 %", "95.0 %", "1.00", "100.0 %", "5.0", "0.52", "0 s", "0 s"]
     assert rows["chosen: trial 1"][:5] == ["0.0 %", "94.5 %", "0.60 ± 0.02", "80.0 %", "3.0"]
     assert rows["chosen: trial 1"][-2:] == ["1.0 s 0.5 %", "4.4 s 2 %"]
@@ -56,7 +60,10 @@ def test_the_cost_of_a_retraining_that_was_not_done_is_an_estimate_or_not_known(
 
 @pytest.mark.parametrize(
     ("left", "remark"),
-    [(0.99, "no deeper than a mask"), (0.2, "over-forgotten: less is left than in networks that never saw the class")],
+    [
+        (0.99, "no deeper than a mask"),
+        (0.2, "over-forgotten: less is left than in networks that never saw the class"),
+    ],
 )
 def test_what_is_to_be_said_of_the_depth_stands_beside_the_chosen_trial(make_deep_study, left, remark):
     text = section_of(make_deep_study([(0.0, 0.945, left)]))
@@ -81,19 +88,16 @@ def test_an_older_study_lacks_rows_and_columns(small_study):
     assert "On test images" not in text
 
 
-def test_where_a_row_does_not_apply_it_says_why(values, make_study, config):
-    by_samples = {"forget": {"class": 3, "count": 20, "seed": 0}}
-    study = make_study(type(config).model_validate(config.model_dump() | by_samples))
-    text = section_of(study)
+def test_where_a_row_does_not_apply_it_says_why(values, make_study):
+    text = section_of(make_study(parse_study(values | {"forget": {"samples": [1, 2, 3]}})))
     assert "does not apply: a mask hides whole classes, and this request is for single images" in text
+    assert "The mask is" not in text
+    assert "accuracy on unseen images" in text
 
 
-def test_a_study_without_anything_says_so(small_study):
-    small_study.note(BASELINES, {})
-    small_study.note(RETRAINING, {"epochs": 0, "retain_images": 0})
-    outcome = find_outcome(small_study)
-    assert baseline_section(outcome).tables[0].part == "validation"
-    assert "Nothing has been measured yet" not in section_of(small_study)
+def test_a_study_that_has_measured_nothing_says_so(config):
+    config.directory.mkdir(parents=True)
+    assert "Nothing has been measured yet." in section_of(Study(config))
 
 
 @pytest.mark.parametrize(

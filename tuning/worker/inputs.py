@@ -17,7 +17,7 @@ from antisample.inputs import (
 )
 from antisample.metrics import PARTS, image_counts, metric_names
 from antisample.types import UnlearnMetrics
-from antisample.unlearning import evaluate_mask, evaluate_original, evaluate_untrained
+from antisample.unlearning import evaluate_baselines, evaluate_original
 from tuning.config.study import StudyConfig
 from tuning.config.trial_plan import TrialPlan
 
@@ -87,18 +87,9 @@ def original_metrics(plan: TrialPlan, inputs: RequestInputs) -> UnlearnMetrics:
 
 
 def baseline_metrics(plan: TrialPlan, inputs: RequestInputs) -> dict[str, dict[str, float]]:
-    """Measures what a result is held against, as means over the requests.
-
-    Returns:
-        Metrics of a `mask` where classes are forgotten, and of an `untrained` network.
-    """
-    measures = {"untrained": evaluate_untrained}
-    if not plan.config.by_samples:
-        measures = {"mask": evaluate_mask, **measures}
-    return {
-        name: mean([measure(each, plan.starting_config(i)).values for i, each in enumerate(inputs)])
-        for name, measure in measures.items()
-    }
+    """Measures what a result is held against, as means over the requests; see `evaluate_baselines`."""
+    measured = [evaluate_baselines(each, plan.starting_config(request)) for request, each in enumerate(inputs)]
+    return {name: mean([each[name].values for each in measured]) for name in measured[0]}
 
 
 def mean(metrics: Sequence[dict[str, float]]) -> dict[str, float]:

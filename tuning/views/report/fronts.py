@@ -59,6 +59,8 @@ def _notes(whole: Plane, cut: Plane | None, outcome: Outcome, config: StudyConfi
 
 
 def _drawn(plane: Plane, objectives: tuple[Objective, ...]) -> Figure:
+    scale = {} if plane.colour is None else _colours(plane.colour, (*plane.others, *plane.front))
+
     def points(role: str, name: str, some: Sequence[TrialRecord]) -> Figure:
         places = [plane.place(record.metrics) for record in some]
         texts = [hover(record, objectives) for record in some]
@@ -66,8 +68,8 @@ def _drawn(plane: Plane, objectives: tuple[Objective, ...]) -> Figure:
         if plane.colour is not None and role in ("trials", "front"):
             values = [record.metrics[plane.colour] for record in some]
             outline = {"width": 2, "color": "--text"} if role == "front" else {"width": 1, "color": "--axis"}
-            colours = {"color": list(map(short, values)), "coloraxis": "coloraxis", "opacity": 1}
-            trace["marker"] = trace["marker"] | colours | {"line": outline}
+            look = {"color": list(map(short, values)), "opacity": 1, "line": outline, "showscale": role == "front"}
+            trace["marker"] = trace["marker"] | look | scale
         return trace
 
     traces = []
@@ -93,8 +95,6 @@ def _drawn(plane: Plane, objectives: tuple[Objective, ...]) -> Figure:
     if plane.chosen is not None:
         traces.append(points("chosen", f"chosen: trial {plane.chosen.number}", [plane.chosen]))
     figure = assembled(traces, metric_axis(plane.across), metric_axis(plane.up), height=520)
-    if plane.colour is not None:
-        figure["layout"]["coloraxis"] = _colours(plane.colour)
     if plane.window is not None:
         first = {
             f"{axis}axis": [short(low), short(high)] for axis, (low, high) in zip("xy", plane.window, strict=True)
@@ -127,8 +127,10 @@ def _mark(mark: Mark, plane: Plane, objectives: tuple[Objective, ...]) -> Figure
     }
 
 
-def _colours(metric: str) -> dict[str, Any]:
+def _colours(metric: str, some: Sequence[TrialRecord]) -> dict[str, Any]:
     """The scale of a metric's colours; that of depth has the mask and an untrained network at its ends."""
-    ends = {"cmin": 0, "cmax": 1} if metric == DEPTH else {}
+    values = [record.metrics[metric] for record in some] or [0.0]
+    low, high = (0.0, 1.0) if metric == DEPTH else (min(values), max(values))
+    ends = {"cmin": short(low), "cmax": short(high)}
     bar = {"title": {"text": label(metric), "side": "right"}, "thickness": 12, "outlinewidth": 0}
     return {"colorscale": "Viridis", "colorbar": bar, **ends}

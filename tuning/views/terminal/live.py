@@ -73,7 +73,7 @@ def front_table(outcome: Outcome, limit: int | None = None) -> FittedTable:
         Column("trial"),
         Column("forget"),
         Column(others),
-        *([Column("probe_left", rank=1)] if deep else []),
+        *([Column("left", rank=1)] if deep else []),
         Column("drop", rank=2),
         Column("gap" if outcome.by_samples else "confidence", rank=3),
         Column("epochs", rank=4),

@@ -135,7 +135,7 @@ class Progress(ProgressListener):
         if record.state == "FAIL":
             return f"  trial {record.number} failed: {record.error}"
         forget, retain = (record.figures.get(name, float("nan")) for name in _SHOWN[:2])
-        left = f"probe_left {record.figures[DEPTH]:5.2f}, " if DEPTH in record.figures else ""
+        left = f"left {record.figures[DEPTH]:5.2f}, " if DEPTH in record.figures else ""
         return (
             f"  trial {record.number:>3} {record.state.lower()}: forget {forget:6.1%}, retain {retain:6.1%}, {left}"
             f"{record.duration_s:5.1f} s ({record.origin})   {self._counts()}"

@@ -31,7 +31,8 @@ def test_one_figure_is_coloured_by_depth_and_one_has_the_trials_that_forget(deep
     traces = by_name(whole)
     assert traces["Pareto front"]["marker"]["color"] == [0.6]
     assert traces["other trials"]["marker"]["color"] == [0.8, 0.95]
-    assert (whole["layout"]["coloraxis"]["cmin"], whole["layout"]["coloraxis"]["cmax"]) == (0, 1)
+    for name in ("Pareto front", "other trials"):
+        assert (traces[name]["marker"]["cmin"], traces[name]["marker"]["cmax"]) == (0, 1)
     traces = by_name(cut)
     assert (traces["other trials"]["x"], traces["other trials"]["y"]) == ([0.8], [93.0])
     assert (traces["chosen: trial 1"]["x"], traces["chosen: trial 1"]["y"]) == ([0.6], [94.5])

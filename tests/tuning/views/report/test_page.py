@@ -306,7 +306,7 @@ def test_of_three_objectives_two_are_axes_and_the_third_is_a_colour(tmp_path):
     ]
     text = render_report(make_study(tmp_path, 10, three))
     drawn = Page(text).figures()
-    assert "coloraxis" in drawn["pareto-0"]["data"][1]["marker"]
+    assert drawn["pareto-0"]["data"][1]["marker"]["showscale"]
     assert len([key for key in drawn if key.startswith("history")]) == 5
     assert "Forget accuracy and retain accuracy, coloured by forget confidence" in text
 

@@ -40,16 +40,16 @@ def test_a_study_without_trials_has_nothing_to_show_and_says_so(config, make_stu
 
 def test_depth_is_a_column_where_the_front_has_it(deep_study, small_study):
     text = shown(deep_study, failures=())
-    assert "probe_left" in text.partition("Pareto front")[2]
-    assert "│      0.60 │" in text or "│       0.60 │" in text
-    assert "probe_left" not in shown(small_study)
+    assert "┃ retain ┃ left ┃" in text
+    assert "│  94.5% │ 0.60 │" in text
+    assert "┃ left ┃" not in shown(small_study)
 
 
 def test_lines_of_trials_have_their_depth(deep_study):
     console = Console(file=io.StringIO(), width=140)
     progress = Progress(console)
     progress.trial(deep_study.records()[1])
-    assert "retain  94.5%, probe_left  0.60, " in console.file.getvalue()
+    assert "retain  94.5%, left  0.60, " in console.file.getvalue()
 
 
 def test_without_a_terminal_there_are_plain_lines(small_study):

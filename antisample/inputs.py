@@ -23,6 +23,7 @@ from antisample.metrics import (
     is_default,
     left_out_families,
     left_out_notes,
+    needing_stages,
     skipped,
 )
 from antisample.metrics.forgetting import Forgetting
@@ -159,18 +160,18 @@ def _without_stages(config: UnlearnConfig, dataset: Dataset, left_out: Mapping[s
     """Leaves out the probe of the default, and why, if the network is one of the user's own that has no stages.
 
     Raises:
-        ConfigError: If the stages that the user names cannot be ones, or the probe was asked for.
+        ConfigError: If the stages that the user names cannot be ones, or a family that reads stages was asked for.
     """
     families = config.evaluation.final
-    is_probed = "probe" in families and "probe" not in left_out
-    if not config.model.stages and not (is_probed and ":" in config.model.name):
+    read = [name for name in needing_stages(families) if name not in left_out]
+    if not config.model.stages and not (read and ":" in config.model.name):
         return {}
     try:
         stages_of(config.model, dataset)
     except ConfigError as error:
         if config.model.stages or not is_default(families):
             raise
-        return {"probe": skipped("probe", str(error).rstrip("."))}
+        return {name: skipped(name, str(error).rstrip(".")) for name in read}
     return {}
 
 

@@ -27,6 +27,7 @@ from antisample.metrics.membership import Membership
 from antisample.metrics.probe import Probe
 from antisample.metrics.probe_anchors import ProbeAnchors
 from antisample.metrics.relearn import Relearn
+from antisample.metrics.relearn_steps import RelearnSteps
 from antisample.metrics.retrained import Retrained
 from antisample.metrics.zrf import Zrf
 from antisample.models.predictions import Predictions, predict
@@ -44,6 +45,7 @@ _FAMILIES: dict[str, MetricFamily] = {
     "retrained": Retrained(),
     "relearn": Relearn(),
     "mask": Mask(),
+    "relearn_steps": RelearnSteps(),
 }
 
 
@@ -132,6 +134,16 @@ def metric_names(families: Iterable[str] | None = None) -> tuple[str, ...]:
         if part in family.parts
         for name in family.names
     )
+
+
+def needing_stages(families: Iterable[str]) -> tuple[str, ...]:
+    """Those of some families that read the stages of the network."""
+    return tuple(name for name in families if getattr(_family(name), "needs_stages", False))
+
+
+def needing_reference(families: Iterable[str]) -> tuple[str, ...]:
+    """Those of some families that compare with a retrained reference."""
+    return tuple(name for name in families if getattr(_family(name), "needs_reference", False))
 
 
 def left_out_families(families: Iterable[str], dataset: Dataset, splits: Splits) -> dict[str, str]:
@@ -225,6 +237,8 @@ __all__ = [
     "image_counts",
     "is_default",
     "left_out_notes",
+    "needing_reference",
+    "needing_stages",
     "skipped",
     "metric_names",
     "part_positions",

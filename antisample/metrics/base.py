@@ -146,6 +146,9 @@ class EvaluationSubject:
 class MetricFamily(Protocol):
     """A plug-in: one file in this folder and one line in the registry.
 
+    A family may also have `needs_stages = True`, if it reads the stages of the network, and `needs_reference = True`,
+    if it compares with a retrained reference, which is then trained.
+
     Attributes:
         names: The metrics it computes, without the part.
         parts: The parts of the data it is defined on.
@@ -186,10 +189,15 @@ def part_positions(
         return dataset.split(splits.validation_from), splits.validation
     if part == "test":
         return dataset.test, splits.test
-    retain = splits.retain
-    if max_train_images is not None and len(retain) > max_train_images:
-        retain = retain[np.linspace(0, len(retain) - 1, max_train_images).astype(np.int64)]
+    retain = splits.retain if max_train_images is None else even_positions(splits.retain, max_train_images)
     return dataset.train, np.concatenate([splits.forget, retain])
+
+
+def even_positions(positions: IndexArray, most: int) -> IndexArray:
+    """All positions, or `most` of them, evenly spaced, if there are more."""
+    if len(positions) <= most:
+        return positions
+    return positions[np.linspace(0, len(positions) - 1, most).astype(np.int64)]
 
 
 def image_counts(

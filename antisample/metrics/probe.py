@@ -50,6 +50,7 @@ class Probe:
         "probe_error",
     )
     parts: ClassVar[tuple[SplitName, ...]] = ("validation", "test")
+    needs_stages: ClassVar[bool] = True
 
     def problems(self, dataset: Dataset, splits: Splits) -> list[str]:
         """See `MetricFamily.problems`."""

@@ -44,6 +44,10 @@ class TestMembership(MetricConformance):
     name = "membership"
 
 
+class TestMask(MetricConformance):
+    name = "mask"
+
+
 class TestProbe(MetricConformance):
     name = "probe"
 
@@ -55,6 +59,10 @@ class TestZrf(MetricConformance):
 class TestRetrained(MetricConformance):
     name = "retrained"
     needs_reference = True
+
+
+class TestRelearnSteps(MetricConformance):
+    name = "relearn_steps"
 
 
 class TestRelearn(MetricConformance):

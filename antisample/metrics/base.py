@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import nn
 
 from antisample.data.loader import Normaliser
+from antisample.metrics.logistic_probe import Features
 from antisample.metrics.probe_anchors import ProbeAnchors
 from antisample.models.original import OriginalModel
 from antisample.models.predictions import Predictions, predict
@@ -29,13 +30,29 @@ class EvaluationSettings(Settings):
         max_train_images: Largest number of retain training images to evaluate, evenly spaced; `null` means all. The
             validation and test splits are always evaluated completely.
         relearn_max_epochs: Largest number of epochs for measuring the relearn time.
+        reference_seeds: Number of retrained references, where a family of `final` compares with them. With two or
+            more, the outcome has their distance to each other beside every distance to the first of them.
         seed: Seed of the random draws of metrics: subsets, splits, random networks.
     """
 
     batch_size: int | None = Field(default=None, ge=1)
     max_train_images: int | None = Field(default=10_000, ge=1)
     relearn_max_epochs: int = Field(default=10, ge=1)
+    reference_seeds: int = Field(default=1, ge=1, le=4)
     seed: int = Field(default=0, ge=0)
+
+
+@dataclass(frozen=True)
+class StageFeatures:
+    """The pooled outputs of a network's stages on images of a part: one float32 [n, d] per stage.
+
+    Attributes:
+        forget: On forget images.
+        retain: On retain images.
+    """
+
+    forget: tuple[Features, ...]
+    retain: tuple[Features, ...]
 
 
 @dataclass(frozen=True)
@@ -46,11 +63,13 @@ class RetrainedReference:
         predictions: Its predictions for each part, on the images that every other model is evaluated on.
         elapsed_s: Seconds its training took.
         seed: Seed of its training.
+        features: The outputs of its stages for parts, where a metric compares them.
     """
 
     predictions: Mapping[SplitName, Predictions]
     elapsed_s: float
     seed: int
+    features: Mapping[SplitName, StageFeatures] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -66,6 +85,8 @@ class EvaluationSubject:
         reference: The retrained reference, where there is one.
         original_known: What the original says of parts, where it has been asked before.
         probe: What the probe says of the original and of an untrained network, where that is measured before.
+        other_references: Further references, of other seeds.
+        original_features: The outputs of the original's stages for parts, where they are computed before.
     """
 
     model: nn.Module
@@ -76,6 +97,8 @@ class EvaluationSubject:
     reference: RetrainedReference | None = None
     original_known: Mapping[SplitName, Predictions] = field(default_factory=dict, compare=False, repr=False)
     probe: ProbeAnchors | None = None
+    other_references: tuple[RetrainedReference, ...] = ()
+    original_features: Mapping[SplitName, StageFeatures] = field(default_factory=dict, compare=False, repr=False)
     _known: dict[SplitName, Predictions] = field(default_factory=dict, compare=False, repr=False)
     _shared: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
@@ -83,6 +106,11 @@ class EvaluationSubject:
     def device(self) -> torch.device:
         """Where the model is."""
         return next(self.model.parameters()).device
+
+    @property
+    def references(self) -> tuple[RetrainedReference, ...]:
+        """All retrained references."""
+        return (self.reference, *self.other_references) if self.reference is not None else ()
 
     @property
     def eval_batch_size(self) -> int:

@@ -17,7 +17,8 @@ from antisample.device import differentiable
 from antisample.errors import DivergedError
 from antisample.metrics.base import EvaluationSubject, even_positions
 from antisample.metrics.logistic_probe import LogisticProbe
-from antisample.metrics.probe import MOST_JUDGED, MOST_ROWS, stage_features
+from antisample.metrics.probe import MOST_JUDGED, MOST_ROWS
+from antisample.metrics.stage_features import stage_features
 from antisample.models import optimised_for
 from antisample.models.masked_outputs import bare_network
 from antisample.models.stages import StageOutputs
@@ -27,7 +28,7 @@ from antisample.types import Dataset, IndexArray, SplitName, Splits
 
 LABELS = 50
 BATCH_SIZE = 64
-LEARNING_RATE = 1e-3
+LEARNING_RATE = 1e-4
 STEPS = (0, 1, 2, 4, 8, 16, 32, 64)
 _PARTS: tuple[SplitName, ...] = ("validation", "test")
 
@@ -39,7 +40,7 @@ class RelearnSteps:
     """Accuracy on the forgotten classes after steps of training from 50 labels per class, with a fresh head.
 
     The head is the linear probe on the pooled outputs of the last stage, fitted to the labels; step 0 is that. Then
-    the whole network is trained on these labels for 64 steps: Adam, learning rate 1e-3, cross-entropy, batches of 64,
+    the whole network is trained on these labels for 64 steps: Adam, learning rate 1e-4, cross-entropy, batches of 64,
     eval mode, no augmentation.
 
     Attributes:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from antisample.data.forget_request import ForgetRequest
 from antisample.errors import ConfigError, DivergedError
 from antisample.inputs import request_data
 from antisample.metrics import EvaluationConfig, metric_names
@@ -85,7 +86,7 @@ def test_a_network_whose_features_say_nothing_starts_by_chance_and_one_that_over
 def test_samples_are_refused(digits_config, digits_inputs):
     asked = digits_config.model_copy(
         update={
-            "forget": type(digits_config.forget)(samples=[int(each) for each in digits_inputs.splits.forget[:20]]),
+            "forget": ForgetRequest(samples=[int(each) for each in digits_inputs.splits.forget[:20]]),
             "evaluation": EvaluationConfig(final=("relearn_steps",)),
         }
     )

@@ -135,8 +135,8 @@ class EvaluationConfig(EvaluationSettings):
     def _references_are_compared_with(self) -> "EvaluationConfig":
         if self.reference_seeds > 1 and not needing_reference(self.final):
             raise ValueError(
-                "must name a family in `final` that compares with retrained references, such as retrained, if "
-                f"`reference_seeds` is more than 1, but `reference_seeds` is {self.reference_seeds}"
+                "must name a family in `final` that compares with retrained references, such as `retrained`, if "
+                f"`reference_seeds` is {self.reference_seeds}, but got {', '.join(self.final) or 'no family'}"
             )
         return self
 

@@ -42,12 +42,9 @@ class EvaluationSettings(Settings):
     seed: int = Field(default=0, ge=0)
 
     @model_serializer(mode="wrap")
-    def _as_before_there_were_several_references(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leaves a single reference out: results of earlier versions are found by what was written then."""
-        values: dict[str, Any] = serialise(self)
-        if values.get("reference_seeds") == 1:
-            del values["reference_seeds"]
-        return values
+    def _as_studies_hold_it(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves `reference_seeds` out where it is 1: results are found by a digest of the configuration."""
+        return {name: value for name, value in handler(self).items() if name != "reference_seeds" or value != 1}
 
 
 @dataclass(frozen=True)

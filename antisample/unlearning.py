@@ -198,6 +198,12 @@ def _reference_subjects(inputs: UnlearnInputs, config: UnlearnConfig) -> list[Ev
     ]
 
 
+def evaluate_baselines(inputs: UnlearnInputs, config: UnlearnConfig) -> dict[str, UnlearnMetrics]:
+    """Measures what a result is held against: a `mask` where classes are forgotten, and an `untrained` network."""
+    untrained = {"untrained": evaluate_untrained(inputs, config)}
+    return untrained if inputs.splits.by_samples else {"mask": evaluate_mask(inputs, config), **untrained}
+
+
 def _evaluate(
     subject: EvaluationSubject, inputs: UnlearnInputs, config: UnlearnConfig, probed: Mapping[str, float]
 ) -> UnlearnMetrics:

@@ -30,7 +30,7 @@ from antisample.metrics.retrained import reference_values
 from antisample.models.original_network import build_network
 from antisample.storage.atomic import check_writable
 from antisample.types import EpochReport, UnlearnMetrics
-from antisample.unlearning import evaluate_finished, unlearn
+from antisample.unlearning import evaluate_baselines, evaluate_finished, unlearn
 from tuning.config.command_lines import shown_path
 from tuning.study.attributes import FINGERPRINTS
 from tuning.study.known_spreads import known_spreads
@@ -245,6 +245,7 @@ def _metrics(
     inputs: UnlearnInputs, config: UnlearnConfig, original: UnlearnMetrics, last: EpochReport, provenance: Provenance
 ) -> tuple[CardMetric, ...]:
     reference = reference_values(inputs.reference, inputs.splits, config.evaluation)
+    baselines = {name: measured.values for name, measured in evaluate_baselines(inputs, config).items()}
     counts = last.metrics.counts
     return tuple(
         CardMetric(
@@ -253,6 +254,8 @@ def _metrics(
             original=original.values[name],
             unlearned=value,
             retrained=reference.get(name),
+            mask=baselines.get("mask", {}).get(name),
+            untrained=baselines["untrained"].get(name),
             spread=provenance.spread.get(name),
         )
         for name, value in last.metrics.values.items()

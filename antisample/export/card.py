@@ -140,6 +140,8 @@ class CardMetric(Settings):
         original: Before.
         unlearned: Of this model.
         retrained: Of a model that never saw what was to be forgotten, where there is one.
+        mask: Of the original with a mask over the forgotten classes, which costs nothing; None for samples.
+        untrained: Of the same network with fresh weights.
         spread: Of the same hyperparameters over several seeds, where that is known.
     """
 
@@ -148,6 +150,8 @@ class CardMetric(Settings):
     original: float
     unlearned: float
     retrained: float | None = None
+    mask: float | None = None
+    untrained: float | None = None
     spread: SpreadFigure | None = None
 
 

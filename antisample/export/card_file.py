@@ -154,7 +154,9 @@ def write_card(folder: Path, card: UnlearningCard) -> None:
     Raises:
         DataError: If they cannot be written.
     """
-    for name, text in zip(CARD_FILES, (card.model_dump_json(indent=2) + "\n", card_text(card)), strict=True):
+    content = card.model_dump_json(indent=2) + "\n"
+    for_people = card_text(UnlearningCard.model_validate_json(content))
+    for name, text in zip(CARD_FILES, (content, for_people), strict=True):
         with atomic_write(folder / name) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
 

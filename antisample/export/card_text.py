@@ -10,12 +10,18 @@ _PARTS = {
     "test": "unseen by everything, for this report alone",
     "train": "seen by the original model",
 }
+_BASELINES = ("mask", "untrained")
 
 
 def card_text(card: UnlearningCard) -> str:
-    """The card as Markdown; the same card always gives the same text, and what it says is text and no markup."""
+    """The card as Markdown; the same card always gives the same text, and what it says is text and no markup.
+
+    Args:
+        card: As it was read from its file, so that it is known what the file states.
+    """
     request, data, original = card.request, card.data, card.original
-    method = card.config.method.model_dump(mode="json")
+    stated = card.config.method.model_fields_set  # a card of before knows nothing of hyperparameters since
+    method = card.config.method.model_dump(mode="json", include={"name", *stated})
     environment = card.environment
     lines = [
         f"# Unlearning card: {markdown_text(card.config.model.name)} forgets {markdown_text(request.in_words)}",
@@ -121,14 +127,17 @@ def _repeatable(card: UnlearningCard) -> str:
 def _table(metrics: list[CardMetric]) -> list[str]:
     retrained = any(metric.retrained is not None for metric in metrics)
     spread = any(metric.spread is not None for metric in metrics)
+    others = [name for name in _BASELINES if any(getattr(metric, name) is not None for metric in metrics)]
     headings = ["metric", "images", "original", "unlearned"]
-    headings += ["retrained"] * retrained + ["unlearned, over seeds"] * spread
+    headings += ["retrained"] * retrained + others + ["unlearned, over seeds"] * spread
     rows = []
     for metric in metrics:
         name = metric.name.split("/", 1)[1]
         cells = [markdown_text(name.replace("_", " ")), "" if metric.images is None else str(metric.images)]
         cells += [_shown(name, metric.original), _shown(name, metric.unlearned)]
-        cells += [_shown(name, metric.retrained)] * retrained + [_spread(name, metric.spread)] * spread
+        cells += [_shown(name, metric.retrained)] * retrained
+        cells += [_shown(name, getattr(metric, other)) for other in others]
+        cells += [_spread(name, metric.spread)] * spread
         rows.append("| " + " | ".join(cells) + " |")
     return ["| " + " | ".join(headings) + " |", "|---|" + "---:|" * (len(headings) - 1), *rows]
 

@@ -69,7 +69,7 @@ class AntiSampleConfig(FineTuneSettings):
 
     @property
     def counts_equally(self) -> bool:
-        """See `Levers.counts_equally`."""
+        """See `FineTuneSettings.counts_equally`."""
         return self.anti_sample_weight == 1
 
 

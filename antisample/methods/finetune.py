@@ -3,13 +3,12 @@
 import math
 from typing import ClassVar, Literal
 
-from pydantic import Field
 from torch import nn
 
 from antisample.data.loader import TrainingData, to_device
 from antisample.data.splits import stratified_subset
 from antisample.methods.base import MethodConfig, UnlearnContext
-from antisample.methods.levers import Levers
+from antisample.methods.levers import FineTuneSettings
 from antisample.methods.reinitialise import reinitialise_last
 from antisample.seeds import numpy_stream
 from antisample.training.adam import Adam
@@ -19,16 +18,6 @@ from antisample.training.learning_rate import Schedule
 from antisample.training.sgd import Sgd
 from antisample.training.trainer import Loss, Trainer
 from antisample.types import IndexArray
-
-
-class FineTuneSettings(Levers):
-    """How the network is fine-tuned, and on how much retain data.
-
-    Attributes:
-        retain_fraction: Share of each retain class to fine-tune on, in (0, 1]; published 0.3 and 1.
-    """
-
-    retain_fraction: float = Field(default=1.0, gt=0, le=1)
 
 
 class FineTuneConfig(FineTuneSettings):
@@ -59,7 +48,7 @@ def retain_subset(context: UnlearnContext, retain_fraction: float) -> IndexArray
 
 def fine_tuner(
     context: UnlearnContext,
-    config: Levers,
+    config: FineTuneSettings,
     data: TrainingData,
     loss: Loss = nn.functional.cross_entropy,
     reduction: Reduction = mean,
@@ -102,14 +91,14 @@ def fine_tuner(
     )
 
 
-def _optimizer(model: nn.Module, config: Levers) -> Adam | Sgd:
+def _optimizer(model: nn.Module, config: FineTuneSettings) -> Adam | Sgd:
     parameters, rate, decay = model.parameters(), config.learning_rate, config.weight_decay
     if config.optimizer == "sgd":
         return Sgd(parameters, rate, momentum=config.momentum, weight_decay=decay)
     return Adam(parameters, rate, weight_decay=decay, decoupled=config.optimizer == "adamw")
 
 
-def _batch_loss(context: UnlearnContext, config: Levers, reduction: Reduction) -> BatchLoss | None:
+def _batch_loss(context: UnlearnContext, config: FineTuneSettings, reduction: Reduction) -> BatchLoss | None:
     """None where the loss is that of the logits and labels alone."""
     distillation = None
     if config.distillation:
@@ -121,3 +110,6 @@ def _batch_loss(context: UnlearnContext, config: Levers, reduction: Reduction) -
     if distillation is None and config.counts_equally:
         return None
     return BatchLoss(reduction, context.dataset.n_classes, distillation)
+
+
+__all__ = ["FineTune", "FineTuneConfig", "FineTuneSettings", "fine_tuner", "retain_subset"]

@@ -15,14 +15,15 @@ LEARNING_RATE_UNITS: dict[OptimizerName, float] = {"adam": 1e-3, "adamw": 1e-3, 
 """What `unlearn_scale_lr` counts in: of SGD larger, so that one range of values serves all optimisers."""
 
 
-class Levers(MethodConfig):
-    """How the network is fine-tuned. The defaults are the published recipe.
+class FineTuneSettings(MethodConfig):
+    """How the network is fine-tuned, and on how much retain data. The defaults are the published recipe.
 
     Attributes:
         unlearn_scale_lr: Learning rate in units of 1e-3, with `sgd` of 3e-2; published 1.1 to 6. With a schedule, its
             peak.
         epochs: Passes over the fine-tuning data; published 5.
         batch_size: Images per step; published 128.
+        retain_fraction: Share of each retain class to fine-tune on, in (0, 1]; published 0.3 and 1.
         batchnorm_mode: `eval` (published) keeps the network in eval mode while it trains: batch-normalisation
             statistics stay frozen and dropout is off.
         optimizer: `adam` (published), `adamw` or `sgd`.
@@ -44,6 +45,7 @@ class Levers(MethodConfig):
     unlearn_scale_lr: float = Field(default=1.6, gt=0)
     epochs: int = Field(default=5, ge=1)
     batch_size: int = Field(default=128, ge=2)
+    retain_fraction: float = Field(default=1.0, gt=0, le=1)
     batchnorm_mode: BatchNormMode = "eval"
     optimizer: OptimizerName = "adam"
     momentum: float = Field(default=0.0, ge=0, lt=1)
@@ -60,13 +62,13 @@ class Levers(MethodConfig):
     """Whether the method trains on retain images, which are what is augmented and distilled on."""
 
     @model_validator(mode="after")
-    def _momentum_of_sgd(self) -> "Levers":
+    def _momentum_of_sgd(self) -> "FineTuneSettings":
         if self.momentum and self.optimizer != "sgd":
             raise ValueError(f"`momentum` must be 0 with the optimizer {self.optimizer}, but got {self.momentum}")
         return self
 
     @model_validator(mode="after")
-    def _retain_levers_fit(self) -> "Levers":
+    def _retain_levers_fit(self) -> "FineTuneSettings":
         if self.uses_retain:
             return self
         name = type(self).model_fields["name"].default

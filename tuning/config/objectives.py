@@ -32,7 +32,7 @@ class Objective(Settings):
         direction: Whether smaller or larger is better.
         reference: Reference value for the hypervolume; by default 0.10 for forget accuracy and confidence, 0.10 or
             the original model's value if larger for the forget gap, the original model's value minus 0.10 for retain
-            accuracy, and the original model's value otherwise.
+            accuracy, 1 (a mask) for `probe_left`, and the original model's value otherwise.
     """
 
     metric: str

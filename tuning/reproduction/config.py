@@ -58,7 +58,7 @@ class ReproductionConfig(Settings):
     split: SplitConfig = SplitConfig()
     model: ModelConfig
     retain: float = Field(default=100, gt=0, le=100)
-    methods: tuple[str, ...] = Field(default=("antisample", "unsir", "finetune", RETRAIN), min_length=1)
+    methods: tuple[str, ...] = Field(default=("mask", "antisample", "unsir", "finetune", RETRAIN), min_length=1)
     classes: ClassNames | None = Field(default=None, min_length=1)
     all_classes: bool = False
     sizes: tuple[int, ...] = Field(default=(2, 4, 7), min_length=1)

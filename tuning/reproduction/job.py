@@ -15,11 +15,12 @@ from antisample.device import choose_device, describe_device
 from antisample.errors import AntisampleError
 from antisample.inputs import UnlearnInputs, load_inputs
 from antisample.metrics import EvaluationSubject, RetrainedReference
+from antisample.metrics.probe import untrained_network
 from antisample.metrics.retrained_reference import ReferenceTraining
 from antisample.storage.atomic import atomic_write
 from antisample.unlearning import evaluate_finished, subject_of, unlearn
 from tuning.reproduction.config import RETRAIN
-from tuning.reproduction.plan import ORIGINAL, Job, without_reference
+from tuning.reproduction.plan import ORIGINAL, UNTRAINED, Job, without_reference
 
 
 def load_reference(job: Job, threads: int, told: Queue) -> RetrainedReference:
@@ -90,10 +91,12 @@ def _measure(job: Job, reference: RetrainedReference | None) -> dict[str, Any]:
     inputs = replace(_inputs(job), references=(reference,) if reference is not None else ())
     epochs: list[dict[str, Any]] = []
     elapsed_s = 0.0
-    if job.label in (ORIGINAL, RETRAIN):
+    if job.label in (ORIGINAL, UNTRAINED, RETRAIN):
         device = choose_device(config.device)
         if job.label == ORIGINAL:
             model = inputs.original.build(inputs.dataset, device)
+        elif job.label == UNTRAINED:
+            model = untrained_network(inputs.original, inputs.dataset, config.evaluation.seed, device)
         else:
             model = _training(job, inputs).model(device)
             elapsed_s = reference.elapsed_s if reference is not None else 0.0

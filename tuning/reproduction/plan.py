@@ -9,8 +9,12 @@ from antisample.metrics import EvaluationConfig, needing_reference
 from antisample.seeds import derive
 from tuning.reproduction.config import RETRAIN, ReproductionConfig
 
-ORIGINAL = "original"
+ORIGINAL, UNTRAINED = "original", "untrained"
 _LATER_KEYS = ("arguments", "normalisation", "stages")
+_LATER_LEVERS = (
+    *("optimizer", "momentum", "weight_decay", "schedule", "warmup", "augment", "max_shift"),
+    *("distillation", "distillation_temperature", "reinitialise", "anti_sample_weight"),
+)
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Job:
     """One unlearning, retraining, or evaluation of the original.
 
     Attributes:
-        label: As in `ReproductionConfig.methods`, or `original`.
+        label: As in `ReproductionConfig.methods`, or `original` or `untrained`.
         classes: What is forgotten.
         seed_index: Which repetition.
         config: What `unlearn` gets.
@@ -43,6 +47,12 @@ class Job:
         del model["accept_original"]
         content["model"] = {key: model[key] for key in model if model[key] or key not in _LATER_KEYS}
         content["forget"] = {"classes": list(self.classes)}
+        fields = type(self.config.method).model_fields
+        content["method"] = {
+            name: value
+            for name, value in content["method"].items()
+            if name not in _LATER_LEVERS or value != fields[name].default
+        }
         text = json.dumps([self.label, content, self.reference_seed, inputs], sort_keys=True)
         digest = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
         label = self.label.replace("/", "-")
@@ -73,9 +83,11 @@ def plan_jobs(config: ReproductionConfig, dataset_name: str, class_names: tuple[
         compared = plain.model_copy(update={"final": EvaluationConfig(final=(*plain.final, "retrained")).final})
     jobs = []
     for classes in config.requests(class_names):
-        for label in (ORIGINAL, *sorted(dict.fromkeys(config.methods), key=lambda name: name != RETRAIN)):
-            method = {"name": RETRAIN} if label == ORIGINAL else config.method_values(label, dataset_name)
-            seeds = {ORIGINAL: 1, RETRAIN: config.reference_seeds}.get(label, config.seeds)
+        for label in (ORIGINAL, UNTRAINED, *sorted(dict.fromkeys(config.methods), key=lambda name: name != RETRAIN)):
+            measured = label in (ORIGINAL, UNTRAINED)
+            method = {"name": RETRAIN} if measured else config.method_values(label, dataset_name)
+            seeds = 1 if measured or label == "mask" else config.seeds
+            seeds = config.reference_seeds if label == RETRAIN else seeds
             for index in range(seeds):
                 reference_seed = derive(config.seed, "reference", index % config.reference_seeds) % 2**31
                 unlearn_config = UnlearnConfig.parse(

@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from antisample.plain_text import spreadsheet_text
-from tuning.reproduction.plan import ORIGINAL
+from tuning.reproduction.plan import ORIGINAL, UNTRAINED
 
 COLUMNS = {
     "test/retain_accuracy": "retain test %",
@@ -17,6 +17,9 @@ COLUMNS = {
     "train/retain_accuracy": "retain train %",
     "train/forget_accuracy": "forget train %",
     "test/forget_confidence": "forget confidence %",
+    "test/probe_left": "probe left %",
+    "test/probe_forget": "probe forget %",
+    "test/probe_gap": "probe gap points",
     "test/mia_loss": "MIA loss %",
     "test/mia_confidence": "MIA confidence %",
     "test/retrained_gap": "gap %",
@@ -78,7 +81,7 @@ def summarise_results(results: Sequence[dict[str, Any]], model: str, dataset: st
         values = {**result["values"], "elapsed_s": result["elapsed_s"]}
         if ratio is not None:
             values["retrain_ratio"] = ratio
-        if result["label"] == ORIGINAL:
+        if result["label"] in (ORIGINAL, UNTRAINED):
             values = {name: value for name, value in values.items() if name not in ("elapsed_s", "retrain_ratio")}
         classes = tuple(result["classes"])
         groups.setdefault((len(classes), result["label"]), {}).setdefault(classes, []).append(values)

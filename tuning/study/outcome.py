@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from statistics import mean, stdev
 from typing import Any
 
-from tuning.config.objectives import Objective, minimised_point
+from tuning.config.objectives import DEPTH, Objective, minimised_point
 from tuning.study.attributes import CONFIRMATIONS, ORIGINAL, ORIGINAL_COUNTS
 from tuning.study.attributes import Confirmation as Confirmed
 from tuning.study.baselines import Baselines, find_baselines
@@ -199,6 +199,8 @@ def reference_point(objectives: tuple[Objective, ...], original: dict[str, float
             point.append(objective.reference)
         elif objective.metric.endswith(("forget_accuracy", "forget_confidence")):
             point.append(0.10)
+        elif objective.metric == DEPTH:
+            point.append(1.0)
         elif objective.metric.endswith("forget_gap"):
             point.append(max(0.10, before))
         elif objective.metric.endswith("retain_accuracy"):

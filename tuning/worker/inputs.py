@@ -18,13 +18,7 @@ from antisample.inputs import (
 from antisample.metrics import PARTS, image_counts, metric_names
 from antisample.metrics.retrained_reference import ReferenceTraining
 from antisample.types import UnlearnMetrics
-from antisample.unlearning import (
-    evaluate_mask,
-    evaluate_original,
-    evaluate_references,
-    evaluate_untrained,
-    reference_floor,
-)
+from antisample.unlearning import evaluate_baselines, evaluate_original, evaluate_references, reference_floor
 from tuning.config.study import StudyConfig
 from tuning.config.trial_plan import TrialPlan
 
@@ -99,20 +93,14 @@ def original_metrics(plan: TrialPlan, inputs: RequestInputs) -> UnlearnMetrics:
 
 
 def baseline_metrics(plan: TrialPlan, inputs: RequestInputs) -> dict[str, dict[str, float]]:
-    """Measures what a result is held against, as means over the requests.
+    """Measures what a result is held against, as means over the requests; see `evaluate_baselines`.
 
     Returns:
-        Metrics of a `mask` where classes are forgotten, of an `untrained` network, and of the retrained `reference`
-        where there is one; of several, of `reference 1`, `reference 2` and so on, and as the `floor` what compares
-        with a reference, between two of them.
+        Metrics of these and of the retrained `reference` where there is one; of several, of `reference 1`,
+        `reference 2` and so on, and as the `floor` what compares with a reference, between two of them.
     """
-    measures = {"untrained": evaluate_untrained}
-    if not plan.config.by_samples:
-        measures = {"mask": evaluate_mask, **measures}
-    baselines = {
-        name: mean([measure(each, plan.starting_config(i)).values for i, each in enumerate(inputs)])
-        for name, measure in measures.items()
-    }
+    measured = [evaluate_baselines(each, plan.starting_config(request)) for request, each in enumerate(inputs)]
+    baselines = {name: mean([each[name].values for each in measured]) for name in measured[0]}
     return baselines | _reference_metrics(plan, inputs)
 
 

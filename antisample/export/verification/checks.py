@@ -29,7 +29,8 @@ from antisample.models.masked_outputs import MASK_KEY, is_masked, masked_classes
 from antisample.plugins.discovery import LABELS
 
 _SUFFIXES = {"safetensors": ".safetensors", "torch.export": ".pt2", "onnx": ".onnx"}
-_ROLES = ("unlearned", "original", "retrained")
+_BASELINES = ("mask", "untrained")
+_ROLES = ("unlearned", "original", "retrained", *_BASELINES)
 _NOT_STATED = "the card does not say"
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 
@@ -190,7 +191,9 @@ def _metrics(card: UnlearningCard, measured: MeasuredCard, tolerance: float) -> 
     ]
     for role in _ROLES:
         for metric in card.metrics:
-            stated, actual = getattr(metric, role), measured.values[role].get(metric.name)
+            if role in _BASELINES and role not in metric.model_fields_set:
+                continue  # in a card of before there were any
+            stated, actual = getattr(metric, role), measured.values.get(role, {}).get(metric.name)
             if stated is not None or actual is not None:
                 near = stated is not None and actual is not None and abs(actual - stated) <= tolerance
                 checks.append(Check(f"{role} {metric.name}", stated, actual, near))

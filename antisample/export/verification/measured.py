@@ -23,7 +23,7 @@ from antisample.export.formats import EXPORT_FILES
 from antisample.inputs import LoadingListener, UnlearnInputs, load_inputs
 from antisample.metrics.retrained import reference_values
 from antisample.models import optimised_for
-from antisample.unlearning import evaluate_finished
+from antisample.unlearning import evaluate_baselines, evaluate_finished
 
 _MOST_TEXT = 64 * 2**20
 # Other formats hold the same weights, in types of twice the size perhaps, and the network beside them.
@@ -99,7 +99,12 @@ def _measured(
         model = optimised_for(model, config.model.name, inputs.dataset.train.images.shape[1:], device)
         unlearned = evaluate_finished(model, inputs, config)
         original = evaluate_finished(inputs.original.build(inputs.dataset, device), inputs, config)
-        retrained = reference_values(inputs.reference, inputs.splits, config.evaluation)
+        values = {
+            "unlearned": unlearned.values,
+            "original": original.values,
+            "retrained": reference_values(inputs.reference, inputs.splits, config.evaluation),
+            **{name: measured.values for name, measured in evaluate_baselines(inputs, config).items()},
+        }
         environment = environment_facts(config, [])
     text = folder / CARD_FILES[1]
     return MeasuredCard(
@@ -112,7 +117,7 @@ def _measured(
         fingerprint=weights_fingerprint(checkpoint.state_dict),
         inputs=inputs,
         is_normalisation_open=is_open,
-        values={"unlearned": unlearned.values, "original": original.values, "retrained": retrained},
+        values=values,
         counts=unlearned.counts,
         environment=environment,
     )

@@ -151,7 +151,14 @@ def test_an_outcome_holds_the_choice_against_baselines_and_a_retraining(make_tri
     assert find_outcome(study).to_json()["baselines"]["rows"][1]["request_share"] == 0
 
 
-def test_without_a_reference_a_retraining_is_estimated_at_the_trials_speed(make_trials, report):
-    study = make_trials()
-    study.note(RETRAINING, {"epochs": 10, "retain_images": 1000})
+def test_without_a_reference_a_retraining_is_estimated_at_the_trials_speed(make_study, deep, report, metrics):
+    study = make_study(parse_study({**deep, "fixed": {"retain_fraction": 0.5}, "n_trials": 1}))
+    params = study.ask("a").params
     assert find_outcome(study).baselines.retraining_s is None
+    study.report("a", {**report(1), "elapsed_s": 30.0, "last": True})
+    more = {"probe_left": 0.6, "probe_error": 0.01, "mask_drop": 0.0, "mask_drop_error": 0.01}
+    study.complete("a", {**metrics(0.0, 0.9), **{f"validation/{name}": value for name, value in more.items()}}, {})
+    study.note(RETRAINING, {"epochs": 12, "retain_images": 1000})
+    baselines = find_outcome(study).baselines
+    assert baselines.retraining_s == pytest.approx(30 * 12 / (params["epochs"] * 0.5))
+    assert not baselines.is_measured

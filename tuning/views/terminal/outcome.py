@@ -12,6 +12,7 @@ from rich.text import Text
 from tuning.config.command_lines import program, shown_path
 from tuning.config.study import StudyConfig
 from tuning.study.artifacts import StudyFiles
+from tuning.study.baselines import Baselines
 from tuning.study.outcome import Outcome, Spread
 from tuning.trials.records import TrialRecord
 from tuning.views.plain_values import finite
@@ -46,6 +47,9 @@ def print_outcome(
         for name, spread in outcome.paired.items():
             if name in ("test/retain_accuracy", "test/forget_gap" if outcome.by_samples else "test/forget_accuracy"):
                 say(console, f"Difference between chosen and published, {name}, same seeds: {_points(spread)}")
+    if outcome.baselines.rows:
+        console.print(baseline_table(outcome))
+        _say_cost(console, outcome.baselines)
     _line(console, f"Report:        {shown_path(config.directory / 'report.html')}")
     if config.storage_path is not None:
         _line(console, f"Models:        {StudyFiles.of(config).store.address}/models")
@@ -146,6 +150,65 @@ def _confirmation_table(outcome: Outcome) -> FittedTable:
         f"{original['test/forget_gap']:.2%}" if outcome.by_samples else f"{original['test/forget_confidence']:.3f}",
     )
     return table
+
+
+def baseline_table(outcome: Outcome) -> FittedTable:
+    """What the result is held against: rows of the same figures, with the seconds that each took."""
+    baselines, counts = outcome.baselines, outcome.original_counts
+    others = "unseen" if outcome.by_samples else "retain"
+    table = FittedTable(
+        f"Held against baselines, on validation: {counts.get('validation/forget', 0)} forget images, "
+        f"{counts.get('validation/retain', 0)} {others} images",
+        (
+            Column("", text=True),
+            Column("forget"),
+            Column(others),
+            Column("left", rank=0),
+            Column("probe", rank=3),
+            Column("gap", rank=3),
+            Column("MIA", rank=2),
+            Column("unlearning", rank=1),
+            Column("request", rank=1),
+        ),
+    )
+    for row in baselines.rows:
+        name = row.name if row.trial is None else f"{row.name}: trial {row.trial}"
+        if row.why_not is not None:
+            table.add_row(f"{name}: {row.why_not}")
+            continue
+        value = {key.removeprefix("validation/"): figure for key, figure in row.metrics.items()}
+        table.add_row(
+            name,
+            *(f"{value[key]:.1%}" if key in value else "" for key in ("forget_accuracy", "retain_accuracy")),
+            f"{value['probe_left']:.2f}" if "probe_left" in value else "",
+            f"{value['probe_forget']:.1%}" if "probe_forget" in value else "",
+            f"{100 * value['probe_gap']:+.1f}" if "probe_gap" in value else "",
+            f"{value['mia_loss']:.1%}" if "mia_loss" in value else "",
+            _cost(row.unlearning_s, baselines.share(row.unlearning_s)),
+            _cost(row.request_s, baselines.share(row.request_s)),
+        )
+    return table
+
+
+def _cost(seconds: float | None, share: float | None) -> str:
+    """Seconds, and in brackets the share of a retraining."""
+    if seconds is None:
+        return ""
+    text = f"{seconds:.1f} s" if seconds else "0 s"
+    return text if not share else f"{text} ({share:.0%})"
+
+
+def _say_cost(console: Console, baselines: Baselines) -> None:
+    if baselines.retraining_s is not None:
+        how = "measured" if baselines.is_measured else "estimated from the speed of the trials"
+        seconds = f"{baselines.retraining_s:.1f} s"
+        say(console, f"In brackets: share of one retraining without the forget set, which takes {seconds} ({how}).")
+    if any("validation/probe_left" in row.metrics for row in baselines.rows):
+        say(
+            console,
+            "left: what 10 labels per class still read from the network's stages, 1 as in the original or under a "
+            "mask, 0 as in an untrained network.",
+        )
 
 
 def _percent(spread: Spread) -> str:

@@ -21,7 +21,7 @@ _UNLEARN = ("unlearn", "--study", "made", "--out", "out")
 _ALONE = ("unlearn", "--dataset", "digits", "--model", "SmallCNN", "--forget", "3", *RECIPE, "--out", "out")
 _FILES = (
     *("journal.log", "journal.lock", "journal.lines", "mlflow.lock", "mlflow.json", "study.yaml", "study.id"),
-    *("driver.json", "driver.lock", "trials.parquet", "report.html", "pareto.png", "hypervolume.png"),
+    *("driver.json", "driver.lock", "trials.parquet", "report.html", "pareto.png", "depth.png", "hypervolume.png"),
     *("pictures", "checkpoints", "models", "mlflow-model"),
 )
 _READ_BY_ALL = (

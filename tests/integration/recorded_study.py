@@ -10,6 +10,7 @@ from PIL import Image
 
 from tuning.config.loading import parse_study
 from tuning.study.attributes import (
+    BASELINES,
     CLASS_NAMES,
     COMMAND,
     CONFUSIONS,
@@ -21,6 +22,7 @@ from tuning.study.attributes import (
     IMAGES,
     ORIGINAL,
     ORIGINAL_COUNTS,
+    RETRAINING,
 )
 from tuning.study.confusions import ORIGINAL_MODEL
 from tuning.study.history import record_search_end
@@ -51,6 +53,7 @@ def record_study(runs_dir: Path, trials: int) -> Study:
             "max_failures": trials,
             "fidelity": {"attribute": "epochs", "min": 3, "reduction_factor": 2},
             "fixed": {"epochs": 9},
+            "constraints": [{"metric": "validation/retain_accuracy", "at_least": 0.87}],
         }
     )
     config.directory.mkdir(parents=True)
@@ -58,7 +61,16 @@ def record_study(runs_dir: Path, trials: int) -> Study:
     (config.directory / "study.yaml").write_text(config.to_yaml())  # once it is there, a journal is expected
     study.note(ID, "0123456789abcdef0123456789abcdef")
     study.note(CREATED_MS, 1_700_000_000_000)
-    study.note(ORIGINAL, _metrics(rng, 0.97, 0.975))
+    original = _metrics(rng, 0.97, 0.975)
+    study.note(ORIGINAL, original | _depth(original, 1.0))
+    study.note(
+        BASELINES,
+        {
+            name: original | {"validation/forget_accuracy": 0.0} | _depth(original, left)
+            for name, left in (("mask", 1.0), ("reference", 0.45))
+        },
+    )
+    study.note(RETRAINING, {"epochs": 12, "retain_images": 1000, "seconds": 3.0})
     study.note(ORIGINAL_COUNTS, COUNTS)
     study.note(CLASS_NAMES, [str(digit) for digit in range(10)])
     study.note(FORGET_REQUESTS, [[3]])
@@ -85,6 +97,18 @@ def _metrics(rng: random.Random, forget: float, retain: float) -> dict[str, floa
     return values
 
 
+def _depth(metrics: dict[str, float], left: float) -> dict[str, float]:
+    """What is known of a network at its end alone."""
+    return {
+        "validation/probe_left": left,
+        "validation/probe_error": 0.02,
+        "validation/probe_forget": 0.5 + left / 2,
+        "validation/probe_gap": 0.05 * left,
+        "validation/mask_drop": 0.975 - metrics["validation/retain_accuracy"],
+        "validation/mask_drop_error": 0.01,
+    }
+
+
 def _run_trial(study: Study, rng: random.Random, key: str, index: int) -> None:
     record = study.ask(key)
     if record is None:
@@ -100,6 +124,7 @@ def _run_trial(study: Study, rng: random.Random, key: str, index: int) -> None:
         if index % 11 == 5 and epoch == 3:
             study.fail(key, "DivergedError: the loss is not finite.")
             return
+    metrics |= _depth(metrics, 1.0 - strength / 2)
     study.complete(key, metrics, COUNTS, worker="host/1", versions={"antisample": "0.1.0"})
 
 

@@ -48,7 +48,7 @@ def runs(page, address, delivered):
 
 def test_the_link_opens_the_runs_of_the_study_with_what_matters_first(runs):
     shown = [name for name in headers(runs) if name.startswith(("metrics.", "params."))]
-    assert shown[:4] == [FORGET, RETAIN, "metrics.`elapsed_s`", "params.`unlearn_scale_lr`"]
+    assert shown[:4] == [FORGET, RETAIN, "metrics.`validation/probe_left`", "metrics.`elapsed_s`"]
     assert "recorded" in column(runs, NAME)
     assert runs.failed == []
 
@@ -81,7 +81,7 @@ def test_the_charts_show_the_trade_off_and_parallel_coordinates(runs, address, d
     runs.wait_for_selector(".parcoords text.label", timeout=60_000)
     axes = runs.locator(".parcoords text.label").all_text_contents()
     assert axes[:2] == ["unlear...ale_lr", "local_variance"]
-    assert axes[-2:] == ["valida...curacy"] * 2
+    assert axes[-3:] == ["valida...curacy", "valida...curacy", "valida..._left"]
     assert runs.failed == []
 
 

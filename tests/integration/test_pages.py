@@ -75,6 +75,12 @@ def test_the_report_draws_without_complaint_or_network_and_answers_hover_and_sor
     page.locator("#plot-pareto-0 .scatterlayer .trace").last.locator(".point").hover(force=True)
     page.wait_for_selector("#plot-pareto-0 .hoverlayer .hovertext")
     assert "forget accuracy" in page.text_content("#plot-pareto-0 .hoverlayer")
+    names = page.locator("#plot-pareto-1 .textpoint").all_text_contents()
+    assert {"mask", "reference"} <= set(names), "of the trials that forget, with baselines as marks"
+    first = page.evaluate("document.getElementById('plot-pareto-1').layout.yaxis.range")
+    page.locator("#pareto figure").last.get_by_role("button", name="Everything").click()
+    whole = page.evaluate("document.getElementById('plot-pareto-1').layout.yaxis.range")
+    assert whole[0] < 84 < first[0], "trials that break the constraint are outside of the first view"
     heading = page.locator("#trials th", has_text="validation retain accuracy").locator("[role=button]")
     column = page.locator("#trials th", has_text="validation retain accuracy").evaluate("cell => cell.cellIndex")
     heading.click()
@@ -99,7 +105,7 @@ def test_the_report_follows_dark_mode_and_prints_in_light(open_page, address):
     light, dark = open_page(address), open_page(address, color_scheme="dark")
     assert shade(light) > 600
     assert shade(dark) < 150
-    front = "document.getElementById('plot-pareto-0').data[1].marker.color"
+    front = "document.getElementById('plot-pareto-0').data.at(-1).marker.color"
     assert light.evaluate(front) != dark.evaluate(front)
     dark.emulate_media(color_scheme="light")
     for _ in range(100):  # the page's own rules forbid what `wait_for_function` does

@@ -9,6 +9,7 @@ from tuning.study.artifacts import StudyFiles
 from tuning.study.lost_trials import refuse_lost_trials
 from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.reader import StudyReader
+from tuning.trials.depth import is_judged_by_depth
 from tuning.views.report import write_report
 from tuning.views.table import write_table
 
@@ -48,10 +49,11 @@ def _views(study: StudyReader) -> dict[str, Callable[[], None]]:
 
         draw_study(study, find_outcome(study), directory)
 
+    depth = "depth.png, " if is_judged_by_depth(study.config) else ""
     return {
         "trials.parquet": lambda: write_table([r for r in study.rows() if r.has_ended], directory / "trials.parquet"),
         "report.html": lambda: write_report(study, directory / "report.html"),
-        "pareto.png, hypervolume.png": draw,
+        f"pareto.png, {depth}hypervolume.png": draw,
     }
 
 

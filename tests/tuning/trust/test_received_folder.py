@@ -13,7 +13,7 @@ from tuning.views.projections import write_projections
 
 FILES = (
     *("journal.log", "journal.lock", "journal.lines", "mlflow.lock", "mlflow.json", "study.yaml", "study.id"),
-    *("driver.json", "driver.lock", "trials.parquet", "report.html", "pareto.png", "hypervolume.png"),
+    *("driver.json", "driver.lock", "trials.parquet", "report.html", "pareto.png", "depth.png", "hypervolume.png"),
 )
 SECRET = b"A file of the user's.\n"
 

@@ -1,10 +1,12 @@
 """Opens the Optuna study of a configuration, in its directory or in a database, and refuses one that is another."""
 
+import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
 
 from antisample.errors import AntisampleError, ConfigError, DataError
@@ -83,6 +85,12 @@ def open_optuna_study(plan: TrialPlan, token: str = "", *, begin: bool = True) -
             )
         if begin and study.user_attrs.get(fact) is None:
             study.set_user_attr(fact, value)
+    if begin and study.metric_names is None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names(
+                [each.metric for each in config.objectives]
+            )  # what Optuna's dashboard calls the objectives
     return study, storage
 
 

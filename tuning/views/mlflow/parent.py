@@ -7,15 +7,30 @@ import json
 from typing import TYPE_CHECKING
 
 from antisample.plain_text import markdown_text
+from tuning.config.objectives import DEPTH
 from tuning.study.attributes import FORGETTING
+from tuning.study.baselines import Baselines
 from tuning.study.outcome import Outcome
 from tuning.study.reader import StudyReader
-from tuning.trials.records import TrialRecord
+from tuning.trials.depth import is_judged_by_depth
+from tuning.views.baseline_texts import (
+    PARTS,
+    columns,
+    heading_note,
+    remark,
+    retraining_text,
+    row_name,
+    rows,
+    seconds_text,
+    share_text,
+)
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
 _ROWS = 20
+_FIGURES = ("forget_accuracy", "retain_accuracy", "forget_confidence")
+_ALWAYS = ("original", "published", "defaults", "chosen")
 
 
 def description(study: StudyReader, outcome: Outcome) -> str:
@@ -29,16 +44,7 @@ def description(study: StudyReader, outcome: Outcome) -> str:
         lines += [f"**No trial was chosen.** {markdown_text(outcome.reason)}"]
     else:
         lines += [f"**Chosen: trial {outcome.chosen.number}**, {markdown_text(outcome.reason)}."]
-    lines += [
-        "",
-        "| trial | forget | retain | confidence | epochs | seconds | origin |",
-        "|--:|--:|--:|--:|--:|--:|:--|",
-    ]
-    lines += [_row(record, outcome) for record in outcome.front[:_ROWS]]
-    if len(outcome.front) > _ROWS:
-        lines += [f"| +{len(outcome.front) - _ROWS} more |"]
-    if outcome.original:
-        lines += [f"| - |{_figures(outcome.original)}| | | original model |"]
+    lines += ["", *_baselines(outcome), *_front(outcome, is_judged_by_depth(config))]
     return "\n".join(
         [*lines, "", "All metrics are on validation images; see report.html in the artifacts for the full results."]
     )
@@ -55,16 +61,56 @@ def data_set(name: str, fingerprint: str, source: str, images: dict[str, int], c
     return DatasetInput(entity, [InputTag(MLFLOW_DATASET_CONTEXT, "unlearning")])
 
 
-def _row(record: TrialRecord, outcome: Outcome) -> str:
-    chosen = outcome.chosen is not None and record.number == outcome.chosen.number
-    mark = f"**{record.number}**" if chosen else str(record.number)
-    seconds = f"{record.duration_s:.1f}"
-    return f"| {mark} |{_figures(record.metrics)}| {record.fidelity} | {seconds} | {markdown_text(record.origin)} |"
+def _baselines(outcome: Outcome) -> list[str]:
+    """What the result is held against; nothing where a study knows the original alone."""
+    baselines, part = outcome.baselines, PARTS[0]
+    if all(row.name in _ALWAYS for row in rows(baselines)):
+        return []
+    across = columns(outcome, part)
+    notes = [heading_note(column, part, outcome) for column in across]
+    figures = [f"{c.heading} ({note})" if note else c.heading for c, note in zip(across, notes, strict=True)]
+    headings = ["held against", *figures, "one unlearning (share of one retraining)", "whole request (likewise)"]
+    lines = [_line(headings), "|:--|" + "--:|" * (len(headings) - 1)]
+    for row in rows(baselines):
+        said = remark(row, baselines)
+        name = f"{row_name(row)} ({said})" if said else row_name(row)
+        cells = [f"does not apply: {row.why_not}"]
+        if not row.why_not:
+            costs = [_cost(seconds, baselines) for seconds in (row.unlearning_s, row.request_s)]
+            cells = [*(column.text(row.metrics, part) for column in across), *costs]
+        lines.append(_line([f"**{name}**" if row.name == "chosen" else name, *cells]))
+    return [*lines, "", retraining_text(baselines), ""]
 
 
-def _figures(metrics: dict[str, float]) -> str:
-    forget, retain, confidence = (
-        metrics.get(f"validation/{name}") for name in ("forget_accuracy", "retain_accuracy", "forget_confidence")
+def _cost(seconds: float | None, baselines: Baselines) -> str:
+    share = share_text(baselines.share(seconds))
+    return f"{seconds_text(seconds)} ({share})" if share else seconds_text(seconds)
+
+
+def _front(outcome: Outcome, deep: bool) -> list[str]:
+    depth = ["probe_left"] if deep else []
+    headings = ["trial", "forget", "retain", *depth, "confidence", "epochs", "seconds", "origin"]
+    lines = [_line(headings), "|" + "--:|" * (len(headings) - 1) + ":--|"]
+    for record in outcome.front[:_ROWS]:
+        chosen = outcome.chosen is not None and record.number == outcome.chosen.number
+        number = f"**{record.number}**" if chosen else str(record.number)
+        spent = [str(record.fidelity), f"{record.duration_s:.1f}"]
+        lines.append(_line([number, *_figures(record.metrics, deep), *spent, markdown_text(record.origin)]))
+    if len(outcome.front) > _ROWS:
+        lines.append(f"| +{len(outcome.front) - _ROWS} more |")
+    if outcome.original:
+        lines.append(_line(["-", *_figures(outcome.original, deep), "", "", "original model"]))
+    return lines
+
+
+def _figures(metrics: dict[str, float], deep: bool) -> list[str]:
+    forget, retain, confidence, left = (
+        metrics.get(name) for name in (*(f"validation/{name}" for name in _FIGURES), DEPTH)
     )
     shares = ["" if value is None else f"{100 * value:.1f} %" for value in (forget, retain)]
-    return " | ".join(["", *shares, "" if confidence is None else f"{confidence:.3f}", ""]).strip("|")
+    depth = ["" if left is None else f"{left:.2f}"] if deep else []
+    return [*shares, *depth, "" if confidence is None else f"{confidence:.3f}"]
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -11,6 +11,7 @@ from tuning.study.history import SearchEnd, ends
 from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.reader import StudyReader
 from tuning.trials.records import EpochRecord, TrialRecord
+from tuning.views.baseline_texts import baseline_metrics
 from tuning.views.mlflow.parent import description
 from tuning.views.mlflow.ui_state import shown_metrics
 from tuning.views.plain_values import storable
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 EXPERIMENT = "antisample"
 STUDY_TAG, TRIAL_TAG = "antisample.study", "antisample.trial"
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
-PLOTS = ("pareto.png", "hypervolume.png")
+PLOTS = ("pareto.png", "depth.png", "hypervolume.png")
 _LONGEST_PARAM, _LONGEST_TAG = 6000, 5000
 
 
@@ -63,13 +64,11 @@ class StudyMetadata:
         config, study_id = study.config, study.noted(ID)
         if study_id is None:
             raise DataError(f"{config.directory}: the search has not started, so there is nothing to send to MLflow.")
-        # Studies from before the note began with their first trial.
-        begun_ms = min((record.started_ms for record in study.records()), default=0)
         return cls(
             study_id=study_id,
             name=study.noted(COPY_NAME, study.optuna_study().study_name),
             directory=config.directory.resolve(),
-            created_ms=study.noted(CREATED_MS, begun_ms),
+            created_ms=begun_ms(study),
             params={
                 "data": config.data.source,
                 "model": config.model.name,
@@ -90,6 +89,11 @@ class StudyMetadata:
     def trial_params(self, record: TrialRecord) -> "list[Param]":
         """Parameters of a trial's run."""
         return params_of({**self.method_values(record.params), "seeds": list(record.seeds)})
+
+
+def begun_ms(study: StudyReader) -> int:
+    """When a study was made, milliseconds since 1970; those from before the note began with their first trial."""
+    return study.noted(CREATED_MS, min((record.started_ms for record in study.records()), default=0))
 
 
 def _data(study: StudyReader) -> dict[str, Any] | None:
@@ -115,12 +119,16 @@ class SearchSummary:
         n_trials: How many trials were wanted.
         front: Content of `front.json`.
         description: The study in Markdown.
+        begun_ms: When the study was made, milliseconds since 1970.
+        baselines: Figures of what the result is held against, by `baseline/NAME/METRIC`.
     """
 
     ends: tuple[SearchEnd, ...]
     n_trials: int
     front: dict[str, Any]
     description: str
+    begun_ms: int
+    baselines: dict[str, float]
 
     @classmethod
     def of(cls, study: StudyReader, outcome: Outcome | None = None) -> "SearchSummary | None":
@@ -129,13 +137,24 @@ class SearchSummary:
         if not search_ends:
             return None
         outcome = outcome or find_outcome(study)
-        return cls(search_ends, study.config.n_trials, outcome.to_json(), description(study, outcome))
+        return cls(
+            ends=search_ends,
+            n_trials=study.config.n_trials,
+            front=outcome.to_json(),
+            description=description(study, outcome),
+            begun_ms=begun_ms(study),
+            baselines={f"baseline/{name}": value for name, value in baseline_metrics(outcome.baselines)},
+        )
 
     def metrics(self, told: int) -> "list[Metric]":
-        """Figures of the ends that come after the first `told` ones."""
+        """Figures of the ends that come after the first `told` ones, and those of the baselines.
+
+        The latter are the same points each time, of which MLflow keeps one.
+        """
         from mlflow.entities import Metric  # noqa: PLC0415
 
-        return [
+        held_against = [Metric(name, value, self.begun_ms, 0) for name, value in self.baselines.items()]
+        return held_against + [
             Metric(name, value, end.timestamp_ms, end.trials)
             for end in self.ends[told:]
             for name, value in end.values.items()

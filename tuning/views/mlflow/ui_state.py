@@ -7,7 +7,7 @@ as JSON, found by the key in the link. A tag holds 5,000 characters.
 import json
 from collections.abc import Sequence
 
-from tuning.config.objectives import ELAPSED
+from tuning.config.objectives import DEPTH, ELAPSED
 from tuning.config.study import StudyConfig
 
 SHARED_VIEW = "mlflow.sharedViewState."
@@ -31,7 +31,7 @@ def shared_view(metrics: Sequence[str], parameters: Sequence[str], search_filter
         parameters: What is searched; the first ones are shown.
         search_filter: Finds the runs of the study, in MLflow's language.
     """
-    parameters = parameters[:_MOST]
+    parameters, depth = parameters[:_MOST], [name for name in metrics if name == DEPTH]
     columns = [
         *(f"metrics.`{name}`" for name in metrics),
         *(f"params.`{name}`" for name in parameters),
@@ -48,14 +48,15 @@ def shared_view(metrics: Sequence[str], parameters: Sequence[str], search_filter
         "compareRunSections": [{"uuid": _SECTION, "name": "Trade-off", "display": True, "isReordered": False}],
         "compareRunCharts": [
             _chart("SCATTER", xaxis=_axis(FORGET), yaxis=_axis(RETAIN)),
-            _chart("PARALLEL", selectedParams=parameters, selectedMetrics=[FORGET, RETAIN], showAllRuns=True),
+            *([_chart("SCATTER", "depth", xaxis=_axis(DEPTH), yaxis=_axis(RETAIN))] if depth else []),
+            _chart("PARALLEL", selectedParams=parameters, selectedMetrics=[FORGET, RETAIN, *depth], showAllRuns=True),
         ],
     }
     return json.dumps(view)
 
 
-def _chart(kind: str, **settings: object) -> dict[str, object]:
-    card = {"uuid": f"{_SECTION}-{kind}", "type": kind, "metricSectionId": _SECTION}
+def _chart(kind: str, name: str = "", **settings: object) -> dict[str, object]:
+    card = {"uuid": f"{_SECTION}-{name or kind}", "type": kind, "metricSectionId": _SECTION}
     return {**card, "runsCountToCompare": 500, "deleted": False, "isGenerated": False, **settings}
 
 

@@ -1,20 +1,23 @@
-"""A study in pictures that need no browser: its front, and the hypervolume over trials."""
+"""A study in pictures that need no browser: its front, how deeply trials forget, the hypervolume over trials."""
 
 from pathlib import Path
 
 from tuning.study.outcome import Outcome
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
-from tuning.views.plots.style import CLASS_COLOURS, INK, QUIET, new_figure, save_figure
-from tuning.views.report.drawing import completed, label
+from tuning.views.plots.planes import axis_title, draw_plane
+from tuning.views.plots.style import CHOSEN, FRONT, INK, QUIET, START, new_figure, save_figure
+from tuning.views.report.drawing import completed
 from tuning.views.report.figures import hypervolume_histories
+from tuning.views.report.planes import depth_plane, trade_off_plane
 
-_CHOSEN, _FRONT, _START = CLASS_COLOURS[:3]
-PARETO, HYPERVOLUME = "pareto.png", "hypervolume.png"
+PARETO, DEPTH, HYPERVOLUME = "pareto.png", "depth.png", "hypervolume.png"
 
 
 def draw_study(study: StudyReader, outcome: Outcome, folder: Path) -> None:
-    """Writes `pareto.png` and `hypervolume.png`, where the study has two objectives and a finished trial.
+    """Writes `pareto.png` and `hypervolume.png`, and `depth.png` where depth is an objective and trials forget.
+
+    A study with a single objective, or without a finished trial, has no pictures.
 
     Args:
         study: May still be under way.
@@ -25,9 +28,15 @@ def draw_study(study: StudyReader, outcome: Outcome, folder: Path) -> None:
         DataError: If a file cannot be written.
     """
     done = completed(study.records())
-    if not done or len(study.config.objectives) != 2:
+    if not done or len(study.config.objectives) < 2:
         return
-    _draw_front(study, outcome, done, folder / PARETO)
+    if len(study.config.objectives) == 2:
+        _draw_front(study, outcome, done, folder / PARETO)
+    else:
+        draw_plane(trade_off_plane(done, outcome, study.config), folder / PARETO)
+        deep = depth_plane(done, outcome, study.config)
+        if deep is not None:
+            draw_plane(deep, folder / DEPTH)
     _draw_hypervolume(study, outcome, done, folder / HYPERVOLUME)
 
 
@@ -42,18 +51,18 @@ def _draw_front(study: StudyReader, outcome: Outcome, done: list[TrialRecord], p
 
     front = sorted(outcome.front, key=lambda record: record.values or ())
     axes.plot(*place(done), "o", color=QUIET, alpha=0.5, markersize=4, label="other trials")
-    axes.plot(*place(front), "o-", color=_FRONT, drawstyle="steps-post", markersize=5, label="Pareto front")
+    axes.plot(*place(front), "o-", color=FRONT, drawstyle="steps-post", markersize=5, label="Pareto front")
     if all(name in outcome.original for name in names):
         before = [[_drawn(name, outcome.original[name])] for name in names]
         axes.plot(*before, "s", color=INK, label="original model")
     if outcome.published is not None:
         start = place([outcome.published])
-        axes.plot(*start, "D", color=_START, fillstyle="none", markersize=10, label=outcome.published.origin)
+        axes.plot(*start, "D", color=START, fillstyle="none", markersize=10, label=outcome.published.origin)
     if outcome.chosen is not None:
         chosen = f"chosen: trial {outcome.chosen.number}"
-        axes.plot(*place([outcome.chosen]), "*", color=_CHOSEN, markersize=13, label=chosen)
-    axes.set_xlabel(_axis(names[0]))
-    axes.set_ylabel(_axis(names[1]))
+        axes.plot(*place([outcome.chosen]), "*", color=CHOSEN, markersize=13, label=chosen)
+    axes.set_xlabel(axis_title(names[0]))
+    axes.set_ylabel(axis_title(names[1]))
     axes.legend(fontsize=8)
     axes.grid(alpha=0.3)
     save_figure(figure, path)
@@ -64,7 +73,7 @@ def _draw_hypervolume(study: StudyReader, outcome: Outcome, done: list[TrialReco
     volumes = over_trials["data"][0]["y"]
     figure = new_figure(6, 3.5)
     axes = figure.add_subplot()
-    axes.step(range(1, len(volumes) + 1), volumes, where="post", color=_FRONT)
+    axes.step(range(1, len(volumes) + 1), volumes, where="post", color=FRONT)
     axes.set_xlabel("finished trials")
     axes.set_ylabel("hypervolume")
     axes.grid(alpha=0.3)
@@ -73,7 +82,3 @@ def _draw_hypervolume(study: StudyReader, outcome: Outcome, done: list[TrialReco
 
 def _drawn(metric: str, value: float) -> float:
     return 100 * value if metric.endswith("accuracy") else value
-
-
-def _axis(metric: str) -> str:
-    return f"{label(metric)} (%)" if metric.endswith("accuracy") else label(metric)

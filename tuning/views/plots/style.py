@@ -10,6 +10,7 @@ from antisample.storage.atomic import atomic_write
 
 # Okabe and Ito (2008), Color Universal Design.
 CLASS_COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+CHOSEN, FRONT, START = CLASS_COLOURS[:3]
 YELLOW = "#f0e442"
 INK = "#222222"
 QUIET = "#666666"

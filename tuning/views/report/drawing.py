@@ -7,7 +7,7 @@ import html
 import math
 from typing import Any
 
-from tuning.config.objectives import Objective
+from tuning.config.objectives import DEPTH, Objective
 from tuning.study.outcome import Outcome
 from tuning.trials.records import TrialRecord
 
@@ -16,6 +16,7 @@ Line = tuple[list[Any], list[Any], str]
 
 _ROLES = {
     "trials": {"symbol": "circle", "size": 7, "opacity": 0.55, "color": "--other"},
+    "infeasible": {"symbol": "x-thin", "size": 7, "opacity": 0.5, "line": {"width": 1.5, "color": "--other"}},
     "front": {"symbol": "circle", "size": 9, "color": "--front"},
     "start": {"symbol": "diamond-open", "size": 15, "color": "--start", "line": {"width": 3, "color": "--start"}},
     "original": {"symbol": "square", "size": 11, "color": "--text"},
@@ -30,8 +31,9 @@ _STROKES = {
 
 
 def label(metric: str) -> str:
-    """A metric's name as words."""
-    return metric.replace("/", " ").replace("_", " ")
+    """A metric's name as words; those of the probe are known by their names alone."""
+    part, _, name = metric.partition("/")
+    return f"{part} {name}" if name.startswith("probe_") else metric.replace("/", " ").replace("_", " ")
 
 
 def scaled(metric: str, value: float | None) -> float | None:
@@ -132,7 +134,8 @@ def assembled(traces: list[Figure], across: dict[str, Any], up: dict[str, Any], 
 
 def metric_axis(metric: str) -> dict[str, Any]:
     """An axis for a metric: accuracies in percent."""
-    axis: dict[str, Any] = {"title": {"text": label(metric)}, "zeroline": False, "automargin": True}
+    title = f"{label(metric)} (lower is deeper)" if metric == DEPTH else label(metric)
+    axis: dict[str, Any] = {"title": {"text": title}, "zeroline": False, "automargin": True}
     return axis | ({"ticksuffix": " %"} if metric.endswith("accuracy") else {})
 
 

@@ -28,8 +28,8 @@ from tuning.views.report.drawing import (
 
 
 def pareto(records: list[TrialRecord], outcome: Outcome, objectives: tuple[Objective, ...]) -> Figure:
-    """Completed trials in the plane of the first two objectives; needs at least two."""
-    across, up = objectives[:2]
+    """Completed trials in the plane of two objectives."""
+    across, up = objectives
 
     def points(chosen: Iterable[TrialRecord]) -> tuple[list[Any], list[Any], list[str]]:
         some = list(chosen)
@@ -42,8 +42,7 @@ def pareto(records: list[TrialRecord], outcome: Outcome, objectives: tuple[Objec
     front = {r.number for r in outcome.front}
     traces = [markers("trials", "other trials", *points(r for r in completed(records) if r.number not in front))]
     traces.append(markers("front", "Pareto front", *points(outcome.front)))
-    if len(objectives) == 2:
-        traces[-1] |= {"mode": "lines+markers", "line": {"shape": "hv", "color": "--front", "width": 2}}
+    traces[-1] |= {"mode": "lines+markers", "line": {"shape": "hv", "color": "--front", "width": 2}}
     if across.metric in outcome.original and up.metric in outcome.original:
         place = [scaled(o.metric, outcome.original[o.metric]) for o in (across, up)]
         lines = [f"{label(o.metric)}: {formatted(o.metric, outcome.original[o.metric])}" for o in objectives]
@@ -67,7 +66,7 @@ def hypervolume_histories(
     reference: tuple[float, ...],
     constraints: tuple[Constraint, ...] = (),
 ) -> tuple[Figure, Figure]:
-    """Hypervolume of the front after each finished trial, over trials and over seconds; for up to two objectives."""
+    """Hypervolume of the front after each finished trial, over trials and over seconds."""
     corner = minimised_point(reference, objectives)
     front: list[Point] = []
     volumes: list[float] = []
@@ -82,7 +81,7 @@ def hypervolume_histories(
             volumes.append(volumes[-1] if volumes else 0.0)
     begun_ms = min(record.started_ms for record in records)
     seconds = [short(((r.finished_ms or begun_ms) - begun_ms) / 1000) for r in finished]
-    up = {"title": {"text": "hypervolume"}, "rangemode": "tozero"}
+    up = {"title": {"text": "hypervolume"}, "rangemode": "tozero", "automargin": True}
     texts = [f"after trial {r.number}: {v:.5f}" for r, v in zip(finished, volumes, strict=True)]
     return (
         assembled([_steps(list(range(1, len(volumes) + 1)), volumes, texts)], count_axis("finished trials"), up),
@@ -105,16 +104,24 @@ def _steps(xs: list[Any], volumes: list[float], texts: list[str]) -> Figure:
 
 
 def objective_history(
-    records: list[TrialRecord], outcome: Outcome, objectives: tuple[Objective, ...], at: int
+    records: list[TrialRecord],
+    outcome: Outcome,
+    objectives: tuple[Objective, ...],
+    at: int,
+    constraints: tuple[Constraint, ...] = (),
 ) -> Figure:
-    """One objective over the trials, with the best value so far in this objective alone."""
+    """One objective over the trials, with the best so far in it alone, of the trials that keep the constraints."""
     objective = objectives[at]
     complete = completed(records)
     numbers = [r.number for r in complete]
     values = [r.values[at] for r in complete if r.values]
-    best: list[float] = []
-    for value in values:
-        best.append(value if not best else min(best[-1], value, key=lambda v: objective.sign() * v))
+    best: list[float | None] = []
+    for record, value in zip(complete, values, strict=True):
+        before = best[-1] if best else None
+        if not front_of([record], objectives, constraints):
+            best.append(before)
+        else:
+            best.append(value if before is None else min(before, value, key=lambda v: objective.sign() * v))
     ys = [scaled(objective.metric, value) for value in values]
     traces = [markers("trials", "trials", numbers, ys, [hover(r, objectives) for r in complete])]
     traces.append(

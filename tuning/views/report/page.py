@@ -17,8 +17,10 @@ from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord, describe_added_trials
 from tuning.views.plain_values import finite
 from tuning.views.report import figures
+from tuning.views.report.baselines import baseline_section
 from tuning.views.report.chosen_trial import confusion_figures, pictures
 from tuning.views.report.drawing import Figure, label
+from tuning.views.report.fronts import front_figures
 from tuning.views.report.parallel import parallel
 from tuning.views.report.tables import confirmation_rows, headings, key_metrics, key_rows, trial_row
 from tuning.views.report.timeline import timeline
@@ -52,6 +54,7 @@ def render_report(study: StudyReader) -> str:
         outcome=outcome,
         key_metrics=[label(name) for name in key_metrics(outcome)],
         key_rows=key_rows(outcome),
+        baselines=baseline_section(outcome),
         confirmation=confirmation_rows(outcome),
         sections=sections,
         pictures=pictures(study, outcome),
@@ -96,27 +99,19 @@ def _figures(
     sections["confusion"] = confusion_figures(study, outcome)
     if not complete:
         return sections
-    if len(objectives) < 2:
-        sections["pareto"] = (
-            [],
-            ["The study has a single objective, so there is no trade-off to plot; see the optimisation history."],
-        )
-    else:
-        reasons = ["Only the first two objectives are plotted."] if len(objectives) > 2 else []
-        sections["pareto"] = ([("", figures.pareto(records, outcome, objectives))], reasons)
-    history, reasons = [], []
-    if len(objectives) > 2:
-        reasons = ["The hypervolume over time is only plotted for up to two objectives."]
-    else:
-        over_trials, over_seconds = figures.hypervolume_histories(
-            records, objectives, outcome.reference, study.config.constraints
-        )
-        history += [("Hypervolume over trials", over_trials), ("Hypervolume over seconds", over_seconds)]
+    sections["pareto"] = front_figures(records, outcome, study.config)
+    over_trials, over_seconds = figures.hypervolume_histories(
+        records, objectives, outcome.reference, study.config.constraints
+    )
+    history = [("Hypervolume over trials", over_trials), ("Hypervolume over seconds", over_seconds)]
     for at, objective in enumerate(objectives):
         history.append(
-            (label(objective.metric).capitalize(), figures.objective_history(records, outcome, objectives, at))
+            (
+                label(objective.metric).capitalize(),
+                figures.objective_history(records, outcome, objectives, at, study.config.constraints),
+            )
         )
-    sections["history"] = (history, reasons)
+    sections["history"] = (history, [])
     sections["importance"] = _importance(study, complete)
     sections["parallel"] = ([("", parallel(records, outcome, objectives, study.space))], [])
     return sections

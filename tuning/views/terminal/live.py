@@ -8,8 +8,10 @@ from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
+from tuning.config.objectives import DEPTH
 from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.reader import StudyReader
+from tuning.views.baseline_texts import is_informative
 from tuning.views.terminal.fitted_table import Column, FittedTable
 
 _SHOWN = ("validation/forget_accuracy", "validation/retain_accuracy", "validation/forget_confidence")
@@ -62,6 +64,7 @@ def front_table(outcome: Outcome, limit: int | None = None) -> FittedTable:
     """The front as a table, with the published set and the original model beside it."""
     counts = outcome.original_counts
     others = "unseen" if outcome.by_samples else "retain"
+    deep = is_informative(outcome.baselines) and any(DEPTH in record.metrics for record in outcome.front)
     title = (
         f"Pareto front on validation: {counts.get('validation/forget', 0)} forget images, "
         f"{counts.get('validation/retain', 0)} {others} images"
@@ -70,6 +73,7 @@ def front_table(outcome: Outcome, limit: int | None = None) -> FittedTable:
         Column("trial"),
         Column("forget"),
         Column(others),
+        *([Column("left", rank=1)] if deep else []),
         Column("drop", rank=2),
         Column("gap" if outcome.by_samples else "confidence", rank=3),
         Column("epochs", rank=4),
@@ -86,6 +90,7 @@ def front_table(outcome: Outcome, limit: int | None = None) -> FittedTable:
             name,
             f"{forget:.1%}",
             f"{retain:.1%}",
+            *([f"{metrics[DEPTH]:.2f}" if DEPTH in metrics else ""] if deep else []),
             f"{100 * (before - retain):+.1f}",
             f"{100 * gap:.1f}" if outcome.by_samples else f"{confidence:.3f}",
             epochs,

@@ -14,6 +14,7 @@ from antisample.methods import OriginalModel
 from antisample.metrics import left_out_notes
 from antisample.metrics.forgetting import Forgetting, forgetting_line
 from antisample.metrics.original_accuracy import OriginalAccuracy
+from tuning.config.objectives import DEPTH
 from tuning.study.progress_listener import ProgressListener
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
@@ -134,8 +135,9 @@ class Progress(ProgressListener):
         if record.state == "FAIL":
             return f"  trial {record.number} failed: {record.error}"
         forget, retain = (record.figures.get(name, float("nan")) for name in _SHOWN[:2])
+        left = f"left {record.figures[DEPTH]:5.2f}, " if DEPTH in record.figures else ""
         return (
-            f"  trial {record.number:>3} {record.state.lower()}: forget {forget:6.1%}, retain {retain:6.1%}, "
+            f"  trial {record.number:>3} {record.state.lower()}: forget {forget:6.1%}, retain {retain:6.1%}, {left}"
             f"{record.duration_s:5.1f} s ({record.origin})   {self._counts()}"
         )
 

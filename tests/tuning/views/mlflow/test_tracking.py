@@ -19,7 +19,7 @@ from antisample.data.loader import Normaliser, to_device
 from antisample.errors import ConfigError, DataError
 from tuning.config.loading import parse_study
 from tuning.study.artifacts import StudyFiles
-from tuning.study.attributes import CREATED_MS, FINGERPRINTS, FORGETTING, ID, IMAGES, NOTES
+from tuning.study.attributes import BASELINES, CREATED_MS, FINGERPRINTS, FORGETTING, ID, IMAGES, NOTES
 from tuning.study.history import ends, record_search_end
 from tuning.study.outcome import find_outcome
 from tuning.views.mlflow import (
@@ -584,3 +584,53 @@ def test_the_parent_says_what_is_forgotten(fill, uri, runs_of):
     _, parent, _ = runs_of(uri)
     assert parent.data.params["forgetting"] == forgotten
     assert f", forgetting {forgotten}." in parent.data.tags["mlflow.note.content"]
+
+
+@pytest.fixture
+def deep(deep_study):
+    finish(deep_study)
+    return deep_study
+
+
+def test_the_parent_has_the_baselines_as_metrics_and_in_its_description(deep, uri, runs_of):
+    sync(deep, uri)
+    client, parent, _ = runs_of(uri)
+    assert parent.data.metrics["baseline/mask/validation/retain_accuracy"] == 0.95
+    assert parent.data.metrics["baseline/reference/test/probe_left"] == 0.4
+    assert not [name for name in parent.data.metrics if name.startswith(("baseline/chosen", "baseline/original"))]
+    text = parent.data.tags["mlflow.note.content"]
+    assert "| held against | forget accuracy (29 images) | retain accuracy (250 images) | probe_left" in text
+    assert "| mask | 0.0 % | 95.0 % | 1.00 |" in text
+    assert "| **chosen: trial 1** | 0.0 % | 94.5 % | 0.60 ± 0.02 |" in text
+    assert "| **1** | 0.0 % | 94.5 % | 0.60 |" in text, "and in the front"
+    names = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert {"pareto.png", "depth.png", "hypervolume.png"} <= names
+    key = f"mlflow.sharedViewState.{deep.noted(ID)}"
+    view = json.loads(client.get_experiment(parent.info.experiment_id).tags[key])
+    assert "metrics.`validation/probe_left`" in view["selectedColumns"]
+    assert len({chart["uuid"] for chart in view["compareRunCharts"]}) == 3
+
+
+def test_baselines_are_told_once_however_often_a_search_ends(deep, uri, make_store, everything, deep_figures, report):
+    sync(deep, uri)
+    more = type(deep)(deep.config.model_copy(update={"n_trials": 5}))
+    more.ask("more")
+    more.report("more", report(1, 0.0))
+    more.complete("more", deep_figures(0.0, 0.95, 0.5), {})
+    more.note(BASELINES, {**more.noted(BASELINES), "reference 2": deep_figures(0.0, 0.94, 0.45)})
+    finish(more)
+    sync(more, uri)
+    rebuilt = make_store("rebuilt.db")
+    rebuild(more, rebuilt)
+    told = everything(uri)
+    assert told == everything(rebuilt)
+    histories = told["deep"]["histories"]
+    assert len(histories["baseline/mask/test/mia_loss"]) == 1
+    assert len(histories["baseline/reference 2/test/mia_loss"]) == 1
+    assert len(histories["hypervolume"]) == 2
+
+
+def test_an_older_study_is_described_without_baselines(finished):
+    text = SearchSummary.of(finished).description
+    assert "held against" not in text
+    assert "probe_left" not in text

@@ -35,6 +35,7 @@ from tuning.views.report.timeline import stretches
 HOSTILE = "</script><script>alert('x')</script><img src=http://evil.example/x>"
 SECTIONS = (
     "result",
+    "baselines",
     "pareto",
     "confirmation",
     "history",
@@ -109,6 +110,7 @@ def make_study(directory: Path, trials: int, objectives=None, replicates=1, conf
         "n_trials": max(1, trials),
         "max_failures": trials,
         "replicates": replicates,
+        "evaluation": {"final": ["membership", "zrf"]},
         "constraints": list(constraints),
     }
     config = parse_study(values | ({"objectives": objectives} if objectives else {}))
@@ -188,6 +190,7 @@ def test_it_has_every_section_and_figure(text):
     drawn = page.figures()
     assert {key.rsplit("-", 1)[0] for key in drawn} == set(SECTIONS) - {
         "result",
+        "baselines",
         "confirmation",
         "inside",
         "confusion",
@@ -295,7 +298,7 @@ def test_one_objective_has_a_history_alone(tmp_path):
     assert "single objective" in text
 
 
-def test_of_three_objectives_two_are_drawn(tmp_path):
+def test_of_three_objectives_two_are_axes_and_the_third_is_a_colour(tmp_path):
     three = [
         {"metric": "validation/forget_accuracy", "direction": "minimize"},
         {"metric": "validation/retain_accuracy", "direction": "maximize"},
@@ -303,9 +306,9 @@ def test_of_three_objectives_two_are_drawn(tmp_path):
     ]
     text = render_report(make_study(tmp_path, 10, three))
     drawn = Page(text).figures()
-    assert "line" not in drawn["pareto-0"]["data"][1]
-    assert len([key for key in drawn if key.startswith("history")]) == 3
-    assert "Only the first two objectives are plotted" in text
+    assert drawn["pareto-0"]["data"][1]["marker"]["showscale"]
+    assert len([key for key in drawn if key.startswith("history")]) == 5
+    assert "Forget accuracy and retain accuracy, coloured by forget confidence" in text
 
 
 def test_replicates_are_lines_of_their_own(tmp_path):

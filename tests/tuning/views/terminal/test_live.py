@@ -38,6 +38,20 @@ def test_a_study_without_trials_has_nothing_to_show_and_says_so(config, make_stu
     assert "left" not in text
 
 
+def test_depth_is_a_column_where_the_front_has_it(deep_study, small_study):
+    text = shown(deep_study, failures=())
+    assert "┃ retain ┃ left ┃" in text
+    assert "│  94.5% │ 0.60 │" in text
+    assert "┃ left ┃" not in shown(small_study)
+
+
+def test_lines_of_trials_have_their_depth(deep_study):
+    console = Console(file=io.StringIO(), width=140)
+    progress = Progress(console)
+    progress.trial(deep_study.records()[1])
+    assert "retain  94.5%, left  0.60, " in console.file.getvalue()
+
+
 def test_without_a_terminal_there_are_plain_lines(small_study):
     console = Console(file=io.StringIO(), width=120)
     progress = Progress(console)

@@ -1,0 +1,105 @@
+"""The report's tables of what a result is held against: one a split, with the same columns for every row."""
+
+from dataclasses import dataclass
+
+from tuning.study.baselines import BaselineRow
+from tuning.study.outcome import Outcome
+from tuning.views.baseline_texts import (
+    PARTS,
+    Column,
+    columns,
+    heading_note,
+    remark,
+    retraining_text,
+    row_name,
+    rows,
+    seconds_text,
+    share_text,
+)
+from tuning.views.report.tables import Cell
+
+
+@dataclass(frozen=True)
+class BaselineLine:
+    """One row of a table.
+
+    Attributes:
+        name: What it is about.
+        remark: What is to be said of it; empty for most.
+        place: `chosen` or nothing.
+        cells: One a column; empty where the row does not apply.
+        why_not: Why it does not apply; empty if it does.
+    """
+
+    name: str
+    remark: str
+    place: str
+    cells: list[Cell]
+    why_not: str
+
+
+@dataclass(frozen=True)
+class BaselineTable:
+    """One table.
+
+    Attributes:
+        part: The split that its metrics are on.
+        headings: Text, and a note such as the number of images.
+        lines: The rows.
+    """
+
+    part: str
+    headings: list[tuple[str, str]]
+    lines: list[BaselineLine]
+
+
+@dataclass(frozen=True)
+class BaselineSection:
+    """Everything of the section.
+
+    Attributes:
+        tables: On validation images with what everything cost, and on test images.
+        retraining: A sentence on the cost of a retraining.
+        has_mask: Whether a mask is among the rows.
+        has_depth: Whether `probe_left` is among the columns.
+    """
+
+    tables: list[BaselineTable]
+    retraining: str
+    has_mask: bool
+    has_depth: bool
+
+
+def baseline_section(outcome: Outcome) -> BaselineSection:
+    """The section of a study; without tables where nothing has been measured."""
+    tables = [table for part in PARTS if (table := _table(outcome, part)) is not None]
+    names = [column.name for column in columns(outcome, PARTS[0])]
+    return BaselineSection(
+        tables,
+        retraining_text(outcome.baselines),
+        any(row.name == "mask" and row.metrics for row in outcome.baselines.rows),
+        "probe_left" in names,
+    )
+
+
+def _table(outcome: Outcome, part: str) -> BaselineTable | None:
+    across = columns(outcome, part)
+    if not across:
+        return None
+    headings = [(column.heading, heading_note(column, part, outcome)) for column in across]
+    costs = part == PARTS[0]
+    if costs:
+        headings += [(what, "and its share of one retraining") for what in ("one unlearning", "whole request")]
+    return BaselineTable(
+        part, headings, [_line(row, across, part, outcome, costs) for row in rows(outcome.baselines)]
+    )
+
+
+def _line(row: BaselineRow, across: list[Column], part: str, outcome: Outcome, costs: bool) -> BaselineLine:
+    cells = [Cell(column.text(row.metrics, part)) for column in across]
+    if costs:
+        spent = (row.unlearning_s, row.request_s)
+        cells += [Cell(seconds_text(s), note=share_text(outcome.baselines.share(s))) for s in spent]
+    place = "chosen" if row.name == "chosen" else ""
+    said = remark(row, outcome.baselines)
+    return BaselineLine(row_name(row), said, place, [] if row.why_not else cells, row.why_not or "")

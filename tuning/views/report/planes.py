@@ -1,0 +1,139 @@
+"""What the figures of three objectives show, before anything is drawn: trials, marks, and the part to look at."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tuning.config.objectives import DEPTH, RETAIN, Objective
+from tuning.config.study import StudyConfig
+from tuning.study.outcome import Outcome
+from tuning.trials.depth import is_judged_by_depth
+from tuning.trials.front import front_of
+from tuning.trials.limits import Limits
+from tuning.trials.pareto import non_dominated
+from tuning.trials.records import TrialRecord
+from tuning.views.baseline_texts import references
+from tuning.views.report.drawing import completed, scaled
+
+_ROOM, _LEAST_ROOM = 0.15, {True: 0.5, False: 0.05}
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A baseline in a figure, with its name beside it.
+
+    Attributes:
+        name: Such as `mask`.
+        metrics: Its figures.
+    """
+
+    name: str
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Trials by two metrics, and perhaps coloured by a third.
+
+    Attributes:
+        across: Metric of the horizontal axis.
+        up: That of the vertical one.
+        colour: What the points are coloured by; None for none.
+        others: Trials that keep the constraints, without those on the front.
+        front: Trials on the front of the study.
+        infeasible: Trials that break a constraint.
+        best: Of these trials, those that are best in the two metrics alone, from left to right; empty without a line.
+        start: The starting point; None where it is not in the figure.
+        chosen: The chosen trial; None where it is not in the figure.
+        marks: Baselines that have both metrics.
+        window: The part to look at first, as ranges of both axes as drawn: the trials that keep the constraints, the
+            mask and the references. None where there are none.
+    """
+
+    across: str
+    up: str
+    colour: str | None
+    others: tuple[TrialRecord, ...]
+    front: tuple[TrialRecord, ...]
+    infeasible: tuple[TrialRecord, ...]
+    best: tuple[TrialRecord, ...]
+    start: TrialRecord | None
+    chosen: TrialRecord | None
+    marks: tuple[Mark, ...]
+    window: tuple[Range, Range] | None
+
+    def place(self, metrics: dict[str, float]) -> tuple[float, float]:
+        """Where figures lie, as drawn: accuracies in percent; NaN for what is missing."""
+        return _drawn(self.across, metrics), _drawn(self.up, metrics)
+
+
+def trade_off_plane(records: Sequence[TrialRecord], outcome: Outcome, config: StudyConfig) -> Plane:
+    """All completed trials of a study with three objectives or more: two as axes, depth or the third as colour."""
+    metrics = [objective.metric for objective in config.objectives]
+    colour = DEPTH if DEPTH in metrics else metrics[2]
+    across, up = [metric for metric in metrics if metric != colour][:2]
+    return _plane((across, up, colour), completed(list(records)), outcome, config)
+
+
+def depth_plane(records: Sequence[TrialRecord], outcome: Outcome, config: StudyConfig) -> Plane | None:
+    """Depth against retain accuracy of the trials that forget; None where none does, or depth is no objective."""
+    if not is_judged_by_depth(config):
+        return None
+    limits = Limits(config.selection, outcome.original, by_samples=config.by_samples)
+    forget = [record for record in completed(list(records)) if limits.forgets(record)]
+    return _plane((DEPTH, RETAIN, None), forget, outcome, config) if forget else None
+
+
+def _plane(
+    axes: tuple[str, str, str | None], some: list[TrialRecord], outcome: Outcome, config: StudyConfig
+) -> Plane:
+    across, up, colour = axes
+    allowed = [record for record in some if front_of([record], config.objectives, config.constraints)]
+    numbers, front = {r.number for r in allowed}, {r.number for r in outcome.front}
+    inside = {record.number: record for record in some}
+    marks = [
+        Mark(row.name, row.metrics)
+        for row in outcome.baselines.rows
+        if row.trial is None and across in row.metrics and up in row.metrics
+    ]
+    held_against = {"mask", *(row.name for row in references(outcome.baselines))}
+    shown = [*(r.metrics for r in allowed), *(mark.metrics for mark in marks if mark.name in held_against)]
+    return Plane(
+        across,
+        up,
+        colour,
+        others=tuple(r for r in allowed if r.number not in front),
+        front=tuple(r for r in allowed if r.number in front),
+        infeasible=tuple(r for r in some if r.number not in numbers),
+        best=() if colour is not None else _best(allowed, (across, up), config.objectives),
+        start=inside.get(outcome.published.number) if outcome.published is not None else None,
+        chosen=inside.get(outcome.chosen.number) if outcome.chosen is not None else None,
+        marks=tuple(marks),
+        window=_window(shown, across, up) if allowed else None,
+    )
+
+
+def _best(some: list[TrialRecord], axes: tuple[str, str], objectives: Iterable[Objective]) -> tuple[TrialRecord, ...]:
+    signs = {objective.metric: objective.sign() for objective in objectives}
+    # A retain accuracy that is no objective is to be large all the same.
+    points = [tuple(signs.get(axis, -1) * record.metrics[axis] for axis in axes) for record in some]
+    best = [some[position] for position in non_dominated(points)]
+    return tuple(sorted(best, key=lambda record: (record.metrics[axes[0]], record.number)))
+
+
+def _window(shown: list[dict[str, float]], across: str, up: str) -> tuple[Range, Range] | None:
+    ranges = []
+    for metric in (across, up):
+        values = [value for figures in shown if math.isfinite(value := _drawn(metric, figures))]
+        if not values:
+            return None
+        low, high = min(values), max(values)
+        room = _ROOM * (high - low) or _LEAST_ROOM[metric.endswith("accuracy")]
+        ranges.append((low - room, high + room))
+    return ranges[0], ranges[1]
+
+
+def _drawn(metric: str, figures: dict[str, float]) -> float:
+    value = scaled(metric, figures.get(metric))
+    return math.nan if value is None else value

@@ -1,6 +1,6 @@
 """What unlearnings share: data, splits, original model, reference and neighbours, loaded once and checked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,15 +23,19 @@ from antisample.metrics import (
     is_default,
     left_out_families,
     left_out_notes,
+    needing_reference,
+    needing_stages,
     skipped,
 )
+from antisample.metrics.base import StageFeatures
 from antisample.metrics.forgetting import Forgetting
 from antisample.metrics.original_accuracy import OriginalAccuracy, check_original
 from antisample.metrics.probe_cache import kept_anchors
 from antisample.metrics.retrained_reference import ReferenceTraining
+from antisample.metrics.similarity import known_features
 from antisample.models.original_network import stages_of
 from antisample.models.pretrain import original_model
-from antisample.types import Dataset, Splits
+from antisample.types import Dataset, SplitName, Splits
 
 
 @dataclass(frozen=True)
@@ -42,21 +46,28 @@ class UnlearnInputs:
         dataset: The data.
         splits: Forget, retain, validation and test.
         original: The model that has to forget.
-        reference: The retrained reference, where a metric needs it.
+        references: The retrained references, where a metric needs them.
         neighbours: By label to forget, the farthest retain images, where the method needs them.
         left_out: Metric families of the default that this data is too small for, and why, in a sentence.
         original_validation: The original's predictions of the validation part, where they are known.
         probe: What the probe says of the original and of an untrained network, where a metric needs it.
+        original_features: The outputs of the original's stages for parts, where a metric compares them.
     """
 
     dataset: Dataset
     splits: Splits
     original: OriginalModel
-    reference: RetrainedReference | None = None
+    references: tuple[RetrainedReference, ...] = ()
     neighbours: Mapping[int, NeighbourTable] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     original_validation: Predictions | None = None
     probe: ProbeAnchors | None = None
+    original_features: Mapping[SplitName, StageFeatures] = field(default_factory=dict)
+
+    @property
+    def reference(self) -> RetrainedReference | None:
+        """The reference that models are compared with: the first one."""
+        return self.references[0] if self.references else None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -159,18 +170,18 @@ def _without_stages(config: UnlearnConfig, dataset: Dataset, left_out: Mapping[s
     """Leaves out the probe of the default, and why, if the network is one of the user's own that has no stages.
 
     Raises:
-        ConfigError: If the stages that the user names cannot be ones, or the probe was asked for.
+        ConfigError: If the stages that the user names cannot be ones, or a family that reads stages was asked for.
     """
     families = config.evaluation.final
-    is_probed = "probe" in families and "probe" not in left_out
-    if not config.model.stages and not (is_probed and ":" in config.model.name):
+    read = [name for name in needing_stages(families) if name not in left_out]
+    if not config.model.stages and not (read and ":" in config.model.name):
         return {}
     try:
         stages_of(config.model, dataset)
     except ConfigError as error:
         if config.model.stages or not is_default(families):
             raise
-        return {"probe": skipped("probe", str(error).rstrip("."))}
+        return {name: skipped(name, str(error).rstrip(".")) for name in read}
     return {}
 
 
@@ -179,18 +190,21 @@ def load_inputs(
     listener: LoadingListener = SILENT,
     data: RequestData | None = None,
     shared: UnlearnInputs | None = None,
+    train_references: Callable[[Sequence[ReferenceTraining]], None] = lambda _: None,
 ) -> UnlearnInputs:
     """Loads data and original model; trains the latter where there is neither checkpoint nor cache.
 
-    The original is measured on validation images before anything is built on it. The retrained reference is trained
-    likewise if `evaluation.final` names `retrained`, the probe measures the original and an untrained network if it
-    names `probe`, and farthest neighbours are found if the method needs them.
+    The original is measured on validation images before anything is built on it. Retrained references are trained
+    likewise if a family of `evaluation.final` compares with them, the probe measures the original and an untrained
+    network if it names `probe`, and farthest neighbours are found if the method needs them.
 
     Args:
         config: All of it is read but the seed and the method's hyperparameters.
         listener: Is told what happens.
         data: Of the request, where it is known and the listener has been told.
         shared: The inputs of another forget request, whose original model is this one's, too.
+        train_references: May train references in its own way and leave them in the cache; others are trained here,
+            one after the other.
 
     Returns:
         The inputs.
@@ -212,20 +226,39 @@ def load_inputs(
     listener.original_loaded(original, OriginalAccuracy.of(validation, splits), data.forgetting())
     if not config.model.accept_original:
         check_original(validation, dataset, splits)
-    reference = None
-    if "retrained" in config.evaluation.final:
-        recipe = config.model.recipe
-        training = ReferenceTraining(recipe, dataset, splits, original, cache_dir, recipe.seed)
-        reference = training.reference(device, config.evaluation, listener.reference_epoch)
+    final = config.evaluation.final
+    trainings = reference_trainings(config, dataset, splits, original)
+    train_references(trainings)
+    references = tuple(
+        training.reference(
+            device,
+            config.evaluation,
+            listener.reference_epoch,
+            with_features="reference_similarity" in final,
+        )
+        for training in trainings
+    )
     neighbours = {}
     if config.method.needs_neighbours:
         neighbours = neighbour_tables(dataset, splits, original.preprocessing, device, cache_dir)
-    probe = None
-    if "probe" in config.evaluation.final and "probe" not in data.left_out:
-        model = original.build(dataset, device)
-        subject = EvaluationSubject(model, dataset, splits, original, config.evaluation)
-        probe = kept_anchors(subject, cache_dir)
-    return UnlearnInputs(dataset, splits, original, reference, neighbours, data.left_out, validation, probe)
+    subject = EvaluationSubject(original.build(dataset, device), dataset, splits, original, config.evaluation)
+    is_probed = "probe" in final and "probe" not in data.left_out
+    probe = kept_anchors(subject, cache_dir) if is_probed else None
+    features = known_features(subject) if "similarity" in final else {}
+    return UnlearnInputs(
+        dataset, splits, original, references, neighbours, data.left_out, validation, probe, features
+    )
+
+
+def reference_trainings(
+    config: UnlearnConfig, dataset: Dataset, splits: Splits, original: OriginalModel
+) -> tuple[ReferenceTraining, ...]:
+    """The trainings of the retrained references that metrics need, with seeds from the recipe's upwards."""
+    if not needing_reference(config.evaluation.final):
+        return ()
+    recipe, cache_dir = config.model.recipe, config.data.cache_dir
+    seeds = range(recipe.seed, recipe.seed + config.evaluation.reference_seeds)
+    return tuple(ReferenceTraining(recipe, dataset, splits, original, cache_dir, seed) for seed in seeds)
 
 
 def _validation_predictions(

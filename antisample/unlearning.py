@@ -3,15 +3,16 @@
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 from torch import nn
 
 from antisample.config import UnlearnConfig
 from antisample.device import choose_device
-from antisample.inputs import UnlearnInputs, load_inputs
+from antisample.inputs import UnlearnInputs, load_inputs, reference_trainings
 from antisample.methods import UnlearnContext, find_method
-from antisample.metrics import PARTS, EvaluationSubject, Predictions, evaluate
+from antisample.metrics import PARTS, EvaluationSubject, Predictions, evaluate, needing_reference
 from antisample.metrics.mask import masked
 from antisample.metrics.prediction_cache import kept_predictions
 from antisample.metrics.probe import untrained_network
@@ -120,6 +121,8 @@ def subject_of(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -
         inputs.reference,
         probe=inputs.probe,
         original_known=known,
+        other_references=inputs.references[1:],
+        original_features=inputs.original_features,
     )
 
 
@@ -160,6 +163,39 @@ def evaluate_untrained(inputs: UnlearnInputs, config: UnlearnConfig) -> UnlearnM
     predictions = kept_predictions(subject, f"untrained {config.evaluation.seed}", config.data.cache_dir)
     probed = inputs.probe.untrained if inputs.probe is not None else {}
     return _evaluate(subject.with_predictions(predictions), inputs, config, probed)
+
+
+def evaluate_references(inputs: UnlearnInputs, config: UnlearnConfig) -> tuple[UnlearnMetrics, ...]:
+    """Measures each retrained reference as `evaluate_finished` does, but for what compares with a reference."""
+    families = inputs.families(config)
+    alone = [name for name in families if name not in needing_reference(families)]
+    return tuple(evaluate(subject, PARTS, alone) for subject in _reference_subjects(inputs, config))
+
+
+def reference_floor(inputs: UnlearnInputs, config: UnlearnConfig) -> dict[str, float]:
+    """How far retrained references are from each other: what no unlearning can be expected to fall below.
+
+    Returns:
+        For each metric that compares with a reference, its mean over pairs of references, by `<part>/<name>_floor`;
+        nothing where there are fewer than two.
+    """
+    families, subjects = inputs.families(config), _reference_subjects(inputs, config)
+    pairs = [
+        evaluate(replace(subject, reference=other, other_references=()), PARTS, needing_reference(families)).values
+        for i, subject in enumerate(subjects)
+        for other in inputs.references[i + 1 :]
+    ]
+    return {f"{name}_floor": fmean(values[name] for values in pairs) for name in pairs[0]} if pairs else {}
+
+
+def _reference_subjects(inputs: UnlearnInputs, config: UnlearnConfig) -> list[EvaluationSubject]:
+    """Each retrained reference as the subject of metrics."""
+    device = choose_device(config.device)
+    trainings = reference_trainings(config, inputs.dataset, inputs.splits, inputs.original)
+    return [
+        subject_of(training.model(device), inputs, config).with_predictions(reference.predictions)
+        for training, reference in zip(trainings, inputs.references, strict=True)
+    ]
 
 
 def evaluate_baselines(inputs: UnlearnInputs, config: UnlearnConfig) -> dict[str, UnlearnMetrics]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from antisample.errors import ConfigError, DivergedError
 from antisample.metrics.base import (
@@ -24,10 +24,14 @@ from antisample.metrics.base import (
 from antisample.metrics.classification import Classification, summarise
 from antisample.metrics.mask import Mask
 from antisample.metrics.membership import Membership
+from antisample.metrics.mia_efficacy import MiaEfficacy
 from antisample.metrics.probe import Probe
 from antisample.metrics.probe_anchors import ProbeAnchors
 from antisample.metrics.relearn import Relearn
+from antisample.metrics.relearn_steps import RelearnSteps
 from antisample.metrics.retrained import Retrained
+from antisample.metrics.rmia import Rmia
+from antisample.metrics.similarity import ReferenceSimilarity, Similarity
 from antisample.metrics.zrf import Zrf
 from antisample.models.predictions import Predictions, predict
 from antisample.plugins.discovery import Plugin
@@ -44,6 +48,11 @@ _FAMILIES: dict[str, MetricFamily] = {
     "retrained": Retrained(),
     "relearn": Relearn(),
     "mask": Mask(),
+    "relearn_steps": RelearnSteps(),
+    "similarity": Similarity(),
+    "reference_similarity": ReferenceSimilarity(),
+    "mia_efficacy": MiaEfficacy(),
+    "rmia": Rmia(),
 }
 
 
@@ -96,8 +105,9 @@ class EvaluationConfig(EvaluationSettings):
     Attributes:
         final: Metric families to compute once, for the finished model; `classification` is always computed after
             every epoch. By default, `membership` and `probe` are skipped if there are too few images for them, and
-            `probe` and `mask` for samples; families that are requested explicitly are required. `retrained` trains a
-            reference once per forget request; `relearn` also trains.
+            `probe` and `mask` for samples; families that are requested explicitly are required. `retrained`,
+            `reference_similarity` and `rmia` train references once per forget request; `relearn` and `relearn_steps`
+            also train.
     """
 
     final: tuple[str, ...] = ("membership", "zrf", "probe", "mask")
@@ -121,6 +131,15 @@ class EvaluationConfig(EvaluationSettings):
         own = list(_FAMILIES)
         return tuple(sorted(set(final), key=lambda name: (own.index(name) if name in own else len(own), name)))
 
+    @model_validator(mode="after")
+    def _references_are_compared_with(self) -> "EvaluationConfig":
+        if self.reference_seeds > 1 and not needing_reference(self.final):
+            raise ValueError(
+                "must name a family in `final` that compares with retrained references, such as `retrained`, if "
+                f"`reference_seeds` is {self.reference_seeds}, but got {', '.join(self.final) or 'no family'}"
+            )
+        return self
+
 
 def metric_names(families: Iterable[str] | None = None) -> tuple[str, ...]:
     """Full names, `<part>/<metric>`, of what some families (by default all) compute."""
@@ -132,6 +151,16 @@ def metric_names(families: Iterable[str] | None = None) -> tuple[str, ...]:
         if part in family.parts
         for name in family.names
     )
+
+
+def needing_stages(families: Iterable[str]) -> tuple[str, ...]:
+    """Those of some families that read the stages of the network."""
+    return tuple(name for name in families if getattr(_family(name), "needs_stages", False))
+
+
+def needing_reference(families: Iterable[str]) -> tuple[str, ...]:
+    """Those of some families that compare with a retrained reference."""
+    return tuple(name for name in families if getattr(_family(name), "needs_reference", False))
 
 
 def left_out_families(families: Iterable[str], dataset: Dataset, splits: Splits) -> dict[str, str]:
@@ -225,6 +254,8 @@ __all__ = [
     "image_counts",
     "is_default",
     "left_out_notes",
+    "needing_reference",
+    "needing_stages",
     "skipped",
     "metric_names",
     "part_positions",

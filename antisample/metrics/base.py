@@ -6,10 +6,11 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from torch import nn
 
 from antisample.data.loader import Normaliser
+from antisample.metrics.logistic_probe import Features
 from antisample.metrics.probe_anchors import ProbeAnchors
 from antisample.models.original import OriginalModel
 from antisample.models.predictions import Predictions, predict
@@ -29,13 +30,34 @@ class EvaluationSettings(Settings):
         max_train_images: Largest number of retain training images to evaluate, evenly spaced; `null` means all. The
             validation and test splits are always evaluated completely.
         relearn_max_epochs: Largest number of epochs for measuring the relearn time.
+        reference_seeds: Number of retrained references, where a family of `final` compares with them. With two or
+            more, the outcome has their distance to each other beside every distance to the first of them.
         seed: Seed of the random draws of metrics: subsets, splits, random networks.
     """
 
     batch_size: int | None = Field(default=None, ge=1)
     max_train_images: int | None = Field(default=10_000, ge=1)
     relearn_max_epochs: int = Field(default=10, ge=1)
+    reference_seeds: int = Field(default=1, ge=1, le=4)
     seed: int = Field(default=0, ge=0)
+
+    @model_serializer(mode="wrap")
+    def _as_studies_hold_it(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves `reference_seeds` out where it is 1: results are found by a digest of the configuration."""
+        return {name: value for name, value in handler(self).items() if name != "reference_seeds" or value != 1}
+
+
+@dataclass(frozen=True)
+class StageFeatures:
+    """The pooled outputs of a network's stages on images of a part: one float32 [n, d] per stage.
+
+    Attributes:
+        forget: On forget images.
+        retain: On retain images.
+    """
+
+    forget: tuple[Features, ...]
+    retain: tuple[Features, ...]
 
 
 @dataclass(frozen=True)
@@ -46,11 +68,13 @@ class RetrainedReference:
         predictions: Its predictions for each part, on the images that every other model is evaluated on.
         elapsed_s: Seconds its training took.
         seed: Seed of its training.
+        features: The outputs of its stages for parts, where a metric compares them.
     """
 
     predictions: Mapping[SplitName, Predictions]
     elapsed_s: float
     seed: int
+    features: Mapping[SplitName, StageFeatures] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -66,6 +90,8 @@ class EvaluationSubject:
         reference: The retrained reference, where there is one.
         original_known: What the original says of parts, where it has been asked before.
         probe: What the probe says of the original and of an untrained network, where that is measured before.
+        other_references: Further references, of other seeds.
+        original_features: The outputs of the original's stages for parts, where they are computed before.
     """
 
     model: nn.Module
@@ -76,6 +102,8 @@ class EvaluationSubject:
     reference: RetrainedReference | None = None
     original_known: Mapping[SplitName, Predictions] = field(default_factory=dict, compare=False, repr=False)
     probe: ProbeAnchors | None = None
+    other_references: tuple[RetrainedReference, ...] = ()
+    original_features: Mapping[SplitName, StageFeatures] = field(default_factory=dict, compare=False, repr=False)
     _known: dict[SplitName, Predictions] = field(default_factory=dict, compare=False, repr=False)
     _shared: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
@@ -83,6 +111,11 @@ class EvaluationSubject:
     def device(self) -> torch.device:
         """Where the model is."""
         return next(self.model.parameters()).device
+
+    @property
+    def references(self) -> tuple[RetrainedReference, ...]:
+        """All retrained references."""
+        return (self.reference, *self.other_references) if self.reference is not None else ()
 
     @property
     def eval_batch_size(self) -> int:
@@ -146,6 +179,9 @@ class EvaluationSubject:
 class MetricFamily(Protocol):
     """A plug-in: one file in this folder and one line in the registry.
 
+    A family may also have `needs_stages = True`, if it reads the stages of the network, and `needs_reference = True`,
+    if it compares with a retrained reference, which is then trained.
+
     Attributes:
         names: The metrics it computes, without the part.
         parts: The parts of the data it is defined on.
@@ -186,10 +222,15 @@ def part_positions(
         return dataset.split(splits.validation_from), splits.validation
     if part == "test":
         return dataset.test, splits.test
-    retain = splits.retain
-    if max_train_images is not None and len(retain) > max_train_images:
-        retain = retain[np.linspace(0, len(retain) - 1, max_train_images).astype(np.int64)]
+    retain = splits.retain if max_train_images is None else even_positions(splits.retain, max_train_images)
     return dataset.train, np.concatenate([splits.forget, retain])
+
+
+def even_positions(positions: IndexArray, most: int) -> IndexArray:
+    """All positions, or `most` of them, evenly spaced, if there are more."""
+    if len(positions) <= most:
+        return positions
+    return positions[np.linspace(0, len(positions) - 1, most).astype(np.int64)]
 
 
 def image_counts(

@@ -10,14 +10,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from antisample.errors import DivergedError
 from antisample.metrics.base import EvaluationSubject, part_positions
-from antisample.metrics.logistic_probe import Features, Floats, LogisticProbe
+from antisample.metrics.logistic_probe import Floats, LogisticProbe
 from antisample.metrics.probe_anchors import ProbeAnchors
+from antisample.metrics.stage_features import stage_features
 from antisample.models.original import OriginalModel
-from antisample.models.stages import StageOutputs
 from antisample.seeds import derive, numpy_stream, undisturbed
-from antisample.types import Dataset, ImageSet, IndexArray, SplitName, Splits
+from antisample.types import Dataset, IndexArray, SplitName, Splits
 
 FIT_IMAGES = 500
 MOST_ROWS = 20_000
@@ -50,6 +49,7 @@ class Probe:
         "probe_error",
     )
     parts: ClassVar[tuple[SplitName, ...]] = ("validation", "test")
+    needs_stages: ClassVar[bool] = True
 
     def problems(self, dataset: Dataset, splits: Splits) -> list[str]:
         """See `MetricFamily.problems`."""
@@ -229,23 +229,3 @@ def standard_error(differences: Floats) -> float:
     """
     of_draws, of_images = differences.mean(axis=1), differences.mean(axis=0)
     return float(np.sqrt(of_draws.var(ddof=1) / len(of_draws) + of_images.var(ddof=1) / len(of_images)))
-
-
-def stage_features(
-    subject: EvaluationSubject, model: nn.Module, stages: tuple[str, ...], images: ImageSet, positions: IndexArray
-) -> Features:
-    """The pooled outputs of all stages for the images at `positions`, float32 [n, d].
-
-    Raises:
-        DivergedError: If they are not finite.
-    """
-    normalise, size = subject.normaliser(), subject.eval_batch_size
-    with StageOutputs(model, stages) as outputs:
-        batches = [
-            outputs(normalise(torch.from_numpy(images.images[chosen]).to(subject.device))).cpu().numpy()
-            for chosen in (positions[start : start + size] for start in range(0, len(positions), size))
-        ]
-    features: Features = np.concatenate(batches)
-    if not np.isfinite(features).all():
-        raise DivergedError("The outputs of the network's stages are not finite.")
-    return features

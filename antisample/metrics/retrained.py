@@ -33,6 +33,7 @@ class Retrained:
         "retain_agreement",
     )
     parts: ClassVar[tuple[SplitName, ...]] = ("validation", "test")
+    needs_reference: ClassVar[bool] = True
 
     def problems(self, dataset: Dataset, splits: Splits) -> list[str]:
         """See `MetricFamily.problems`; the gap includes membership inference."""

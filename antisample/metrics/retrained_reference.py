@@ -16,6 +16,7 @@ from antisample.errors import DataError
 from antisample.methods import OriginalModel, RetrainConfig, UnlearnContext, find_method
 from antisample.metrics import EvaluationSettings, EvaluationSubject, RetrainedReference
 from antisample.metrics.prediction_cache import kept_predictions
+from antisample.metrics.similarity import known_features
 from antisample.models import code_digest, optimised_for
 from antisample.models.trained_models import find_or_train
 from antisample.storage.atomic import check_writable
@@ -47,7 +48,12 @@ class ReferenceTraining:
     seed: int
 
     def reference(
-        self, device: torch.device, settings: EvaluationSettings, on_epoch: EpochListener | None = None
+        self,
+        device: torch.device,
+        settings: EvaluationSettings,
+        on_epoch: EpochListener | None = None,
+        *,
+        with_features: bool = False,
     ) -> RetrainedReference:
         """Trains or finds the reference; an interrupted training continues after its last saved epoch.
 
@@ -57,6 +63,7 @@ class ReferenceTraining:
             device: Where to train and predict.
             settings: On how many images, and in which batches, to predict.
             on_epoch: Called after each epoch with the epoch, their number and the mean loss.
+            with_features: Whether to compute the outputs of its stages.
 
         Returns:
             Its predictions for each part, and what it took.
@@ -71,11 +78,31 @@ class ReferenceTraining:
         )
         elapsed_s = float(checkpoint.metadata["elapsed_s"])
         predictions = kept_predictions(subject, weights_fingerprint(checkpoint.state_dict), self.cache_dir)
-        return RetrainedReference(predictions, elapsed_s, self.seed)
+        features = known_features(subject) if with_features else {}
+        return RetrainedReference(predictions, elapsed_s, self.seed, features)
 
     def model(self, device: torch.device) -> nn.Module:
         """The network behind `reference`."""
         return self._built(self._checkpoint(device, None), device)
+
+    def train(self, device: torch.device, on_epoch: EpochListener | None = None) -> bytes:
+        """Trains or finds it, and returns its file; see `reference`."""
+        self._checkpoint(device, on_epoch)
+        return self.path().read_bytes()
+
+    def is_kept(self) -> bool:
+        """Whether a file of it is in the cache.
+
+        Raises:
+            StorageError: If the cache is an object store and cannot be asked.
+        """
+        Cache.at(self.cache_dir).fetch(self.path())
+        return self.path().is_file()
+
+    def keep(self, content: bytes) -> None:
+        """Puts its file into the cache, where another machine with another cache has trained it."""
+        if not self.path().is_file():
+            Cache.at(self.cache_dir).add(self.path(), content)
 
     def path(self) -> Path:
         """Where the reference is cached; the name is a digest of everything its weights depend on."""

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -126,22 +126,29 @@ class StageOutputs(AbstractContextManager["StageOutputs"]):
     Args:
         model: The network, in any mode, which is restored at the end; evaluated in eval mode.
         stages: Of `stage_names`.
+        with_gradients: Whether outputs are to be differentiated.
+
+    Attributes:
+        model: What is evaluated: the bare network, or that copy of it.
+        widths: Numbers of outputs of each stage, after the first call.
     """
 
-    def __init__(self, model: nn.Module, stages: Sequence[str]) -> None:
+    def __init__(self, model: nn.Module, stages: Sequence[str], *, with_gradients: bool = False) -> None:
         model = bare_network(model)
         apart = any(absorbs_norms_outside(model.get_submodule(stage)) for stage in stages)
-        self._model = without_absorbed_norms(model) if apart else model
+        self.model = without_absorbed_norms(model) if apart else model
         self._stages = tuple(stages)
+        self.widths: tuple[int, ...] = ()
+        self._with_gradients = with_gradients
         self._outputs: dict[str, Tensor] = {}
         self._handles: list[RemovableHandle] = []
         self._modes: dict[nn.Module, bool] = {}
 
     def __enter__(self) -> "StageOutputs":
-        self._modes = {module: module.training for module in self._model.modules()}
-        self._model.eval()
+        self._modes = {module: module.training for module in self.model.modules()}
+        self.model.eval()
         self._handles = [
-            self._model.get_submodule(stage).register_forward_hook(partial(self._keep, stage))
+            self.model.get_submodule(stage).register_forward_hook(partial(self._keep, stage))
             for stage in self._stages
         ]
         return self
@@ -157,9 +164,11 @@ class StageOutputs(AbstractContextManager["StageOutputs"]):
     def __call__(self, images: Tensor) -> Tensor:
         """Maps normalised images [n, channels, h, w] to the outputs of all stages side by side, float32 [n, d]."""
         self._outputs.clear()
-        with torch.inference_mode():
-            self._model(images)
-        return torch.cat([self._outputs[stage] for stage in self._stages], dim=1)
+        with nullcontext() if self._with_gradients else torch.inference_mode():
+            self.model(images)
+        outputs = [self._outputs[stage] for stage in self._stages]
+        self.widths = tuple(each.shape[1] for each in outputs)
+        return torch.cat(outputs, dim=1)
 
     def _keep(self, stage: str, module: nn.Module, inputs: Any, output: Any) -> None:
         del module, inputs

@@ -46,7 +46,7 @@ class MetricConformance:
         training = ReferenceTraining(
             config.model.recipe, inputs.dataset, inputs.splits, inputs.original, config.data.cache_dir, seed=0
         )
-        return training.reference(torch.device("cpu"), settings)
+        return training.reference(torch.device("cpu"), settings, with_features=True)
 
     def parts(self) -> Iterator[SplitName]:
         """The parts of the data that the family is defined on."""

@@ -16,7 +16,7 @@ from antisample.models.config import ModelConfig
 from antisample.storage.file_store import Place
 from antisample.validation.addresses import without_secrets
 from antisample.validation.settings import Settings, shown
-from search_spaces import Value
+from search_spaces import Value, space_names
 from tuning.config.database_address import database_problem
 from tuning.config.fidelity import FidelityConfig
 from tuning.config.objectives import Constraint, Objective, default_objectives
@@ -28,6 +28,11 @@ _MOST_SAMPLES = 90_000
 
 _LONGEST_NAME = 200
 """A file name may have 255 bytes; files beside a study's folder have longer names than the folder."""
+
+
+def own_space(method: str) -> str | None:
+    """Name of a method's own packaged space; None if it has none."""
+    return method if method in space_names() else None
 
 
 class StudyConfig(Settings):
@@ -91,7 +96,7 @@ class StudyConfig(Settings):
     model: ModelConfig
     forget: tuple[ForgetRequest, ...] = Field(min_length=1)
     method: str = "antisample"
-    space: str | None = None
+    space: str | None = Field(default_factory=lambda values: own_space(values["method"]))
     fixed: dict[str, Value] = Field(default_factory=dict)
     published: tuple[str, ...] = ()
     recipes: bool | tuple[str, ...] | None = None
@@ -198,8 +203,8 @@ class StudyConfig(Settings):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
     def to_send(self) -> str:
-        """The study for a driver elsewhere, which may continue an earlier one: default objectives stay open."""
-        left_open = {"objectives"} - self.model_fields_set
+        """The study for a driver elsewhere, which may continue an earlier one: what the user left open stays open."""
+        left_open = {"space", "objectives", "constraints", "evaluation"} - self.model_fields_set
         return yaml.safe_dump(self.model_dump(mode="json", exclude=left_open), sort_keys=False)
 
     def problems(self) -> list[str]:

@@ -91,10 +91,10 @@ def record_provenance(study: Study, inputs: RequestInputs) -> str | None:
 
 
 def _retraining(study: Study, inputs: RequestInputs) -> Retraining:
-    """The means over the requests, as for a trial."""
+    """The means over the requests, as for a trial, and over their references."""
     retraining: Retraining = {
         "epochs": study.config.model.recipe.epochs,
         "retain_images": round(fmean(len(each.splits.retain) for each in inputs)),
     }
-    seconds = [each.reference.elapsed_s for each in inputs if each.reference is not None]
+    seconds = [reference.elapsed_s for each in inputs for reference in each.references]
     return {**retraining, "seconds": fmean(seconds)} if seconds else retraining

@@ -26,6 +26,7 @@ from tuning.driver.diagnostics import inspect
 from tuning.driver.gpu_sharing import share_gpus
 from tuning.driver.machines import live_slots, machines, worker_share
 from tuning.driver.provenance import record_provenance
+from tuning.driver.reference_tasks import ReferenceTasks
 from tuning.driver.retention import ArtifactRetention
 from tuning.driver.search import RAY_FOLDER, search
 from tuning.driver.settling import settled
@@ -126,7 +127,8 @@ def run(
         check_directory(config)
         check_writable(config.directory, (*FILES, *PLOTS))
         lease = stack.enter_context(held_lease(lease_backend(config)))
-        study, inputs = _begin(config, lease, share, progress, warm_start)
+        with ReferenceTasks(config, share, launch or ray_of_this_process, progress.reference_epoch) as references:
+            study, inputs = _begin(config, lease, share, progress, warm_start, references)
         config, files = study.config, StudyFiles.of(study.config)
         if config.storage_path is not None:
             files.claim(study.noted(ID, ""))
@@ -159,14 +161,19 @@ def run(
 
 
 def _begin(
-    config: StudyConfig, lease: Lease, share: TrialResources, progress: ProgressListener, warm_start: Path | None
+    config: StudyConfig,
+    lease: Lease,
+    share: TrialResources,
+    progress: ProgressListener,
+    warm_start: Path | None,
+    train_references: ReferenceTasks,
 ) -> tuple[Study, RequestInputs]:
     """Opens the study, begun if it is new, and loads its inputs; nothing stays of a new one where that fails."""
     inputs = None
     if not has_begun(config):
         StudyFiles.of(config).check()
         _introduce(config, share, progress)
-        inputs = load_requests(TrialPlan.of(config), progress)
+        inputs = load_requests(TrialPlan.of(config), progress, train_references)
         config, decision = settled(config, inputs)
         if decision is not None:
             progress.say(decision)
@@ -178,7 +185,7 @@ def _begin(
         if inputs is None:
             StudyFiles.of(config).check()
             _introduce(config, share, progress)
-            inputs = load_requests(study.plan.with_model(noted_model(study)), progress)
+            inputs = load_requests(study.plan.with_model(noted_model(study)), progress, train_references)
         for line in (*changed, record_provenance(study, inputs), describe_added_trials(study.by_hand())):
             if line is not None:
                 progress.say(line)

@@ -33,7 +33,10 @@ def load_reference(job: Job, threads: int, told: Queue) -> RetrainedReference:
     """
     with deterministic(threads):
         return _training(job, _inputs(job)).reference(
-            choose_device(job.config.device), job.config.evaluation, lambda *epoch: told.put((job.classes, *epoch))
+            choose_device(job.config.device),
+            job.config.evaluation,
+            lambda *epoch: told.put((job.classes, *epoch)),
+            with_features="reference_similarity" in job.config.evaluation.final,
         )
 
 
@@ -85,7 +88,7 @@ def _training(job: Job, inputs: UnlearnInputs) -> ReferenceTraining:
 
 def _measure(job: Job, reference: RetrainedReference | None) -> dict[str, Any]:
     config = job.config
-    inputs = replace(_inputs(job), reference=reference)
+    inputs = replace(_inputs(job), references=(reference,) if reference is not None else ())
     epochs: list[dict[str, Any]] = []
     elapsed_s = 0.0
     if job.label in (ORIGINAL, UNTRAINED, RETRAIN):

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, field
 
 from antisample.config import UnlearnConfig
-from antisample.metrics import EvaluationConfig
+from antisample.metrics import EvaluationConfig, needing_reference
 from antisample.seeds import derive
 from tuning.reproduction.config import RETRAIN, ReproductionConfig
 
@@ -61,8 +61,9 @@ class Job:
 
 def without_reference(evaluation: EvaluationConfig) -> EvaluationConfig:
     """The same evaluation without the metrics that need a retrained reference."""
-    final = tuple(name for name in evaluation.final if name != "retrained")
-    return evaluation.model_copy(update={"final": final})
+    compared = needing_reference(evaluation.final)
+    final = tuple(name for name in evaluation.final if name not in compared)
+    return evaluation.model_copy(update={"final": final, "reference_seeds": 1})
 
 
 def plan_jobs(config: ReproductionConfig, dataset_name: str, class_names: tuple[str, ...]) -> list[Job]:

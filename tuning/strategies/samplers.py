@@ -26,7 +26,7 @@ _SAMPLERS: dict[str, SamplerBuilder] = {
         n_startup_trials=startup, seed=seed, warn_independent_sampling=False
     ),
     "nsga2": lambda startup, seed: optuna.samplers.NSGAIISampler(population_size=max(startup, 4), seed=seed),
-    "qmc": lambda _, seed: optuna.samplers.QMCSampler(seed=seed, scramble=True),
+    "qmc": lambda _, seed: optuna.samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False),
     "random": lambda _, seed: optuna.samplers.RandomSampler(seed=seed),
 }
 
@@ -95,15 +95,10 @@ def make_sampler(name: str, space: SearchSpace, n_trials: int, seed: int, n_exis
         The sampler.
 
     Raises:
-        ConfigError: If there is no such sampler, or it cannot search the space.
+        ConfigError: If there is no such sampler.
     """
     resolved = resolve_sampler(name, space, n_trials)
     stream = derive(seed, "sampler", n_existing) % 2**32
-    if resolved == "qmc" and space.has_conditions:
-        raise ConfigError(
-            "`sampler` qmc needs a search space in which every parameter always counts, but this one has conditions "
-            "(`when`); use auto, tpe, gp, nsga2 or random."
-        )
     if resolved == "tpe" and space.has_conditions:
         return _tpe(max(3, n_trials // 4), stream, group=True)
     build = _REGISTRY.find(resolved)

@@ -148,7 +148,8 @@ ORIGINAL: StudyAttribute[dict[str, float]] = StudyAttribute("original", Figures)
 """Metrics of the original model."""
 ORIGINAL_COUNTS: StudyAttribute[dict[str, int]] = StudyAttribute("original_counts", Counts)
 BASELINES: StudyAttribute[dict[str, dict[str, float]]] = StudyAttribute("baselines", dict[Text, Figures])
-"""Metrics of a mask, an untrained network and retrained references: `mask`, `untrained`, `reference`."""
+"""Metrics of a mask, an untrained network and retrained references: `mask`, `untrained`, `reference`, or with several
+`reference 1` and so on and `floor`, what compares with a reference between two of them, by `<part>/<name>_floor`."""
 RETRAINING: StudyAttribute[Retraining] = StudyAttribute("retraining", Retraining)
 CONFIRMATIONS: StudyAttribute[list[Confirmation]] = StudyAttribute(
     "confirmations", Annotated[list[Confirmation], AfterValidator(_with_the_same_metrics)]

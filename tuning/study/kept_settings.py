@@ -53,12 +53,13 @@ def as_begun(config: StudyConfig) -> StudyConfig:
         DataError: If the database cannot be used.
     """
     unsaid = _DECIDED - config.model_fields_set
-    if config.space is not None and isinstance(config.recipes, tuple) and not unsaid:
+    says_space = config.space is not None and "space" in config.model_fields_set
+    if says_space and isinstance(config.recipes, tuple) and not unsaid:
         return config
     kept = _kept(config)
     changes: dict[str, Any] = {}
     if kept is not None and kept.method == config.method:
-        if config.space is None:
+        if not says_space:
             changes["space"] = kept.space
         if config.recipes is None or (config.recipes is True and kept.recipes):
             changes["recipes"] = kept.recipes

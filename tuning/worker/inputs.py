@@ -1,6 +1,6 @@
 """The forget requests of a study: what they share, and figures over all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import fmean
 
@@ -16,20 +16,26 @@ from antisample.inputs import (
     request_data,
 )
 from antisample.metrics import PARTS, image_counts, metric_names
+from antisample.metrics.retrained_reference import ReferenceTraining
 from antisample.types import UnlearnMetrics
-from antisample.unlearning import evaluate_baselines, evaluate_original
+from antisample.unlearning import evaluate_baselines, evaluate_original, evaluate_references, reference_floor
 from tuning.config.study import StudyConfig
 from tuning.config.trial_plan import TrialPlan
 
 RequestInputs = tuple[UnlearnInputs, ...]
 
 
-def load_requests(plan: TrialPlan, listener: LoadingListener = SILENT) -> RequestInputs:
+def load_requests(
+    plan: TrialPlan,
+    listener: LoadingListener = SILENT,
+    train_references: Callable[[Sequence[ReferenceTraining]], None] = lambda _: None,
+) -> RequestInputs:
     """Loads the inputs of every forget request, in the order of `config.forget`; data and original model once.
 
     Args:
         plan: Of the study.
-        listener: Is told what happens; each request has a retrained reference of its own.
+        listener: Is told what happens; each request has retrained references of its own.
+        train_references: See `load_inputs`.
 
     Raises:
         AntisampleError: If a request does not fit the data or the original model, a file cannot be used, or a metric
@@ -38,9 +44,9 @@ def load_requests(plan: TrialPlan, listener: LoadingListener = SILENT) -> Reques
     configs = [plan.starting_config(request) for request in range(len(plan.config.forget))]
     requests = _request_data(plan.config, configs)
     listener.data_loaded(requests)
-    first = load_inputs(configs[0], listener, requests[0])
+    first = load_inputs(configs[0], listener, requests[0], None, train_references)
     others = zip(configs[1:], requests[1:], strict=True)
-    return (first, *(load_inputs(each, listener, request, first) for each, request in others))
+    return (first, *(load_inputs(each, listener, request, first, train_references) for each, request in others))
 
 
 def _request_data(config: StudyConfig, configs: Sequence[UnlearnConfig]) -> list[RequestData]:
@@ -87,9 +93,26 @@ def original_metrics(plan: TrialPlan, inputs: RequestInputs) -> UnlearnMetrics:
 
 
 def baseline_metrics(plan: TrialPlan, inputs: RequestInputs) -> dict[str, dict[str, float]]:
-    """Measures what a result is held against, as means over the requests; see `evaluate_baselines`."""
+    """Measures what a result is held against, as means over the requests; see `evaluate_baselines`.
+
+    Returns:
+        Metrics of these and of the retrained `reference` where there is one; of several, of `reference 1`,
+        `reference 2` and so on, and as the `floor` what compares with a reference, between two of them.
+    """
     measured = [evaluate_baselines(each, plan.starting_config(request)) for request, each in enumerate(inputs)]
-    return {name: mean([each[name].values for each in measured]) for name in measured[0]}
+    baselines = {name: mean([each[name].values for each in measured]) for name in measured[0]}
+    return baselines | _reference_metrics(plan, inputs)
+
+
+def _reference_metrics(plan: TrialPlan, inputs: RequestInputs) -> dict[str, dict[str, float]]:
+    """Metrics of the retrained references, and how far they are from each other."""
+    configs = [plan.starting_config(i) for i in range(len(inputs))]
+    by_request = [evaluate_references(each, config) for each, config in zip(inputs, configs, strict=True)]
+    rows = [mean([metrics.values for metrics in of_seed]) for of_seed in zip(*by_request, strict=True)]
+    if len(rows) < 2:
+        return {"reference": rows[0]} if rows else {}
+    floor = mean([reference_floor(each, config) for each, config in zip(inputs, configs, strict=True)])
+    return {**{f"reference {i}": row for i, row in enumerate(rows, start=1)}, "floor": floor}
 
 
 def mean(metrics: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -1,12 +1,15 @@
 """Functions that the driver has run on workers besides trials: runs with fresh seeds, and measurements of a GPU."""
 
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
 import torch
 
 from antisample.determinism import deterministic
+from antisample.device import choose_device
 from antisample.errors import AntisampleError
+from antisample.metrics.retrained_reference import ReferenceTraining
 from antisample.unlearning import unlearn
 from tuning.config.trial_plan import TrialPlan
 from tuning.worker.fingerprints import check_node
@@ -30,6 +33,30 @@ def run_once(
         counts_of(plan.config, inputs),
         fmean(end.elapsed_s for end in ends),
     )
+
+
+def train_reference(
+    trainings: Sequence[ReferenceTraining], index: int, device: str, threads: int, told: Any
+) -> bytes:
+    """Trains a retrained reference, or finds it in the cache that this machine sees.
+
+    Args:
+        trainings: Those of a request, which share the data.
+        index: Which of them.
+        device: As in a study.
+        threads: Threads of torch.
+        told: A queue of Ray; gets the loss after each epoch.
+
+    Returns:
+        Its file.
+    """
+
+    def on_epoch(epoch: int, epochs: int, loss: float) -> None:
+        del epoch, epochs
+        told.put(loss)
+
+    with deterministic(threads):
+        return trainings[index].train(choose_device(device), on_epoch)
 
 
 def gpu_memory() -> int | None:

@@ -76,7 +76,3 @@ def test_conditions_are_for_samplers_that_can_have_them():
     assert resolve_sampler("auto", CONDITIONS, 8) == "tpe"
     assert make_sampler("auto", CONDITIONS, 8, 0, 0)._group
     assert not make_sampler("tpe", CHOICES, 8, 0, 0)._group
-    with pytest.raises(
-        ConfigError, match=r"`sampler` qmc needs a search space in which every parameter always counts"
-    ):
-        make_sampler("qmc", CONDITIONS, 8, 0, 0)

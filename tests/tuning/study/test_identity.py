@@ -136,7 +136,7 @@ def test_a_report_of_a_folder_without_its_journal_makes_none(study, call):
 def test_a_shortened_journal_goes_on_where_its_owner_says_so(study, make_study):
     directory = study.config.directory
     lines = (directory / "journal.log").read_bytes().splitlines(keepends=True)
-    (directory / "journal.log").write_bytes(b"".join(lines[:-20]))
+    (directory / "journal.log").write_bytes(b"".join(lines[:-40]))
     with pytest.raises(DataError, match=r"was truncated; .* To continue with what is left, delete journal.lines"):
         open_study(directory)
     (directory / "journal.lines").unlink()

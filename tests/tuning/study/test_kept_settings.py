@@ -98,7 +98,7 @@ def test_default_objectives_are_those_of_the_beginning_and_others_are_refused(va
 
 def test_what_is_sent_to_a_driver_elsewhere_leaves_open_what_the_user_did_not_say(values):
     assert "objectives" not in yaml.safe_load(parse_study(values).to_send())
-    assert yaml.safe_load(parse_study(values).to_send())["space"] is None
+    assert not {"space", "constraints"} & set(yaml.safe_load(parse_study(values).to_send()))
     said = yaml.safe_load(parse_study({**values, "objectives": OBJECTIVES}).to_send())
     assert [objective["metric"] for objective in said["objectives"]] == [o["metric"] for o in OBJECTIVES]
 
@@ -136,3 +136,21 @@ def test_a_user_may_name_a_file_that_is_a_study_directory_s(values, tmp_path):
     again = load_study(config.directory / "study.yaml")
     assert as_begun(again).space == "antisample-published"
     assert search_spaces.load_space(as_begun(again).space).method == "antisample"
+
+
+def test_a_study_with_relearn_epochs_goes_on_with_what_it_was_begun_with(values):
+    """What it kept knows no number of references, and `relearn` is still the family that counts epochs."""
+    epochs = {"metric": "validation/relearn_epochs", "direction": "maximize"}
+    evaluation = {"final": ["relearn"], "relearn_max_epochs": 3}
+    limits = [{"metric": "validation/relearn_epochs", "at_least": 1}]
+    study = parse_study(
+        {**values, "evaluation": evaluation, "objectives": [*OBJECTIVES, epochs], "constraints": limits}
+    )
+    keep(study)
+    kept = yaml.safe_load((study.directory / "study.yaml").read_text())
+    assert "reference_seeds" not in kept["evaluation"]
+    check_directory(study)
+    assert study_config(study.directory).evaluation == study.evaluation
+    more = {**evaluation, "final": ["relearn", "retrained"], "reference_seeds": 2}
+    with pytest.raises(ConfigError, match="`evaluation` was"):
+        check_directory(parse_study({**values, "evaluation": more, "objectives": study.objectives}))

@@ -5,6 +5,9 @@ recipe and seed that the record lacks, one after the other, and measures the mod
 (`records/recipes-cifar10.json`) is written after each, so an interrupted run goes on where it was; models are kept in
 `--models` and are not trained twice. `--only NAME ...` takes some recipes, `--table` prints the record.
 
+`--references SEED ...` trains retrained references by the recipe of the original (flips, shifts, 12 epochs), or takes
+them from the cache, and measures them likewise.
+
 Seconds are those of the processor (one thread by default), so that something else on the machine does not count.
 """
 
@@ -23,8 +26,11 @@ from surroundings import surroundings
 
 from antisample.config import UnlearnConfig
 from antisample.inputs import UnlearnInputs, load_inputs
+from antisample.metrics import EvaluationConfig
+from antisample.metrics.retrained_reference import ReferenceTraining
 from antisample.storage.atomic import atomic_write
-from antisample.unlearning import evaluate_finished, evaluate_original, unlearn
+from antisample.training.trainer import TrainingRecipe
+from antisample.unlearning import evaluate_baselines, evaluate_finished, evaluate_original, unlearn
 
 RECORD = Path(__file__).parent / "records" / "recipes-cifar10.json"
 
@@ -103,9 +109,18 @@ def unlearned(config: UnlearnConfig, inputs: UnlearnInputs, path: Path) -> tuple
     return run.model, elapsed_s
 
 
+def reference(arguments: argparse.Namespace, inputs: UnlearnInputs, seed: int) -> tuple[torch.nn.Module, float]:
+    """A network that never saw the forget set, and the seconds of its training."""
+    recipe = TrainingRecipe(horizontal_flip=True, max_shift=3)
+    training = ReferenceTraining(recipe, inputs.dataset, inputs.splits, inputs.original, arguments.cache, seed)
+    device = torch.device(arguments.device)
+    answers = training.reference(device, EvaluationConfig(final=()), lambda *epoch: print(" ", *epoch, flush=True))
+    return training.model(device), answers.elapsed_s
+
+
 def read_record() -> dict[str, Any]:
     """The record so far."""
-    return json.loads(RECORD.read_text()) if RECORD.is_file() else {"runs": [], "originals": {}}
+    return json.loads(RECORD.read_text()) if RECORD.is_file() else {"runs": [], "baselines": {}}
 
 
 def write(record: dict[str, Any]) -> None:
@@ -113,6 +128,17 @@ def write(record: dict[str, Any]) -> None:
     record["surroundings"] = surroundings()
     with atomic_write(RECORD) as unfinished:
         unfinished.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+
+
+def keep(inputs: UnlearnInputs, config: UnlearnConfig, model: torch.nn.Module, run: dict[str, Any]) -> None:
+    """Measures a model and adds it to the record; with the first of a class, its baselines, too."""
+    metrics = evaluate_finished(model, inputs, config)
+    record, label = read_record(), str(run["forget"])
+    if label not in record["baselines"]:
+        measured = {"original": evaluate_original(inputs, config), **evaluate_baselines(inputs, config)}
+        record["baselines"][label] = {name: each.values for name, each in measured.items()}
+    record["runs"].append({**run, "metrics": metrics.values, "counts": metrics.counts})
+    write(record)
 
 
 def table(record: dict[str, Any], part: str) -> Table:
@@ -127,10 +153,17 @@ def table(record: dict[str, Any], part: str) -> Table:
         "mia_loss",
     )
     shown = Table("forget", "recipe", "seed", "seconds", *columns, title=part)
-    for run in record["runs"]:
-        metrics = run["metrics"]
-        figures = [f"{metrics.get(f'{part}/{name}', float('nan')):.4f}" for name in columns]
-        shown.add_row(str(run["forget"]), run["recipe"], str(run["seed"]), f"{run['elapsed_s']:.0f}", *figures)
+    rows = [
+        (label, name, "", "", metrics)
+        for label, baselines in record["baselines"].items()
+        for name, metrics in baselines.items()
+    ]
+    rows += [
+        (str(run["forget"]), run["recipe"], str(run["seed"]), f"{run['elapsed_s']:.0f}", run["metrics"])
+        for run in record["runs"]
+    ]
+    for *texts, metrics in rows:
+        shown.add_row(*texts, *(f"{metrics.get(f'{part}/{name}', float('nan')):.4f}" for name in columns))
     return shown
 
 
@@ -144,6 +177,7 @@ def main() -> None:
     parser.add_argument("--forget", type=int, default=3)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--only", nargs="+", choices=list(RECIPES), default=list(RECIPES))
+    parser.add_argument("--references", type=int, nargs="*", default=[])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--train-only", action="store_true", help="keep models, measure nothing")
     parser.add_argument("--table", choices=["validation", "test"], help="print the record and do nothing")
@@ -152,7 +186,14 @@ def main() -> None:
         Console(width=200).print(table(read_record(), arguments.table))
         return
     torch.set_num_threads(1)
-    inputs = None
+    plain = config_of(arguments, "finetune", {}, 0)
+    inputs = load_inputs(plain)
+    for seed in arguments.references:
+        key = {"recipe": "retrained reference", "forget": arguments.forget, "seed": seed}
+        if any(key.items() <= run.items() for run in read_record()["runs"]):
+            continue
+        model, elapsed_s = reference(arguments, inputs, seed)
+        keep(inputs, plain, model, {**key, "method": "retrain", "values": {}, "elapsed_s": elapsed_s})
     for seed in arguments.seeds:
         for name in arguments.only:
             method, values = RECIPES[name]
@@ -162,20 +203,13 @@ def main() -> None:
                 continue
             print(f"{name}, class {arguments.forget}, seed {seed}", flush=True)
             config = config_of(arguments, method, values, seed)
-            inputs = inputs or load_inputs(config)
             path = (
                 arguments.models / f"{name.replace(' ', '-').replace(',', '')}-{arguments.forget}-{seed}.safetensors"
             )
             model, elapsed_s = unlearned(config, inputs, path)
             if arguments.train_only:
                 continue
-            metrics = evaluate_finished(model, inputs, config)
-            record = read_record()
-            if str(arguments.forget) not in record["originals"]:
-                record["originals"][str(arguments.forget)] = evaluate_original(inputs, config).values
-            run = {**key, "method": method, "values": values, "elapsed_s": elapsed_s}
-            record["runs"].append({**run, "metrics": metrics.values, "counts": metrics.counts})
-            write(record)
+            keep(inputs, config, model, {**key, "method": method, "values": values, "elapsed_s": elapsed_s})
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ class ReferenceTasks(AbstractContextManager["ReferenceTasks"]):
         share: What a task takes: as much as a trial.
         launch: Starts Ray for the length of a `with` block.
         on_epoch: Called after each epoch of any of them with the epochs done, those of all, and the last loss.
+        say: Told in a sentence how many are trained.
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class ReferenceTasks(AbstractContextManager["ReferenceTasks"]):
         share: TrialResources,
         launch: Callable[[], AbstractContextManager[None]],
         on_epoch: EpochListener,
+        say: Callable[[str], None],
     ) -> None:
-        self._config, self._share, self._launch, self._on_epoch = config, share, launch, on_epoch
+        self._config, self._share, self._launch = config, share, launch
+        self._on_epoch, self._say = on_epoch, say
         self._stack = ExitStack()
         self._is_launched = False
 
@@ -71,6 +74,7 @@ class ReferenceTasks(AbstractContextManager["ReferenceTasks"]):
             task.remote(shared, i, self._config.device, threads, told): training for i, training in enumerate(missing)
         }
         epochs_done, epochs = 0, sum(training.recipe.epochs for training in missing)
+        self._say(f"Training {len(missing)} retrained references, {epochs} epochs in all")
         try:
             while waiting:
                 ready, _ = ray.wait(list(waiting), timeout=_WAIT_S)

@@ -127,7 +127,8 @@ def run(
         check_directory(config)
         check_writable(config.directory, (*FILES, *PLOTS))
         lease = stack.enter_context(held_lease(lease_backend(config)))
-        with ReferenceTasks(config, share, launch or ray_of_this_process, progress.reference_epoch) as references:
+        start_ray = launch or ray_of_this_process
+        with ReferenceTasks(config, share, start_ray, progress.reference_epoch, progress.say) as references:
             study, inputs = _begin(config, lease, share, progress, warm_start, references)
         config, files = study.config, StudyFiles.of(study.config)
         if config.storage_path is not None:
@@ -140,7 +141,7 @@ def run(
         study.listen(progress.trial)
         try:
             if not study.is_over() or missing_confirmations(study):
-                with (launch or ray_of_this_process)():
+                with start_ray():
                     lease.note_ray(ray_session())
                     _run_trials(study, ray.put(inputs), share, started, progress, ray_stays)
         except BaseException:

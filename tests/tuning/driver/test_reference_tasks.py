@@ -32,17 +32,20 @@ def no_ray():
 
 @pytest.mark.integration
 def test_both_are_trained_as_tasks_with_progress_and_found_afterwards(config, tmp_path):
-    told = []
+    told, said = [], []
     plan = TrialPlan.of(config)
 
     def load():
-        with ReferenceTasks(config, TrialResources(1, 0), launch, lambda *epoch: told.append(epoch)) as tasks:
+        with ReferenceTasks(
+            config, TrialResources(1, 0), launch, lambda *epoch: told.append(epoch), said.append
+        ) as tasks:
             return load_requests(plan, train_references=tasks)
 
     launch = ray_of_this_process
     (inputs, *_) = load()
     assert [(done, of) for done, of, _ in told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert len(list((tmp_path / "cache" / "models").glob("retrained-*.safetensors"))) == 2
+    assert said == ["Training 2 retrained references, 4 epochs in all"]
     launch = no_ray
     (again, *_) = load()
     assert [each.elapsed_s for each in again.references] == [each.elapsed_s for each in inputs.references]
@@ -64,5 +67,5 @@ def test_a_single_reference_is_left_to_the_driver(cache_dir):
     inputs = load_inputs(one)
     trainings = reference_trainings(one, inputs.dataset, inputs.splits, inputs.original)
     assert len(trainings) == 1
-    with ReferenceTasks(None, TrialResources(1, 0), no_ray, print) as tasks:
+    with ReferenceTasks(None, TrialResources(1, 0), no_ray, print, print) as tasks:
         tasks(trainings)

@@ -117,6 +117,8 @@ def _run_trial(study: Study, rng: random.Random, key: str, index: int) -> None:
     metrics: dict[str, float] = {}
     for epoch in range(1, 10):
         metrics = _metrics(rng, max(0.0, 0.9 - strength * epoch / 5), 0.97 - 0.02 * strength**2 * epoch)
+        if epoch == 9:
+            metrics |= _depth(metrics, 1.0 - strength / 2)
         content = {"elapsed_s": 0.02 * epoch, "evaluation_s": 0.01 * epoch, "train_loss": 0.3, "metrics": metrics}
         worker = f"host/{index % 2 + (index % 7 == 3 and epoch > 4)}"
         if not study.report(key, content | {"step": epoch, "replicate": 0, "worker": worker}):
@@ -124,7 +126,6 @@ def _run_trial(study: Study, rng: random.Random, key: str, index: int) -> None:
         if index % 11 == 5 and epoch == 3:
             study.fail(key, "DivergedError: the loss is not finite.")
             return
-    metrics |= _depth(metrics, 1.0 - strength / 2)
     study.complete(key, metrics, COUNTS, worker="host/1", versions={"antisample": "0.1.0"})
 
 

@@ -81,7 +81,7 @@ def test_the_charts_show_the_trade_off_and_parallel_coordinates(runs, address, d
     runs.wait_for_selector(".parcoords text.label", timeout=60_000)
     axes = runs.locator(".parcoords text.label").all_text_contents()
     assert axes[:2] == ["unlear...ale_lr", "local_variance"]
-    assert axes[-3:] == ["valida...curacy", "valida...curacy", "valida..._left"]
+    assert axes[-3:] == ["valida...curacy", "valida...curacy", "valida...e_left"]
     assert runs.failed == []
 
 

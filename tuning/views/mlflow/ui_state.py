@@ -48,8 +48,8 @@ def shared_view(metrics: Sequence[str], parameters: Sequence[str], search_filter
         "compareRunSections": [{"uuid": _SECTION, "name": "Trade-off", "display": True, "isReordered": False}],
         "compareRunCharts": [
             _chart("SCATTER", xaxis=_axis(FORGET), yaxis=_axis(RETAIN)),
-            *([_chart("SCATTER", "depth", xaxis=_axis(DEPTH), yaxis=_axis(RETAIN))] if depth else []),
             _chart("PARALLEL", selectedParams=parameters, selectedMetrics=[FORGET, RETAIN, *depth], showAllRuns=True),
+            *([_chart("SCATTER", "depth", xaxis=_axis(DEPTH), yaxis=_axis(RETAIN))] if depth else []),
         ],
     }
     return json.dumps(view)

@@ -97,11 +97,11 @@ def unlearned(config: UnlearnConfig, inputs: UnlearnInputs, path: Path) -> tuple
         return model, elapsed_s
     untested = config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"final": ()})})
     run = unlearn(untested, replace(inputs, left_out={}))
-    evaluation_s, started = 0.0, time.process_time()
+    started, training = time.process_time(), 1.0
     for report in run:
         print(f"  epoch {report.step}: loss {report.train_loss:.4f}, {report.elapsed_s:.0f} s", flush=True)
-        evaluation_s = report.evaluation_s
-    elapsed_s = time.process_time() - started - evaluation_s
+        training = report.elapsed_s / (report.elapsed_s + report.evaluation_s)
+    elapsed_s = (time.process_time() - started) * training
     path.parent.mkdir(parents=True, exist_ok=True)
     weights = {name: value.contiguous() for name, value in run.model.state_dict().items()}
     with atomic_write(path) as unfinished:

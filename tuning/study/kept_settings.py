@@ -30,7 +30,7 @@ def parse_kept(values: Mapping[str, Any], source: str) -> StudyConfig:
     method = values.get("method", StudyConfig.model_fields["method"].default)
     if filled.get("space") is None and isinstance(method, str) and earlier_space(method) in space_names():
         filled["space"] = earlier_space(method)
-    if filled.get("recipes") is None:
+    if not filled.get("recipes"):
         filled["recipes"] = []
     return parse_study(filled, source)
 

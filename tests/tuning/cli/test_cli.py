@@ -42,6 +42,7 @@ def test_spaces_lists_spaces_and_published_sets(call):
     content = json.loads(out)
     assert set(content["spaces"]) == {
         "antisample",
+        "antisample-published",
         "filtration",
         "finetune",
         "gradient_ascent",

@@ -53,8 +53,9 @@ def test_a_result_from_elsewhere_is_shown_to_the_sampler_and_counts_for_nothing(
     config, driven_study, metrics, report
 ):
     study = driven_study(config)
-    searched = distributions(study.space)
-    best = create_trial(params=whole(study, p=0.75), distributions=searched, values=[0.0, 1.0])
+    params = whole(study, p=0.75)
+    searched = {name: each for name, each in distributions(study.space).items() if name in params}
+    best = create_trial(params=params, distributions=searched, values=[0.0, 1.0])
     theirs(study).add_trial(best)
     run_to_its_end(study, metrics, report)
     again = driven_study(config)
@@ -74,7 +75,8 @@ def test_a_result_from_elsewhere_is_shown_to_the_sampler_and_counts_for_nothing(
 
 def added(study):
     """Trials that Optuna takes, with an end and with something that does not fit."""
-    searched, params = distributions(study.space), whole(study)
+    params = whole(study)
+    searched = {name: each for name, each in distributions(study.space).items() if name in params}
     text = CategoricalDistribution(["half", "all"])
     ours = {"key": 1, "seeds": 5, "metrics": "good", "report.00001": 3, "origin": ["x"], "partial": 2}
     values = [0.1, 0.9]

@@ -159,7 +159,13 @@ def table(record: dict[str, Any], part: str) -> Table:
         for name, metrics in baselines.items()
     ]
     rows += [
-        (str(run["forget"]), run["recipe"], str(run["seed"]), f"{run['elapsed_s']:.0f}", run["metrics"])
+        (
+            str(run["forget"]),
+            run["recipe"],
+            str(run["seed"]),
+            f"{run['elapsed_s']:.0f}" if run["elapsed_s"] else "",
+            run["metrics"],
+        )
         for run in record["runs"]
     ]
     for *texts, metrics in rows:

@@ -30,9 +30,10 @@ def parse_kept(values: Mapping[str, Any], source: str) -> StudyConfig:
     method = values.get("method", StudyConfig.model_fields["method"].default)
     if filled.get("space") is None and isinstance(method, str) and earlier_space(method) in space_names():
         filled["space"] = earlier_space(method)
-    if not filled.get("recipes"):
+    if filled.get("recipes") is None:
         filled["recipes"] = []
-    return parse_study(filled, source)
+    study = parse_study(filled, source)
+    return study if study.recipes else study.model_copy(update={"recipes": ()})
 
 
 def has_begun(config: StudyConfig) -> bool:

@@ -39,7 +39,7 @@ class FineTuneSettings(MethodConfig):
             `antisample.training.distillation`. Published 0.
         distillation_temperature: Softens both answers, larger than 0.
         reinitialise: How many of the network's last stages lose their weights before fine-tuning, and with them
-            whatever comes after them; published 0.
+            whatever comes after them; more than there are means all. Published 0.
     """
 
     unlearn_scale_lr: float = Field(default=1.6, gt=0)

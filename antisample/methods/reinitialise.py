@@ -2,7 +2,6 @@
 
 from torch import nn
 
-from antisample.errors import ConfigError
 from antisample.models.masked_outputs import bare_network
 from antisample.models.original import OriginalModel
 from antisample.models.stages import stage_layers
@@ -15,19 +14,15 @@ def reinitialise_last(model: nn.Module, n: int, original: OriginalModel, dataset
 
     Args:
         model: A copy of the original; changed in place.
-        n: How many stages, at least 1.
+        n: How many stages, at least 1; more than there are means all.
         original: Tells stages and initial weights.
         dataset: The data.
         seed: Of fresh weights.
 
     Raises:
-        ConfigError: If the network has fewer stages.
+        ConfigError: If the network has no stages.
     """
     stages = original.stage_names(dataset)
-    if n > len(stages):
-        raise ConfigError(
-            f"`reinitialise` must be at most {len(stages)}, the number of stages of {original.name}, but got {n}."
-        )
     fresh = original.initial.fresh_model(
         original.name,
         dataset.n_classes,
@@ -36,6 +31,6 @@ def reinitialise_last(model: nn.Module, n: int, original: OriginalModel, dataset
         original.arguments,
         dataset.train.images.shape[2:],
     )
-    left = {layer for stage in stage_layers(fresh, stages)[: len(stages) - n] for layer in stage}
+    left = {layer for stage in stage_layers(fresh, stages)[: max(0, len(stages) - n)] for layer in stage}
     weights = {key: value for key, value in fresh.state_dict().items() if key.rpartition(".")[0] not in left}
     bare_network(model).load_state_dict(weights, strict=False)

@@ -175,9 +175,9 @@ def _begin(
         StudyFiles.of(config).check()
         _introduce(config, share, progress)
         inputs = load_requests(TrialPlan.of(config), progress, train_references)
-        config, decision = settled(config, inputs)
-        if decision is not None:
-            progress.say(decision)
+        config, notes = settled(config, inputs)
+        for note in notes:
+            progress.say(note)
     with prepared_directory(config, lease):
         study = Study(config, lease)
         check_settings(study)

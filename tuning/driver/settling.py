@@ -2,44 +2,59 @@
 
 from statistics import fmean
 
+from antisample.errors import ConfigError
 from antisample.metrics.mask import masked
 from tuning.config.objectives import DEPTH, RETAIN, Constraint
 from tuning.config.study import StudyConfig
+from tuning.config.trial_plan import TrialPlan
 from tuning.worker.inputs import RequestInputs
 
 MOST_BELOW_A_MASK = 0.10
 """A network that keeps this much less than a mask is wrecked, however deeply it has forgotten."""
 
 
-def settled(config: StudyConfig, inputs: RequestInputs) -> tuple[StudyConfig, str | None]:
-    """Spells out what the study optimises, and what a trial must keep.
+def settled(config: StudyConfig, inputs: RequestInputs) -> tuple[StudyConfig, list[str]]:
+    """Spells out what the study searches and optimises, and what a trial must keep.
 
     A destroyed network has forgotten as deeply as can be, so it would stand on every front. Where depth is an
     objective, a trial must therefore keep a validation retain accuracy of at most 0.10 (or `selection.max_loss`, if
-    that is more) less than a mask, unless the study limits it otherwise.
+    that is more) less than a mask, unless the study limits it otherwise. A network without stages has none that could
+    start anew.
 
     Args:
         config: A study that has not begun.
         inputs: Of its requests.
 
     Returns:
-        The study, and what is to be said of it; None if nothing is.
+        The study, and what is to be said of it.
     """
+    notes = []
+    searched = TrialPlan.of(config).space.parameters
+    if "reinitialise" in searched and len(searched) > 1 and not _has_stages(inputs):
+        config = config.model_copy(update={"fixed": {**config.fixed, "reinitialise": 0}})
+        notes.append("The network has no stages, so `reinitialise` is not searched; name some in `model.stages`")
     if not any(objective.metric == DEPTH for objective in config.objectives):
-        return config, None
+        return config, notes
     if not all(each.probe is not None and each.probe.informative for each in inputs):
         others = tuple(objective for objective in config.objectives if objective.metric != DEPTH)
-        return config.model_copy(update={"objectives": others}), (
-            f"Depth is no objective here, since the probe is uninformative: {DEPTH} is left out of the objectives"
-        )
+        if others:
+            config = config.model_copy(update={"objectives": others})
+            notes.append(f"The probe is uninformative here, so {DEPTH} is not an objective")
+        return config, notes
     if any(constraint.metric == RETAIN for constraint in config.constraints):
-        return config, None
+        return config, notes
     kept = fmean(_kept_by_a_mask(inputs))
     floor = round(max(0.0, kept - max(MOST_BELOW_A_MASK, config.selection.max_loss)), 4)
     constraints = (*config.constraints, Constraint(metric=RETAIN, at_least=floor))
-    return config.model_copy(update={"constraints": constraints}), (
-        f"A mask keeps a validation retain accuracy of {kept:.1%}; trials below {floor:.1%} do not count"
-    )
+    notes.append(f"A mask keeps a validation retain accuracy of {kept:.1%}; trials below {floor:.1%} do not count")
+    return config.model_copy(update={"constraints": constraints}), notes
+
+
+def _has_stages(inputs: RequestInputs) -> bool:
+    try:
+        return bool(inputs[0].original.stage_names(inputs[0].dataset))
+    except ConfigError:
+        return False
 
 
 def _kept_by_a_mask(inputs: RequestInputs) -> list[float]:

@@ -9,7 +9,6 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from antisample.errors import ConfigError
 from antisample.methods import UnlearnContext, find_method, method_config
 from antisample.testing.digits import digits_inputs
 
@@ -92,11 +91,9 @@ def test_the_last_stages_and_the_head_start_anew_and_the_others_stay(context, n)
     assert all(torch.equal(value, again[name]) for name, value in run.model.state_dict().items())
 
 
-def test_more_stages_than_there_are_cannot_start_anew(context):
-    with pytest.raises(
-        ConfigError, match="`reinitialise` must be at most 3, the number of stages of SmallCNN, but got 4"
-    ):
-        prepared(context, reinitialise=4)
+def test_more_stages_than_there_are_means_all(context):
+    everything, more = (prepared(context, reinitialise=n).model.state_dict() for n in (3, 9))
+    assert all(torch.equal(value, more[name]) for name, value in everything.items())
 
 
 def test_anti_samples_of_weight_zero_teach_nothing(context):

@@ -69,6 +69,25 @@ RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
     "distilled": ("finetune", {**_STEEP, "epochs": 4, "distillation": 0.5}),
     "layers 3 and 4 anew, distilled": ("finetune", {**_ANEW, "epochs": 4, "distillation": 0.5}),
     "layers 2 to 4 anew": ("finetune", {**_ANEW, "unlearn_scale_lr": 3.0, "reinitialise": 3}),
+    "layers 2 to 4 anew, distilled": (
+        "finetune",
+        {**_ANEW, "unlearn_scale_lr": 3.0, "epochs": 4, "reinitialise": 3, "distillation": 0.5},
+    ),
+    "layers 2 to 4 anew, distilled at 4": (
+        "finetune",
+        {
+            **_ANEW,
+            "unlearn_scale_lr": 3.0,
+            "epochs": 4,
+            "reinitialise": 3,
+            "distillation": 0.9,
+            "distillation_temperature": 4.0,
+        },
+    ),
+    "a steep rate, distilled at 4": (
+        "finetune",
+        {**_STEEP, "epochs": 4, "distillation": 0.9, "distillation_temperature": 4.0},
+    ),
     "layers 3 and 4 anew, AdamW": ("finetune", {**_ANEW, "optimizer": "adamw", "weight_decay": 0.05}),
 }
 

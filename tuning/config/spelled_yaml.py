@@ -17,7 +17,7 @@ from search_spaces.yaml_loader import DuplicateKeyError, UniqueKeyLoader
 
 _TEXT = (str, Path)
 _BESIDE_TEXT = (int, types.NoneType)
-_NULL = "tag:yaml.org,2002:null"
+_NULL, _BOOLEAN = "tag:yaml.org,2002:null", "tag:yaml.org,2002:bool"
 _PLAIN = ("tag:yaml.org,2002:merge", "tag:yaml.org,2002:value")  # << and = where they are no keys
 
 
@@ -62,7 +62,10 @@ def _value(loader: UniqueKeyLoader, node: yaml.Node, kind: Any) -> Any:
     item = _item_kind(kind)
     if isinstance(node, yaml.SequenceNode) and item is not Any:
         return [_value(loader, each, item) for each in node.value]
-    if isinstance(node, yaml.ScalarNode) and (_keeps_spelling(node, kind) or _keeps_spelling(node, item)):
+    is_item = item is not Any and not _stands_for_itself(node, kind)
+    if isinstance(node, yaml.ScalarNode) and (
+        _keeps_spelling(node, kind) or (is_item and _keeps_spelling(node, item))
+    ):
         return node.value
     return loader.construct_object(node, deep=True)
 
@@ -71,6 +74,11 @@ def _key(node: yaml.Node) -> str:
     if not isinstance(node, yaml.ScalarNode):
         raise yaml.YAMLError(f"a key must be text, in line {node.start_mark.line + 1}")
     return str(node.value)
+
+
+def _stands_for_itself(node: yaml.Node, kind: Any) -> bool:
+    """Whether it is nothing, true or false, in the place of a sequence that may be that."""
+    return {_NULL: types.NoneType, _BOOLEAN: bool}.get(node.tag) in tuple(_options(kind))
 
 
 def _keeps_spelling(node: yaml.ScalarNode, kind: Any) -> bool:

@@ -99,14 +99,14 @@ def test_jobs_are_named_by_what_they_depend_on(parse):
     config = parse(seeds=2, reference_seeds=2, classes=[3], methods=["finetune", "retrain"])
     jobs = plan_jobs(config, "digits", NAMES)
     labels = [job.label for job in jobs]
-    assert labels == ["original", "retrain", "retrain", "finetune", "finetune"]
-    assert len({job.file_name("x") for job in jobs}) == 5
-    assert jobs[1].reference_seed == jobs[3].reference_seed != jobs[4].reference_seed
+    assert labels == ["original", "untrained", "retrain", "retrain", "finetune", "finetune"]
+    assert len({job.file_name("x") for job in jobs}) == 6
+    assert jobs[2].reference_seed == jobs[4].reference_seed != jobs[5].reference_seed
     assert all(("retrained" in job.config.evaluation.final) == (job.label != RETRAIN) for job in jobs)
     longer = plan_jobs(parse(classes=[3], methods=["finetune"], values={"finetune": {"epochs": 9}}), "digits", NAMES)
-    assert longer[1].file_name("x") not in {job.file_name("x") for job in jobs}
+    assert longer[2].file_name("x") not in {job.file_name("x") for job in jobs}
     assert jobs[0].file_name("x") != jobs[0].file_name("other data")
-    assert "retrained" not in longer[1].config.evaluation.final
+    assert "retrained" not in longer[2].config.evaluation.final
     moved = parse(seeds=2, reference_seeds=2, classes=[3], methods=["finetune", "retrain"], out="elsewhere")
     assert [job.file_name("x") for job in plan_jobs(moved, "digits", NAMES)] == [job.file_name("x") for job in jobs]
 

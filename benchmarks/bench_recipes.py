@@ -39,6 +39,8 @@ _SOFT = {**_KEEPING, "unlearn_scale_lr": 1.0, "epochs": 4}
 _DEEP = {**_KEEPING, "unlearn_scale_lr": 3.0, "epochs": 5, "batchnorm_mode": "train"}
 _STEEP = {**_DEEP, "unlearn_scale_lr": 5.0, "warmup": 0.1}
 _ANEW = {**_DEEP, "unlearn_scale_lr": 2.0, "warmup": 0.1, "reinitialise": 2}
+_DEEPEST = {**_ANEW, "unlearn_scale_lr": 3.0, "epochs": 4, "reinitialise": 3}
+_AT_4 = {"distillation": 0.9, "distillation_temperature": 4.0}
 _PUBLISHED = {"unlearn_scale_lr": 1.6, "epochs": 5, "retain_fraction": 0.3}
 
 RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -51,6 +53,10 @@ RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
             "batch norm in train mode": _DEEP,
             "a steep rate": _STEEP,
             "layers 3 and 4 anew": _ANEW,
+            "distilled": {**_STEEP, "epochs": 4, "distillation": 0.5},
+            "a steep rate, distilled at 4": {**_STEEP, "epochs": 4, **_AT_4},
+            "layers 2 to 4 anew, distilled": {**_DEEPEST, "distillation": 0.5},
+            "layers 2 to 4 anew, distilled at 4": {**_DEEPEST, **_AT_4},
         }.items()
         for method, suffix in (("finetune", ""), ("antisample", " with anti-samples"))
     },
@@ -66,28 +72,8 @@ RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
             "weight_decay": 5e-4,
         },
     ),
-    "distilled": ("finetune", {**_STEEP, "epochs": 4, "distillation": 0.5}),
     "layers 3 and 4 anew, distilled": ("finetune", {**_ANEW, "epochs": 4, "distillation": 0.5}),
     "layers 2 to 4 anew": ("finetune", {**_ANEW, "unlearn_scale_lr": 3.0, "reinitialise": 3}),
-    "layers 2 to 4 anew, distilled": (
-        "finetune",
-        {**_ANEW, "unlearn_scale_lr": 3.0, "epochs": 4, "reinitialise": 3, "distillation": 0.5},
-    ),
-    "layers 2 to 4 anew, distilled at 4": (
-        "finetune",
-        {
-            **_ANEW,
-            "unlearn_scale_lr": 3.0,
-            "epochs": 4,
-            "reinitialise": 3,
-            "distillation": 0.9,
-            "distillation_temperature": 4.0,
-        },
-    ),
-    "a steep rate, distilled at 4": (
-        "finetune",
-        {**_STEEP, "epochs": 4, "distillation": 0.9, "distillation_temperature": 4.0},
-    ),
     "layers 3 and 4 anew, AdamW": ("finetune", {**_ANEW, "optimizer": "adamw", "weight_decay": 0.05}),
 }
 

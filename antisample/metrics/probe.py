@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from antisample.metrics.base import EvaluationSubject, part_positions
@@ -153,12 +154,13 @@ class FittedProbe:
         labels, judged_labels = dataset.train.labels[images.fit], dataset.train.labels[images.judged]
         features = stage_features(subject, model, stages, dataset.train, images.fit)
         judged = stage_features(subject, model, stages, dataset.train, images.judged)
-        probe = LogisticProbe.fit(features, labels, dataset.n_classes)
-        few = [
-            LogisticProbe.fit(features[draw], labels[draw], dataset.n_classes).recognised(judged, judged_labels)
-            for draw in images.draws
-        ]
-        forget = float(probe.recognised(judged, judged_labels).mean())
+        with threadpool_limits(1, user_api="blas"):  # more of them wait for each other at sizes like these
+            probe = LogisticProbe.fit(features, labels, dataset.n_classes)
+            few = [
+                LogisticProbe.fit(features[draw], labels[draw], dataset.n_classes).recognised(judged, judged_labels)
+                for draw in images.draws
+            ]
+            forget = float(probe.recognised(judged, judged_labels).mean())
         return cls(model, stages, probe, forget, np.stack(few), judged_labels)
 
     def by_class(self, subject: EvaluationSubject) -> list[Floats]:

@@ -36,8 +36,8 @@ def study_reference() -> str:
     """
     parts = [_INTRODUCTION, _HEAD, *_rows(StudyConfig, ""), "", _METHODS]
     for name in method_names():
-        parts += [f"### {name}\n", _HEAD, *_rows(find_method(name).config_type, "")]
-        parts.append("")
+        rows = list(_rows(find_method(name).config_type, ""))
+        parts += [f"### {name}\n", *([_HEAD, *rows] if rows else ["It has none."]), ""]
     return "\n".join(parts)
 
 

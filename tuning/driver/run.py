@@ -170,15 +170,16 @@ def _begin(
     train_references: ReferenceTasks,
 ) -> tuple[Study, RequestInputs]:
     """Opens the study, begun if it is new, and loads its inputs; nothing stays of a new one where that fails."""
-    inputs = None
-    if not has_begun(config):
-        StudyFiles.of(config).check()
-        _introduce(config, share, progress)
-        inputs = load_requests(TrialPlan.of(config), progress, train_references)
-        config, notes = settled(config, inputs)
-        for note in notes:
-            progress.say(note)
-    with prepared_directory(config, lease):
+    inputs, is_new = None, not has_begun(config)
+    with prepared_directory(config, lease) as keep:
+        if is_new:
+            StudyFiles.of(config).check()
+            _introduce(config, share, progress)
+            inputs = load_requests(TrialPlan.of(config), progress, train_references)
+            config, notes = settled(config, inputs)
+            keep(config)
+            for note in notes:
+                progress.say(note)
         study = Study(config, lease)
         check_settings(study)
         refuse_lost_trials(study)

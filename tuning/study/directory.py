@@ -1,7 +1,7 @@
 """A study's directory: made once, and checked when it is continued."""
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -155,12 +155,15 @@ def check_directory(config: StudyConfig) -> None:
 
 
 @contextmanager
-def prepared_directory(config: StudyConfig, lease: Lease) -> Iterator[None]:
+def prepared_directory(config: StudyConfig, lease: Lease) -> Iterator[Callable[[StudyConfig], None]]:
     """Makes the study's directory, or checks that it holds the same study; keeps it only if the block succeeds.
 
     Args:
         config: The study.
         lease: On it; once another driver has taken over, nothing is written or deleted here.
+
+    Yields:
+        Takes the study as it is to be kept, where that is settled within the block.
 
     Raises:
         ConfigError: See `check_directory`.
@@ -174,10 +177,11 @@ def prepared_directory(config: StudyConfig, lease: Lease) -> Iterator[None]:
         raise DataError(f"{config.directory}: cannot be written ({error.strerror}).") from error
     is_new = {path.stem for path in config.directory.iterdir()} <= {"driver"}  # it holds the lease and nothing else
     try:
-        yield
+        settled = [config]
+        yield settled.append
         lease.check()
         with atomic_write(config.directory / "study.yaml") as unfinished:
-            unfinished.write_text(config.to_yaml())
+            unfinished.write_text(settled[-1].to_yaml())
     except BaseException:
         if is_new and lease.is_held():
             shutil.rmtree(config.directory, ignore_errors=True)

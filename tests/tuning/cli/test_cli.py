@@ -74,8 +74,8 @@ def test_a_space_is_shown_with_its_reasons(call):
         ({"model": {"name": "ResNet10"}}, "`model.name` must be one of SmallCNN"),
         (
             {"space": "wide"},
-            "`space` must be one of antisample, antisample-published, filtration, finetune, gradient_ascent, head, neggrad_plus, "
-            "random_labels, retrain, unsir or the path",
+            "`space` must be one of antisample, antisample-published, filtration, finetune, gradient_ascent, head, "
+            "neggrad_plus, random_labels, retrain, unsir or the path",
         ),
         ({"forget": {"classes": [77]}}, "`forget.classes` must be class names, and some of these are numbers"),
         ({"forget": {"classes": list(range(10))}}, "must leave at least one class, but got all 10."),

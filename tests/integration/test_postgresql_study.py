@@ -62,6 +62,7 @@ def config(server, tmp_path, request):
             "data": {"source": "digits"},
             "model": {"name": "SmallCNN"},
             "forget": {"classes": [3]},
+            "evaluation": {"final": ["membership", "zrf"]},
             "sampler": "random",
             "n_trials": 25,
             "storage": server.address,

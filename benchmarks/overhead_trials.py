@@ -32,6 +32,8 @@ def study_config(folder: Path, n_trials: int, uri: str, sampler: str = "tpe") ->
             "data": {"source": "digits"},
             "model": {"name": "SmallCNN"},
             "forget": {"classes": [3]},
+            "evaluation": {"final": []},
+            "space": "antisample-published",
             "fixed": {"epochs": 1, "batchnorm_mode": "eval"},
             "n_trials": n_trials,
             "sampler": sampler,

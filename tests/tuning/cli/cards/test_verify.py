@@ -486,7 +486,7 @@ def test_card_md_shows_markup_and_control_characters_as_text(alone, tmp_path):
     assert "<" not in outside
     assert "](" not in outside.replace("\\](", "")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
-    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} <= {3, *range(5, 10)}
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {3, 8}
 
 
 def test_on_other_hardware_a_repetition_is_held_against_accuracies(alone):

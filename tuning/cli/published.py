@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tuning.cli.needs import NeedsReport, NeedsSearch
 from tuning.cli.options import (
     AcceptOriginal,
     AsJson,
@@ -30,8 +31,9 @@ def spaces(
 
 
 @app.command(
+    cls=NeedsSearch,
     epilog="Example: antisample reproduce --protocol single-class --model ResNet18 --dataset data/cifar10 "
-    "--retain 30 --methods antisample,unsir,finetune,retrain --classes all"
+    "--retain 30 --methods antisample,unsir,finetune,retrain --classes all",
 )
 def reproduce(
     model: Annotated[str, typer.Option(help="A built-in model, or `package.module:function`.")],
@@ -96,7 +98,7 @@ def reproduce(
     )
 
 
-@app.command(epilog="Example: antisample toy --out runs/toy --seeds 20")
+@app.command(cls=NeedsReport, epilog="Example: antisample toy --out runs/toy --seeds 20")
 def toy(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Directory for toy.png and toy.csv.")] = Path("runs/toy"),
     seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 20,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tuning.cli.needs import NeedsSearch
 from tuning.cli.options import (
     AcceptOriginal,
     AllowAddress,
@@ -30,8 +31,9 @@ app = typer.Typer()
 
 
 @app.command(
+    cls=NeedsSearch,
     epilog="Examples: antisample run studies/demo.yaml --set n_trials=32 --set forget.classes=[7]; "
-    "antisample run --model my_package.models:build --checkpoint model.safetensors --data images --forget cat"
+    "antisample run --model my_package.models:build --checkpoint model.safetensors --data images --forget cat",
 )
 def run(
     study: Annotated[
@@ -87,7 +89,7 @@ def run(
     )
 
 
-@app.command(epilog="Example: antisample resume runs/demo")
+@app.command(cls=NeedsSearch, epilog="Example: antisample resume runs/demo")
 def resume(
     directory: StudyDirectory,
     accept_original: AcceptOriginal = False,
@@ -119,7 +121,7 @@ def resume(
     )
 
 
-@app.command(epilog="Example: antisample report runs/demo --json")
+@app.command(cls=NeedsSearch, epilog="Example: antisample report runs/demo --json")
 def report(
     directory: StudyDirectory,
     select: Select = None,

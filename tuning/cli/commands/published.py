@@ -21,7 +21,7 @@ from tuning.reproduction.tables import summarise_results
 from tuning.reproduction.toy import run_toy_seeds, toy_json, toy_table
 from tuning.trust.consent import check_code
 from tuning.trust.named_code import named_code
-from tuning.views.terminal.outcome import print_json, say
+from tuning.views.terminal.console import print_json, say
 from tuning.views.terminal.progress import Progress, output
 
 

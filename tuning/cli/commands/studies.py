@@ -44,8 +44,9 @@ from tuning.trust.addresses import check_stores, is_own_storage, object_stores, 
 from tuning.trust.consent import check_study_code, remember_sent_study
 from tuning.trust.own_studies import agreed_of_study
 from tuning.views.projections import copy_projections, rewrite_projections
+from tuning.views.terminal.console import print_json, say
 from tuning.views.terminal.live import front_table
-from tuning.views.terminal.outcome import apply_command, print_json, print_outcome, say
+from tuning.views.terminal.outcome import apply_command, print_outcome
 from tuning.views.terminal.progress import Progress, output
 
 

@@ -15,18 +15,20 @@ class MissingExtraError(AntisampleError, ImportError):
     """A part of the program needs packages that are not installed."""
 
 
-def require_extra(extra: str, what: str) -> None:
+def require_extra(extra: str, what: str, *modules: str) -> None:
     """Checks that the packages of an extra are installed, without importing them.
 
     Args:
         extra: `search` or `report`.
         what: What needs it, as the subject of a sentence.
+        modules: What is needed of the extra; by default everything that a user knows by name.
 
     Raises:
         MissingExtraError: If they are not; the message names them and the command that installs them.
     """
     for part in _INCLUDED[extra]:
-        missing = [name for module, name in _PACKAGES[part].items() if not _is_installed(module)]
+        needed = {module: name for module, name in _PACKAGES[part].items() if module in modules or not modules}
+        missing = [name for module, name in needed.items() if not _is_installed(module)]
         if missing:
             names = ", ".join(missing[:-1]) + " and " * (len(missing) > 1) + missing[-1]
             raise MissingExtraError(f"{what} needs {names}: pip install 'antisample[{extra}]'.")

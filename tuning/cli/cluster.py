@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tuning.cli.needs import NeedsSearch
+from tuning.cli.needs import needing
 from tuning.cli.options import AsJson, Overrides
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ ClusterArgument = Annotated[Path, typer.Argument(metavar="CLUSTER.yaml", help="T
 
 
 @app.command(
-    "check", cls=NeedsSearch, epilog="Example: antisample cluster check cluster.yaml --study studies/demo.yaml"
+    "check", cls=needing("search"), epilog="Example: antisample cluster check cluster.yaml --study studies/demo.yaml"
 )
 def check(
     cluster: ClusterArgument,
@@ -35,7 +35,7 @@ def check(
 
 
 @app.command(
-    "render", cls=NeedsSearch, epilog="Example: antisample cluster render slurm.yaml --study studies/demo.yaml"
+    "render", cls=needing("search"), epilog="Example: antisample cluster render slurm.yaml --study studies/demo.yaml"
 )
 def render(
     cluster: ClusterArgument,
@@ -53,7 +53,7 @@ def render(
 
 @app.command(
     "services",
-    cls=NeedsSearch,
+    cls=needing("search"),
     epilog="Example: antisample cluster services --database postgresql://db/mlflow --artifacts /shared/mlflow",
 )
 def services(

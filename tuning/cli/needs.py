@@ -7,18 +7,12 @@ from typer.core import TyperCommand
 from tuning.extras import require_extra
 
 
-class NeedsSearch(TyperCommand):
-    """A command that needs the extra `search`; its help does not."""
+def needing(extra: str, *modules: str) -> type[TyperCommand]:
+    """The class of a command that needs an extra, or the modules of it that are named; its help does not."""
 
-    extra = "search"
+    class Command(TyperCommand):
+        def invoke(self, ctx: Any) -> Any:
+            require_extra(extra, f"`{ctx.command_path}`", *modules)
+            return super().invoke(ctx)
 
-    def invoke(self, ctx: Any) -> Any:
-        """Runs the command if its packages are installed."""
-        require_extra(self.extra, f"`{ctx.command_path}`")
-        return super().invoke(ctx)
-
-
-class NeedsReport(NeedsSearch):
-    """A command that needs the extra `report`."""
-
-    extra = "report"
+    return Command

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tuning.cli.needs import NeedsReport, NeedsSearch
+from tuning.cli.needs import needing
 from tuning.cli.options import (
     AcceptOriginal,
     AsJson,
@@ -31,7 +31,7 @@ def spaces(
 
 
 @app.command(
-    cls=NeedsSearch,
+    cls=needing("search"),
     epilog="Example: antisample reproduce --protocol single-class --model ResNet18 --dataset data/cifar10 "
     "--retain 30 --methods antisample,unsir,finetune,retrain --classes all",
 )
@@ -98,7 +98,7 @@ def reproduce(
     )
 
 
-@app.command(cls=NeedsReport, epilog="Example: antisample toy --out runs/toy --seeds 20")
+@app.command(cls=needing("report", "matplotlib"), epilog="Example: antisample toy --out runs/toy --seeds 20")
 def toy(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Directory for toy.png and toy.csv.")] = Path("runs/toy"),
     seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 20,
@@ -110,6 +110,6 @@ def toy(
     as_json: AsJson = False,
 ) -> None:
     """Demonstrate the method in two dimensions: anti-sample and UNSIR on four Gaussians, over several seeds."""
-    from tuning.cli.commands import published  # noqa: PLC0415
+    from tuning.cli.commands import toy  # noqa: PLC0415
 
-    published.toy(out=out, seeds=seeds, seed=seed, overrides=overrides, as_json=as_json)
+    toy.toy(out=out, seeds=seeds, seed=seed, overrides=overrides, as_json=as_json)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tuning.cli.needs import NeedsSearch
+from tuning.cli.needs import needing
 from tuning.cli.options import AllowAddress, AllowCode, AsJson, RegisterAs, StorageAddress, StudyDirectory
 
 app = typer.Typer(
@@ -14,7 +14,7 @@ app = typer.Typer(
 )
 
 
-@app.command("sync", cls=NeedsSearch, epilog="Example: antisample mlflow sync runs/demo")
+@app.command("sync", cls=needing("search"), epilog="Example: antisample mlflow sync runs/demo")
 def mlflow_sync(
     directory: StudyDirectory,
     tracking_uri: Annotated[
@@ -46,7 +46,9 @@ def mlflow_sync(
 
 
 @app.command(
-    "rebuild", cls=NeedsSearch, epilog="Example: antisample mlflow rebuild runs/demo --tracking-uri http://HOST:5000"
+    "rebuild",
+    cls=needing("search"),
+    epilog="Example: antisample mlflow rebuild runs/demo --tracking-uri http://HOST:5000",
 )
 def mlflow_rebuild(
     directory: StudyDirectory,

@@ -52,7 +52,7 @@ def origin_checks(card: UnlearningCard, folder: Path, study: Path | None = None)
 
 
 def _read_study(card: UnlearningCard, directory: Path) -> Verification:
-    require_extra("search", "Comparing a card with its study")
+    require_extra("report", "Comparing a card with its study", "optuna")
     from tuning.cli.cards.study_checks import study_checks  # noqa: PLC0415  (needs the extra)
 
     return study_checks(card, directory)

@@ -93,7 +93,7 @@ def unlearn(
     progress = Progress(output(stderr=as_json))
     wanted = check_formats(formats or ())
     if study is not None:
-        require_extra("search", "`antisample unlearn --study`")
+        require_extra("report", "`antisample unlearn --study`", "optuna")
         from tuning.cli.commands.applied_trial import trial_of_study  # noqa: PLC0415  (needs the extra)
 
         config, provenance = trial_of_study(

@@ -12,7 +12,12 @@ def needing(extra: str, *modules: str) -> type[TyperCommand]:
 
     class Command(TyperCommand):
         def invoke(self, ctx: Any) -> Any:
-            require_extra(extra, f"`{ctx.command_path}`", *modules)
+            require_extra(extra, f"`antisample {_name(ctx)}`", *modules)
             return super().invoke(ctx)
 
     return Command
+
+
+def _name(ctx: Any) -> str:
+    """The words of a command after the program's, such as `mlflow sync`."""
+    return f"{_name(ctx.parent)} {ctx.info_name}".strip() if ctx.parent is not None else ""

@@ -20,6 +20,7 @@ from antisample.errors import ConfigError, DataError
 from tuning.config.loading import parse_study
 from tuning.study.artifacts import StudyFiles
 from tuning.study.attributes import BASELINES, CONFIRMATIONS, CREATED_MS, FINGERPRINTS, FORGETTING, ID, IMAGES, NOTES
+from tuning.study.directory import open_study
 from tuning.study.history import ends, record_search_end
 from tuning.study.outcome import find_outcome
 from tuning.views.mlflow import (
@@ -152,6 +153,17 @@ def test_a_rebuilt_store_equals_the_first(finished, uri, make_store, everything,
         time.tzset()
     assert done.runs == 4
     assert everything(rebuilt) == everything(uri)
+
+
+def test_a_moved_study_is_rebuilt_with_its_artifacts_in_the_new_place(finished, make_store, runs_of, tmp_path):
+    moved = tmp_path / "elsewhere" / finished.config.directory.name
+    moved.parent.mkdir()
+    finished.config.directory.rename(moved)
+    rebuilt = make_store("rebuilt.db")
+    rebuild(open_study(moved), rebuilt)
+    client, parent, _ = runs_of(rebuilt)
+    assert parent.info.artifact_uri.startswith((moved.parent / "mlartifacts").resolve().as_uri())
+    assert "report.html" in {file.path for file in client.list_artifacts(parent.info.run_id)}
 
 
 def test_a_study_that_went_on_and_was_rebuilt_equals_the_first(
@@ -398,7 +410,7 @@ def test_with_replicates_the_newest_value_is_their_mean(values, make_study, metr
     study = make_study(parse_study({**values, "replicates": 2}))
     study.ask("a")
     for number, forget in ((1, 0.0), (2, 0.2)):
-        study.report("a", report(number, forget))
+        study.report("a", {**report(number, forget), "replicate": number - 1})
     study.complete("a", metrics(0.1, 0.8), {})
     sync(study, uri)
     sync(study, uri)

@@ -89,7 +89,8 @@ main()
 """
 
 
-def test_the_core_unlearns_verifies_and_pretrains_without_extras(tmp_path):
+@pytest.mark.slow
+def test_the_core_unlearns_and_verifies_without_extras(tmp_path):
     """One process a command, as a user has it: whatever imports an extra on the way ends with a traceback."""
 
     def antisample(*words, code=0):

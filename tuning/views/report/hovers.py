@@ -24,14 +24,14 @@ def hover_texts(
 
 
 def hover(record: TrialRecord, objectives: tuple[Objective, ...]) -> str:
-    """The text of a trial; everything from outside is escaped, because Plotly reads tags."""
-    lines = [f"<b>trial {record.number}</b> ({html.escape(record.origin)})"]
+    """The lines of a trial; everything from outside is escaped, because Plotly reads tags."""
+    lines = [f"trial {record.number} ({html.escape(record.origin)})"]
     lines += [
         _line(o.metric, value, record.counts) + _over_replicates(record, o.metric)
         for o, value in zip(objectives, record.values or (), strict=False)
     ]
     lines += [f"{html.escape(name)} = {html.escape(formatted('', value))}" for name, value in record.params.items()]
-    return "<br>".join(lines)
+    return "\n".join(lines)
 
 
 def mark_hover(

@@ -13,7 +13,7 @@ from tuning.views.report.drawing import Figure, assembled, short
 from tuning.views.report.thinning import thinned
 
 ENOUGH, RELIABLE = 8, 20
-_MOST_TRIALS = 2000
+_MOST_TRIALS = 1000
 # Optuna's defaults, 64 trees of any depth, take minutes for a thousand trials.
 _TREES, _DEPTH = 32, 6
 _FANOVA = "fANOVA: share of the variance that the hyperparameter explains"

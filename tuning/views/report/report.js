@@ -8,6 +8,7 @@
     displaylogo: false, showSendToCloud: false, plotlyServerURL: "", scrollZoom: false,
     modeBarButtons: [["toImage", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
   };
+  const hover = (number) => (hovers[number] ?? "").replace(/^.*/, "<b>$&</b>").replaceAll("\n", "<br>");
   const narrow = () => window.innerWidth < 560;
 
   function sortable(table) {
@@ -55,7 +56,7 @@
   function themed(figure) {
     const style = getComputedStyle(root);
     const { data, layout } = coloured({ data: figure.data, layout: figure.layout }, style);
-    for (const trace of data) if (trace.customdata) trace.hovertext = trace.customdata.map((number) => hovers[number] ?? "");
+    for (const trace of data) if (trace.customdata) trace.hovertext = trace.customdata.map(hover);
     const pick = (name) => style.getPropertyValue(name).trim();
     const axis = { gridcolor: pick("--grid"), linecolor: pick("--axis"), tickcolor: pick("--axis") };
     const looks = {

@@ -18,7 +18,7 @@ from tuning.views.report.thinning import MOST_IN_A_SLICE, MOST_POINTS, thinned
 _COLUMNS, _ROW, _GAP_ACROSS, _GAP_UP = 6, 130, 0.02, 62
 _TOP, _BOTTOM = 40, 60
 _ROOM = 0.04
-_LONGEST_CHOICE = 12
+_LONGEST_CHOICE, _MOST_POWERS = 12, 3
 
 
 def slice_figure(
@@ -134,6 +134,7 @@ def parameter_axis(name: str, parameter: Parameter, records: Sequence[TrialRecor
     if parameter.log and low > 0:
         low, high = math.log10(low), math.log10(high)
         powers = [short(10.0**exponent) for exponent in range(math.ceil(low), math.floor(high) + 1)]
+        powers = powers[:: math.ceil(len(powers) / _MOST_POWERS)] if powers else []
         details |= {"type": "log", "tickvals": powers if len(powers) > 1 else [short(10**low), short(10**high)]}
         details |= {"tickformat": "~g"}
     room = _ROOM * (high - low)

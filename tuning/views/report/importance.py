@@ -26,10 +26,12 @@ class Importance(NamedTuple):
     Attributes:
         unconditional: By fANOVA, of those that every completed trial has; together 1.
         conditional: By PED-ANOVA, of those that only some have; with the others, by the same evaluator, together 1.
+        too_rare: What too few trials have to be judged.
     """
 
     unconditional: dict[str, float]
     conditional: dict[str, float]
+    too_rare: tuple[str, ...]
 
     @property
     def order(self) -> list[str]:
@@ -60,6 +62,8 @@ def find_importance(study: optuna.Study, at: int, objective: Objective) -> Impor
     names = sorted({name for trial in trials for name in trial.distributions})
     always = [name for name in names if len({trial.distributions.get(name) for trial in trials}) == 1]
     others = [name for name in names if name not in always]
+    rare = tuple(name for name in others if sum(name in trial.params for trial in trials) < ENOUGH)
+    judged = [name for name in names if name not in rare]
     forest = FanovaImportanceEvaluator(n_trees=_TREES, max_depth=_DEPTH, seed=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -68,8 +72,12 @@ def find_importance(study: optuna.Study, at: int, objective: Objective) -> Impor
         except RuntimeError:  # no tree can tell the trials apart
             values = dict.fromkeys(always, 0.0)
         # It explains what makes its target small.
-        every = PedAnovaImportanceEvaluator().evaluate(some, target=_target(at, objective.sign())) if others else {}
-    return Importance(_shares(values, always), _shares(every, others))
+        every = (
+            PedAnovaImportanceEvaluator().evaluate(some, judged, target=_target(at, objective.sign()))
+            if others
+            else {}
+        )
+    return Importance(_shares(values, always), _shares(every, [n for n in judged if n in others]), rare)
 
 
 def importance_bars(importance: Importance) -> Figure:
@@ -100,7 +108,7 @@ def importance_bars(importance: Importance) -> Figure:
         "title": {"text": "importance"},
         "ticksuffix": " %",
         "range": [0, 112],  # the longest bar has its number behind it
-        "tickvals": [0, 25, 50, 75, 100],
+        "dtick": 25,
     }
     up = {"type": "category", "categoryorder": "array", "categoryarray": [html.escape(name) for name in names]}
     return assembled(traces, across, up, height=130 + 26 * len(names))

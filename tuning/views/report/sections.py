@@ -60,18 +60,23 @@ def _importance(study: StudyReader, complete: list[TrialRecord], outcome: Outcom
     if len(complete) < ENOUGH:
         notes.append(f"Importance requires at least {ENOUGH} completed trials; the study has {len(complete)}.")
         return slices, notes
-    ranks, bars = [], []
+    ranks: list[tuple[str, Figure]] = []
+    bars: list[tuple[str, Figure]] = []
+    rare: tuple[str, ...] = ()
     for at, objective in enumerate(objectives):
         title = _title(objective.metric)
         if not _differ(complete, at):
             notes.append(f"{title}: every trial has the same value, so there is no difference to explain.")
             continue
         importance = find_importance(study.own_study(), at, objective)
+        rare = importance.too_rare
         if not any((*importance.unconditional.values(), *importance.conditional.values())):
             notes.append(f"{title}: no hyperparameter explains the differences between trials.")
             continue
         bars.append((f"Importance for {label(objective.metric)}", importance_bars(importance)))
         ranks += _rank(complete, objective, importance, study)
+    if rare:
+        notes.append(f"Fewer than {ENOUGH} trials have {' or '.join(rare)}, too few to judge importance.")
     if bars and len(complete) < RELIABLE:
         notes.append(
             f"The importance of {len(complete)} trials is unreliable: with fewer than {RELIABLE}, a few of them "

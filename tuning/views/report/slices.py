@@ -123,7 +123,7 @@ def rank_figure(
 
 def parameter_axis(name: str, parameter: Parameter, records: Sequence[TrialRecord]) -> dict[str, Any]:
     """An axis over the whole search range of a hyperparameter, and what was tried beyond it."""
-    details = axis({"title": {"text": html.escape(name), "standoff": 6}})
+    details = axis({"title": {"text": html.escape(name), "standoff": 6, "font": {"size": 12}}})
     if isinstance(parameter, ChoiceParameter):
         choices = [html.escape(str(choice)) for choice in parameter.choices]
         shown = [text if len(text) <= _LONGEST_CHOICE else f"{text[: _LONGEST_CHOICE - 1]}…" for text in choices]

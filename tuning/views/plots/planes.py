@@ -12,6 +12,7 @@ from tuning.views.plots.style import CHOSEN, FRONT, INK, QUIET, START, new_figur
 from tuning.views.report.drawing import label, scaled, standard_error
 from tuning.views.report.planes import Plane
 
+_EDGE, _ASIDE = 0.1, {"left": 4, "center": 0, "right": -4}  # a name that would run over the edge stands aside
 _SHAPES = {"original": "s", "mask": "D", "untrained": "P"}
 
 
@@ -112,13 +113,15 @@ def _draw_marks(axes: Axes, plane: Plane) -> None:
         if not (left <= x <= right and bottom <= y <= top):
             continue
         axes.plot([x], [y], _SHAPES.get(mark.name, "h"), color=INK, markersize=7)
+        place = (x - left) / (right - left)
+        side = "left" if place < _EDGE else "right" if place > 1 - _EDGE else "center"
         above = mark.name in ("mask", "untrained")
         axes.annotate(
             mark.name,
             (x, y),
-            xytext=(0, 7 if above else -7),
+            xytext=(_ASIDE[side], 7 if above else -7),
             textcoords="offset points",
-            ha="center",
+            ha=side,
             va="bottom" if above else "top",
             fontsize=8,
         )

@@ -16,7 +16,7 @@ ENOUGH, RELIABLE = 8, 20
 _MOST_TRIALS = 1000
 # Optuna's defaults, 64 trees of any depth, take minutes for a thousand trials.
 _TREES, _DEPTH = 32, 6
-_FANOVA = "fANOVA: share of the variance that the hyperparameter explains"
+_FANOVA = "fANOVA: share of the variance explained"
 _PED_ANOVA = "conditional PED-ANOVA (not in every trial): share of all hyperparameters"
 
 

@@ -15,6 +15,7 @@ from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.plugins import noted_plugins
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord, describe_added_trials
+from tuning.views.baseline_texts import headline
 from tuning.views.plain_values import finite
 from tuning.views.report import figures
 from tuning.views.report.baselines import baseline_section
@@ -22,7 +23,7 @@ from tuning.views.report.chosen_trial import confusion_figures, pictures
 from tuning.views.report.drawing import Figure, label
 from tuning.views.report.fronts import front_figures
 from tuning.views.report.parallel import parallel
-from tuning.views.report.tables import confirmation_rows, headings, key_metrics, key_rows, trial_row
+from tuning.views.report.tables import confirmation_rows, headings, trial_row
 from tuning.views.report.timeline import timeline
 
 _ENOUGH_FOR_IMPORTANCE = 8
@@ -52,8 +53,7 @@ def render_report(study: StudyReader) -> str:
         yaml=study.config.to_yaml(),
         facts=_facts(study, records),
         outcome=outcome,
-        key_metrics=[label(name) for name in key_metrics(outcome)],
-        key_rows=key_rows(outcome),
+        headline=headline(outcome),
         baselines=baseline_section(outcome),
         confirmation=confirmation_rows(outcome),
         sections=sections,

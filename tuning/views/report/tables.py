@@ -39,21 +39,6 @@ class Cell(NamedTuple):
     more: str = ""
 
 
-def key_rows(outcome: Outcome) -> list[tuple[str, list[Cell]]]:
-    """The original model, the starting point, and the chosen trial or the nearest: pairs of name and cells."""
-    rows = []
-    if outcome.original:
-        cells = [_figure_cell(name, outcome.original, outcome.original_counts) for name in key_metrics(outcome)]
-        rows.append(("original model", cells))
-    for role, record in (("", outcome.published), ("chosen", outcome.chosen), ("nearest", outcome.nearest)):
-        if record is not None:
-            cells = [
-                _figure_cell(name, record.metrics, record.counts, record.spread) for name in key_metrics(outcome)
-            ]
-            rows.append((f"{role or record.origin}: trial {record.number}", cells))
-    return rows
-
-
 def confirmation_rows(outcome: Outcome) -> list[tuple[str, str, list[str], str]]:
     """Rows of metric, images, a text a confirmation, and the paired difference."""
     return [
@@ -70,18 +55,17 @@ def confirmation_rows(outcome: Outcome) -> list[tuple[str, str, list[str], str]]
 
 def _spread_text(name: str, confirmation: Confirmation) -> str:
     spread = confirmation.metrics[name]
-    return f"{formatted(name, spread.mean)} ± {_deviation(name, spread)} (n = {spread.n})"
+    text = formatted(name, spread.mean)
+    return text if spread.n < 2 else f"{text} ± {_deviation(name, spread)} (n = {spread.n})"
 
 
 def _difference(name: str, spread: Spread) -> str:
     percent = name.endswith("accuracy")
     mean = f"{100 * spread.mean:+.1f} percentage points" if percent else f"{spread.mean:+.3f}"
-    return f"{mean} ± {_deviation(name, spread)} (n = {spread.n})"
+    return mean if spread.n < 2 else f"{mean} ± {_deviation(name, spread)} (n = {spread.n})"
 
 
 def _deviation(name: str, spread: Spread) -> str:
-    if spread.n < 2:
-        return "?"
     return f"{100 * spread.std:.1f}" if name.endswith("accuracy") else f"{spread.std:.3f}"
 
 

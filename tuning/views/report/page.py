@@ -15,6 +15,7 @@ from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.plugins import noted_plugins
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord, describe_added_trials
+from tuning.views.apply_command import apply_command
 from tuning.views.baseline_texts import headline
 from tuning.views.plain_values import finite
 from tuning.views.report import figures
@@ -23,8 +24,9 @@ from tuning.views.report.chosen_trial import confusion_figures, pictures
 from tuning.views.report.drawing import Figure, label
 from tuning.views.report.fronts import front_figures
 from tuning.views.report.parallel import parallel
-from tuning.views.report.tables import confirmation_rows, headings, trial_row
+from tuning.views.report.tables import confirmation_rows
 from tuning.views.report.timeline import timeline
+from tuning.views.report.trial_table import front_rows, trial_data
 
 _ENOUGH_FOR_IMPORTANCE = 8
 
@@ -40,6 +42,7 @@ def render_report(study: StudyReader) -> str:
     """
     records, outcome = study.records(), find_outcome(study)
     sections = _figures(study, records, outcome)
+    trials = trial_data(study, outcome) | {"command": apply_command(study.config, "{trial}")}
     environment = Environment(
         loader=PackageLoader("tuning.views.report", ""),
         autoescape=True,
@@ -63,8 +66,8 @@ def render_report(study: StudyReader) -> str:
             for key, (titled, _) in sections.items()
             for i, (_, figure) in enumerate(titled)
         },
-        headings=headings(study, outcome),
-        rows=[trial_row(record, study, outcome) for record in study.rows()],
+        trials=trials,
+        front_rows=front_rows(trials),
         environment=study.noted(ENVIRONMENT, {}) | _plugins(study),
         versions=sorted({tuple(sorted(r.versions.items())) for r in records if r.versions}),
         workers=sorted({r.worker for r in records if r.worker}),

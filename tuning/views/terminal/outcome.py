@@ -15,6 +15,7 @@ from tuning.config.study import StudyConfig
 from tuning.study.artifacts import StudyFiles
 from tuning.study.outcome import Outcome, Spread
 from tuning.trials.records import TrialRecord
+from tuning.views.apply_command import apply_command as command_of_trial
 from tuning.views.baseline_texts import FLOOR, PARTS, result_rows, row_name, seeds_text
 from tuning.views.plain_values import finite
 from tuning.views.terminal.fitted_table import Column, FittedTable
@@ -97,15 +98,7 @@ def apply_command(config: StudyConfig, select: str | None = None, nearest: Trial
         select: As in `print_outcome`.
         nearest: See `Outcome.nearest`.
     """
-    out = shown_path(config.directory / "unlearned")
-    which = f"--forget {shlex.quote(config.forget[0].describe())} " if len(config.forget) > 1 else ""
-    if which and config.by_samples:
-        which = "--forget-samples FILE "
-    trial = "best" if nearest is None else str(nearest.number)
-    which += f"--select {select} " if select is not None and trial == "best" else ""
-    return (
-        f"{program('antisample')} unlearn --study {shown_path(config.directory)} --trial {trial} {which}--out {out}"
-    )
+    return command_of_trial(config, "best" if nearest is None else str(nearest.number), select)
 
 
 def say(console: Console, text: str) -> None:

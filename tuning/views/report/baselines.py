@@ -76,8 +76,8 @@ class BaselineSection:
 
 def baseline_section(outcome: Outcome) -> BaselineSection:
     """The section of a study; without tables where nothing has been measured."""
-    parts = reversed(PARTS) if outcome.confirmations else PARTS
-    tables = [table for part in parts if (table := _table(outcome, part)) is not None]
+    parts = tuple(reversed(PARTS)) if outcome.confirmations else PARTS
+    tables = [table for part in parts if (table := _table(outcome, part, costs=part == parts[0])) is not None]
     names = [column.name for column in columns(outcome, PARTS[0])]
     return BaselineSection(
         tables,
@@ -88,12 +88,11 @@ def baseline_section(outcome: Outcome) -> BaselineSection:
     )
 
 
-def _table(outcome: Outcome, part: str) -> BaselineTable | None:
+def _table(outcome: Outcome, part: str, *, costs: bool) -> BaselineTable | None:
     across = columns(outcome, part)
     if not across:
         return None
     headings = [(column.heading, heading_note(column, part, outcome)) for column in across]
-    costs = part == PARTS[0]
     if costs:
         headings += [(what, "and its share of one retraining") for what in ("one unlearning", "whole request")]
     return BaselineTable(part, headings, [_line(row, across, part, outcome, costs) for row in result_rows(outcome)])

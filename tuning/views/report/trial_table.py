@@ -22,6 +22,7 @@ _MORE = (
     *("retrained_gap", "forget_js_distance", "retain_js_distance", "cka_reference_forget", "cka_reference_retain"),
 )
 _PERCENT = ("accuracy", "probe_forget", "mia_efficacy", "relearn_area", "gap")
+_STATES = {"FAIL": "failed"}
 CURVES = ("validation/forget_accuracy", "validation/retain_accuracy")
 
 
@@ -105,7 +106,7 @@ def _columns(study: StudyReader, outcome: Outcome, records: list[TrialRecord]) -
     kinds = {name: "text" if isinstance(p, ChoiceParameter) else "number" for name, p in parameters.items()}
     return [
         TrialColumn("number", "trial", "number", True, lambda r: r.number),
-        TrialColumn("state", "state", "text", True, lambda r: r.state.lower()),
+        TrialColumn("state", "state", "text", True, lambda r: _STATES.get(r.state, r.state.lower())),
         TrialColumn("place", "place", "text", True, place),
         *(_metric_column(name, name in accuracies, name in wanted) for name in metrics if name in measured),
         TrialColumn("unlearning_s", "seconds of unlearning", "number", True, lambda r: r.unlearning_s or None),

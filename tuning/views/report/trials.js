@@ -27,6 +27,7 @@
       const [share, around] = [value, spread].map((some) => (100 * some).toFixed(1));
       return spread === null ? share + " %" : share + " ± " + around + " %";
     }
+    if (each.key.startsWith("metrics.")) return spread === null ? value.toFixed(3) : value.toFixed(3) + " ± " + spread.toFixed(3);
     const text = Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));
     return spread === null ? text : text + " ± " + Number(spread.toPrecision(2));
   }
@@ -160,8 +161,8 @@
     });
     const layout = {
       height: 320, margin: { l: 56, r: 56, t: 24, b: 48 }, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
-      xaxis: { title: { text: "epoch" }, tickformat: "d", zeroline: false }, yaxis: { title: { text: "validation accuracy" }, ticksuffix: " %", range: [-3, 103], zeroline: false },
-      yaxis2: { title: { text: "training loss" }, overlaying: "y", side: "right", rangemode: "tozero", showgrid: false, zeroline: false },
+      xaxis: { title: { text: "epoch" }, automargin: true, tickformat: "d", zeroline: false }, yaxis: { title: { text: "validation accuracy" }, ticksuffix: " %", range: [-3, 103], zeroline: false, automargin: true },
+      yaxis2: { title: { text: "training loss" }, overlaying: "y", side: "right", rangemode: "tozero", showgrid: false, zeroline: false, automargin: true, tickformat: ".3~g" },
     };
     const themed = window.reportTheme({ data, layout });
     Plotly.newPlot(place, themed.data, themed.layout, { displayModeBar: false, responsive: true });

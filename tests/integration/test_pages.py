@@ -1,6 +1,7 @@
 """What people look at: the report in a real browser, and a study in optuna-dashboard."""
 
 import contextlib
+import csv
 import json
 import re
 import shutil
@@ -17,6 +18,7 @@ from chromium import chromium, open_report
 from postgresql import postgresql, programs
 from recorded_study import record_study
 
+from tuning.study.outcome import find_outcome
 from tuning.study.storage.journal import open_journal
 
 pytestmark = pytest.mark.integration
@@ -86,18 +88,44 @@ def test_the_report_draws_without_complaint_or_network_and_answers_hover_and_sor
     page.locator("#pareto figure").last.get_by_role("button", name="Everything").click()
     whole = page.evaluate("document.getElementById('plot-pareto-1').layout.yaxis.range")
     assert whole[0] < 84 < first[0], "trials that break the constraint are outside of the first view"
-    heading = page.locator("#trials th", has_text="validation retain accuracy").locator("[role=button]")
-    column = page.locator("#trials th", has_text="validation retain accuracy").evaluate("cell => cell.cellIndex")
+    heading = page.locator("#trials th [role=button]", has_text="validation retain accuracy")
     heading.click()
     heading.click()
+    column = heading.evaluate("button => button.parentElement.cellIndex")
     values = page.eval_on_selector_all(
-        "#trials tbody tr", f"rows => rows.map(row => row.cells[{column}].dataset.order).filter(Boolean).map(Number)"
+        "#trials tbody tr",
+        f"rows => rows.map(row => parseFloat(row.cells[{column}].textContent)).filter(v => v >= 0)",
     )
     assert values == sorted(values, reverse=True)
     assert len(values) > 10
     assert page.locator("#inside img").count() == 4
     assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
     assert page.asked == [address]
+    assert page.said == []
+
+
+def test_trials_are_filtered_chosen_downloaded_and_opened(open_page, address, recorded):
+    page = open_page(address)
+    rows = page.locator("#trial-table tbody tr")
+    assert rows.count() == len(recorded.rows())
+    page.get_by_label("Filter").fill("failed")
+    assert 0 < rows.count() < 10
+    assert "of 60 trials" in page.text_content("#trial-count")
+    page.get_by_label("Filter").fill("")
+    page.get_by_label("Front only").check()
+    assert rows.count() == len(find_outcome(recorded).front)
+    page.locator("#trial-columns summary").click()
+    page.get_by_label("origin", exact=True).uncheck()
+    assert "origin" not in page.locator("#trial-table thead").inner_text()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    lines = list(csv.DictReader(download.value.path().read_text(encoding="utf-8").splitlines()))
+    assert {int(line["number"]) for line in lines} == {record.number for record in find_outcome(recorded).front}
+    assert 0 <= float(lines[0]["metrics.validation/forget_accuracy"]) <= 1
+    rows.locator("button").first.click()
+    page.wait_for_selector("#trial-dialog .js-plotly-plot")
+    assert f"--trial {lines[0]['number']} " in page.text_content("#trial-dialog pre")
+    assert "unlearn_scale_lr" in page.text_content("#trial-dialog")
     assert page.said == []
 
 
@@ -175,7 +203,7 @@ def test_optuna_dashboard_opens_the_study_as_it_is(recorded, kept):
         try:
             (study,) = answer(f"http://127.0.0.1:{port}/api/studies")["study_summaries"]
             assert study["study_name"] == "recorded"
-            assert study["directions"] == ["minimize", "maximize"]
+            assert study["directions"] == ["minimize", "maximize", "minimize"]
             trials = answer(f"http://127.0.0.1:{port}/api/studies/{study['study_id']}?after=0")["trials"]
         finally:
             process.terminate()

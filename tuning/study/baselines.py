@@ -4,7 +4,7 @@ Every row has the same columns, and says what one unlearning costs and what the 
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
@@ -46,11 +46,13 @@ class Baselines:
         rows: In the order that they are shown in.
         retraining_s: Seconds of one retraining; None where that can be neither measured nor estimated.
         is_measured: Whether a reference was trained; otherwise the seconds follow from those of the trials.
+        floor: What compares with a reference, between two references, by metric name; empty with fewer than two.
     """
 
     rows: tuple[BaselineRow, ...]
     retraining_s: float | None
     is_measured: bool
+    floor: dict[str, float] = field(default_factory=dict)
 
     def share(self, seconds: float | None) -> float | None:
         """Seconds as a share of one retraining; None where either is not known."""
@@ -61,6 +63,7 @@ class Baselines:
         return {
             "retraining_s": self.retraining_s,
             "retraining_is_measured": self.is_measured,
+            "floor": self.floor,
             "rows": [
                 {
                     **asdict(row),
@@ -99,7 +102,8 @@ def find_baselines(study: StudyReader, published: TrialRecord | None, chosen: Tr
         if name.startswith("reference")
     ]
     estimated = _estimated_s(study, retraining, records) if trained_s is None else None
-    return Baselines(tuple(rows), trained_s if trained_s is not None else estimated, trained_s is not None)
+    floor = {name.removesuffix("_floor"): value for name, value in noted.get("floor", {}).items()}
+    return Baselines(tuple(rows), trained_s if trained_s is not None else estimated, trained_s is not None, floor)
 
 
 def _estimated_s(study: StudyReader, retraining: Retraining | None, records: Sequence[TrialRecord]) -> float | None:

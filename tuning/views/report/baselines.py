@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass
 
-from tuning.study.baselines import BaselineRow
 from tuning.study.outcome import Outcome
 from tuning.views.baseline_texts import (
     PARTS,
     Column,
+    ResultRow,
     columns,
     heading_note,
     remark,
+    result_rows,
     retraining_text,
     row_name,
-    rows,
     seconds_text,
     share_text,
 )
@@ -26,6 +26,7 @@ class BaselineLine:
     Attributes:
         name: What it is about.
         remark: What is to be said of it; empty for most.
+        runs: Which runs its figures are of; empty for what is no trial.
         place: `chosen` or nothing.
         cells: One a column; empty where the row does not apply.
         why_not: Why it does not apply; empty if it does.
@@ -33,6 +34,7 @@ class BaselineLine:
 
     name: str
     remark: str
+    runs: str
     place: str
     cells: list[Cell]
     why_not: str
@@ -62,44 +64,51 @@ class BaselineSection:
         retraining: A sentence on the cost of a retraining.
         has_mask: Whether a mask is among the rows.
         has_depth: Whether `probe_left` is among the columns.
+        has_floor: Whether several references tell how far two of them are apart.
     """
 
     tables: list[BaselineTable]
     retraining: str
     has_mask: bool
     has_depth: bool
+    has_floor: bool
 
 
 def baseline_section(outcome: Outcome) -> BaselineSection:
     """The section of a study; without tables where nothing has been measured."""
-    tables = [table for part in PARTS if (table := _table(outcome, part)) is not None]
+    parts = tuple(reversed(PARTS)) if outcome.confirmations else PARTS
+    tables = [table for part in parts if (table := _table(outcome, part, costs=part == parts[0])) is not None]
     names = [column.name for column in columns(outcome, PARTS[0])]
     return BaselineSection(
         tables,
         retraining_text(outcome.baselines),
         any(row.name == "mask" and row.metrics for row in outcome.baselines.rows),
         "probe_left" in names,
+        bool(outcome.baselines.floor),
     )
 
 
-def _table(outcome: Outcome, part: str) -> BaselineTable | None:
+def _table(outcome: Outcome, part: str, *, costs: bool) -> BaselineTable | None:
     across = columns(outcome, part)
     if not across:
         return None
     headings = [(column.heading, heading_note(column, part, outcome)) for column in across]
-    costs = part == PARTS[0]
     if costs:
         headings += [(what, "and its share of one retraining") for what in ("one unlearning", "whole request")]
-    return BaselineTable(
-        part, headings, [_line(row, across, part, outcome, costs) for row in rows(outcome.baselines)]
-    )
+    return BaselineTable(part, headings, [_line(row, across, part, outcome, costs) for row in result_rows(outcome)])
 
 
-def _line(row: BaselineRow, across: list[Column], part: str, outcome: Outcome, costs: bool) -> BaselineLine:
-    cells = [Cell(column.text(row.metrics, part)) for column in across]
+def _line(line: ResultRow, across: list[Column], part: str, outcome: Outcome, costs: bool) -> BaselineLine:
+    row, counts = line.row, outcome.original_counts
+    cells = []
+    for column in across:
+        note = column.note(row.metrics, part, counts.get(f"{part}/{column.images}"))
+        if line.spread and not note.endswith("%"):
+            note = ""
+        cells.append(Cell(column.text(row.metrics, part, line.spread), note=note))
     if costs:
-        spent = (row.unlearning_s, row.request_s)
+        spent = (row.unlearning_s, None if line.is_confirmed else row.request_s)
         cells += [Cell(seconds_text(s), note=share_text(outcome.baselines.share(s))) for s in spent]
     place = "chosen" if row.name == "chosen" else ""
     said = remark(row, outcome.baselines)
-    return BaselineLine(row_name(row), said, place, [] if row.why_not else cells, row.why_not or "")
+    return BaselineLine(row_name(row), said, line.runs, place, [] if row.why_not else cells, row.why_not or "")

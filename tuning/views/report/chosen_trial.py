@@ -34,7 +34,8 @@ def confusion_figures(study: StudyReader, outcome: Outcome) -> tuple[list[tuple[
         classes = sorted([*forgotten, *others[: max(0, _MOST_CLASSES - len(forgotten))]])
         notes = [f"Of {len(names)} classes, only those to forget and those with the most errors are classes."]
     words = [f"{names[c]}{' (forgotten)' if c in forgotten else ''}" for c in classes]
-    titles = ("Original model", f"Trial {outcome.chosen.number}")
+    seed = outcome.chosen.seeds[0]
+    titles = ("Original model", f"Trial {outcome.chosen.number}: its first run in the search, seed {seed}")
     return [(title, _matrix(cells, classes, words)) for title, cells in zip(titles, kept, strict=True)], notes
 
 

@@ -12,13 +12,16 @@ from tuning.study.outcome import find_outcome
 from tuning.study.plugins import noted_plugins
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord, describe_added_trials
+from tuning.views.apply_command import apply_command
+from tuning.views.baseline_texts import headline
 from tuning.views.plain_values import finite
 from tuning.views.report.baselines import baseline_section
 from tuning.views.report.chosen_trial import pictures
 from tuning.views.report.drawing import label
 from tuning.views.report.hovers import hover_texts
 from tuning.views.report.sections import figure_sections
-from tuning.views.report.tables import confirmation_rows, headings, key_metrics, key_rows, trial_row
+from tuning.views.report.tables import confirmation_rows
+from tuning.views.report.trial_table import front_rows, trial_data
 
 
 def render_report(study: StudyReader) -> str:
@@ -33,6 +36,7 @@ def render_report(study: StudyReader) -> str:
     records, outcome = study.records(), find_outcome(study)
     sections = figure_sections(study, records, outcome)
     drawn = {f"{key}-{i}": figure for key, (titled, _) in sections.items() for i, (_, figure) in enumerate(titled)}
+    trials = trial_data(study, outcome) | {"command": apply_command(study.config, "{trial}")}
     environment = Environment(
         loader=PackageLoader("tuning.views.report", ""),
         autoescape=True,
@@ -46,16 +50,15 @@ def render_report(study: StudyReader) -> str:
         yaml=study.config.to_yaml(),
         facts=_facts(study, records),
         outcome=outcome,
-        key_metrics=[label(name) for name in key_metrics(outcome)],
-        key_rows=key_rows(outcome),
+        headline=headline(outcome),
         baselines=baseline_section(outcome),
         confirmation=confirmation_rows(outcome),
         sections=sections,
         pictures=pictures(study, outcome),
         drawn=finite(drawn),
         hovers=hover_texts(drawn.values(), records, study.config.objectives),
-        headings=headings(study, outcome),
-        rows=[trial_row(record, study, outcome) for record in study.rows()],
+        trials=trials,
+        front_rows=front_rows(trials),
         environment=study.noted(ENVIRONMENT, {}) | _plugins(study),
         versions=sorted({tuple(sorted(r.versions.items())) for r in records if r.versions}),
         workers=sorted({r.worker for r in records if r.worker}),

@@ -11,38 +11,6 @@
   const hover = (number) => (hovers[number] ?? "").replace(/^.*/, "<b>$&</b>").replaceAll("\n", "<br>");
   const narrow = () => window.innerWidth < 560;
 
-  function sortable(table) {
-    const body = table.tBodies[0];
-    [...table.tHead.rows[0].cells].forEach((heading, column) => {
-      // No <button>: Chromium leaves those blank where it repeats the headings on printed pages.
-      const button = document.createElement("span");
-      button.setAttribute("role", "button");
-      button.tabIndex = 0;
-      button.textContent = heading.textContent;
-      heading.replaceChildren(button);
-      button.addEventListener("keydown", (event) => {
-        if (event.key !== "Enter" && event.key !== " ") return;
-        event.preventDefault();
-        button.click();
-      });
-      button.addEventListener("click", () => {
-        const down = heading.getAttribute("aria-sort") === "ascending";
-        table.querySelectorAll("[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));
-        heading.setAttribute("aria-sort", down ? "descending" : "ascending");
-        const keyed = [...body.rows].map((row) => {
-          const cell = row.cells[column];
-          return [cell.dataset.order ?? cell.textContent.trim(), row];
-        });
-        keyed.sort(([a], [b]) => {
-          if (a === "" || b === "") return (a === "") - (b === "");
-          const difference = isNaN(a) || isNaN(b) ? a.localeCompare(b) : a - b;
-          return down ? -difference : difference;
-        });
-        body.append(...keyed.map(([, row]) => row));
-      });
-    });
-  }
-
   function coloured(value, style) {
     if (Array.isArray(value)) return value.map((item) => (item && typeof item === "object" ? coloured(item, style) : item));
     const entries = Object.entries(value).map(([key, item]) => {
@@ -150,8 +118,8 @@
     root.dataset.figures = "drawn";
   }
 
-  document.querySelectorAll("table.sortable").forEach(sortable);
   document.querySelectorAll(".scroll").forEach(fading);
+  window.reportTheme = themed;
   if (Object.keys(figures).length && "DecompressionStream" in window) {
     start().catch((error) => { root.dataset.figures = "failed: " + error; });
   }

@@ -1,15 +1,10 @@
-"""The report's tables: metrics with the number of images behind them, and one row a trial."""
+"""Cells of the report's tables, and the rows of the confirmation."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from search_spaces import ChoiceParameter
 from tuning.study.outcome import Confirmation, Outcome, Spread
-from tuning.study.reader import StudyReader
-from tuning.trials.records import TrialRecord
 from tuning.views.report.drawing import formatted, label
 
-_LONGEST_ERROR = 2000
-_LONGEST_LINE = 240
 KEY_METRICS = tuple(
     f"{part}/{name}"
     for part in ("validation", "test")
@@ -39,21 +34,6 @@ class Cell(NamedTuple):
     more: str = ""
 
 
-def key_rows(outcome: Outcome) -> list[tuple[str, list[Cell]]]:
-    """The original model, the starting point, and the chosen trial or the nearest: pairs of name and cells."""
-    rows = []
-    if outcome.original:
-        cells = [_figure_cell(name, outcome.original, outcome.original_counts) for name in key_metrics(outcome)]
-        rows.append(("original model", cells))
-    for role, record in (("", outcome.published), ("chosen", outcome.chosen), ("nearest", outcome.nearest)):
-        if record is not None:
-            cells = [
-                _figure_cell(name, record.metrics, record.counts, record.spread) for name in key_metrics(outcome)
-            ]
-            rows.append((f"{role or record.origin}: trial {record.number}", cells))
-    return rows
-
-
 def confirmation_rows(outcome: Outcome) -> list[tuple[str, str, list[str], str]]:
     """Rows of metric, images, a text a confirmation, and the paired difference."""
     return [
@@ -70,72 +50,20 @@ def confirmation_rows(outcome: Outcome) -> list[tuple[str, str, list[str], str]]
 
 def _spread_text(name: str, confirmation: Confirmation) -> str:
     spread = confirmation.metrics[name]
-    return f"{formatted(name, spread.mean)} ± {_deviation(name, spread)} (n = {spread.n})"
+    text = formatted(name, spread.mean)
+    return text if spread.n < 2 else f"{text} ± {_deviation(name, spread)} (n = {spread.n})"
 
 
 def _difference(name: str, spread: Spread) -> str:
     percent = name.endswith("accuracy")
     mean = f"{100 * spread.mean:+.1f} percentage points" if percent else f"{spread.mean:+.3f}"
-    return f"{mean} ± {_deviation(name, spread)} (n = {spread.n})"
+    return mean if spread.n < 2 else f"{mean} ± {_deviation(name, spread)} (n = {spread.n})"
 
 
 def _deviation(name: str, spread: Spread) -> str:
-    if spread.n < 2:
-        return "?"
     return f"{100 * spread.std:.1f}" if name.endswith("accuracy") else f"{spread.std:.3f}"
-
-
-def headings(study: StudyReader, outcome: Outcome) -> list[tuple[str, bool]]:
-    """Headings of the trial table, and whether numbers stand below them."""
-    parameters = study.space.parameters
-    metrics = [label(name) for name in key_metrics(outcome)]
-    names = ["trial", "state", "place", "origin", *parameters, *metrics, "epochs done", "seconds", "error"]
-    texts = {"state", "place", "origin", "error"}
-    texts |= {name for name, parameter in parameters.items() if isinstance(parameter, ChoiceParameter)}
-    return [(name, name not in texts) for name in names]
-
-
-def trial_row(record: TrialRecord, study: StudyReader, outcome: Outcome) -> tuple[str, list[Cell]]:
-    """The place of a trial, `chosen`, `front` or nothing, and its cells."""
-    place = "front" if record.number in {r.number for r in outcome.front} else ""
-    if outcome.chosen is not None and record.number == outcome.chosen.number:
-        place = "chosen"
-    error = (record.error or "")[:_LONGEST_ERROR] + ("…" if len(record.error or "") > _LONGEST_ERROR else "")
-    first, _, rest = error.strip().partition("\n")
-    if len(first) > _LONGEST_LINE:
-        first, rest = f"{first[:_LONGEST_LINE]}…", error
-    params = [record.params.get(name) for name in study.space.parameters]
-    cells = [
-        Cell(str(record.number), record.number),
-        Cell(record.state.lower(), record.state),
-        Cell(place, place),
-        Cell(record.origin, record.origin),
-        *(Cell("") if value is None else Cell(formatted("", value), _order(value)) for value in params),
-        *(_figure_cell(name, record.figures, record.counts, record.spread) for name in key_metrics(outcome)),
-        Cell(str(record.fidelity), record.fidelity),
-        Cell(f"{record.duration_s:.1f}", record.duration_s),
-        Cell(first, first, more=rest),
-    ]
-    return place, cells
-
-
-def _figure_cell(
-    name: str, metrics: dict[str, float], counts: dict[str, int], spread: dict[str, float] | None = None
-) -> Cell:
-    """A metric with its image count, and its spread over replicates where there are several."""
-    if name not in metrics:
-        return Cell("")
-    text = formatted(name, float(metrics[name]))
-    if spread and name in spread:
-        text += f" ± {100 * spread[name]:.1f}" if name.endswith("accuracy") else f" ± {spread[name]:.3f}"
-    count = _count(name, counts)
-    return Cell(text, metrics[name], f"of {count} images" if count is not None and name.endswith("accuracy") else "")
 
 
 def _count(name: str, counts: dict[str, int]) -> int | None:
     part, _, rest = name.partition("/")
     return counts.get(f"{part}/{rest.partition('_')[0]}")
-
-
-def _order(value: Any) -> float | str:
-    return float(value) if isinstance(value, int | float) else str(value)

@@ -66,7 +66,7 @@ def front_table(outcome: Outcome, limit: int | None = None) -> FittedTable:
     others = "unseen" if outcome.by_samples else "retain"
     deep = is_informative(outcome.baselines) and any(DEPTH in record.metrics for record in outcome.front)
     title = (
-        f"Pareto front on validation: {counts.get('validation/forget', 0)} forget images, "
+        f"Pareto front of the search, on validation: {counts.get('validation/forget', 0)} forget images, "
         f"{counts.get('validation/retain', 0)} {others} images"
     )
     columns = (

@@ -1,6 +1,7 @@
 """The end of a run on the terminal: front, fresh-seed figures, and the exact commands that come next."""
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -9,12 +10,23 @@ from rich.text import Text
 from tuning.config.command_lines import program, shown_path
 from tuning.config.study import StudyConfig
 from tuning.study.artifacts import StudyFiles
-from tuning.study.baselines import Baselines
 from tuning.study.outcome import Outcome, Spread
 from tuning.trials.records import TrialRecord
+from tuning.views.apply_command import apply_command as command_of_trial
+from tuning.views.baseline_texts import FLOOR, PARTS, result_rows, row_name, seeds_text
 from tuning.views.terminal.console import say
 from tuning.views.terminal.fitted_table import Column, FittedTable
 from tuning.views.terminal.live import front_table
+
+_COLUMNS: tuple[tuple[str, str, int, Callable[[float], str]], ...] = (
+    ("probe_left", "left", 0, "{:.2f}".format),
+    ("probe_forget", "probe", 3, "{:.1%}".format),
+    ("probe_gap", "gap", 3, lambda value: f"{100 * value:+.1f}"),
+    ("mia_loss", "MIA", 2, "{:.1%}".format),
+    ("zrf", "ZRF", 4, "{:.2f}".format),
+    ("retrained_gap", "to reference", 2, lambda value: f"{100 * value:.1f}"),
+)
+"""Metric, heading, rank and how it is written."""
 
 
 def print_outcome(
@@ -29,7 +41,6 @@ def print_outcome(
         mlflow_link: Path and query of the study in the MLflow UI, if it is there.
         select: By what the trial was chosen, where that is not what the study says.
     """
-    console.print(front_table(outcome))
     if outcome.chosen is None:
         say(console, outcome.reason)
     else:
@@ -37,8 +48,6 @@ def print_outcome(
         say(console, f"  {_parameters(outcome)}")
         if outcome.comparison is not None:
             say(console, f"  {outcome.comparison}")
-    reference = ", ".join(f"{value:.3f}" for value in outcome.reference)
-    console.print(f"Hypervolume: {outcome.hypervolume:.5f} (reference point: {reference})")
     if outcome.confirmations:
         console.print(_confirmation_table(outcome))
         for name, spread in outcome.paired.items():
@@ -46,7 +55,10 @@ def print_outcome(
                 say(console, f"Difference between chosen and published, {name}, same seeds: {_points(spread)}")
     if outcome.baselines.rows:
         console.print(baseline_table(outcome))
-        _say_cost(console, outcome.baselines)
+        _say_cost(console, outcome)
+    console.print(front_table(outcome))
+    reference = ", ".join(f"{value:.3f}" for value in outcome.reference)
+    console.print(f"Hypervolume: {outcome.hypervolume:.5f} (reference point: {reference})")
     _line(console, f"Report:        {shown_path(config.directory / 'report.html')}")
     if config.storage_path is not None:
         _line(console, f"Models:        {StudyFiles.of(config).store.address}/models")
@@ -83,15 +95,7 @@ def apply_command(config: StudyConfig, select: str | None = None, nearest: Trial
         select: As in `print_outcome`.
         nearest: See `Outcome.nearest`.
     """
-    out = shown_path(config.directory / "unlearned")
-    which = f"--forget {shlex.quote(config.forget[0].describe())} " if len(config.forget) > 1 else ""
-    if which and config.by_samples:
-        which = "--forget-samples FILE "
-    trial = "best" if nearest is None else str(nearest.number)
-    which += f"--select {select} " if select is not None and trial == "best" else ""
-    return (
-        f"{program('antisample')} unlearn --study {shown_path(config.directory)} --trial {trial} {which}--out {out}"
-    )
+    return command_of_trial(config, "best" if nearest is None else str(nearest.number), select)
 
 
 def _line(console: Console, text: str) -> None:
@@ -110,8 +114,9 @@ def _parameters(outcome: Outcome) -> str:
 
 def _confirmation_table(outcome: Outcome) -> FittedTable:
     seeds, counts = len(outcome.confirmations[0].seeds), outcome.original_counts
+    over = "" if seeds == 1 else ", mean and standard deviation"
     table = FittedTable(
-        f"Re-run with {seeds} fresh seeds: test metrics, mean and standard deviation",
+        f"Confirmed with {seeds_text(seeds)}: test metrics{over}",
         (
             Column("", text=True),
             Column("trial", rank=1),
@@ -145,6 +150,8 @@ def baseline_table(outcome: Outcome) -> FittedTable:
     """What the result is held against: rows of the same figures, with the seconds that each took."""
     baselines, counts = outcome.baselines, outcome.original_counts
     others = "unseen" if outcome.by_samples else "retain"
+    part = PARTS[0]
+    measured = [column for column in _COLUMNS if any(f"{part}/{column[0]}" in row.metrics for row in baselines.rows)]
     table = FittedTable(
         f"Held against baselines, on validation: {counts.get('validation/forget', 0)} forget images, "
         f"{counts.get('validation/retain', 0)} {others} images",
@@ -152,29 +159,25 @@ def baseline_table(outcome: Outcome) -> FittedTable:
             Column("", text=True),
             Column("forget"),
             Column(others),
-            Column("left", rank=0),
-            Column("probe", rank=3),
-            Column("gap", rank=3),
-            Column("MIA", rank=2),
+            *(Column(heading, rank=rank) for _, heading, rank, _ in measured),
             Column("unlearning", rank=1),
             Column("request", rank=1),
         ),
     )
-    for row in baselines.rows:
-        name = row.name if row.trial is None else f"{row.name}: trial {row.trial}"
+    for line in result_rows(outcome):
+        row = line.row
+        name = row_name(row) + (f", {line.runs.partition(',')[0]}" if line.runs else "")
         if row.why_not is not None:
             table.add_row(f"{name}: {row.why_not}")
             continue
-        value = {key.removeprefix("validation/"): figure for key, figure in row.metrics.items()}
+        value = {key.removeprefix(f"{part}/"): figure for key, figure in row.metrics.items()}
+        request_s = None if line.is_confirmed else row.request_s
         table.add_row(
             name,
             *(f"{value[key]:.1%}" if key in value else "" for key in ("forget_accuracy", "retain_accuracy")),
-            f"{value['probe_left']:.2f}" if "probe_left" in value else "",
-            f"{value['probe_forget']:.1%}" if "probe_forget" in value else "",
-            f"{100 * value['probe_gap']:+.1f}" if "probe_gap" in value else "",
-            f"{value['mia_loss']:.1%}" if "mia_loss" in value else "",
+            *(write(value[key]) if key in value else "" for key, _, _, write in measured),
             _cost(row.unlearning_s, baselines.share(row.unlearning_s)),
-            _cost(row.request_s, baselines.share(row.request_s)),
+            _cost(request_s, baselines.share(request_s)),
         )
     return table
 
@@ -187,11 +190,16 @@ def _cost(seconds: float | None, share: float | None) -> str:
     return text if not share else f"{text} ({share:.0%})"
 
 
-def _say_cost(console: Console, baselines: Baselines) -> None:
+def _say_cost(console: Console, outcome: Outcome) -> None:
+    baselines = outcome.baselines
+    if any(line.is_confirmed for line in result_rows(outcome)):
+        say(console, "confirmed: with fresh seeds; search: the runs that led to the choice.")
     if baselines.retraining_s is not None:
         how = "measured" if baselines.is_measured else "estimated from the speed of the trials"
         seconds = f"{baselines.retraining_s:.1f} s"
         say(console, f"In brackets: share of one retraining without the forget set, which takes {seconds} ({how}).")
+    if baselines.floor:
+        say(console, f"{FLOOR}: how far two of them are apart; a distance that is no larger is none.")
     if any("validation/probe_left" in row.metrics for row in baselines.rows):
         say(
             console,
@@ -201,8 +209,10 @@ def _say_cost(console: Console, baselines: Baselines) -> None:
 
 
 def _percent(spread: Spread) -> str:
-    return f"{spread.mean:.2%} ± {100 * spread.std:.2f}"
+    return f"{spread.mean:.2%}" if spread.n < 2 else f"{spread.mean:.2%} ± {100 * spread.std:.2f}"
 
 
 def _points(spread: Spread) -> str:
+    if spread.n < 2:
+        return f"{100 * spread.mean:+.2f} percentage points with 1 seed"
     return f"{100 * spread.mean:+.2f} ± {100 * spread.std:.2f} percentage points over {spread.n} seeds"

@@ -6,15 +6,17 @@ import re
 import pytest
 
 from tuning.config.loading import parse_study
-from tuning.study.attributes import RETRAINING
+from tuning.study.attributes import CONFIRMATIONS, RETRAINING
 from tuning.study.study import Study
 from tuning.views.baseline_texts import share_text
 from tuning.views.report import render_report
 
+RUN = "search, a single run"
+
 
 def section_of(study) -> str:
     text = render_report(study)
-    return html.unescape(text[text.index('<section id="baselines">') : text.index('<section id="pareto">')])
+    return html.unescape(text[text.index('<div id="baselines">') : text.index('<section id="pareto">')])
 
 
 def rows_of(text: str, part: str = "validation") -> dict[str, list[str]]:
@@ -31,7 +33,15 @@ def test_every_row_has_the_same_columns_with_images_seconds_and_shares(deep_stud
     text = section_of(deep_study)
     rows = rows_of(text)
     assert list(rows) == [
-        *("Model", "original", "mask", "published: trial 0", "chosen: trial 1", "untrained", "reference")
+        *(
+            "Model",
+            "original",
+            "mask",
+            f"published: trial 0 {RUN}",
+            f"chosen: trial 1 {RUN}",
+            "untrained",
+            "reference",
+        )
     ]
     assert len({len(cells) for cells in rows.values()}) == 1
     assert rows["Model"][:3] == [
@@ -39,14 +49,25 @@ def test_every_row_has_the_same_columns_with_images_seconds_and_shares(deep_stud
         "retain accuracy 250 images",
         "probe_left training images",
     ]
-    assert rows["mask"] == ["0.0 %", "95.0 %", "1.00", "100.0 %", "5.0", "0.52", "0 s", "0 s"]
-    assert rows["chosen: trial 1"][:5] == ["0.0 %", "94.5 %", "0.60 ± 0.02", "80.0 %", "3.0"]
-    assert rows["chosen: trial 1"][-2:] == ["1.0 s 0.5 %", "4.4 s 2 %"]
+    assert rows["mask"] == [
+        "0.0 % 0 to 12 %",
+        "95.0 % 92 to 97 %",
+        "1.00",
+        "100.0 %",
+        "5.0",
+        "0.52",
+        "0 s",
+        "0 s",
+    ]
+    chosen = rows[f"chosen: trial 1 {RUN}"]
+    assert chosen[2:5] == ["0.60 standard error 0.02", "80.0 %", "3.0"]
+    assert "±" not in "".join(chosen), "a single run has no spread"
+    assert chosen[-2:] == ["1.0 s 0.5 %", "4.4 s 2 %"]
     assert rows["untrained"][-2:] == ["", ""]
     assert rows["reference"][-2:] == ["200 s 100 %", "200 s 100 %"]
     assert "One retraining without the forget set takes 200 s (measured)." in text
     assert list(rows_of(text, "test")) == list(rows)
-    assert '<tr class="chosen"><th scope="row">chosen: trial 1</th>' in text
+    assert '<tr class="chosen"><th scope="row">chosen: trial 1 <small class="runs">' in text
 
 
 def test_the_cost_of_a_retraining_that_was_not_done_is_an_estimate_or_not_known(deep_study):
@@ -55,7 +76,49 @@ def test_the_cost_of_a_retraining_that_was_not_done_is_an_estimate_or_not_known(
     deep_study.note(RETRAINING, {"epochs": 0, "retain_images": 0})
     text = section_of(deep_study)
     assert "The time of a retraining is not known, so there are no shares of it." in text
-    assert rows_of(text)["chosen: trial 1"][-2:] == ["1.0 s", "4.4 s"]
+    assert rows_of(text)[f"chosen: trial 1 {RUN}"][-2:] == ["1.0 s", "4.4 s"]
+
+
+def confirm(study, deep_figures, *forget):
+    runs = [
+        {"number": 1, "seed": 11 + i, "metrics": deep_figures(each, 0.93, 0.5), "counts": {}}
+        for i, each in enumerate(forget)
+    ]
+    study.note(CONFIRMATIONS, runs)
+
+
+def test_confirmed_figures_lead_and_say_so(deep_study, deep_figures):
+    confirm(deep_study, deep_figures, 0.0, 0.02)
+    page = html.unescape(render_report(deep_study))
+    headline = "Confirmed with 2 fresh seeds, on test images: forget accuracy 1.0 ± 1.4 %"
+    assert page.index(headline) < page.index("<strong>Chosen: trial 1")
+    text = section_of(deep_study)
+    assert text.index("On test images") < text.index("On validation images")
+    names = list(rows_of(text))
+    assert names.index("chosen: trial 1 confirmed, 2 fresh seeds") + 1 == names.index(f"chosen: trial 1 {RUN}")
+
+
+def test_a_single_confirmation_has_no_spread(deep_study, deep_figures):
+    confirm(deep_study, deep_figures, 0.0)
+    page = html.unescape(render_report(deep_study))
+    assert re.search("Confirmed with 1 fresh seed, on test images: forget accuracy 0.0 % [^;]*; a single run", page)
+    result = page[page.index('id="result"') : page.index('id="pareto"')]
+    assert "±" not in result
+
+
+def test_the_floor_stands_in_the_columns_of_distances_alone(make_deep_study, deep_figures):
+    references = {
+        f"reference {i}": deep_figures(0.0, 0.95, 0.4) | {"validation/retrained_gap": 0.02 * i} for i in (1, 2)
+    }
+    text = section_of(
+        make_deep_study([(0.0, 0.945, 0.6)], {**references, "floor": {"validation/retrained_gap_floor": 0.013}})
+    )
+    rows = rows_of(text)
+    floor = rows["floor: between references"]
+    at = next(at for at, name in enumerate(rows["Model"]) if name.startswith("gap to the reference"))
+    assert floor[at] == "1.3"
+    assert not any(cell for place, cell in enumerate(floor) if place != at)
+    assert "The floor is how far two references are apart" in text
 
 
 @pytest.mark.parametrize(
@@ -67,7 +130,7 @@ def test_the_cost_of_a_retraining_that_was_not_done_is_an_estimate_or_not_known(
 )
 def test_what_is_to_be_said_of_the_depth_stands_beside_the_chosen_trial(make_deep_study, left, remark):
     text = section_of(make_deep_study([(0.0, 0.945, left)]))
-    assert f"chosen: trial 0 <small>{remark}</small>" in text
+    assert f"{RUN}</small> <small>{remark}</small>" in text
     assert text.count(remark) == 2, "in both tables, for one row each"
 
 
@@ -81,7 +144,7 @@ def test_an_uninformative_probe_is_called_so_and_says_nothing_of_the_chosen_tria
 def test_an_older_study_lacks_rows_and_columns(small_study):
     text = section_of(small_study)
     rows = rows_of(text)
-    assert list(rows) == ["Model", "original", "published: trial 0", "chosen: trial 0"]
+    assert list(rows) == ["Model", "original", f"published: trial 0 {RUN}", f"chosen: trial 0 {RUN}"]
     assert rows["Model"][:2] == ["forget accuracy", "retain accuracy"]
     assert "probe" not in text
     assert "mask" not in text

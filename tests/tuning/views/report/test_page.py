@@ -229,7 +229,8 @@ def test_the_front_the_start_the_original_and_the_chosen_are_marked(study, text)
 
 
 def test_accuracies_stand_beside_their_image_counts(text):
-    assert re.search(r"\d\.\d % <small>of 29 images</small>", text)
+    assert re.search(r"\d\.\d % <small>0 to 12 %</small>", text)
+    assert "<small>29 images</small>" in text
     page = Page(text)
     first = page.figures()["pareto-0"]["data"][1]["customdata"][0]
     assert re.search(r"\d\.\d % of 29 images \(\d+ to \d+ %\)", page.hovers()[str(first)])
@@ -240,7 +241,7 @@ def test_each_trial_that_is_drawn_has_one_text(text):
     traces = [trace for figure in page.figures().values() for trace in figure["data"]]
     numbers = {str(number) for trace in traces for number in trace.get("customdata", ())}
     assert numbers == set(page.hovers())
-    assert text.count("trial 3 (sampler)") == 1
+    assert page.scripts["hovers"].count("trial 3 (sampler)") == 1
 
 
 def test_confirmations_show_spread_seeds_and_difference(text):
@@ -257,11 +258,10 @@ def test_hostile_text_stays_text(tmp_path):
     text = render_report(study)
     page = Page(text)
     assert "img" not in page.tags
-    assert page.tags.count("script") == 4
+    assert page.tags.count("script") == 5
     assert page.addresses == []
     assert "alert(&#39;x&#39;)" in text
-    assert "<" not in page.scripts["figures"]
-    assert "<" not in page.scripts["hovers"]
+    assert "<" not in page.scripts["figures"] + page.scripts["hovers"] + page.scripts["trial-data"]
 
 
 def test_a_hostile_origin_stays_text_in_figures(tmp_path):
@@ -286,7 +286,24 @@ def test_rendering_twice_gives_the_same_bytes(study, text, tmp_path):
 def test_five_hundred_trials_stay_under_five_megabytes(tmp_path):
     text = render_report(repeated(make_study(tmp_path, 25), 20))
     assert len(text.encode()) < 5_000_000
-    assert text.count("<tr") > 500
+    data = json.loads(Page(text).scripts["trial-data"])
+    assert len(data["columns"][0]["values"]) == 500
+    assert len(data["details"]) <= 400
+
+
+def test_the_trials_have_accuracies_first_then_depth_and_cost_then_parameters(study, text):
+    data = json.loads(Page(text).scripts["trial-data"])
+    keys = [column["key"] for column in data["columns"]]
+    order = ["metrics.validation/forget_accuracy", "unlearning_s", "params.epochs", "origin"]
+    assert sorted(order, key=keys.index) == order
+    by_key = {column["key"]: column["values"] for column in data["columns"]}
+    assert len({len(values) for values in by_key.values()}) == 1
+    record = find_outcome(study).chosen
+    assert by_key["place"][record.number] == "chosen"
+    assert by_key["params.epochs"][record.number] == record.params["epochs"]
+    (curve,) = data["details"][str(record.number)]["curves"]
+    assert len(curve["loss"]) == record.fidelity
+    assert "--trial {trial} " in data["command"]
 
 
 @pytest.mark.parametrize("trials", [0, 1, 3])

@@ -1,10 +1,7 @@
 """The end of a run on the terminal: front, fresh-seed figures, and the exact commands that come next."""
 
-import json
 import shlex
-import sys
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -15,7 +12,7 @@ from tuning.study.artifacts import StudyFiles
 from tuning.study.baselines import Baselines
 from tuning.study.outcome import Outcome, Spread
 from tuning.trials.records import TrialRecord
-from tuning.views.plain_values import finite
+from tuning.views.terminal.console import say
 from tuning.views.terminal.fitted_table import Column, FittedTable
 from tuning.views.terminal.live import front_table
 
@@ -95,14 +92,6 @@ def apply_command(config: StudyConfig, select: str | None = None, nearest: Trial
     return (
         f"{program('antisample')} unlearn --study {shown_path(config.directory)} --trial {trial} {which}--out {out}"
     )
-
-
-def say(console: Console, text: str) -> None:
-    """Prints a sentence as it is: names may hold brackets, which are no markup.
-
-    In a terminal it breaks between words, where the terminal itself would cut figures.
-    """
-    console.print(Text(text), soft_wrap=not console.is_terminal)
 
 
 def _line(console: Console, text: str) -> None:
@@ -217,8 +206,3 @@ def _percent(spread: Spread) -> str:
 
 def _points(spread: Spread) -> str:
     return f"{100 * spread.mean:+.2f} ± {100 * spread.std:.2f} percentage points over {spread.n} seeds"
-
-
-def print_json(content: Any) -> None:
-    """The answer of a command, for programs."""
-    sys.stdout.write(json.dumps(finite(content), indent=2, allow_nan=False) + "\n")

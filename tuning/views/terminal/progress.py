@@ -158,7 +158,7 @@ class Progress(ProgressListener):
             f"{done} of {max(done, self._study.config.n_trials)} done, running {states.count('RUNNING')}, "
             f"failed {states.count('FAIL')}, front {len(front)}"
         )
-        from tuning.views.terminal.live import duration  # noqa: PLC0415  (see `_view`)
+        from tuning.views.terminal.live import duration  # noqa: PLC0415  (see `_trials_table`)
 
         left_s = self._left_s()
         return text if left_s is None else f"{text}, {duration(left_s)} left"
@@ -173,6 +173,8 @@ class Progress(ProgressListener):
 
     def _view(self) -> RenderableType:
         """What the live display shows; called in its thread too, which must not read the study."""
+        from tuning.views.terminal.live import duration  # noqa: PLC0415  (see `_trials_table`)
+
         if self._first_trial is None:
             return Text(f"Starting workers, {duration(time.monotonic() - self._started)}")
         return self._table

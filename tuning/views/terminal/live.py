@@ -32,15 +32,16 @@ def live_view(
     """
     outcome = find_outcome(study)
     states = [record.state for record in study.records()]
-    running = states.count("RUNNING")
+    running, done = states.count("RUNNING"), study.n_finished()
+    total = max(done, study.config.n_trials)  # `n_trials` may have been lowered since
     counts = [
-        f"{study.n_finished()} of {study.config.n_trials} trials",
+        f"{done} of {total} trials",
         f"workers {running} of {at_once} busy" if at_once else f"{running} running",
         f"stopped early {states.count('PRUNED')}, failed {states.count('FAIL')}",
         *([f"{duration(left_s)} left"] if left_s is not None else []),
     ]
     trials = Columns(
-        [ProgressBar(total=study.config.n_trials, completed=study.n_finished(), width=_BAR), *map(Text, counts)],
+        [ProgressBar(total=total, completed=done, width=_BAR), *map(Text, counts)],
         padding=(0, 2),
     )
     parts: list[RenderableType] = [trials]

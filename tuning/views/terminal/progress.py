@@ -52,6 +52,8 @@ class Progress(ProgressListener):
         self._study: StudyReader | None = None
         self._live: Live | None = None
         self._started = time.monotonic()
+        self._first_trial: float | None = None
+        self._table: RenderableType = Text("")
         self._done_before = 0
         self._slots: Callable[[], int] | None = None
         self._n_requests, self._measured = 1, False
@@ -103,18 +105,21 @@ class Progress(ProgressListener):
             + f" in {study.config.directory}"
         )
         if not self.quiet and self.console.is_terminal and not study.is_over():
-            self._live = Live(self._view(), console=self.console, refresh_per_second=4, transient=True)
+            self._live = Live(get_renderable=self._view, console=self.console, refresh_per_second=4, transient=True)
             self._live.start()
 
     def trial(self, record: TrialRecord) -> None:
         """A trial started, reported or ended."""
+        if self._first_trial is None:
+            self._first_trial = time.monotonic()
         if record.error and record.state == "FAIL":
             self._failures.append(f"trial {record.number} failed: {record.error}")
         if record.state == "RUNNING" and record.retries > self._retries.get(record.number, record.retries):
             self.say(f"  {_LOST_WORKER.format(record.number)}")
         self._retries[record.number] = record.retries
         if self._live is not None:
-            self._live.update(self._view())
+            self._table = self._trials_table()
+            self._live.refresh()
         if record.has_ended and self._live is None:
             self.say(self._line(record))
 
@@ -150,23 +155,31 @@ class Progress(ProgressListener):
         done = sum(state in ("COMPLETE", "PRUNED") for state in states)
         front = self._study.front()
         text = (
-            f"{done} of {self._study.config.n_trials} done, running {states.count('RUNNING')}, "
+            f"{done} of {max(done, self._study.config.n_trials)} done, running {states.count('RUNNING')}, "
             f"failed {states.count('FAIL')}, front {len(front)}"
         )
-        from tuning.views.terminal.live import duration  # noqa: PLC0415  (see `_view`)
+        from tuning.views.terminal.live import duration  # noqa: PLC0415  (see `_trials_table`)
 
         left_s = self._left_s()
         return text if left_s is None else f"{text}, {duration(left_s)} left"
 
     def _left_s(self) -> float | None:
         """Seconds that the rest may take at the pace so far; None before the first trial is done, and at the end."""
-        if self._study is None:
+        if self._study is None or self._first_trial is None:
             return None
         done = self._study.n_finished()
         fresh, left = done - self._done_before, self._study.config.n_trials - done
-        return (time.monotonic() - self._started) / fresh * left if fresh and left > 0 else None
+        return (time.monotonic() - self._first_trial) / fresh * left if fresh and left > 0 else None
 
     def _view(self) -> RenderableType:
+        """What the live display shows; called in its thread too, which must not read the study."""
+        from tuning.views.terminal.live import duration  # noqa: PLC0415  (see `_trials_table`)
+
+        if self._first_trial is None:
+            return Text(f"Starting workers, {duration(time.monotonic() - self._started)}")
+        return self._table
+
+    def _trials_table(self) -> RenderableType:
         if self._study is None:
             return Text("")
         from tuning.views.terminal.live import live_view  # noqa: PLC0415  (needs Optuna, as a study does)

@@ -77,6 +77,27 @@ def test_on_a_terminal_the_table_is_live_and_failures_stay_in_it(small_study):
     assert text.endswith("\x1b[?25h") or "\x1b[?25h" in text, "the cursor is given back"
 
 
+def test_before_the_first_trial_workers_are_starting_and_no_time_is_left(small_study):
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    progress = Progress(console)
+    progress.start(small_study, lambda: 2)
+    progress.close()
+    text = console.file.getvalue()
+    assert "Starting workers, 0 s" in text
+    assert "left" not in text
+    assert "Best so far" not in text
+
+
+def test_what_is_done_never_exceeds_the_total_where_n_trials_was_lowered(small_study):
+    small_study.config = small_study.config.model_copy(update={"n_trials": 1})
+    assert "2 of 2 trials" in shown(small_study)
+    console = Console(file=io.StringIO(), width=120)
+    progress = Progress(console)
+    progress.start(small_study, lambda: 2)
+    progress.trial(small_study.records()[0])
+    assert "2 of 2 done" in console.file.getvalue()
+
+
 def test_quiet_says_nothing(small_study):
     console = Console(file=io.StringIO(), width=120, force_terminal=True)
     progress = Progress(console, quiet=True)

@@ -97,6 +97,26 @@ docs: $(READY) ## Build the documentation site: build/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "Open build/site/index.html"
 
+.PHONY: wheel
+wheel: $(READY) ## Build the wheel and the source distribution in dist/, and check both
+	rm -rf dist
+	$(BIN)/uv build --quiet --out-dir dist
+	$(BIN)/uvx --quiet twine@7.0.0 check --strict dist/*
+	$(BIN)/uvx --quiet check-wheel-contents@0.6.3 dist/*.whl
+
+# Not below the repository: its tests would be collected there, too.
+LOWEST := $(HOME)/.cache/antisample-lowest
+.PHONY: test-lowest
+test-lowest: $(READY) ## Unit tests with the oldest permitted dependencies, in an environment of their own; P=tuning/study
+	mkdir -p $(LOWEST)
+	grep -E '^(gcp-storage-emulator|hypothesis|moto|pytest|pytest-xdist)==' requirements.lock | sed 's/^moto==/moto[server]==/' > $(LOWEST)/tests.in
+	$(BIN)/uv pip compile --quiet pyproject.toml $(LOWEST)/tests.in --extra all --resolution lowest-direct \
+		--python-version 3.11 --no-annotate --no-emit-index-url --no-header --output-file $(LOWEST)/requirements.txt
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)/env
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/env/bin/python --requirement $(LOWEST)/requirements.txt
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/env/bin/python --no-deps --editable .
+	OMP_NUM_THREADS=1 $(LOWEST)/env/bin/python -m pytest -n 2 -m $(QUICK) $(P:%=tests/%)
+
 .PHONY: lock
 lock: ## Resolve the dependencies again (after editing pyproject.toml)
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev --universal --python-version 3.11 \

@@ -43,7 +43,9 @@ def run_job(
     try:
         from ray.job_submission import JobStatus, JobSubmissionClient  # noqa: PLC0415  (needs ray[default])
     except ImportError as error:
-        raise ClusterError([f"The Jobs endpoint needs `pip install 'ray[default]'` ({error})."]) from error
+        raise ClusterError(
+            [f"The Jobs endpoint needs ray[default]: pip install 'antisample[jobs]' ({error})."]
+        ) from error
     with tempfile.TemporaryDirectory() as folder:
         for name, text in files.items():
             (Path(folder) / name).write_text(text)

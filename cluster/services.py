@@ -56,7 +56,7 @@ class TrackingServer:
         if not self.database.startswith(("postgresql://", "postgresql+psycopg://")):
             faults.append("`--database` must be postgresql://HOST/NAME or postgresql+psycopg://HOST/NAME.")
         faults += [
-            f"{package} is not installed; run `pip install 'antisample[services]'`."
+            f"`antisample cluster services` needs {package}: pip install 'antisample[services]'."
             for package, module in (("Flask-WTF", "flask_wtf"), ("psycopg", "psycopg"))
             if find_spec(module) is None
         ]

@@ -1,6 +1,7 @@
 """Machines that `ray up` starts in a cloud, or own ones that it reaches over SSH."""
 
 import shlex
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,6 +92,7 @@ def render(spec: VmCluster, job: StudyJob) -> dict[str, str]:
     """
     packages = {"aws": " boto3", "gcp": " google-api-python-client cryptography", "machines": ""}[spec.provider]
     wheel = shlex.quote(spec.wheel.name)
+    ray = f"'ray[default]=={version('ray')}'"  # Ray needs one version everywhere, also on machines that join later
     start = (
         f"export PATH={_ENVIRONMENT}/bin:$PATH RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH={_TOKEN} "
         "RAY_USAGE_STATS_ENABLED=0; ray stop; ulimit -n 65536; ray start"
@@ -111,7 +113,7 @@ def render(spec: VmCluster, job: StudyJob) -> dict[str, str]:
         "setup_commands": [
             *spec.setup,
             f"test -d {_ENVIRONMENT} || {spec.python} -m venv {_ENVIRONMENT}",
-            f"{_ENVIRONMENT}/bin/pip install --quiet 'ray[default]'{packages} $HOME/{wheel}",
+            f"{_ENVIRONMENT}/bin/pip install --quiet{packages} {ray} $HOME/{wheel}'[jobs]'",
         ],
         "head_setup_commands": [],
         "worker_setup_commands": [],

@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from tuning.extras import require_extra
+
 if TYPE_CHECKING:
     from tuning.config.loading import load_study
     from tuning.config.study import StudyConfig
@@ -16,11 +18,19 @@ _HOMES = {
     "run_study": "tuning.driver.run",
 }
 
+_OF_A_SEARCH = ("Outcome", "run_study")
+
 __all__ = ["Outcome", "StudyConfig", "load_study", "run_study"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports on first use: a worker that needs the trainable alone does not wait for MLflow and Optuna."""
+    """Imports on first use: a worker that needs the trainable alone does not wait for MLflow and Optuna.
+
+    Raises:
+        MissingExtraError: An ImportError that names the extra, if the packages of a search are not installed.
+    """
     if name not in _HOMES:
         raise AttributeError(f"module 'tuning' has no attribute {name!r}")
+    if name in _OF_A_SEARCH:
+        require_extra("search", f"`tuning.{name}`")
     return getattr(import_module(_HOMES[name]), name)

@@ -21,7 +21,15 @@ CLASSES = {"cat": 0, "dog": 1, "ship": 2}
 def checkout(tmp_path_factory):
     """What a reader has after make setup: Makefile, studies, an environment; and a folder of images."""
     folder = tmp_path_factory.mktemp("checkout")
-    for name in ("Makefile", "README.md", "pyproject.toml", "requirements.lock", "studies", "search_spaces"):
+    for name in (
+        "Makefile",
+        "README.md",
+        "pyproject.toml",
+        "setup.py",
+        "requirements.lock",
+        "studies",
+        "search_spaces",
+    ):
         (folder / name).symlink_to(ROOT / name)
     (folder / "studies").unlink()
     (folder / "studies").mkdir()

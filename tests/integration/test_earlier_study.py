@@ -32,7 +32,7 @@ def records(place):
     return {record.number: record for record in open_study(place.folder / "runs/digits").records()}
 
 
-def test_its_card_holds_and_its_trials_are_reported_and_applied(place):
+def test_its_card_holds_and_its_trials_are_reported(place):
     verified = place.run("verify", "runs/digits/unlearned/card.json")
     assert verified.code == 0, verified.out + verified.err
     assert " 0 differ" in verified.out
@@ -46,6 +46,9 @@ def test_its_card_holds_and_its_trials_are_reported_and_applied(place):
     assert report["chosen"]["number"] == 0
     assert (place.folder / "runs/digits/report.html").stat().st_size > 10_000
 
+
+@pytest.mark.slow
+def test_its_trials_are_applied(place):
     applied = place.run("unlearn", "--study", "runs/digits", "--trial", "best", "--out", "again")
     assert applied.code == 0, applied.err
     cards = [

@@ -106,7 +106,8 @@ def kill_the_driver_again_and_again(place, n_kills, seed):
 @pytest.mark.parametrize(
     "n_kills",
     [
-        3,
+        1,
+        pytest.param(3, marks=pytest.mark.slow),
         pytest.param(20, marks=pytest.mark.slow),
         pytest.param(100, marks=[pytest.mark.slow, pytest.mark.soak]),
     ],

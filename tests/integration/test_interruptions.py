@@ -156,6 +156,7 @@ def test_a_study_ends_with_its_time_budget(make_workplace):
     assert "RUNNING" not in [record.state for record in open_study(place.directory).records()]
 
 
+@pytest.mark.slow
 def test_diverging_trials_fail_with_the_reason_and_too_many_end_the_study(make_workplace):
     one_at_once = {"max_concurrent": 1}  # another trial under way could fail, too
     place = make_workplace(

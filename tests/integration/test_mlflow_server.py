@@ -84,7 +84,8 @@ def test_what_a_server_missed_is_delivered_later_and_rebuilt_elsewhere(make_work
     assert trials_of(store) == [0, 1]
 
 
-@pytest.mark.parametrize("server", [failing_server, pytest.param(hanging_server, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("server", [failing_server, hanging_server])
 def test_a_server_that_answers_nonsense_or_nothing_ends_no_search(make_workplace, server):
     with server() as uri:
         place = make_workplace(n_trials=2, confirm_seeds=0, tracking_uri=uri)

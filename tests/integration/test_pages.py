@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -76,7 +77,11 @@ def test_the_report_draws_without_complaint_or_network_and_answers_hover_and_sor
     # The newest trace of the front's figure, the chosen trial, lies on top.
     page.locator("#plot-pareto-0 .scatterlayer .trace").last.locator(".point").hover(force=True)
     page.wait_for_selector("#plot-pareto-0 .hoverlayer .hovertext")
-    assert "forget accuracy" in page.text_content("#plot-pareto-0 .hoverlayer")
+    hovered = page.text_content("#plot-pareto-0 .hoverlayer")
+    assert re.search(r"forget accuracy: \d+\.\d % of 29 images \(\d+ to \d+ %\)", hovered)
+    titles = page.locator("#importance figcaption").all_text_contents()
+    assert [title.split()[0] for title in titles[:2]] == ["Validation", "Validation"], "slices come first"
+    assert "fANOVA" in page.text_content("#importance .plot:has(.barlayer) >> nth=-1")
     names = page.locator("#plot-pareto-1 .textpoint").all_text_contents()
     assert {"mask", "reference"} <= set(names), "of the trials that forget, with baselines as marks"
     first = page.evaluate("document.getElementById('plot-pareto-1').layout.yaxis.range")
@@ -145,11 +150,30 @@ def test_the_report_follows_dark_mode_and_prints_in_light(open_page, address):
     assert len(light.pdf(format="A4")) > 20_000
 
 
+def test_titles_keep_clear_of_ticks_and_percentages_end_at_a_hundred(open_page, address):
+    page = open_page(address)
+    covered = page.evaluate("""() => [...document.querySelectorAll('.plot')].filter((plot) => {
+      const title = plot.querySelector('.ytitle'), ticks = [...plot.querySelectorAll('.ytick text')];
+      const right = title && title.getBoundingClientRect().right;
+      return title && ticks.some((tick) => tick.getBoundingClientRect().left < right - 1);
+    }).map((plot) => plot.id)""")
+    assert covered == []
+    ticks = page.locator(".plot .xtick text, .plot .ytick text").all_text_contents()
+    shares = [float(tick.removesuffix("%").replace("\u2212", "-")) for tick in ticks if tick.endswith("%")]
+    assert len(shares) > 20
+    assert (min(shares), max(shares)) == (0, 100)
+
+
 def test_the_report_fits_a_phone(open_page, address):
     page = open_page(address, viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
     assert overflow(page) <= 0
     sizes = page.eval_on_selector_all(".plot", "plots => plots.map(plot => plot.getBoundingClientRect().height)")
     assert min(sizes) > 100
+    edge = "document.querySelector('#trials .scroll').dataset.more"
+    assert page.evaluate(edge) == "right", "what goes on beyond the edge fades there"
+    page.evaluate("document.querySelector('#trials .scroll').scrollLeft = 1e6")
+    page.wait_for_timeout(300)
+    assert page.evaluate(edge) == "left"
     assert page.said == []
 
 

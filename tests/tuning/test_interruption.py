@@ -122,7 +122,11 @@ TURNS = {
 
 @pytest.mark.parametrize(
     ("number", "turned"),
-    [(signal.SIGTERM, "into an error"), (signal.SIGTERM, "into nothing"), (signal.SIGINT, "into a refusal")],
+    [
+        pytest.param(signal.SIGTERM, "into an error", marks=pytest.mark.slow),
+        (signal.SIGTERM, "into nothing"),
+        pytest.param(signal.SIGINT, "into a refusal", marks=pytest.mark.slow),
+    ],
 )
 def test_a_signal_that_a_library_turns_into_something_else_ends_the_program(tmp_path, number, turned):
     """NumPy, SymPy and Torch do so while they are imported."""

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tuning.cli.needs import needing
 from tuning.cli.options import AsJson, Overrides
 
 app = typer.Typer(
@@ -15,7 +16,9 @@ app = typer.Typer(
 ClusterArgument = Annotated[Path, typer.Argument(metavar="CLUSTER.yaml", help="The cluster file.")]
 
 
-@app.command("check", epilog="Example: antisample cluster check cluster.yaml --study studies/demo.yaml")
+@app.command(
+    "check", cls=needing("search"), epilog="Example: antisample cluster check cluster.yaml --study studies/demo.yaml"
+)
 def check(
     cluster: ClusterArgument,
     study: Annotated[
@@ -31,7 +34,9 @@ def check(
     commands.check(cluster, study=study, overrides=overrides, as_json=as_json)
 
 
-@app.command("render", epilog="Example: antisample cluster render slurm.yaml --study studies/demo.yaml")
+@app.command(
+    "render", cls=needing("search"), epilog="Example: antisample cluster render slurm.yaml --study studies/demo.yaml"
+)
 def render(
     cluster: ClusterArgument,
     study: Annotated[Path, typer.Option(metavar="STUDY.yaml", help="The study file.")],
@@ -48,6 +53,7 @@ def render(
 
 @app.command(
     "services",
+    cls=needing("search"),
     epilog="Example: antisample cluster services --database postgresql://db/mlflow --artifacts /shared/mlflow",
 )
 def services(

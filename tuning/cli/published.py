@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tuning.cli.needs import needing
 from tuning.cli.options import (
     AcceptOriginal,
     AsJson,
@@ -30,8 +31,9 @@ def spaces(
 
 
 @app.command(
+    cls=needing("search"),
     epilog="Example: antisample reproduce --protocol single-class --model ResNet18 --dataset data/cifar10 "
-    "--retain 30 --methods antisample,unsir,finetune,retrain --classes all"
+    "--retain 30 --methods antisample,unsir,finetune,retrain --classes all",
 )
 def reproduce(
     model: Annotated[str, typer.Option(help="A built-in model, or `package.module:function`.")],
@@ -96,7 +98,7 @@ def reproduce(
     )
 
 
-@app.command(epilog="Example: antisample toy --out runs/toy --seeds 20")
+@app.command(cls=needing("report", "matplotlib"), epilog="Example: antisample toy --out runs/toy --seeds 20")
 def toy(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Directory for toy.png and toy.csv.")] = Path("runs/toy"),
     seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 20,
@@ -108,6 +110,6 @@ def toy(
     as_json: AsJson = False,
 ) -> None:
     """Demonstrate the method in two dimensions: anti-sample and UNSIR on four Gaussians, over several seeds."""
-    from tuning.cli.commands import published  # noqa: PLC0415
+    from tuning.cli.commands import toy  # noqa: PLC0415
 
-    published.toy(out=out, seeds=seeds, seed=seed, overrides=overrides, as_json=as_json)
+    toy.toy(out=out, seeds=seeds, seed=seed, overrides=overrides, as_json=as_json)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tuning.cli.needs import needing
 from tuning.cli.options import (
     AcceptOriginal,
     AllowAddress,
@@ -30,8 +31,9 @@ app = typer.Typer()
 
 
 @app.command(
+    cls=needing("search"),
     epilog="Examples: antisample run studies/demo.yaml --set n_trials=32 --set forget.classes=[7]; "
-    "antisample run --model my_package.models:build --checkpoint model.safetensors --data images --forget cat"
+    "antisample run --model my_package.models:build --checkpoint model.safetensors --data images --forget cat",
 )
 def run(
     study: Annotated[
@@ -87,7 +89,7 @@ def run(
     )
 
 
-@app.command(epilog="Example: antisample resume runs/demo")
+@app.command(cls=needing("search"), epilog="Example: antisample resume runs/demo")
 def resume(
     directory: StudyDirectory,
     accept_original: AcceptOriginal = False,
@@ -119,7 +121,7 @@ def resume(
     )
 
 
-@app.command(epilog="Example: antisample report runs/demo --json")
+@app.command(cls=needing("report"), epilog="Example: antisample report runs/demo --json")
 def report(
     directory: StudyDirectory,
     select: Select = None,
@@ -130,6 +132,6 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Rewrite report.html and trials.parquet, and print the Pareto front."""
-    from tuning.cli.commands import studies  # noqa: PLC0415
+    from tuning.cli.commands import report  # noqa: PLC0415
 
-    studies.report(directory, select=select, storage=storage, rebuild=rebuild, as_json=as_json)
+    report.report(directory, select=select, storage=storage, rebuild=rebuild, as_json=as_json)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from tuning.cli.needs import needing
 from tuning.cli.options import AllowAddress, AllowCode, AsJson, RegisterAs, StorageAddress, StudyDirectory
 
 app = typer.Typer(
@@ -13,7 +14,7 @@ app = typer.Typer(
 )
 
 
-@app.command("sync", epilog="Example: antisample mlflow sync runs/demo")
+@app.command("sync", cls=needing("search"), epilog="Example: antisample mlflow sync runs/demo")
 def mlflow_sync(
     directory: StudyDirectory,
     tracking_uri: Annotated[
@@ -44,7 +45,11 @@ def mlflow_sync(
     )
 
 
-@app.command("rebuild", epilog="Example: antisample mlflow rebuild runs/demo --tracking-uri http://HOST:5000")
+@app.command(
+    "rebuild",
+    cls=needing("search"),
+    epilog="Example: antisample mlflow rebuild runs/demo --tracking-uri http://HOST:5000",
+)
 def mlflow_rebuild(
     directory: StudyDirectory,
     tracking_uri: Annotated[str, typer.Option(help="MLflow store or server without runs of this study.")],

@@ -20,7 +20,9 @@ def postgresql_packages() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise DataError("A study in PostgreSQL needs `pip install antisample[postgresql]`.") from error
+        raise DataError(
+            "A study in PostgreSQL needs psycopg and tenacity: pip install 'antisample[postgresql]'."
+        ) from error
 
 
 def database_problem(address: str) -> str | None:

@@ -1,11 +1,13 @@
 """What is told about a study while it is run: whoever shows it to people implements this protocol."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from antisample.inputs import LoadingListener, SilentLoading
-from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
+
+if TYPE_CHECKING:
+    from tuning.study.reader import StudyReader  # needs Optuna, which unlearning without a study does not
 
 
 class ProgressListener(LoadingListener, Protocol):
@@ -14,7 +16,7 @@ class ProgressListener(LoadingListener, Protocol):
     def say(self, text: str) -> None:
         """A sentence for people."""
 
-    def start(self, study: StudyReader, slots: Callable[[], int] | None = None) -> None:
+    def start(self, study: "StudyReader", slots: Callable[[], int] | None = None) -> None:
         """The search begins; `slots` says how many trials may be under way at the moment."""
 
     def trial(self, record: TrialRecord) -> None:
@@ -33,7 +35,7 @@ class SilentProgress(SilentLoading):
     def say(self, text: str) -> None:
         """Nothing."""
 
-    def start(self, study: StudyReader, slots: Callable[[], int] | None = None) -> None:
+    def start(self, study: "StudyReader", slots: Callable[[], int] | None = None) -> None:
         """Nothing."""
 
     def trial(self, record: TrialRecord) -> None:

@@ -1,27 +1,20 @@
 """Where a card says that it comes from, held against the study, where that is there."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from antisample.errors import AntisampleError, ConfigError
-from antisample.export.card import SpreadFigure, UnlearningCard
+from antisample.export.card import UnlearningCard
 from antisample.export.verification.statements import (
-    Check,
     Verification,
     checked,
-    compared_values,
     joined,
     not_checked,
 )
 from search_spaces import SpaceError
-from tuning.apply import trial_config
 from tuning.cli.cards.command import command_checks, command_options
+from tuning.cli.cards.spreads import describe_spread, unchecked_spreads
 from tuning.config.loading import read_values
-from tuning.study.attributes import PREPROCESSING
-from tuning.study.directory import open_study
-from tuning.study.known_spreads import known_spreads
-from tuning.study.reader import StudyReader
-from tuning.trials.records import TrialRecord
+from tuning.extras import MissingExtraError, require_extra
 
 
 def origin_checks(card: UnlearningCard, folder: Path, study: Path | None = None) -> Verification:
@@ -36,6 +29,7 @@ def origin_checks(card: UnlearningCard, folder: Path, study: Path | None = None)
     Raises:
         ConfigError: If `study` is given, but the card comes from none.
         DataError: If `study` is given and holds none.
+        MissingExtraError: If `study` is given and the packages that read it are not installed.
     """
     command = command_checks(card, folder)
     if "study" not in card.origin:
@@ -45,14 +39,23 @@ def origin_checks(card: UnlearningCard, folder: Path, study: Path | None = None)
             )
         return command + _no_spread(card)
     if study is not None:
-        return command + _study_checks(card, open_study(study))
+        return command + _read_study(card, study)
     directory, reason = _study_directory(card)
     if directory is not None:
         try:
-            return command + _study_checks(card, open_study(directory))
+            return command + _read_study(card, directory)
+        except MissingExtraError as error:
+            reason = str(error)
         except (AntisampleError, SpaceError) as error:
             reason = f"the study cannot be read: {str(error).splitlines()[0]}"
     return command + _unchecked(card, reason)
+
+
+def _read_study(card: UnlearningCard, directory: Path) -> Verification:
+    require_extra("report", "Comparing a card with its study", "optuna")
+    from tuning.cli.cards.study_checks import study_checks  # noqa: PLC0415  (needs the extra)
+
+    return study_checks(card, directory)
 
 
 def _study_directory(card: UnlearningCard) -> tuple[Path | None, str]:
@@ -76,88 +79,12 @@ def _study_directory(card: UnlearningCard) -> tuple[Path | None, str]:
 
 def _unchecked(card: UnlearningCard, why: str) -> Verification:
     origin = joined([not_checked(f"origin.{name}", value, why) for name, value in card.origin.items()])
-    return origin + _unchecked_spreads(card, why)
+    return origin + unchecked_spreads(card, why)
 
 
 def _no_spread(card: UnlearningCard) -> Verification:
     """Only trials of studies have been run several times."""
-    wrong = [(f"spread {metric.name}", _describe(metric.spread)) for metric in card.metrics if metric.spread]
+    wrong = [(f"spread {metric.name}", describe_spread(metric.spread)) for metric in card.metrics if metric.spread]
     if card.spread_over or wrong:
         wrong.append(("spread_over", card.spread_over))
     return joined([checked(what, stated, "a single run") for what, stated in wrong])
-
-
-def _study_checks(card: UnlearningCard, study: StudyReader) -> Verification:
-    origin, number = dict(card.origin), card.origin.get("trial")
-    record = next((one for one in study.records() if one.state == "COMPLETE" and one.number == number), None)
-    names = {study.config.name, study.optuna_study().study_name}
-    name = origin["study"] if origin["study"] in names else study.config.name
-    if record is None:
-        return checked("origin.study", origin["study"], name) + checked("origin.trial", number, "no finished trial")
-    config, provenance = trial_config(study, record, card.config.forget, "")
-    stated, noted = card.config.model_dump(mode="json"), config.model_dump(mode="json")
-    if card.config.model.accept_original:  # as a flag may say it for this unlearning alone
-        noted["model"]["accept_original"] = True
-    return joined(
-        [
-            compared_values("origin", origin, {**provenance.origin, "study": name}, " of the study"),
-            compared_values("config", stated, noted, " of the study"),
-            checked("seed of the study", card.seed, config.seed),
-            _digests(card, provenance.fingerprints),
-            _normalisation(card, study),
-            _spreads(card, study, record),
-        ]
-    )
-
-
-def _digests(card: UnlearningCard, noted: Mapping[str, str]) -> Verification:
-    """Data, splits and original model as the study noted them; nothing where the request is none of the study's."""
-    stated = {
-        "data": card.data.fingerprint,
-        "splits": card.data.splits_fingerprint,
-        "model": card.original.fingerprint,
-    }
-    return joined([checked(f"{name} fingerprint of the study", stated[name], noted[name]) for name in noted])
-
-
-def _normalisation(card: UnlearningCard, study: StudyReader) -> Verification:
-    noted = study.noted(PREPROCESSING)
-    if noted is None:
-        return Verification()
-    return checked("mean of the study", card.original.mean, tuple(noted["mean"])) + checked(
-        "std of the study", card.original.std, tuple(noted["std"])
-    )
-
-
-def _spreads(card: UnlearningCard, study: StudyReader, record: TrialRecord) -> Verification:
-    """Spreads against the runs that the study keeps; it may have run more seeds since the card was made."""
-    spreads = known_spreads(study, record, card.config.forget)
-    figures, over = next((one for one in spreads if one[1] == card.spread_over), spreads[0])
-    if card.spread_over != over and card.spread_over.endswith("seeds that the search had not used"):
-        return _unchecked_spreads(card, f"the study has them over {over or 'no seeds'} now")
-    parts = [checked("spread_over", card.spread_over, over)]
-    for metric in card.metrics:
-        actual = figures.get(metric.name)
-        if metric.spread is not None or actual is not None:
-            holds = _same_spread(metric.spread, actual)
-            what = f"spread {metric.name}"
-            parts.append(Verification((Check(what, _describe(metric.spread), _describe(actual), holds),)))
-    return joined(parts)
-
-
-def _unchecked_spreads(card: UnlearningCard, why: str) -> Verification:
-    """All in one statement, since they stand or fall together."""
-    n = sum(metric.spread is not None for metric in card.metrics)
-    if not n and not card.spread_over:
-        return Verification()
-    return not_checked("spreads", f"of {n} metrics, over {card.spread_over or 'nothing that is named'}", why)
-
-
-def _same_spread(one: SpreadFigure | None, other: SpreadFigure | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return one.n == other.n and abs(one.mean - other.mean) <= 1e-9 and abs(one.std - other.std) <= 1e-9
-
-
-def _describe(spread: SpreadFigure | None) -> str | None:
-    return None if spread is None else f"{spread.mean!r} ± {spread.std!r} (n = {spread.n})"

@@ -19,7 +19,7 @@ from cluster.submission import rendered, write_files
 from tuning.cli.launching import on_cluster, study_job
 from tuning.config.loading import load_study
 from tuning.config.study import StudyConfig
-from tuning.views.terminal.outcome import print_json
+from tuning.views.terminal.console import print_json
 from tuning.views.terminal.progress import output
 
 

@@ -14,26 +14,21 @@ from antisample.export.verification.verify import verify_card
 from antisample.metrics import evaluate
 from antisample.models.pretrain import pretrained_path
 from antisample.unlearning import subject_of
-from tuning.apply import Provenance, apply_config, find_trial, trial_config
+from tuning.apply import Provenance, apply_config
 from tuning.cli.cards.origin import origin_checks
 from tuning.cli.flags import (
     UnlearnFlags,
-    accepting_original,
-    apply_again_command,
     direct_config,
-    forget_request,
     model_overrides,
-    selected,
     unlearn_command,
 )
 from tuning.config.loading import load_study
 from tuning.config.trial_plan import TrialPlan
-from tuning.study.directory import open_study
+from tuning.extras import require_extra
 from tuning.trust.addresses import check_stores, object_stores, own_cache_dir
 from tuning.trust.consent import agreed_of_card, check_code, check_study_code, remember_card
 from tuning.trust.named_code import named_code
-from tuning.trust.own_studies import agreed_of_study
-from tuning.views.terminal.outcome import print_json, say
+from tuning.views.terminal.console import print_json, say
 from tuning.views.terminal.progress import Progress, output
 from tuning.views.terminal.verdict import print_verification, verification_as_json
 from tuning.worker.inputs import load_requests, mean, summed
@@ -98,33 +93,12 @@ def unlearn(
     progress = Progress(output(stderr=as_json))
     wanted = check_formats(formats or ())
     if study is not None:
-        given = [
-            f"`--{'set' if name == 'overrides' else name}`"
-            for name, value in vars(direct).items()
-            if value and name not in ("forget", "forget_samples", "accept_original")
-        ]
-        if given:
-            raise ConfigError(f"`--study` defines the unlearning, so {given[0]} cannot be used with it.")
-        if select is not None and trial not in (None, "best"):
-            raise ConfigError(f"`--select` chooses the trial, so it cannot be used with `--trial {trial}`.")
-        opened = open_study(study, selected(select), storage)
-        request = forget_request(opened.config, direct.forget, direct.forget_samples)
-        record = find_trial(opened, trial or "best")
-        command = apply_again_command(
-            study,
-            record.number,
-            out,
-            wanted,
-            forget=direct.forget,
-            forget_samples=direct.forget_samples,
-            accept_original=direct.accept_original,
+        require_extra("report", "`antisample unlearn --study`", "optuna")
+        from tuning.cli.commands.applied_trial import trial_of_study  # noqa: PLC0415  (needs the extra)
+
+        config, provenance = trial_of_study(
+            study, trial, select, storage, direct, out, wanted, allow_code, allow_address, progress
         )
-        progress.say(f"Applying trial {record.number} ({record.origin})")
-        config, provenance = trial_config(opened, record, request, command)
-        config = accepting_original(config, accept_original=direct.accept_original)
-        named, kept = named_code(config.model), agreed_of_study(study)
-        check_stores(object_stores(config.data), kept, allow_address)
-        check_code(named, progress.say, allowed=allow_code, agreed_to=kept)
     else:
         for name, value in (("trial", trial), ("select", select), ("storage", storage)):
             if value is not None:

@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -10,7 +9,6 @@ from rich.console import Console
 from antisample.models import find_builder
 from tuning.cli.launching import watched_local_ray
 from tuning.cli.reproduction_flags import ReproductionFlags, reproduction_config
-from tuning.config.command_lines import shown_path
 from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
 from tuning.reproduction.config import ReproductionConfig
 from tuning.reproduction.display import print_reproduction, reproduction_table
@@ -18,10 +16,9 @@ from tuning.reproduction.output import write_outputs
 from tuning.reproduction.run import InterruptedReproductionError, ReproductionOutcome
 from tuning.reproduction.run import reproduce as run_reproduction
 from tuning.reproduction.tables import summarise_results
-from tuning.reproduction.toy import run_toy_seeds, toy_json, toy_table
 from tuning.trust.consent import check_code
 from tuning.trust.named_code import named_code
-from tuning.views.terminal.outcome import print_json, say
+from tuning.views.terminal.console import print_json, say
 from tuning.views.terminal.progress import Progress, output
 
 
@@ -71,15 +68,3 @@ def _print_so_far(config: ReproductionConfig, outcome: ReproductionOutcome, cons
         )
     else:
         console.print(reproduction_table(config, outcome, rows))
-
-
-def toy(*, out: Path, seeds: int, seed: int, overrides: list[str] | None, as_json: bool) -> None:
-    """Runs the toy problem over several seeds and prints its summary beside the published figures."""
-    console = output(stderr=as_json)
-    rows = run_toy_seeds(out, seeds, seed, console, overrides or ())
-    if as_json:
-        print_json({**toy_json(rows), "picture": str(out / "toy.png"), "table": str(out / "toy.csv")})
-        return
-    console.print(toy_table(rows))
-    console.print(f"Picture: {shown_path(out / 'toy.png')} (seed {seed})", soft_wrap=True)
-    console.print(f"Table:   {shown_path(out / 'toy.csv')} (one line per seed and network)", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Running, continuing and looking at a study."""
+"""Running and continuing a study."""
 
 import shlex
 from contextlib import suppress
@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from antisample.errors import AntisampleError, ConfigError
@@ -18,6 +17,7 @@ from cluster import (
     SubmittedCluster,
     load_cluster,
 )
+from tuning.cli.commands.report import print_storage_problem
 from tuning.cli.flags import TaskFlags, accepting_original, check_uri, model_overrides, selected, study_of_flags
 from tuning.cli.launching import (
     agreed_options,
@@ -33,19 +33,17 @@ from tuning.config.command_lines import program, shown_path
 from tuning.config.loading import load_study
 from tuning.config.study import StudyConfig
 from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
-from tuning.study.directory import open_study, study_config
+from tuning.study.directory import study_config
 from tuning.study.kept_settings import as_begun
-from tuning.study.lost_trials import lost_trials
 from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.plugins import check_noted_plugins
 from tuning.study.reader import StudyReader
-from tuning.trials.records import describe_added_trials
-from tuning.trust.addresses import check_stores, is_own_storage, object_stores, with_tracking
+from tuning.trust.addresses import check_stores, object_stores, with_tracking
 from tuning.trust.consent import check_study_code, remember_sent_study
 from tuning.trust.own_studies import agreed_of_study
-from tuning.views.projections import copy_projections, rewrite_projections
+from tuning.views.terminal.console import print_json, say
 from tuning.views.terminal.live import front_table
-from tuning.views.terminal.outcome import apply_command, print_json, print_outcome, say
+from tuning.views.terminal.outcome import apply_command, print_outcome
 from tuning.views.terminal.progress import Progress, output
 
 
@@ -147,28 +145,6 @@ def _there(spec: ExistingCluster, directory: Path | None) -> Path | None:
     return spec.shared_dir / directory if directory is not None else None
 
 
-def report(directory: Path, *, select: str | None, storage: str | None, rebuild: bool, as_json: bool) -> None:
-    """Writes the views of a study anew, unless they show trials that it has lost, and prints its outcome."""
-    study = open_study(directory, selected(select), storage)
-    lost = None if rebuild else lost_trials(study)
-    outcome, problem = (find_outcome(study), f"Nothing was written. {lost}") if lost else rewrite_projections(study)
-    console = output(stderr=as_json)
-    for line in (describe_added_trials(study.by_hand()), problem):
-        if line is not None:
-            console.print(escape(line), soft_wrap=True, style="yellow")
-    named = study.config.storage_path
-    if named is not None and not is_own_storage(named, agreed_of_study(directory)):
-        say(console, f"Nothing was copied to {named}, since you did not create the study on this machine.")
-    elif problem is None:
-        _print_storage_problem(console, copy_projections(study.config), study.config)
-    if as_json:
-        print_json(outcome.to_json())
-    else:
-        print_outcome(output(), outcome, study.config, select=select)
-    if lost:
-        raise typer.Exit(1)
-
-
 def _search(
     config: StudyConfig,
     spec: LocalCluster | ExistingCluster,
@@ -203,7 +179,7 @@ def _search(
         print_outcome(console, outcome, config, done.mlflow_link)
         if version is not None:
             console.print(f"Registered:    {register}, version {version}", soft_wrap=True)
-    _print_storage_problem(console, done.storage_problem, config)
+    print_storage_problem(console, done.storage_problem, config)
     if problem is not None:
         words = [program("antisample"), "mlflow", "sync", shown_path(config.directory)]
         command = " ".join([*words, *map(shlex.quote, given("--register", register))])
@@ -246,12 +222,6 @@ def _apply(config: StudyConfig, outcome: Outcome) -> str | None:
     if outcome.chosen is None and outcome.nearest is None:
         return None
     return apply_command(config, nearest=outcome.nearest)
-
-
-def _print_storage_problem(console: Console, problem: str | None, config: StudyConfig) -> None:
-    if problem is not None:
-        command = f"{program('antisample')} report {shown_path(config.directory)}"
-        console.print(f"{escape(problem)} To copy them, run: {command}", soft_wrap=True, style="yellow")
 
 
 def _check_tracking(uri: str | None) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from antisample.errors import ConfigError
-from tuning.apply import find_trial
+from tuning.applied_trial import find_trial
 from tuning.cli.flags import check_uri
 from tuning.study.directory import open_study
 from tuning.study.model_source import noted_model
@@ -22,7 +22,8 @@ from tuning.trust.named_code import named_code
 from tuning.trust.own_studies import agreed_of_study
 from tuning.views.mlflow import Delivery, DeliveryError, pack_model, rebuild, sync
 from tuning.views.mlflow.logged_model import model_folder
-from tuning.views.terminal.outcome import print_json, print_mlflow
+from tuning.views.terminal.console import print_json
+from tuning.views.terminal.outcome import print_mlflow
 from tuning.views.terminal.progress import Progress, output
 from tuning.worker.inputs import load_requests
 

@@ -94,7 +94,9 @@ def _registered(view: MlflowWriter, study: StudyReader, uri: str, name: str, tri
     try:
         client, parent = view.runs.connect(), view.runs.parent().info
         if trial is not None:
-            view.sent.models += deliver_model(client, facts, parent.experiment_id, parent.run_id, trial)
+            record = next(each for each in study.records() if each.number == trial)
+            run_id = view.runs.child(record).info.run_id
+            view.sent.models += deliver_model(client, facts, parent.experiment_id, parent.run_id, record, run_id)
         model = find_model(client, facts, parent.experiment_id, number) if number is not None else None
         if model is not None:
             return register(client, model, name)

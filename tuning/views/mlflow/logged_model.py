@@ -4,11 +4,14 @@ import shutil
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModel, LoggedModelOutput
+from mlflow.entities import LoggedModel, LoggedModelOutput, Metric
 from mlflow.exceptions import MlflowException
 
 from antisample.storage.regular_files import check_inside, check_tree
-from tuning.views.mlflow.payload import STUDY_TAG, TRIAL_TAG, StudyMetadata
+from tuning.trials.records import TrialRecord
+from tuning.views.mlflow.batches import batches
+from tuning.views.mlflow.parent import data_set
+from tuning.views.mlflow.payload import STUDY_TAG, TRIAL_TAG, StudyMetadata, final_metrics, step_metrics
 
 FOLDER = "mlflow-model"
 
@@ -18,21 +21,26 @@ def model_folder(directory: Path, trial: int) -> Path:
     return directory / FOLDER / f"trial-{trial:05d}"
 
 
-def deliver_model(client: MlflowClient, facts: StudyMetadata, experiment_id: str, parent_id: str, trial: int) -> bool:
+def deliver_model(
+    client: MlflowClient, facts: StudyMetadata, experiment_id: str, parent_id: str, record: TrialRecord, run_id: str
+) -> bool:
     """Logs the MLflow model of a trial as an output of the study's run, unless the store has it.
 
-    A model that an earlier delivery left unfinished is gone on with, so that there is one.
+    A model that an earlier delivery left unfinished is gone on with, so that there is one. It has the trial's
+    parameters, its metrics on the study's images, and the study's run as its source.
 
     Args:
         client: Of the store.
         facts: The study.
         experiment_id: Its experiment.
         parent_id: Its run.
-        trial: The chosen trial.
+        record: The trial.
+        run_id: The trial's run.
 
     Returns:
         Whether there was something to do.
     """
+    trial = record.number
     folder = model_folder(facts.directory, trial)
     if not folder.is_dir():
         return False
@@ -41,13 +49,30 @@ def deliver_model(client: MlflowClient, facts: StudyMetadata, experiment_id: str
         _link(client, model, parent_id)  # the run that it was made for may have been deleted
         return False
     if model is None:
-        tags = {STUDY_TAG: facts.study_id, TRIAL_TAG: str(trial)}
-        model = client.create_logged_model(experiment_id, f"{facts.name}-trial-{trial}", parent_id, tags)
+        tags = {STUDY_TAG: facts.study_id, TRIAL_TAG: str(trial), "antisample.origin": str(record.origin)}
+        params = {param.key: param.value for param in facts.trial_params(record)}
+        name = f"{facts.name}-trial-{trial}"
+        model = client.create_logged_model(experiment_id, name, parent_id, tags, params)
     check_tree(folder, facts.directory)  # MLflow would follow a link and send what it leads to
     client.log_model_artifacts(model.model_id, str(folder))
     _link(client, model, parent_id)
+    for batch in batches(_metrics(facts, record, model.model_id)):
+        client.log_batch(run_id, **batch)
     client.finalize_logged_model(model.model_id, "READY")
     return True
+
+
+def _metrics(facts: StudyMetadata, record: TrialRecord, model_id: str) -> list[Metric]:
+    """The trial's last figures as those of the model, with the images that they were measured on.
+
+    MLflow takes a model's metrics through a run: the trial's has these very points, so that nothing is added to it.
+    """
+    data = data_set(**facts.data).dataset if facts.data is not None else None
+    name, digest = (data.name, data.digest) if data is not None else (None, None)
+    return [
+        Metric(one.key, one.value, one.timestamp, one.step, model_id, name, digest)
+        for one in final_metrics(record) or step_metrics(record, record.steps[-1:])
+    ]
 
 
 def _link(client: MlflowClient, model: LoggedModel, parent_id: str) -> None:

@@ -44,6 +44,7 @@ def description(study: StudyReader, outcome: Outcome) -> str:
         lines += [f"**No trial was chosen.** {markdown_text(outcome.reason)}"]
     else:
         lines += [f"**Chosen: trial {outcome.chosen.number}**, {markdown_text(outcome.reason)}."]
+        lines += _confirmed(outcome)
     lines += ["", *_baselines(outcome), *_front(outcome, is_judged_by_depth(config))]
     return "\n".join(
         [*lines, "", "All metrics are on validation images; see report.html in the artifacts for the full results."]
@@ -59,6 +60,20 @@ def data_set(name: str, fingerprint: str, source: str, images: dict[str, int], c
     origin = json.dumps({"uri": source})
     entity = Dataset(name, fingerprint[:36], "local", origin, profile=profile)
     return DatasetInput(entity, [InputTag(MLFLOW_DATASET_CONTEXT, "unlearning")])
+
+
+def _confirmed(outcome: Outcome) -> list[str]:
+    """The chosen trial run again with seeds that the search has not used; nothing where it was not."""
+    for again in outcome.confirmations:
+        if again.role == "chosen":
+            figures = [
+                f"{name} {100 * again.metrics[f'test/{name}_accuracy'].mean:.1f} %"
+                for name in ("forget", "retain")
+                if f"test/{name}_accuracy" in again.metrics
+            ]
+            seeds = f"{len(again.seeds)} fresh seed{'s' * (len(again.seeds) > 1)}"
+            return ["", f"Run again with {seeds} (`confirmed/...`), on test images: {', '.join(figures)}."]
+    return []
 
 
 def _baselines(outcome: Outcome) -> list[str]:

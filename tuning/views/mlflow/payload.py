@@ -12,6 +12,7 @@ from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.reader import StudyReader
 from tuning.trials.records import EpochRecord, TrialRecord
 from tuning.views.baseline_texts import baseline_metrics
+from tuning.views.mlflow.chosen import ChosenTrial, chosen_trials, last_seconds
 from tuning.views.mlflow.parent import description
 from tuning.views.mlflow.ui_state import shown_metrics
 from tuning.views.plain_values import storable
@@ -121,6 +122,7 @@ class SearchSummary:
         description: The study in Markdown.
         begun_ms: When the study was made, milliseconds since 1970.
         baselines: Figures of what the result is held against, by `baseline/NAME/METRIC`.
+        chosen: For each end, the trial that was chosen then; None if there was none.
     """
 
     ends: tuple[SearchEnd, ...]
@@ -129,6 +131,7 @@ class SearchSummary:
     description: str
     begun_ms: int
     baselines: dict[str, float]
+    chosen: "tuple[ChosenTrial | None, ...]"
 
     @classmethod
     def of(cls, study: StudyReader, outcome: Outcome | None = None) -> "SearchSummary | None":
@@ -144,6 +147,7 @@ class SearchSummary:
             description=description(study, outcome),
             begun_ms=begun_ms(study),
             baselines={f"baseline/{name}": value for name, value in baseline_metrics(outcome.baselines)},
+            chosen=chosen_trials(study, search_ends),
         )
 
     def metrics(self, told: int) -> "list[Metric]":
@@ -154,19 +158,30 @@ class SearchSummary:
         from mlflow.entities import Metric  # noqa: PLC0415
 
         held_against = [Metric(name, value, self.begun_ms, 0) for name, value in self.baselines.items()]
-        return held_against + [
-            Metric(name, value, end.timestamp_ms, end.trials)
-            for end in self.ends[told:]
-            for name, value in end.values.items()
-        ]
+        return (
+            held_against
+            + [
+                Metric(name, value, end.timestamp_ms, end.trials)
+                for end in self.ends[told:]
+                for name, value in end.values.items()
+            ]
+            + [
+                Metric(name, value, end.timestamp_ms, end.trials)
+                for end, chosen in zip(self.ends[told:], self.chosen[told:], strict=True)
+                if chosen is not None
+                for name, value in chosen.metrics().items()
+            ]
+        )
 
     def tags(self) -> "list[RunTag]":
         """What may be another at every end."""
         from mlflow.entities import RunTag  # noqa: PLC0415
 
-        chosen = self.ends[-1].chosen
+        chosen = self.chosen[-1]
         return [
-            RunTag("antisample.chosen", "none" if chosen is None else str(chosen)),
+            RunTag("antisample.chosen", "none" if chosen is None else str(chosen.record.number)),
+            RunTag("antisample.origin", "none" if chosen is None else storable(f"chosen: {chosen.describe()}")),
+            RunTag("antisample.confirmed", "none" if chosen is None else chosen.describe_confirmation()),
             RunTag("antisample.n_trials", str(self.n_trials)),
             RunTag("mlflow.note.content", _whole_lines(storable(self.description))),
         ]
@@ -184,12 +199,22 @@ def params_of(values: Mapping[str, Any]) -> "list[Param]":
     return [Param(name, storable(str(value))[:_LONGEST_PARAM]) for name, value in values.items()]
 
 
-def step_metrics(steps: Sequence[EpochRecord]) -> "list[Metric]":
-    """The points of a trial's curves at these steps."""
+def step_metrics(record: TrialRecord, steps: Sequence[EpochRecord]) -> "list[Metric]":
+    """The points of a trial's curves at these steps; of several replicates, each has curves of its own."""
     from mlflow.entities import Metric  # noqa: PLC0415
 
+    first: dict[int, int] = {}
+    for each in record.steps:
+        first.setdefault(each.replicate, each.step)
+
+    def point(step: EpochRecord, name: str, value: float) -> Metric:
+        if len(record.seeds) < 2:
+            return Metric(name, value, step.timestamp_ms, step.step)
+        epoch = step.step - first[step.replicate] + 1
+        return Metric(f"replicate {step.replicate + 1}/{name}", value, step.timestamp_ms, epoch)
+
     return [
-        Metric(name, value, step.timestamp_ms, step.step)
+        point(step, name, value)
         for step in steps
         for name, value in {
             **step.metrics,
@@ -201,13 +226,14 @@ def step_metrics(steps: Sequence[EpochRecord]) -> "list[Metric]":
 
 
 def final_metrics(record: TrialRecord) -> "list[Metric]":
-    """Means over the replicates: MLflow shows the newest value of a metric, which would be the last replicate's."""
+    """Means over the replicates, as far as the trial came; the curves of a single one end with its figures."""
     from mlflow.entities import Metric  # noqa: PLC0415
 
-    if record.state != "COMPLETE" or len(record.seeds) < 2 or not record.steps:
+    if len(record.seeds) < 2 or not record.steps:
         return []
     end_ms = max(record.finished_ms or 0, record.steps[-1].timestamp_ms + 1)
-    return [Metric(name, value, end_ms, record.fidelity) for name, value in record.metrics.items()]
+    figures = {**record.figures, **last_seconds(record)}
+    return [Metric(name, value, end_ms, record.fidelity) for name, value in figures.items()]
 
 
 def final_tags(record: TrialRecord) -> "list[RunTag]":

@@ -13,7 +13,7 @@ from tuning.config.study import StudyConfig
 SHARED_VIEW = "mlflow.sharedViewState."
 FORGET, RETAIN = "validation/forget_accuracy", "validation/retain_accuracy"
 _RUN_COLUMNS = ("attributes.`Run Name`", "runDateAndNestInfo")
-_SECTION = "trade-off"
+_SECTION, _PARALLEL = "trade-off", "parameters"
 _MOST = 12
 
 
@@ -45,18 +45,31 @@ def shared_view(metrics: Sequence[str], parameters: Sequence[str], search_filter
         "columnOrder": [*_RUN_COLUMNS, *columns],
         "runsHiddenMode": "SHOW_ALL",
         "isAccordionReordered": True,
-        "compareRunSections": [{"uuid": _SECTION, "name": "Trade-off", "display": True, "isReordered": False}],
+        "compareRunSections": [
+            _section(_SECTION, "Trade-off"),
+            _section(_PARALLEL, "Parameters", columns=1, cardHeight=480),  # one column: as wide as the page
+        ],
         "compareRunCharts": [
             _chart("SCATTER", xaxis=_axis(FORGET), yaxis=_axis(RETAIN)),
-            _chart("PARALLEL", selectedParams=parameters, selectedMetrics=[FORGET, RETAIN, *depth], showAllRuns=True),
+            _chart(
+                "PARALLEL",
+                section=_PARALLEL,
+                selectedParams=parameters,
+                selectedMetrics=[FORGET, RETAIN, *depth],
+                showAllRuns=True,
+            ),
             *([_chart("SCATTER", "depth", xaxis=_axis(DEPTH), yaxis=_axis(RETAIN))] if depth else []),
         ],
     }
     return json.dumps(view)
 
 
-def _chart(kind: str, name: str = "", **settings: object) -> dict[str, object]:
-    card = {"uuid": f"{_SECTION}-{name or kind}", "type": kind, "metricSectionId": _SECTION}
+def _section(uuid: str, name: str, **layout: int) -> dict[str, object]:
+    return {"uuid": uuid, "name": name, "display": True, "isReordered": False, **layout}
+
+
+def _chart(kind: str, name: str = "", section: str = _SECTION, **settings: object) -> dict[str, object]:
+    card = {"uuid": f"{_SECTION}-{name or kind}", "type": kind, "metricSectionId": section}
     return {**card, "runsCountToCompare": 500, "deleted": False, "isGenerated": False, **settings}
 
 

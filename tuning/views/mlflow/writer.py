@@ -66,7 +66,7 @@ class MlflowWriter:
         if not steps and not ends and has.begun and waits == has.waits:
             return
         for batch in batches(
-            step_metrics(steps) + (final_metrics(record) if ends else []),
+            step_metrics(record, steps) + (final_metrics(record) if ends else []),
             [] if has.begun else self._facts.trial_params(record),
             final_tags(record) if ends else [],
         ):
@@ -98,10 +98,11 @@ class MlflowWriter:
         if ending is None:
             return
         self._write_files(client, parent_id, ending)
-        chosen = ending.ends[-1].chosen
+        chosen = ending.chosen[-1]
         if chosen is not None:
             experiment_id = self.runs.parent().info.experiment_id
-            self.sent.models += deliver_model(client, self._facts, experiment_id, parent_id, chosen)
+            run_id = self.runs.child(chosen.record).info.run_id
+            self.sent.models += deliver_model(client, self._facts, experiment_id, parent_id, chosen.record, run_id)
         has = self._cursor.of(parent_id)
         if has.steps < len(ending.ends):
             for batch in batches(ending.metrics(has.steps), tags=ending.tags()):

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from tuning.config.objectives import DEPTH
 from tuning.trials.records import TrialRecord
 from tuning.views.plots.style import CHOSEN, FRONT, INK, QUIET, START, new_figure, save_figure
-from tuning.views.report.drawing import label
+from tuning.views.report.drawing import label, scaled, standard_error
 from tuning.views.report.planes import Plane
 
+_EDGE, _ASIDE = 0.1, {"left": 4, "center": 0, "right": -4}  # a name that would run over the edge stands aside
 _SHAPES = {"original": "s", "mask": "D", "untrained": "P"}
 
 
@@ -46,22 +47,33 @@ def draw_plane(plane: Plane, path: Path) -> None:
     if plane.chosen is not None:
         chosen = f"chosen: trial {plane.chosen.number}"
         axes.plot(*places([plane.chosen]), "*", color=CHOSEN, markersize=13, label=chosen)
+    _draw_error_bars(axes, plane)
     if plane.window is not None:
         axes.set_xlim(*plane.window[0])
         axes.set_ylim(*plane.window[1])
     _draw_marks(axes, plane)
-    axes.set_xlabel(axis_title(plane.across))
-    axes.set_ylabel(axis_title(plane.up))
+    for axis, metric in ((axes.xaxis, plane.across), (axes.yaxis, plane.up)):
+        axis.set_label_text(axis_title(metric))
+        if metric.endswith("accuracy"):
+            axis.set_major_formatter("{x:g} %")
     axes.legend(fontsize=8)
     axes.grid(alpha=0.3)
     save_figure(figure, path)
 
 
 def axis_title(metric: str) -> str:
-    """A metric as an axis is called, with its unit."""
-    if metric == DEPTH:
-        return f"{label(metric)} (lower is deeper)"
-    return f"{label(metric)} (%)" if metric.endswith("accuracy") else label(metric)
+    """A metric as an axis is called; percentages have their sign at the ticks."""
+    return f"{label(metric)} (lower is deeper)" if metric == DEPTH else label(metric)
+
+
+def _draw_error_bars(axes: Axes, plane: Plane) -> None:
+    """One standard error over the replicates, of the trials that a reader decides between."""
+    named = ((plane.front, FRONT), ([plane.start], START), ([plane.chosen], CHOSEN))
+    for record, colour in ((record, colour) for records, colour in named for record in records if record is not None):
+        errors = [standard_error(record, metric) for metric in (plane.across, plane.up)]
+        if any(errors):
+            x, y = plane.place(record.metrics)
+            axes.errorbar([x], [y], xerr=errors[0] or 0, yerr=errors[1] or 0, color=colour, linewidth=0.8, capsize=2)
 
 
 def _draw_coloured(figure: Figure, axes: Axes, plane: Plane) -> None:
@@ -70,7 +82,7 @@ def _draw_coloured(figure: Figure, axes: Axes, plane: Plane) -> None:
     some = [*plane.others, *plane.front]
     if not some:
         return
-    values = [record.metrics[colour] for record in some]
+    values = [scaled(colour, record.metrics[colour]) or 0.0 for record in some]
     low, high = (0.0, 1.0) if colour == DEPTH else (min(values), max(values))
     for trials, name, size, outline in (
         (plane.others, "other trials", 22, "none"),
@@ -80,7 +92,7 @@ def _draw_coloured(figure: Figure, axes: Axes, plane: Plane) -> None:
         drawn = axes.scatter(
             [x for x, _ in points],
             [y for _, y in points],
-            c=[record.metrics[colour] for record in trials],
+            c=[scaled(colour, record.metrics[colour]) or 0.0 for record in trials],
             cmap="viridis",
             vmin=low,
             vmax=high,
@@ -88,7 +100,9 @@ def _draw_coloured(figure: Figure, axes: Axes, plane: Plane) -> None:
             edgecolors=outline,
             label=name,
         )
-    figure.colorbar(drawn, ax=axes, label=axis_title(colour))
+    scale = figure.colorbar(drawn, ax=axes, label=axis_title(colour))
+    if colour.endswith("accuracy"):
+        scale.ax.yaxis.set_major_formatter("{x:g} %")
 
 
 def _draw_marks(axes: Axes, plane: Plane) -> None:
@@ -99,13 +113,15 @@ def _draw_marks(axes: Axes, plane: Plane) -> None:
         if not (left <= x <= right and bottom <= y <= top):
             continue
         axes.plot([x], [y], _SHAPES.get(mark.name, "h"), color=INK, markersize=7)
+        place = (x - left) / (right - left)
+        side = "left" if place < _EDGE else "right" if place > 1 - _EDGE else "center"
         above = mark.name in ("mask", "untrained")
         axes.annotate(
             mark.name,
             (x, y),
-            xytext=(0, 7 if above else -7),
+            xytext=(_ASIDE[side], 7 if above else -7),
             textcoords="offset points",
-            ha="center",
+            ha=side,
             va="bottom" if above else "top",
             fontsize=8,
         )

@@ -1,19 +1,18 @@
-"""What the report's figures are made of: words for metrics, hover texts, axes and traces.
+"""What the report's figures are made of: words for metrics, axes and traces.
 
 Colours are names such as `--front`; the page puts in the value for its light or dark scheme.
 """
 
-import html
 import math
+from collections.abc import Sequence
 from typing import Any
 
-from tuning.config.objectives import DEPTH, Objective
-from tuning.study.outcome import Outcome
+from tuning.config.objectives import DEPTH
 from tuning.trials.records import TrialRecord
 
 Figure = dict[str, Any]
-Line = tuple[list[Any], list[Any], str]
 
+_FEW = 12
 _ROLES = {
     "trials": {"symbol": "circle", "size": 7, "opacity": 0.55, "color": "--other"},
     "infeasible": {"symbol": "x-thin", "size": 7, "opacity": 0.5, "line": {"width": 1.5, "color": "--other"}},
@@ -21,12 +20,6 @@ _ROLES = {
     "start": {"symbol": "diamond-open", "size": 15, "color": "--start", "line": {"width": 3, "color": "--start"}},
     "original": {"symbol": "square", "size": 11, "color": "--text"},
     "chosen": {"symbol": "star", "size": 17, "color": "--chosen", "line": {"width": 1, "color": "--page"}},
-}
-_STROKES = {
-    "trials": {"width": 1, "color": "--faint"},
-    "front": {"width": 1.5, "color": "--front"},
-    "start": {"width": 3, "color": "--start", "dash": "dash"},
-    "chosen": {"width": 4, "color": "--chosen"},
 }
 
 
@@ -52,71 +45,40 @@ def formatted(name: str, value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def counted(record: TrialRecord, metric: str) -> str:
-    """How many images stand behind a metric of a trial: ` of 29 images`; empty where that is not known."""
-    part, _, rest = metric.partition("/")
-    count = record.counts.get(f"{part}/{rest.partition('_')[0]}")
-    return "" if count is None else f" of {count} images"
+def standard_error(record: TrialRecord, metric: str) -> float | None:
+    """Of the mean over the replicates, as drawn; None for a single replicate, which has none."""
+    if len(record.seeds) < 2 or metric not in record.spread:
+        return None
+    return scaled(metric, record.spread[metric] / math.sqrt(len(record.seeds)))
 
 
-def hover(record: TrialRecord, objectives: tuple[Objective, ...]) -> str:
-    """What is shown beside the pointer; everything from outside is escaped, because Plotly reads tags."""
-    values = record.values or ()
-    lines = [f"<b>trial {record.number}</b> ({html.escape(record.origin)})"]
-    lines += [
-        f"{label(o.metric)}: {formatted(o.metric, value)}{counted(record, o.metric)}"
-        for o, value in zip(objectives, values, strict=False)
-    ]
-    lines += [f"{html.escape(name)} = {html.escape(formatted('', value))}" for name, value in record.params.items()]
-    return "<br>".join(lines)
-
-
-def completed(records: list[TrialRecord]) -> list[TrialRecord]:
+def completed(records: Sequence[TrialRecord]) -> list[TrialRecord]:
     """The trials that have values."""
     return [record for record in records if record.state == "COMPLETE" and record.values is not None]
 
 
-def grouped_lines(lines: list[tuple[TrialRecord, Line]], outcome: Outcome, hoverinfo: str = "text") -> list[Figure]:
-    """Traces of many lines: one trace a role, its lines parted by gaps, the most important role on top."""
-    front = {record.number for record in outcome.front}
-    chosen = outcome.chosen.number if outcome.chosen is not None else None
-    start = outcome.published.number if outcome.published is not None else None
-    origin = html.escape(outcome.published.origin) if outcome.published is not None else ""
-    names = {"trials": "other trials", "front": "Pareto front", "start": origin, "chosen": f"chosen: trial {chosen}"}
-    groups: dict[str, list[Line]] = {role: [] for role in names}
-    for record, line in lines:
-        role = "front" if record.number in front else "trials"
-        role = "start" if record.number == start else role
-        groups["chosen" if record.number == chosen else role].append(line)
-    return [
-        {
-            "type": "scatter",
-            "mode": "lines+markers" if role == "chosen" else "lines",
-            "name": names[role],
-            "x": [x for xs, _, _ in group for x in (*xs, None)],
-            "y": [y for _, ys, _ in group for y in (*ys, None)],
-            "hovertext": [text for xs, _, text in group for text in [text] * (len(xs) + 1)],
-            "hoverinfo": hoverinfo,
-            "line": _STROKES[role],
-            "connectgaps": False,
-        }
-        for role, group in groups.items()
-        if group
-    ]
-
-
-def markers(role: str, name: str, xs: list[Any], ys: list[Any], texts: list[str]) -> Figure:
-    """A trace of points in the look of a role, such as `front`."""
+def trial_markers(
+    role: str, name: str, xs: Sequence[Any], ys: Sequence[Any], records: Sequence[TrialRecord]
+) -> Figure:
+    """A trace of trials in the look of a role, such as `front`; the page shows their texts beside the pointer."""
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
-        "x": xs,
-        "y": ys,
-        "hovertext": texts,
+        "x": list(xs),
+        "y": list(ys),
+        "customdata": [record.number for record in records],
         "hoverinfo": "text",
         "marker": _ROLES[role],
+        "cliponaxis": False,
     }
+
+
+def markers(role: str, name: str, xs: list[Any], ys: list[Any], texts: list[str]) -> Figure:
+    """A trace of points that are no trials in the look of a role."""
+    trace = trial_markers(role, name, xs, ys, ())
+    del trace["customdata"]
+    return trace | {"hovertext": texts}
 
 
 def assembled(traces: list[Figure], across: dict[str, Any], up: dict[str, Any], height: int = 360) -> Figure:
@@ -126,27 +88,36 @@ def assembled(traces: list[Figure], across: dict[str, Any], up: dict[str, Any], 
         "margin": {"l": 64, "r": 16, "t": 24, "b": 52},
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "hovermode": "closest",
-        "xaxis": across,
-        "yaxis": up,
+        "xaxis": axis(across),
+        "yaxis": axis(up),
     }
     return {"data": traces, "layout": layout}
 
 
+def axis(details: dict[str, Any]) -> dict[str, Any]:
+    """An axis without a zero line; its title keeps clear of the ticks, however long they are."""
+    whole: dict[str, Any] = {"zeroline": False, "automargin": True} | details
+    return whole | ({"title": {"standoff": 12} | whole["title"]} if "title" in whole else {})
+
+
 def metric_axis(metric: str) -> dict[str, Any]:
-    """An axis for a metric: accuracies in percent."""
-    title = f"{label(metric)} (lower is deeper)" if metric == DEPTH else label(metric)
-    axis: dict[str, Any] = {"title": {"text": title}, "zeroline": False, "automargin": True}
-    return axis | ({"ticksuffix": " %"} if metric.endswith("accuracy") else {})
+    """An axis for a metric: accuracies in percent, from 0 to 100 at most."""
+    words = label(metric)
+    details: dict[str, Any] = {"title": {"text": f"{words} (lower is deeper)" if metric == DEPTH else words}}
+    if metric.endswith("accuracy"):
+        details |= {"ticksuffix": " %", "autorangeoptions": {"clipmin": 0, "clipmax": 100}}
+    return details
 
 
-def count_axis(title: str) -> dict[str, Any]:
-    """An axis of whole numbers."""
-    return {"title": {"text": title}, "tickformat": "d", "zeroline": False}
+def count_axis(title: str, last: int) -> dict[str, Any]:
+    """An axis of whole numbers from 0 to the last."""
+    details: dict[str, Any] = {"title": {"text": title}, "tickformat": "d", "range": [0, max(1, last)]}
+    return details | ({"dtick": 1} if last <= _FEW else {})
 
 
-def seconds_axis() -> dict[str, Any]:
-    """An axis of the time since the first trial began."""
-    return {"title": {"text": "seconds since the first trial started"}, "rangemode": "tozero", "zeroline": False}
+def seconds_axis(last: float) -> dict[str, Any]:
+    """An axis of the time since the first trial began, from 0 to the last second."""
+    return {"title": {"text": "seconds since the first trial started"}, "range": [0, short(last) or 1]}
 
 
 def short(value: float) -> float:

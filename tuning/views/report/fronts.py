@@ -10,26 +10,43 @@ from tuning.study.outcome import Outcome
 from tuning.trials.depth import is_judged_by_depth
 from tuning.trials.limits import Limits
 from tuning.trials.records import TrialRecord
-from tuning.views.report.drawing import Figure, assembled, formatted, hover, label, markers, metric_axis, short
-from tuning.views.report.figures import pareto
+from tuning.views.report.drawing import (
+    Figure,
+    assembled,
+    label,
+    markers,
+    metric_axis,
+    scaled,
+    short,
+    standard_error,
+    trial_markers,
+)
+from tuning.views.report.hovers import mark_hover
 from tuning.views.report.planes import Mark, Plane, depth_plane, trade_off_plane
+from tuning.views.report.thinning import MOST_POINTS, thinned, thinning_note
+from tuning.views.report.windows import Window
 
 _ONE = "The study has a single objective, so there is no trade-off to plot; see the optimisation history."
 _SYMBOLS = {"original": "square", "mask": "diamond", "untrained": "cross"}
 _ABOVE = ("mask", "untrained")
+_WITH_BARS = {"front": "--front", "start": "--start", "chosen": "--chosen"}
+_EVERYTHING = "Everything"
+_EDGE = 0.15
 
 
 def front_figures(
     records: list[TrialRecord], outcome: Outcome, config: StudyConfig
 ) -> tuple[list[tuple[str, Figure]], list[str]]:
     """Titled figures of a study that has a completed trial, and what is to be said of them."""
-    objectives = config.objectives
-    if len(objectives) < 2:
+    if len(config.objectives) < 2:
         return [], [_ONE]
-    if len(objectives) == 2:
-        return [("", pareto(records, outcome, objectives))], []
     whole, cut = trade_off_plane(records, outcome, config), depth_plane(records, outcome, config)
-    figures = [(plane_title(plane), _drawn(plane, objectives)) for plane in (whole, cut) if plane is not None]
+    planes = [plane for plane in (whole, cut) if plane is not None]
+    titles = [""] if len(config.objectives) == 2 and cut is None else [plane_title(plane) for plane in planes]
+    figures = [
+        (title, _drawn(plane, outcome.original_counts, config.objectives))
+        for title, plane in zip(titles, planes, strict=True)
+    ]
     return figures, _notes(whole, cut, outcome, config)
 
 
@@ -54,83 +71,108 @@ def _notes(whole: Plane, cut: Plane | None, outcome: Outcome, config: StudyConfi
     if whole.infeasible:
         limit = " and ".join(map(str, config.constraints))
         some = "1 trial breaks" if len(whole.infeasible) == 1 else f"{len(whole.infeasible)} trials break"
-        notes.append(f"{some} the constraint {limit}, and may lie outside of what is plotted first.")
-    return notes
+        notes.append(f"{some} the constraint {limit}.")
+    outside = max(plane.outside for plane in (whole, cut) if plane is not None)
+    if outside:
+        some = "1 trial lies" if outside == 1 else f"{outside} trials lie"
+        notes.append(f"{some} outside of what is plotted first; the button “{_EVERYTHING}” shows all.")
+    if config.replicates > 1:
+        notes.append("Error bars are one standard error over the replicates of a trial.")
+    return notes + thinning_note(max(len(whole.others), len(whole.infeasible)), MOST_POINTS)
 
 
-def _drawn(plane: Plane, objectives: tuple[Objective, ...]) -> Figure:
+def _drawn(plane: Plane, counts: dict[str, int], objectives: tuple[Objective, ...]) -> Figure:
     scale = {} if plane.colour is None else _colours(plane.colour, (*plane.others, *plane.front))
 
     def points(role: str, name: str, some: Sequence[TrialRecord]) -> Figure:
         places = [plane.place(record.metrics) for record in some]
-        texts = [hover(record, objectives) for record in some]
-        trace = markers(role, name, [x for x, _ in places], [y for _, y in places], texts)
+        trace = trial_markers(role, name, [x for x, _ in places], [y for _, y in places], some)
+        if role in _WITH_BARS:
+            for axis, metric in (("error_x", plane.across), ("error_y", plane.up)):
+                trace |= _error_bars(axis, [standard_error(record, metric) for record in some], _WITH_BARS[role])
         if plane.colour is not None and role in ("trials", "front"):
-            values = [record.metrics[plane.colour] for record in some]
+            values = [scaled(plane.colour, record.metrics[plane.colour]) for record in some]
             outline = {"width": 2, "color": "--text"} if role == "front" else {"width": 1, "color": "--axis"}
-            look = {"color": list(map(short, values)), "opacity": 1, "line": outline, "showscale": role == "front"}
+            look = {"color": values, "opacity": 1, "line": outline, "showscale": role == "front"}
             trace["marker"] = trace["marker"] | look | scale
         return trace
 
     traces = []
     if plane.infeasible:
-        traces.append(points("infeasible", "breaks a constraint", plane.infeasible))
-    traces += [points("trials", "other trials", plane.others), points("front", "Pareto front", plane.front)]
+        traces.append(points("infeasible", "breaks a constraint", thinned(plane.infeasible, MOST_POINTS)))
+    traces.append(points("trials", "other trials", thinned(plane.others, MOST_POINTS)))
+    traces.append(points("front", "Pareto front", plane.front))
     if plane.best:
-        line = [plane.place(record.metrics) for record in plane.best]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": "best of these",
-                "x": [x for x, _ in line],
-                "y": [y for _, y in line],
-                "line": {"shape": "hv", "color": "--front", "width": 2},
-                "hoverinfo": "skip",
-            }
-        )
-    traces += [_mark(mark, plane, objectives) for mark in plane.marks]
+        traces.append(_best_line(plane))
+    traces += [_mark(mark, plane, counts, objectives) for mark in plane.marks]
     if plane.start is not None:
         traces.append(points("start", html.escape(plane.start.origin), [plane.start]))
     if plane.chosen is not None:
         traces.append(points("chosen", f"chosen: trial {plane.chosen.number}", [plane.chosen]))
     figure = assembled(traces, metric_axis(plane.across), metric_axis(plane.up), height=520)
-    if plane.window is not None:
-        first = {
-            f"{axis}axis": [short(low), short(high)] for axis, (low, high) in zip("xy", plane.window, strict=True)
-        }
-        for axis, span in first.items():
-            figure["layout"][axis] |= {"range": span}
-        close: dict[str, Any] = {f"{axis}.range": span for axis, span in first.items()}
-        whole = {f"{axis}.autorange": True for axis in first}
-        name = "Trials that keep the constraints" if plane.infeasible else "Around the trials"
-        figure["views"] = [{"label": name, "change": close}, {"label": "Everything", "change": whole}]
+    if plane.window is not None and plane.closest is not None:
+        first = _ranges(plane.window)
+        for axis in "xy":
+            figure["layout"][f"{axis}axis"] |= {"range": first[f"{axis}axis.range"]}
+        figure["views"] = [
+            {"label": "Around the front", "change": first},
+            {"label": "The front alone", "change": _ranges(plane.closest)},
+            {"label": _EVERYTHING, "change": {f"{axis}axis.autorange": True for axis in "xy"}},
+        ]
     return figure
 
 
-def _mark(mark: Mark, plane: Plane, objectives: tuple[Objective, ...]) -> Figure:
+def _ranges(window: Window) -> dict[str, Any]:
+    return {f"{axis}axis.range": [short(low), short(high)] for axis, (low, high) in zip("xy", window, strict=True)}
+
+
+def _error_bars(axis: str, errors: list[float | None], colour: str) -> Figure:
+    if not any(errors):
+        return {}
+    look = {"type": "data", "array": [error or 0 for error in errors], "thickness": 1, "width": 3, "color": colour}
+    return {axis: look}
+
+
+def _best_line(plane: Plane) -> Figure:
+    """Through those that are best in the two metrics; the legend leaves it out where they are the front itself."""
+    places = [plane.place(record.metrics) for record in plane.best]
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "best of these",
+        "x": [x for x, _ in places],
+        "y": [y for _, y in places],
+        "line": {"shape": "hv", "color": "--front", "width": 2},
+        "hoverinfo": "skip",
+        "showlegend": {r.number for r in plane.best} != {r.number for r in plane.front},
+    }
+
+
+def _mark(mark: Mark, plane: Plane, counts: dict[str, int], objectives: tuple[Objective, ...]) -> Figure:
     name = html.escape(mark.name)
     x, y = plane.place(mark.metrics)
-    lines = [
-        f"{label(o.metric)}: {formatted(o.metric, mark.metrics[o.metric])}"
-        for o in objectives
-        if o.metric in mark.metrics
-    ]
-    return markers("original", name, [x], [y], ["<br>".join([f"<b>{name}</b>", *lines])]) | {
+    return markers("original", name, [x], [y], [mark_hover(name, mark.metrics, counts, objectives)]) | {
         "mode": "markers+text",
         "text": [name],
-        "textposition": "top center" if mark.name in _ABOVE else "bottom center",
+        "textposition": f"{'top' if mark.name in _ABOVE else 'bottom'} {_side(x, plane.window)}",
         "textfont": {"color": "--text"},
         "marker": {"symbol": _SYMBOLS.get(mark.name, "hexagon"), "size": 12, "color": "--text"},
         "showlegend": False,
-        "cliponaxis": True,
     }
+
+
+def _side(x: float, window: Window | None) -> str:
+    """Where a name stands beside its mark, so that it does not run over the edge."""
+    (left, right) = window[0] if window is not None else (x - 1, x + 1)
+    place = (x - left) / (right - left)
+    return "right" if place < _EDGE else "left" if place > 1 - _EDGE else "center"
 
 
 def _colours(metric: str, some: Sequence[TrialRecord]) -> dict[str, Any]:
     """The scale of a metric's colours; that of depth has the mask and an untrained network at its ends."""
-    values = [record.metrics[metric] for record in some] or [0.0]
+    values = [scaled(metric, record.metrics[metric]) or 0.0 for record in some] or [0.0]
     low, high = (0.0, 1.0) if metric == DEPTH else (min(values), max(values))
     ends = {"cmin": short(low), "cmax": short(high)}
-    bar = {"title": {"text": label(metric), "side": "right"}, "thickness": 12, "outlinewidth": 0}
+    bar: dict[str, Any] = {"title": {"text": label(metric), "side": "right"}, "thickness": 12, "outlinewidth": 0}
+    bar |= {"ticksuffix": " %"} if metric.endswith("accuracy") else {}
     return {"colorscale": "Viridis", "colorbar": bar, **ends}

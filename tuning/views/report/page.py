@@ -2,33 +2,26 @@
 
 import base64
 import gzip
-import warnings
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from optuna.trial import FrozenTrial
 
 from tuning.study.attributes import CLASS_NAMES, COMMAND, ENVIRONMENT, FORGET_REQUESTS, FORGETTING, NOTES
-from tuning.study.outcome import Outcome, find_outcome
+from tuning.study.outcome import find_outcome
 from tuning.study.plugins import noted_plugins
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord, describe_added_trials
 from tuning.views.apply_command import apply_command
 from tuning.views.baseline_texts import headline
 from tuning.views.plain_values import finite
-from tuning.views.report import figures
 from tuning.views.report.baselines import baseline_section
-from tuning.views.report.chosen_trial import confusion_figures, pictures
-from tuning.views.report.drawing import Figure, label
-from tuning.views.report.fronts import front_figures
-from tuning.views.report.parallel import parallel
+from tuning.views.report.chosen_trial import pictures
+from tuning.views.report.drawing import label
+from tuning.views.report.hovers import hover_texts
+from tuning.views.report.sections import figure_sections
 from tuning.views.report.tables import confirmation_rows
-from tuning.views.report.timeline import timeline
 from tuning.views.report.trial_table import front_rows, trial_data
-
-_ENOUGH_FOR_IMPORTANCE = 8
 
 
 def render_report(study: StudyReader) -> str:
@@ -41,7 +34,8 @@ def render_report(study: StudyReader) -> str:
         A page that needs no other file and no network.
     """
     records, outcome = study.records(), find_outcome(study)
-    sections = _figures(study, records, outcome)
+    sections = figure_sections(study, records, outcome)
+    drawn = {f"{key}-{i}": figure for key, (titled, _) in sections.items() for i, (_, figure) in enumerate(titled)}
     trials = trial_data(study, outcome) | {"command": apply_command(study.config, "{trial}")}
     environment = Environment(
         loader=PackageLoader("tuning.views.report", ""),
@@ -61,11 +55,8 @@ def render_report(study: StudyReader) -> str:
         confirmation=confirmation_rows(outcome),
         sections=sections,
         pictures=pictures(study, outcome),
-        drawn={
-            f"{key}-{i}": finite(figure)
-            for key, (titled, _) in sections.items()
-            for i, (_, figure) in enumerate(titled)
-        },
+        drawn=finite(drawn),
+        hovers=hover_texts(drawn.values(), records, study.config.objectives),
         trials=trials,
         front_rows=front_rows(trials),
         environment=study.noted(ENVIRONMENT, {}) | _plugins(study),
@@ -80,77 +71,6 @@ def _plugins(study: StudyReader) -> dict[str, str]:
     """The plug-ins of a study, where it has any, as a fact of its environment."""
     plugins = noted_plugins(study)
     return {"plug-ins": ", ".join(plugin.describe() for plugin in plugins)} if plugins else {}
-
-
-def _figures(
-    study: StudyReader, records: list[TrialRecord], outcome: Outcome
-) -> dict[str, tuple[list[tuple[str, Figure]], list[str]]]:
-    """By section: titled figures, and reasons for those that are missing."""
-    objectives = study.config.objectives
-    complete = [record for record in records if record.state == "COMPLETE"]
-    nothing = ["No trial has finished yet."]
-    epochs = [
-        (label(name).capitalize(), name) for name in ("validation/forget_accuracy", "validation/retain_accuracy")
-    ]
-    sections: dict[str, tuple[list[tuple[str, Figure]], list[str]]] = {
-        key: ([], nothing) for key in ("pareto", "history", "importance", "parallel")
-    }
-    sections["curves"] = sections["timeline"] = ([], ["No trial has reported an epoch yet."])
-    if any(record.steps for record in records):
-        sections["curves"] = ([(title, figures.curves(records, outcome, name)) for title, name in epochs], [])
-        sections["timeline"] = ([("", timeline(records))], [])
-    sections["confusion"] = confusion_figures(study, outcome)
-    if not complete:
-        return sections
-    sections["pareto"] = front_figures(records, outcome, study.config)
-    over_trials, over_seconds = figures.hypervolume_histories(
-        records, objectives, outcome.reference, study.config.constraints
-    )
-    history = [("Hypervolume over trials", over_trials), ("Hypervolume over seconds", over_seconds)]
-    for at, objective in enumerate(objectives):
-        history.append(
-            (
-                label(objective.metric).capitalize(),
-                figures.objective_history(records, outcome, objectives, at, study.config.constraints),
-            )
-        )
-    sections["history"] = (history, [])
-    sections["importance"] = _importance(study, complete)
-    sections["parallel"] = ([("", parallel(records, outcome, objectives, study.space))], [])
-    return sections
-
-
-def _importance(study: StudyReader, complete: list[TrialRecord]) -> tuple[list[tuple[str, Figure]], list[str]]:
-    if len(complete) < _ENOUGH_FOR_IMPORTANCE:
-        return [], [
-            f"Importance requires at least {_ENOUGH_FOR_IMPORTANCE} completed trials; the study has {len(complete)}."
-        ]
-    # Loads scikit-learn's forests, which a search does not need before its end.
-    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances  # noqa: PLC0415
-
-    bars, reasons = [], []
-    for at, objective in enumerate(study.config.objectives):
-        title = label(objective.metric).capitalize()
-        if len({record.values[at] for record in complete if record.values}) < 2:
-            reasons.append(f"{title}: every trial has the same value, so there is no difference to explain.")
-            continue
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            importances = get_param_importances(
-                study.own_study(),
-                evaluator=PedAnovaImportanceEvaluator(),
-                target=_target(at, objective.sign()),
-            )
-        if sum(importances.values()) > 0:
-            bars.append((title, figures.importance_bars({name: float(v) for name, v in importances.items()})))
-        else:
-            reasons.append(f"{title}: no parameter distinguishes the best trials from the others.")
-    return bars, reasons
-
-
-def _target(at: int, sign: int) -> Callable[[FrozenTrial], float]:
-    """The evaluator explains what makes the target small."""
-    return lambda trial: sign * trial.values[at]
 
 
 def _facts(study: StudyReader, records: list[TrialRecord]) -> list[tuple[str, str]]:

@@ -8,14 +8,22 @@ from search_spaces import ChoiceParameter, SearchSpace
 from tuning.config.objectives import Objective
 from tuning.study.outcome import Outcome
 from tuning.trials.records import TrialRecord
-from tuning.views.report.drawing import Figure, assembled, completed, formatted, grouped_lines, label, short
+from tuning.views.report.drawing import Figure, assembled, completed, formatted, label, short
+from tuning.views.report.thinning import MOST_LINES, thinned
+
+_STROKES = {
+    "trials": {"width": 1, "color": "--faint"},
+    "front": {"width": 1.5, "color": "--front"},
+    "start": {"width": 3, "color": "--start", "dash": "dash"},
+    "chosen": {"width": 4, "color": "--chosen"},
+}
 
 
 def parallel(
     records: list[TrialRecord], outcome: Outcome, objectives: tuple[Objective, ...], space: SearchSpace
 ) -> Figure:
     """One line a completed trial: parameters over their search range, objectives over the values found."""
-    complete = completed(records)
+    complete = _drawn(completed(records), outcome)
     names = [*space.order(), *(objective.metric for objective in objectives)]
     heights: list[list[float | None]] = []
     labels: list[tuple[int, float, str]] = []
@@ -32,11 +40,8 @@ def parallel(
         log = parameter is not None and parameter.log
         heights.append([_height(v, low, high, log) for v in values])
         labels += [(column, 0.0, formatted(name, low)), (column, 1.0, formatted(name, high))]
-    lines = [
-        (r, (list(range(len(names))), [column[row] for column in heights], f"trial {r.number}"))
-        for row, r in enumerate(complete)
-    ]
-    traces = grouped_lines(lines, outcome)
+    lines = [(r, [column[row] for column in heights]) for row, r in enumerate(complete)]
+    traces = _traces(lines, outcome)
     traces.append(
         {
             "type": "scatter",
@@ -58,12 +63,48 @@ def parallel(
         "range": [-0.4, len(names) - 0.6],
         "showgrid": True,
         "gridcolor": "--axis",
-        "zeroline": False,
         "tickangle": 0,
-        "automargin": True,
     }
     up = {"range": [-0.09, 1.09], "visible": False}
     return assembled(traces, across, up, height=460) | {"least_width": 88 * len(names)}
+
+
+def _drawn(complete: list[TrialRecord], outcome: Outcome) -> list[TrialRecord]:
+    """Those that matter, and of the others no more than can be told apart."""
+    special = [*outcome.front, *(r for r in (outcome.published, outcome.chosen) if r is not None)]
+    numbers = {record.number for record in special}
+    some = thinned([record for record in complete if record.number not in numbers], MOST_LINES)
+    kept = numbers | {record.number for record in some}
+    return [record for record in complete if record.number in kept]
+
+
+def _traces(lines: list[tuple[TrialRecord, list[float | None]]], outcome: Outcome) -> list[Figure]:
+    """One trace a role, its lines parted by gaps, the most important role on top."""
+    front = {record.number for record in outcome.front}
+    chosen = outcome.chosen.number if outcome.chosen is not None else None
+    start = outcome.published.number if outcome.published is not None else None
+    origin = html.escape(outcome.published.origin) if outcome.published is not None else ""
+    names = {"trials": "other trials", "front": "Pareto front", "start": origin, "chosen": f"chosen: trial {chosen}"}
+    groups: dict[str, list[tuple[TrialRecord, list[float | None]]]] = {role: [] for role in names}
+    for record, heights in lines:
+        role = "front" if record.number in front else "trials"
+        role = "start" if record.number == start else role
+        groups["chosen" if record.number == chosen else role].append((record, heights))
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines+markers" if role == "chosen" else "lines",
+            "name": names[role],
+            "x": [x for _, heights in group for x in (*range(len(heights)), None)],
+            "y": [y for _, heights in group for y in (*heights, None)],
+            "customdata": [record.number for record, heights in group for _ in range(len(heights) + 1)],
+            "hoverinfo": "text",
+            "line": _STROKES[role],
+            "connectgaps": False,
+        }
+        for role, group in groups.items()
+        if group
+    ]
 
 
 def _height(value: float | None, low: float, high: float, log: bool) -> float | None:

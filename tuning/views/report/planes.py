@@ -1,4 +1,4 @@
-"""What the figures of three objectives show, before anything is drawn: trials, marks, and the part to look at."""
+"""What the figures of the front show, before anything is drawn: trials, marks, and the part to look at."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -14,9 +14,9 @@ from tuning.trials.pareto import non_dominated
 from tuning.trials.records import TrialRecord
 from tuning.views.baseline_texts import references
 from tuning.views.report.drawing import completed, scaled
+from tuning.views.report.windows import Window, window_around
 
-_ROOM, _LEAST_ROOM = 0.15, {True: 0.5, False: 0.05}
-Range = tuple[float, float]
+Place = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,10 @@ class Plane:
         start: The starting point; None where it is not in the figure.
         chosen: The chosen trial; None where it is not in the figure.
         marks: Baselines that have both metrics.
-        window: The part to look at first, as ranges of both axes as drawn: the trials that keep the constraints, the
-            mask and the references. None where there are none.
+        window: The part to look at first, as ranges of both axes as drawn: the front, the starting point, the
+            original, the mask, the references, and the trials around them, without the few that lie far away. None
+            where no trial keeps the constraints.
+        closest: The front alone, likewise; None where no trial is on it.
     """
 
     across: str
@@ -61,19 +63,34 @@ class Plane:
     start: TrialRecord | None
     chosen: TrialRecord | None
     marks: tuple[Mark, ...]
-    window: tuple[Range, Range] | None
+    window: Window | None
+    closest: Window | None
 
-    def place(self, metrics: dict[str, float]) -> tuple[float, float]:
+    def place(self, metrics: dict[str, float]) -> Place:
         """Where figures lie, as drawn: accuracies in percent; NaN for what is missing."""
         return _drawn(self.across, metrics), _drawn(self.up, metrics)
 
+    @property
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """Every trial of the figure."""
+        return (*self.others, *self.front, *self.infeasible)
+
+    @property
+    def outside(self) -> int:
+        """How many trials lie outside of the part to look at first."""
+        if self.window is None:
+            return 0
+        places = [self.place(record.metrics) for record in self.trials]
+        (left, right), (bottom, top) = self.window
+        return sum(not (left <= x <= right and bottom <= y <= top) for x, y in places)
+
 
 def trade_off_plane(records: Sequence[TrialRecord], outcome: Outcome, config: StudyConfig) -> Plane:
-    """All completed trials of a study with three objectives or more: two as axes, depth or the third as colour."""
+    """All completed trials by two objectives; of three or more, depth or the third is the colour."""
     metrics = [objective.metric for objective in config.objectives]
-    colour = DEPTH if DEPTH in metrics else metrics[2]
+    colour = None if len(metrics) == 2 else DEPTH if DEPTH in metrics else metrics[2]
     across, up = [metric for metric in metrics if metric != colour][:2]
-    return _plane((across, up, colour), completed(list(records)), outcome, config)
+    return _plane((across, up, colour), completed(records), outcome, config)
 
 
 def depth_plane(records: Sequence[TrialRecord], outcome: Outcome, config: StudyConfig) -> Plane | None:
@@ -81,7 +98,7 @@ def depth_plane(records: Sequence[TrialRecord], outcome: Outcome, config: StudyC
     if not is_judged_by_depth(config):
         return None
     limits = Limits(config.selection, outcome.original, by_samples=config.by_samples)
-    forget = [record for record in completed(list(records)) if limits.forgets(record)]
+    forget = [record for record in completed(records) if limits.forgets(record)]
     return _plane((DEPTH, RETAIN, None), forget, outcome, config) if forget else None
 
 
@@ -92,13 +109,16 @@ def _plane(
     allowed = [record for record in some if front_of([record], config.objectives, config.constraints)]
     numbers, front = {r.number for r in allowed}, {r.number for r in outcome.front}
     inside = {record.number: record for record in some}
+    start = inside.get(outcome.published.number) if outcome.published is not None else None
     marks = [
         Mark(row.name, row.metrics)
         for row in outcome.baselines.rows
         if row.trial is None and across in row.metrics and up in row.metrics
     ]
-    held_against = {"mask", *(row.name for row in references(outcome.baselines))}
-    shown = [*(r.metrics for r in allowed), *(mark.metrics for mark in marks if mark.name in held_against)]
+    held_against = {"original", "mask", *(row.name for row in references(outcome.baselines))}
+    always = [*(mark.metrics for mark in marks if mark.name in held_against), *([start.metrics] if start else [])]
+    best = [record.metrics for record in allowed if record.number in front]
+    usual = [record.metrics for record in allowed if record.number not in front]
     return Plane(
         across,
         up,
@@ -107,10 +127,11 @@ def _plane(
         front=tuple(r for r in allowed if r.number in front),
         infeasible=tuple(r for r in some if r.number not in numbers),
         best=() if colour is not None else _best(allowed, (across, up), config.objectives),
-        start=inside.get(outcome.published.number) if outcome.published is not None else None,
+        start=start,
         chosen=inside.get(outcome.chosen.number) if outcome.chosen is not None else None,
         marks=tuple(marks),
-        window=_window(shown, across, up) if allowed else None,
+        window=window_around([*always, *best], usual, (across, up), _drawn) if allowed else None,
+        closest=window_around(best, [], (across, up), _drawn),
     )
 
 
@@ -120,18 +141,6 @@ def _best(some: list[TrialRecord], axes: tuple[str, str], objectives: Iterable[O
     points = [tuple(signs.get(axis, -1) * record.metrics[axis] for axis in axes) for record in some]
     best = [some[position] for position in non_dominated(points)]
     return tuple(sorted(best, key=lambda record: (record.metrics[axes[0]], record.number)))
-
-
-def _window(shown: list[dict[str, float]], across: str, up: str) -> tuple[Range, Range] | None:
-    ranges = []
-    for metric in (across, up):
-        values = [value for figures in shown if math.isfinite(value := _drawn(metric, figures))]
-        if not values:
-            return None
-        low, high = min(values), max(values)
-        room = _ROOM * (high - low) or _LEAST_ROOM[metric.endswith("accuracy")]
-        ranges.append((low - room, high + room))
-    return ranges[0], ranges[1]
 
 
 def _drawn(metric: str, figures: dict[str, float]) -> float:

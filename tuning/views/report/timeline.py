@@ -1,11 +1,12 @@
 """The timeline: which worker did which trial when, with what was stopped, what failed and what was taken up again."""
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tuning.trials.records import EpochRecord, TrialRecord
 from tuning.views.report.drawing import Figure, assembled, seconds_axis, short
+from tuning.views.report.thinning import MOST_POINTS
 
 _STATES = {
     "COMPLETE": ("complete", "--front", ""),
@@ -28,6 +29,7 @@ class Stretch:
         last: Its last epoch in it.
         begun_ms: When it began, milliseconds since 1970.
         is_retry: Whether another worker had begun the trial.
+        trials: How many trials it stands for, of which `record` is the first; `last` is of the last.
     """
 
     record: TrialRecord
@@ -36,6 +38,7 @@ class Stretch:
     last: EpochRecord
     begun_ms: float
     is_retry: bool
+    trials: int = 1
 
 
 def stretches(records: list[TrialRecord]) -> list[Stretch]:
@@ -55,9 +58,30 @@ def stretches(records: list[TrialRecord]) -> list[Stretch]:
     return bars
 
 
+def merged(bars: list[Stretch]) -> list[Stretch]:
+    """Bars of a worker that follow each other and ended alike as one, where there are more than can be told apart.
+
+    What another worker had begun stays a bar of its own.
+    """
+    if len(bars) <= MOST_POINTS:
+        return bars
+    joined: list[Stretch] = []
+    latest: dict[str, int] = {}
+    for bar in sorted(bars, key=lambda bar: bar.begun_ms):
+        at = latest.get(bar.worker)
+        before = joined[at] if at is not None else None
+        alike = before is not None and before.record.state == bar.record.state
+        if at is not None and before is not None and alike and not (bar.is_retry or before.is_retry):
+            joined[at] = replace(before, last=bar.last, trials=before.trials + 1)
+        else:
+            latest[bar.worker] = len(joined)
+            joined.append(bar)
+    return joined
+
+
 def timeline(records: list[TrialRecord]) -> Figure:
     """Bars over the seconds since the first trial began, a line a worker; needs a trial that has reported."""
-    done = stretches(records)
+    done = merged(stretches(records))
     begun_ms = min(record.started_ms for record in records)
     numbers = {worker: place for place, worker in enumerate(dict.fromkeys(s.worker for s in done))}
     traces: list[Figure] = []
@@ -70,8 +94,8 @@ def timeline(records: list[TrialRecord]) -> Figure:
                     "orientation": "h",
                     "name": name,
                     "y": [numbers[s.worker] for s in some],
-                    "base": [short((s.begun_ms - begun_ms) / 1000) for s in some],
-                    "x": [short((s.last.timestamp_ms - s.begun_ms) / 1000) for s in some],
+                    "base": [_seconds(s.begun_ms, begun_ms) for s in some],
+                    "x": [_seconds(s.last.timestamp_ms, max(s.begun_ms, begun_ms)) for s in some],
                     "width": 0.6,
                     "hovertext": [_hover(s) for s in some],
                     "hoverinfo": "text",
@@ -89,7 +113,7 @@ def timeline(records: list[TrialRecord]) -> Figure:
                 "type": "scatter",
                 "mode": "markers",
                 "name": "resumed by another worker",
-                "x": [short((s.begun_ms - begun_ms) / 1000) for s in retries],
+                "x": [_seconds(s.begun_ms, begun_ms) for s in retries],
                 "y": [numbers[s.worker] for s in retries],
                 "hovertext": [_hover(s) for s in retries],
                 "hoverinfo": "text",
@@ -100,10 +124,9 @@ def timeline(records: list[TrialRecord]) -> Figure:
         "tickvals": list(numbers.values()),
         "ticktext": [f"worker {place + 1}" for place in numbers.values()],
         "range": [len(numbers) - 0.5, -0.5],
-        "zeroline": False,
-        "automargin": True,
     }
-    figure = assembled(traces, seconds_axis(), up, height=min(900, 130 + 44 * len(numbers)))
+    end = max((_seconds(s.last.timestamp_ms, begun_ms) for s in done), default=1)
+    figure = assembled(traces, seconds_axis(end), up, height=min(900, 130 + 44 * len(numbers)))
     figure["layout"]["barmode"] = "overlay"
     return figure
 
@@ -112,8 +135,18 @@ def _worker(step: EpochRecord, record: TrialRecord) -> str:
     return step.worker or record.worker or _UNKNOWN
 
 
+def _seconds(at_ms: float, begun_ms: float) -> float:
+    return short(max(0.0, at_ms - begun_ms) / 1000)
+
+
 def _hover(stretch: Stretch) -> str:
     record = stretch.record
+    if stretch.trials > 1:
+        spent = (stretch.last.timestamp_ms - stretch.begun_ms) / 1000
+        return (
+            f"<b>{stretch.trials} trials</b> from trial {record.number} on, {_STATES[record.state][0]}<br>"
+            f"{spent:.1f} s<br>worker {html.escape(stretch.worker)}"
+        )
     first, last = stretch.first.step, stretch.last.step
     lines = [
         f"<b>trial {record.number}</b>, {_STATES[record.state][0]}",

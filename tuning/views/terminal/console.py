@@ -1,11 +1,16 @@
 """The terminal, which text from outside cannot steer: names, origins and messages are shown, not obeyed."""
 
+import json
+import sys
 from collections.abc import Iterable
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.text import Text
 
 from antisample.plain_text import plain_text
+from tuning.views.plain_values import finite
 
 
 class PlainConsole(Console):
@@ -19,3 +24,16 @@ class PlainConsole(Console):
         for segment in super().render(renderable, options):
             plain = segment.text if segment.control else plain_text(segment.text, lines=True)
             yield segment if plain == segment.text else segment._replace(text=plain)
+
+
+def say(console: Console, text: str) -> None:
+    """Prints a sentence as it is: names may hold brackets, which are no markup.
+
+    In a terminal it breaks between words, where the terminal itself would cut figures.
+    """
+    console.print(Text(text), soft_wrap=not console.is_terminal)
+
+
+def print_json(content: Any) -> None:
+    """The answer of a command, for programs."""
+    sys.stdout.write(json.dumps(finite(content), indent=2, allow_nan=False) + "\n")

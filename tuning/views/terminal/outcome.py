@@ -1,11 +1,8 @@
 """The end of a run on the terminal: front, fresh-seed figures, and the exact commands that come next."""
 
-import json
 import shlex
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -17,7 +14,7 @@ from tuning.study.outcome import Outcome, Spread
 from tuning.trials.records import TrialRecord
 from tuning.views.apply_command import apply_command as command_of_trial
 from tuning.views.baseline_texts import FLOOR, PARTS, result_rows, row_name, seeds_text
-from tuning.views.plain_values import finite
+from tuning.views.terminal.console import say
 from tuning.views.terminal.fitted_table import Column, FittedTable
 from tuning.views.terminal.live import front_table
 
@@ -99,14 +96,6 @@ def apply_command(config: StudyConfig, select: str | None = None, nearest: Trial
         nearest: See `Outcome.nearest`.
     """
     return command_of_trial(config, "best" if nearest is None else str(nearest.number), select)
-
-
-def say(console: Console, text: str) -> None:
-    """Prints a sentence as it is: names may hold brackets, which are no markup.
-
-    In a terminal it breaks between words, where the terminal itself would cut figures.
-    """
-    console.print(Text(text), soft_wrap=not console.is_terminal)
 
 
 def _line(console: Console, text: str) -> None:
@@ -227,8 +216,3 @@ def _points(spread: Spread) -> str:
     if spread.n < 2:
         return f"{100 * spread.mean:+.2f} percentage points with 1 seed"
     return f"{100 * spread.mean:+.2f} ± {100 * spread.std:.2f} percentage points over {spread.n} seeds"
-
-
-def print_json(content: Any) -> None:
-    """The answer of a command, for programs."""
-    sys.stdout.write(json.dumps(finite(content), indent=2, allow_nan=False) + "\n")

@@ -4,6 +4,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -16,10 +17,11 @@ from antisample.metrics.forgetting import Forgetting, forgetting_line
 from antisample.metrics.original_accuracy import OriginalAccuracy
 from tuning.config.objectives import DEPTH
 from tuning.study.progress_listener import ProgressListener
-from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 from tuning.views.terminal.console import PlainConsole
-from tuning.views.terminal.live import duration, live_view
+
+if TYPE_CHECKING:
+    from tuning.study.reader import StudyReader
 
 _SHOWN = ("validation/forget_accuracy", "validation/retain_accuracy")
 _FAILURES = 3
@@ -91,7 +93,7 @@ class Progress(ProgressListener):
         if epoch in (1, epochs) or epoch % max(1, epochs // 5) == 0:
             self.say(f"  training {what}: epoch {epoch} of {epochs}, loss {loss:.3f}")
 
-    def start(self, study: StudyReader, slots: Callable[[], int] | None = None) -> None:
+    def start(self, study: "StudyReader", slots: Callable[[], int] | None = None) -> None:
         """The search begins; `slots` says how many trials may be under way at the moment."""
         self._slots = slots
         self._study, self._started, self._done_before = study, time.monotonic(), study.n_finished()
@@ -151,6 +153,8 @@ class Progress(ProgressListener):
             f"{done} of {self._study.config.n_trials} done, running {states.count('RUNNING')}, "
             f"failed {states.count('FAIL')}, front {len(front)}"
         )
+        from tuning.views.terminal.live import duration  # noqa: PLC0415  (see `_view`)
+
         left_s = self._left_s()
         return text if left_s is None else f"{text}, {duration(left_s)} left"
 
@@ -165,5 +169,7 @@ class Progress(ProgressListener):
     def _view(self) -> RenderableType:
         if self._study is None:
             return Text("")
+        from tuning.views.terminal.live import live_view  # noqa: PLC0415  (needs Optuna, as a study does)
+
         at_once = self._slots() if self._slots is not None else None
         return live_view(self._study, self._left_s(), at_once, tuple(self._failures))

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from antisample.export.verification.statements import Check, Value, Verification
 from antisample.plain_text import plain_text
+from tuning.views.terminal.console import say
 from tuning.views.terminal.fitted_table import Column, FittedTable
-from tuning.views.terminal.outcome import say
 
 _SHORT = 24
 _LONGEST = 400

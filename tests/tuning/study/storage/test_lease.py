@@ -172,5 +172,5 @@ def test_a_database_that_is_not_there_is_said_at_once(config):
 
 def test_missing_packages_for_postgresql_are_named(config, monkeypatch):
     monkeypatch.setitem(sys.modules, "tuning.study.storage.postgresql_lease", None)
-    with pytest.raises(DataError, match=r"needs `pip install antisample\[postgresql\]`"):
+    with pytest.raises(DataError, match=r"needs psycopg and tenacity: pip install 'antisample\[postgresql\]'"):
         lease_backend(config.model_copy(update={"storage": "postgresql://me@127.0.0.1:1/db"}))

@@ -19,7 +19,8 @@ from antisample.data.loader import Normaliser, to_device
 from antisample.errors import ConfigError, DataError
 from tuning.config.loading import parse_study
 from tuning.study.artifacts import StudyFiles
-from tuning.study.attributes import BASELINES, CREATED_MS, FINGERPRINTS, FORGETTING, ID, IMAGES, NOTES
+from tuning.study.attributes import BASELINES, CONFIRMATIONS, CREATED_MS, FINGERPRINTS, FORGETTING, ID, IMAGES, NOTES
+from tuning.study.directory import open_study
 from tuning.study.history import ends, record_search_end
 from tuning.study.outcome import find_outcome
 from tuning.views.mlflow import (
@@ -152,6 +153,17 @@ def test_a_rebuilt_store_equals_the_first(finished, uri, make_store, everything,
         time.tzset()
     assert done.runs == 4
     assert everything(rebuilt) == everything(uri)
+
+
+def test_a_moved_study_is_rebuilt_with_its_artifacts_in_the_new_place(finished, make_store, runs_of, tmp_path):
+    moved = tmp_path / "elsewhere" / finished.config.directory.name
+    moved.parent.mkdir()
+    finished.config.directory.rename(moved)
+    rebuilt = make_store("rebuilt.db")
+    rebuild(open_study(moved), rebuilt)
+    client, parent, _ = runs_of(rebuilt)
+    assert parent.info.artifact_uri.startswith((moved.parent / "mlartifacts").resolve().as_uri())
+    assert "report.html" in {file.path for file in client.list_artifacts(parent.info.run_id)}
 
 
 def test_a_study_that_went_on_and_was_rebuilt_equals_the_first(
@@ -398,14 +410,46 @@ def test_with_replicates_the_newest_value_is_their_mean(values, make_study, metr
     study = make_study(parse_study({**values, "replicates": 2}))
     study.ask("a")
     for number, forget in ((1, 0.0), (2, 0.2)):
-        study.report("a", report(number, forget))
+        study.report("a", {**report(number, forget), "replicate": number - 1})
     study.complete("a", metrics(0.1, 0.8), {})
     sync(study, uri)
     sync(study, uri)
     client, _, children = runs_of(uri)
     assert children["0"].data.metrics["validation/forget_accuracy"] == 0.1
-    history = client.get_metric_history(children["0"].info.run_id, "validation/forget_accuracy")
-    assert sorted((m.step, m.value) for m in history) == [(1, 0.0), (2, 0.1), (2, 0.2)]
+    curves = {
+        name: [(m.step, m.value) for m in client.get_metric_history(children["0"].info.run_id, name)]
+        for name in children["0"].data.metrics
+        if name.endswith("validation/forget_accuracy")
+    }
+    assert curves == {
+        "replicate 1/validation/forget_accuracy": [(1, 0.0)],
+        "replicate 2/validation/forget_accuracy": [(1, 0.2)],
+        "validation/forget_accuracy": [(2, 0.1)],
+    }
+
+
+def test_the_parent_has_the_figures_of_the_chosen_trial_and_of_its_fresh_seeds(
+    fill, uri, runs_of, make_store, everything
+):
+    chosen = find_outcome(fill).chosen
+    runs = [
+        {"number": chosen.number, "seed": seed, "metrics": {"test/retain_accuracy": value}, "counts": {}}
+        for seed, value in ((11, 0.7), (12, 0.9))
+    ]
+    fill.note(CONFIRMATIONS, runs)
+    finish(fill)
+    sync(fill, uri)
+    _, parent, children = runs_of(uri)
+    trial = children[str(chosen.number)].data.metrics
+    judged = ("validation/forget_accuracy", "validation/retain_accuracy", "elapsed_s")
+    assert [parent.data.metrics[name] for name in judged] == [trial[name] for name in judged]
+    assert parent.data.metrics["confirmed/test/retain_accuracy"] == pytest.approx(0.8)
+    assert parent.data.tags["antisample.confirmed"] == "means over 2 fresh seeds"
+    assert parent.data.tags["antisample.origin"].startswith(f"chosen: trial {chosen.number} (")
+    assert "Run again with 2 fresh seeds" in parent.data.tags["mlflow.note.content"]
+    rebuilt = make_store("rebuilt.db")
+    rebuild(fill, rebuilt)
+    assert everything(rebuilt) == everything(uri)
 
 
 def test_curves_longer_than_one_batch_arrive_whole(config, make_study, metrics, uri, runs_of, report):
@@ -422,7 +466,7 @@ def test_curves_longer_than_one_batch_arrive_whole(config, make_study, metrics, 
 def test_batches_keep_mlflows_limits_and_lose_nothing(fill):
     steps = [step for record in fill.records() for step in record.steps] * 200
     params = params_of({f"name {n}": "\u00e4" * 9000 for n in range(250)})
-    found = list(batches(step_metrics(steps), params))
+    found = list(batches(step_metrics(fill.records()[0], steps), params))
     assert sum(len(batch["metrics"]) for batch in found) == 5 * len(steps)
     assert sum(len(batch["params"]) for batch in found) == 250
     for batch in found:
@@ -497,6 +541,8 @@ def packed(fill, digits_inputs):
     chosen = find_outcome(fill).chosen
     StudyFiles.of(fill.config).save_model(chosen.number, Checkpoint(digits_inputs.original.state_dict))
     assert pack_model(fill, digits_inputs) is None
+    fill.note(FINGERPRINTS, {"data": "ab" * 20})
+    fill.note(IMAGES, {"train": 1437, "test": 360})
     finish(fill)
     return fill
 
@@ -507,9 +553,18 @@ def test_the_chosen_model_is_logged_once_loads_without_pickle_and_is_registered_
     assert sync(packed, uri, register_as="forgets-3").version == 1
     again = sync(packed, uri, register_as="forgets-3")
     assert (again.models, again.version) == (0, 1)
-    client, parent, _ = runs_of(uri)
+    client, parent, children = runs_of(uri)
     (model,) = client.search_logged_models([parent.info.experiment_id])
     assert [output.model_id for output in parent.outputs.model_outputs] == [model.model_id]
+    chosen = find_outcome(packed).chosen
+    trial = children[str(chosen.number)]
+    assert model.source_run_id == parent.info.run_id
+    assert model.params["unlearn_scale_lr"] == trial.data.params["unlearn_scale_lr"]
+    figures = {metric.key: (metric.value, metric.dataset_name, metric.dataset_digest) for metric in model.metrics}
+    value = trial.data.metrics["validation/retain_accuracy"]
+    assert figures["validation/retain_accuracy"] == (value, "digits", ("ab" * 20)[:36])
+    history = client.get_metric_history(trial.info.run_id, "validation/retain_accuracy")
+    assert len(history) == len(chosen.steps), "the model's figures add nothing to the trial's curves"
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     information = mlflow.models.get_model_info(f"models:/{model.model_id}")

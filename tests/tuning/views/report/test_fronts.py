@@ -11,8 +11,8 @@ import pytest
 from tuning.study.outcome import find_outcome
 from tuning.trials.pareto import hypervolume, non_dominated
 from tuning.views.report import render_report
-from tuning.views.report.figures import hypervolume_histories, objective_history
 from tuning.views.report.fronts import front_figures
+from tuning.views.report.histories import hypervolume_histories, objective_history
 from tuning.views.report.planes import depth_plane, trade_off_plane
 
 
@@ -56,7 +56,7 @@ def test_a_wrecked_network_is_pale_and_does_not_stretch_the_first_view(deep_stud
         assert by_name(figure)["breaks a constraint"]["y"] == [20.0]
         low, high = figure["layout"]["yaxis"]["range"]
         assert (90 < low < 93, 95 < high < 100) == (True, True)
-        first, everything = figure["views"]
+        first, _, everything = figure["views"]
         assert first["change"]["yaxis.range"] == [low, high]
         assert everything == {"label": "Everything", "change": {"xaxis.autorange": True, "yaxis.autorange": True}}
 
@@ -102,7 +102,7 @@ def test_plotly_accepts_the_figures(deep_study):
     text = render_report(deep_study)
     assert "validation probe_left (lower is deeper)" in text
     for _, figure in drawn(deep_study)[0]:
-        plain = json.loads(re.sub(r'"--[a-z-]+"', '"#000000"', json.dumps(figure)))
+        plain = json.loads(re.sub(r'"--[a-z0-9-]+"', '"#000000"', json.dumps(figure)))
         go.Figure({"data": plain["data"], "layout": plain["layout"]})
 
 

@@ -29,7 +29,7 @@ from tuning.study.pictures import picture_file
 from tuning.study.study import Study
 from tuning.study.trial_reader import TrialReader
 from tuning.views.report import render_report, write_report
-from tuning.views.report.figures import hypervolume_histories
+from tuning.views.report.histories import hypervolume_histories
 from tuning.views.report.timeline import stretches
 
 HOSTILE = "</script><script>alert('x')</script><img src=http://evil.example/x>"
@@ -81,6 +81,9 @@ class Page(HTMLParser):
 
     def figures(self):
         return json.loads(self.scripts["figures"])
+
+    def hovers(self):
+        return json.loads(self.scripts["hovers"])
 
 
 def metrics_of(rng, forget, retain):
@@ -202,7 +205,7 @@ def test_it_has_every_section_and_figure(text):
 
 def test_plotly_accepts_every_figure(text):
     for figure in Page(text).figures().values():
-        plain = json.loads(re.sub(r'"--[a-z-]+"', '"#000000"', json.dumps(figure)))
+        plain = json.loads(re.sub(r'"--[a-z0-9-]+"', '"#000000"', json.dumps(figure)))
         go.Figure({"data": plain["data"], "layout": plain["layout"]})
 
 
@@ -218,8 +221,9 @@ def test_it_asks_the_network_for_nothing(text):
 
 def test_the_front_the_start_the_original_and_the_chosen_are_marked(study, text):
     names = [trace["name"] for trace in Page(text).figures()["pareto-0"]["data"]]
-    assert names[:4] == ["other trials", "Pareto front", "original model", "published ResNet9/mnist/100"]
-    assert names[4].startswith("chosen: trial ")
+    assert names[:3] == ["other trials", "Pareto front", "best of these"]
+    assert names[3:5] == ["original", "published ResNet9/mnist/100"]
+    assert names[5].startswith("chosen: trial ")
     outcome = find_outcome(study)
     assert f"Chosen: trial {outcome.chosen.number}</strong>, {outcome.reason}." in text
 
@@ -227,7 +231,17 @@ def test_the_front_the_start_the_original_and_the_chosen_are_marked(study, text)
 def test_accuracies_stand_beside_their_image_counts(text):
     assert re.search(r"\d\.\d % <small>0 to 12 %</small>", text)
     assert "<small>29 images</small>" in text
-    assert "of 29 images" in Page(text).figures()["pareto-0"]["data"][1]["hovertext"][0]
+    page = Page(text)
+    first = page.figures()["pareto-0"]["data"][1]["customdata"][0]
+    assert re.search(r"\d\.\d % of 29 images \(\d+ to \d+ %\)", page.hovers()[str(first)])
+
+
+def test_each_trial_that_is_drawn_has_one_text(text):
+    page = Page(text)
+    traces = [trace for figure in page.figures().values() for trace in figure["data"]]
+    numbers = {str(number) for trace in traces for number in trace.get("customdata", ())}
+    assert numbers == set(page.hovers())
+    assert text.count("trial 3 (sampler)") == 1
 
 
 def test_confirmations_show_spread_seeds_and_difference(text):
@@ -244,10 +258,10 @@ def test_hostile_text_stays_text(tmp_path):
     text = render_report(study)
     page = Page(text)
     assert "img" not in page.tags
-    assert page.tags.count("script") == 4
+    assert page.tags.count("script") == 5
     assert page.addresses == []
     assert "alert(&#39;x&#39;)" in text
-    assert "<" not in page.scripts["figures"] + page.scripts["trial-data"]
+    assert "<" not in page.scripts["figures"] + page.scripts["trial-data"] + page.scripts["hovers"]
 
 
 def test_a_hostile_origin_stays_text_in_figures(tmp_path):
@@ -257,8 +271,8 @@ def test_a_hostile_origin_stays_text_in_figures(tmp_path):
     )
     for key in ("a", "b", "c"):
         run_trial(study, random.Random(0), key)
-    figures = Page(render_report(study)).figures()
-    assert "<img" not in json.dumps(figures)
+    page = Page(render_report(study))
+    assert "<img" not in json.dumps([page.figures(), page.hovers()])
 
 
 def test_rendering_twice_gives_the_same_bytes(study, text, tmp_path):
@@ -344,7 +358,12 @@ def test_importance_is_left_out_where_every_value_is_the_same(tmp_path):
         study.complete(str(index), same, COUNTS)
     text = render_report(study)
     assert text.count("every trial has the same value") == 2
-    assert "importance-0" not in Page(text).figures()
+    assert not [trace for trace in traces_of(text, "importance") if trace["type"] == "bar"]
+
+
+def traces_of(text, section):
+    figures = Page(text).figures()
+    return [trace for key, figure in figures.items() if key.startswith(section) for trace in figure["data"]]
 
 
 def test_the_timeline_shows_workers_and_trials_that_another_took_up(tmp_path):

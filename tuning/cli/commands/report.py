@@ -1,0 +1,50 @@
+"""Looking at a study, where Ray and MLflow are not needed."""
+
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from tuning.cli.flags import selected
+from tuning.config.command_lines import program, shown_path
+from tuning.config.study import StudyConfig
+from tuning.study.directory import open_study
+from tuning.study.lost_trials import lost_trials
+from tuning.study.outcome import find_outcome
+from tuning.trials.records import describe_added_trials
+from tuning.trust.addresses import is_own_storage
+from tuning.trust.own_studies import agreed_of_study
+from tuning.views.projections import copy_projections, rewrite_projections
+from tuning.views.terminal.console import print_json, say
+from tuning.views.terminal.outcome import print_outcome
+from tuning.views.terminal.progress import output
+
+
+def report(directory: Path, *, select: str | None, storage: str | None, rebuild: bool, as_json: bool) -> None:
+    """Writes the views of a study anew, unless they show trials that it has lost, and prints its outcome."""
+    study = open_study(directory, selected(select), storage)
+    lost = None if rebuild else lost_trials(study)
+    outcome, problem = (find_outcome(study), f"Nothing was written. {lost}") if lost else rewrite_projections(study)
+    console = output(stderr=as_json)
+    for line in (describe_added_trials(study.by_hand()), problem):
+        if line is not None:
+            console.print(escape(line), soft_wrap=True, style="yellow")
+    named = study.config.storage_path
+    if named is not None and not is_own_storage(named, agreed_of_study(directory)):
+        say(console, f"Nothing was copied to {named}, since you did not create the study on this machine.")
+    elif problem is None:
+        print_storage_problem(console, copy_projections(study.config), study.config)
+    if as_json:
+        print_json(outcome.to_json())
+    else:
+        print_outcome(output(), outcome, study.config, select=select)
+    if lost:
+        raise typer.Exit(1)
+
+
+def print_storage_problem(console: Console, problem: str | None, config: StudyConfig) -> None:
+    """Says why views were not copied to the store of the study, if so, and what copies them."""
+    if problem is not None:
+        command = f"{program('antisample')} report {shown_path(config.directory)}"
+        console.print(f"{escape(problem)} To copy them, run: {command}", soft_wrap=True, style="yellow")

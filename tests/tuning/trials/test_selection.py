@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from antisample.errors import ConfigError
-from tuning.apply import find_trial
+from tuning.applied_trial import find_trial
 from tuning.config.loading import parse_study
 from tuning.driver.confirmation import missing_confirmations
 from tuning.study.attributes import ORIGINAL

@@ -33,7 +33,7 @@ from tuning.config.command_lines import program, shown_path
 from tuning.config.loading import load_study
 from tuning.config.study import StudyConfig
 from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
-from tuning.study.directory import study_config
+from tuning.study.directory import open_study, study_config
 from tuning.study.kept_settings import as_begun
 from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.plugins import check_noted_plugins
@@ -169,7 +169,7 @@ def _search(
         from tuning.views.mlflow import DeliveryError, sync  # noqa: PLC0415  (MLflow takes seconds to import)
 
         try:
-            version = sync(StudyReader(config), config.mlflow_uri() or "", register).version
+            version = sync(_kept_study(config), config.mlflow_uri() or "", register).version
         except (DeliveryError, AntisampleError) as error:
             problem = str(error)
     if as_json:
@@ -207,7 +207,7 @@ def _say_stopped(config: StudyConfig, progress: Progress, go_on: str, as_json: b
         console.print("Stopped before the search started; nothing was saved.", soft_wrap=True)
         return
     with suppress(AntisampleError):  # such as a database that is away: the study is there nevertheless
-        study = StudyReader(config)
+        study = _kept_study(config)
         if study.n_finished():
             outcome = find_outcome(study)
             if as_json:
@@ -215,6 +215,11 @@ def _say_stopped(config: StudyConfig, progress: Progress, go_on: str, as_json: b
             else:
                 console.print(front_table(outcome))
     console.print(f"Stopped. {go_on}", soft_wrap=True)
+
+
+def _kept_study(config: StudyConfig) -> StudyReader:
+    """The study as it is kept, with the constraints that were settled when it began."""
+    return open_study(config.directory, storage=config.storage)
 
 
 def _apply(config: StudyConfig, outcome: Outcome) -> str | None:

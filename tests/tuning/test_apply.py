@@ -12,7 +12,8 @@ from antisample.data.forget_request import ForgetRequest
 from antisample.errors import DataError
 from antisample.export.card_file import read_card
 from antisample.export.verification.verify import verify_card
-from tuning.apply import Provenance, apply_config, trial_config
+from tuning.applied_trial import trial_config
+from tuning.apply import Provenance, apply_config
 from tuning.config.loading import parse_study
 from tuning.study.attributes import FINGERPRINTS
 from tuning.views.terminal.progress import Progress

@@ -106,8 +106,7 @@ def kill_the_driver_again_and_again(place, n_kills, seed):
 @pytest.mark.parametrize(
     "n_kills",
     [
-        1,
-        pytest.param(3, marks=pytest.mark.slow),
+        3,
         pytest.param(20, marks=pytest.mark.slow),
         pytest.param(100, marks=[pytest.mark.slow, pytest.mark.soak]),
     ],

@@ -12,6 +12,7 @@ import torch
 from mlflow import MlflowClient
 from mlflow_server import mlflow_server
 from postgresql import postgresql, programs
+from told_curves import reported_losses, told_losses
 
 from tuning.study.directory import open_study
 
@@ -132,8 +133,7 @@ def test_a_server_that_stops_and_starts_again_in_the_middle_gets_everything_once
             if "antisample.trial" in run.data.tags:
                 record = found[int(run.data.tags["antisample.trial"])]
                 assert run.data.tags["antisample.state"] == record.state
-                losses = client.get_metric_history(run.info.run_id, "train_loss")
-                assert sorted((m.step, m.value) for m in losses) == [(s.step, s.train_loss) for s in record.steps]
+                assert told_losses(client, run.info.run_id, record) == reported_losses(record)
 
 
 def wait_for_finished(place, process, n):

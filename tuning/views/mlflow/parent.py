@@ -15,6 +15,7 @@ from tuning.study.reader import StudyReader
 from tuning.trials.depth import is_judged_by_depth
 from tuning.views.baseline_texts import (
     PARTS,
+    Column,
     columns,
     heading_note,
     remark,
@@ -92,9 +93,16 @@ def _baselines(outcome: Outcome) -> list[str]:
         cells = [f"does not apply: {row.why_not}"]
         if not row.why_not:
             costs = [_cost(seconds, baselines) for seconds in (row.unlearning_s, row.request_s)]
-            cells = [*(column.text(row.metrics, part) for column in across), *costs]
+            cells = [*(_figure(column, row.metrics, part) for column in across), *costs]
         lines.append(_line([f"**{name}**" if row.name == "chosen" else name, *cells]))
     return [*lines, "", retraining_text(baselines), ""]
+
+
+def _figure(column: Column, metrics: dict[str, float], part: str) -> str:
+    """A figure, with its standard error where it has one."""
+    error = column.note(metrics, part, None)
+    text = column.text(metrics, part)
+    return f"{text} ({error})" if error else text
 
 
 def _cost(seconds: float | None, baselines: Baselines) -> str:

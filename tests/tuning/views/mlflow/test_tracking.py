@@ -656,7 +656,7 @@ def test_the_parent_has_the_baselines_as_metrics_and_in_its_description(deep, ur
     text = parent.data.tags["mlflow.note.content"]
     assert "| held against | forget accuracy (29 images) | retain accuracy (250 images) | probe_left" in text
     assert "| mask | 0.0 % | 95.0 % | 1.00 |" in text
-    assert "| **chosen: trial 1** | 0.0 % | 94.5 % | 0.60 |" in text
+    assert "| **chosen: trial 1** | 0.0 % | 94.5 % | 0.60 (standard error 0.02) |" in text
     assert "| **1** | 0.0 % | 94.5 % | 0.60 |" in text, "and in the front"
     names = {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert {"pareto.png", "depth.png", "hypervolume.png"} <= names

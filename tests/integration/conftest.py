@@ -31,6 +31,7 @@ def make_workplace(tmp_path_factory, cache):
             "forget": {"classes": [3]},
             "published": ["ResNet9/mnist/100"],
             "n_trials": 5,
+            "memory": "none",
             "confirm_seeds": 2,
             "log_model": False,
             **changes,

@@ -65,6 +65,7 @@ def values(tmp_path) -> dict:
         "forget": {"classes": [3]},
         "published": ["ResNet9/mnist/100"],
         "recipes": False,
+        "memory": "none",
         "evaluation": {"final": ["membership", "zrf"]},
         "sampler": "random",
         "n_trials": 4,

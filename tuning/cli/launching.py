@@ -36,6 +36,7 @@ from tuning.driver.capacity import Machine, this_machine
 from tuning.driver.confirmation import missing_confirmations
 from tuning.driver.machines import worker_share
 from tuning.interruption import exit_code
+from tuning.memory.discovery import check_memory
 from tuning.strategies.samplers import make_sampler
 from tuning.study.directory import study_config
 from tuning.study.reader import StudyReader
@@ -101,6 +102,8 @@ def check_study(config: StudyConfig, spec: ClusterSpec) -> None:
     ]
     if isinstance(spec, LocalCluster) or config.device.partition(":")[0] not in ("auto", "cpu", "cuda"):
         checks.append(lambda: choose_device(config.device))
+    if isinstance(spec, LocalCluster) and not (config.directory / "study.yaml").is_file():
+        checks.append(lambda: check_memory(config.memory))
     offered = _offered(spec)
     if offered is not None:
         whose = None if isinstance(spec, LocalCluster) else "a machine of the cluster"
@@ -235,6 +238,19 @@ def given(option: str, value: object | None) -> tuple[str, ...]:
     return () if value is None else (option, str(value))
 
 
+def with_memory(config: StudyConfig, memory: str) -> StudyConfig:
+    """The study with what `--memory` says.
+
+    Raises:
+        ConfigError: If it says nothing.
+    """
+    if not memory:
+        raise ConfigError(
+            "`--memory` must be auto, none, a folder of studies or a memory file, but got an empty text."
+        )
+    return config.model_copy(update={"memory": memory})
+
+
 def on_cluster(config: StudyConfig, spec: ClusterSpec) -> StudyConfig:
     """A study with its folders where every machine of the cluster has them, and the cluster's tracking server."""
     changes: dict[str, Any] = {}
@@ -242,6 +258,8 @@ def on_cluster(config: StudyConfig, spec: ClusterSpec) -> StudyConfig:
         changes["tracking_uri"] = spec.tracking_uri
     if isinstance(spec, SharedCluster):
         changes["runs_dir"] = spec.shared_dir / config.runs_dir
+        if config.memory not in ("auto", "none"):
+            changes["memory"] = str(spec.shared_dir / config.memory)
         if not is_object_store(config.data.cache_dir):
             cache = spec.shared_dir / config.data.cache_dir
             changes["data"] = config.data.model_copy(update={"cache_dir": cache})

@@ -14,7 +14,7 @@ from antisample.errors import AntisampleError
 from antisample.plain_text import plain_text
 from antisample.validation.addresses import without_secrets
 from search_spaces import SpaceError
-from tuning.cli import cluster, models, published, studies, tracking
+from tuning.cli import cluster, memory, models, published, studies, tracking
 from tuning.cli.streams import use_forgiving_streams
 from tuning.interruption import exit_code, is_stopped
 
@@ -43,6 +43,7 @@ app = typer.Typer(
 )
 for part in (studies, models, published):
     app.add_typer(part.app)
+app.add_typer(memory.app, name="memory")
 app.add_typer(tracking.app, name="mlflow")
 app.add_typer(cluster.app, name="cluster")
 

@@ -52,7 +52,19 @@ def run(
         str | None, typer.Option(help="MLflow store or server; `none` disables tracking.")
     ] = None,
     warm_start: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="An earlier study over the same search space to start from.")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="One earlier study over the same search space, instead of `--memory auto`: the sampler knows its "
+            "trials if it had the same task, otherwise its front is tried first.",
+        ),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|none|DIR|FILE.parquet",
+            help="Where a new study looks for earlier requests, whose best configurations it tries first.",
+        ),
     ] = None,
     select: Select = None,
     register: RegisterAs = None,
@@ -80,6 +92,7 @@ def run(
         overrides=overrides,
         tracking_uri=tracking_uri,
         warm_start=warm_start,
+        memory=memory,
         select=select,
         register=register,
         cluster=cluster,

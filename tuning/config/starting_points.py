@@ -47,7 +47,7 @@ def find_starting_points(
     except SpaceError as error:
         raise ConfigError(error.problems) from error
     named = [(f"published {each.name}", each.parameters) for each in sets] or [("defaults", {})]
-    points = [(origin, _cut_down(space, {**defaults, **values})) for origin, values in named]
+    points = [(origin, cut_down(space, {**defaults, **values})) for origin, values in named]
     problems = [
         f"`space` does not contain {name} = {value!r} of the starting point {origin!r}; extend it, or remove the "
         "starting point."
@@ -58,7 +58,7 @@ def find_starting_points(
     for recipe in _chosen(method, recipes, problems):
         settled = {**defaults, **fixed}
         differing = _differing(recipe, space, settled)
-        point = _cut_down(space, {**defaults, **recipe.parameters})
+        point = cut_down(space, {**defaults, **recipe.parameters})
         if not differing and point not in [earlier for _, earlier in points]:
             points.append((f"{RECIPE}{recipe.name}", point))
         elif differing and not isinstance(recipes, bool):
@@ -70,7 +70,14 @@ def find_starting_points(
     return points
 
 
-def _cut_down(space: SearchSpace, values: Mapping[str, Any]) -> dict[str, Value]:
+def with_remembered(points: Sequence[StartingPoint], remembered: Sequence[StartingPoint]) -> list[StartingPoint]:
+    """The order in which a study tries what it starts from: published sets, what it remembers, and then recipes."""
+    recipes = [point for point in points if point[0].startswith(RECIPE)]
+    return [*(point for point in points if point not in recipes), *remembered, *recipes]
+
+
+def cut_down(space: SearchSpace, values: Mapping[str, Any]) -> dict[str, Value]:
+    """Of the values of a trial those that are searched and count."""
     counting = space.active(values)
     return {name: values[name] for name in space.parameters if name in counting}
 

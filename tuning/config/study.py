@@ -76,6 +76,10 @@ class StudyConfig(Settings):
             number.
         confirm_seeds: Number of fresh seeds for re-running the chosen trial and the published set at the end.
         resources: Resources per trial.
+        memory: Where earlier requests are looked up: up to five configurations that did best over them are tried
+            after the published sets. `auto` takes the studies in `runs_dir` and what is packaged, `none` nothing; a
+            folder of studies or a memory file (see `antisample memory export`) can be named instead. The list is
+            settled when the study begins.
         evaluation: How metrics are computed.
         device: `auto` uses a GPU if there is one; otherwise give `cpu`, `cuda` or, for example, `cuda:1`.
         precision: `float32`, or `bfloat16`, which trains about twice as fast on GPUs and on processors with AVX-512
@@ -100,6 +104,7 @@ class StudyConfig(Settings):
     fixed: dict[str, Value] = Field(default_factory=dict)
     published: tuple[str, ...] = ()
     recipes: bool | tuple[str, ...] | None = None
+    memory: str = Field(default="auto", min_length=1)
     evaluation: EvaluationConfig = EvaluationConfig()
     objectives: tuple[Objective, ...] = Field(
         default_factory=lambda values: default_objectives(values["forget"], values["evaluation"].final), min_length=1
@@ -204,7 +209,7 @@ class StudyConfig(Settings):
 
     def to_send(self) -> str:
         """The study for a driver elsewhere, which may continue an earlier one: what the user left open stays open."""
-        left_open = {"space", "objectives", "constraints", "evaluation"} - self.model_fields_set
+        left_open = {"space", "objectives", "constraints", "evaluation", "memory"} - self.model_fields_set
         return yaml.safe_dump(self.model_dump(mode="json", exclude=left_open), sort_keys=False)
 
     def problems(self) -> list[str]:

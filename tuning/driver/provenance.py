@@ -37,7 +37,7 @@ from tuning.study.identity import settle_identity
 from tuning.study.plugins import note_plugins
 from tuning.study.study import Study
 from tuning.worker.fingerprints import check_fingerprints, fingerprints_of
-from tuning.worker.inputs import RequestInputs, baseline_metrics, original_metrics
+from tuning.worker.inputs import RequestInputs, baseline_metrics, labels_of, original_metrics
 
 
 def record_provenance(study: Study, inputs: RequestInputs) -> str | None:
@@ -61,8 +61,7 @@ def record_provenance(study: Study, inputs: RequestInputs) -> str | None:
         study.note(ORIGINAL_COUNTS, metrics.counts)
         study.note(IMAGES, {"train": len(first.dataset.train), "test": len(first.dataset.test)})
         study.note(CLASS_NAMES, list(first.dataset.class_names))
-        labels = [[int(label) for label in each.splits.forget_classes] for each in inputs]
-        study.note(FORGET_REQUESTS, labels)
+        study.note(FORGET_REQUESTS, labels_of(inputs))
         study.note(FORGETTING, [Forgetting.of(each.dataset, each.splits).describe() for each in inputs])
         mean, std = first.original.preprocessing.mean, first.original.preprocessing.std
         preprocessing: Preprocessing = {"mean": list(mean), "std": list(std)}

@@ -30,8 +30,9 @@ from tuning.driver.reference_tasks import ReferenceTasks
 from tuning.driver.retention import ArtifactRetention
 from tuning.driver.search import RAY_FOLDER, search
 from tuning.driver.settling import settled
+from tuning.memory.settling import describe_memory, describe_skipped, settle_memory, with_fewer_recipes
 from tuning.study.artifacts import StudyFiles
-from tuning.study.attributes import ID
+from tuning.study.attributes import ID, MEMORY
 from tuning.study.directory import check_directory, check_settings, note_settings, prepared_directory
 from tuning.study.history import record_search_end
 from tuning.study.kept_settings import as_begun, has_begun
@@ -48,7 +49,8 @@ from tuning.trust.consent import remember_study
 from tuning.views.mlflow import SearchSummary, StudyMetadata, Tracker
 from tuning.views.mlflow.payload import PLOTS
 from tuning.views.projections import FILES, copy_projections, write_projections
-from tuning.worker.inputs import RequestInputs, load_requests
+from tuning.worker.fingerprints import fingerprints_of
+from tuning.worker.inputs import RequestInputs, labels_of, load_requests
 from tuning.worker.trainable import UnlearnTrainable
 
 if TYPE_CHECKING:
@@ -170,13 +172,16 @@ def _begin(
     train_references: ReferenceTasks,
 ) -> tuple[Study, RequestInputs]:
     """Opens the study, begun if it is new, and loads its inputs; nothing stays of a new one where that fails."""
-    inputs, is_new = None, not has_begun(config)
+    inputs, memory, is_new = None, None, not has_begun(config)
     with prepared_directory(config, lease) as keep:
         if is_new:
             StudyFiles.of(config).check()
             _introduce(config, share, progress)
             inputs = load_requests(TrialPlan.of(config), progress, train_references)
             config, notes = settled(config, inputs)
+            if warm_start is None or config.memory != "auto":  # which names the study to start from
+                memory = settle_memory(config, fingerprints_of(inputs), labels_of(inputs))
+                config = with_fewer_recipes(config, memory)
             keep(config)
             for note in notes:
                 progress.say(note)
@@ -192,6 +197,11 @@ def _begin(
             if line is not None:
                 progress.say(line)
         note_settings(study)
+        if memory is not None and study.noted(MEMORY) is None:
+            study.remember(memory)
+            progress.say(f"From memory: {describe_memory(memory)}")
+            for line in describe_skipped(memory):
+                progress.say(f"  {line}")
         if not remember_study(study.noted(ID, ""), config):
             progress.say(
                 "Your state directory is not writable, so you will have to agree to code and addresses again"

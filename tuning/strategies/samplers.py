@@ -19,6 +19,8 @@ from search_spaces import ChoiceParameter, Parameter, SearchSpace
 SamplerBuilder = Callable[[int, int], BaseSampler]
 """Makes a sampler of the number of trials that come before its model is used, and a seed."""
 
+_STARTUP, _STARTUP_AFTER_PORTFOLIO = 10, 4
+
 # GP models what all trials have, and draws the rest at random; it would warn of each such draw.
 _SAMPLERS: dict[str, SamplerBuilder] = {
     "tpe": lambda startup, seed: _tpe(startup, seed, group=False),
@@ -81,15 +83,19 @@ def resolve_sampler(name: str, space: SearchSpace, n_trials: int) -> str:
     return "gp" if n_trials < 250 else "nsga2"
 
 
-def make_sampler(name: str, space: SearchSpace, n_trials: int, seed: int, n_existing: int) -> BaseSampler:
+def make_sampler(
+    name: str, space: SearchSpace, n_trials: int, seed: int, n_existing: int, *, after_portfolio: bool = False
+) -> BaseSampler:
     """Builds a sampler.
 
     Args:
         name: One of `sampler_names()`, or `package.module:Class` of any Optuna sampler that takes `seed`.
         space: What is searched; `auto` depends on it, and `tpe` models groups of parameters if it has conditions.
-        n_trials: Trials of the whole study; a quarter of them, at least 3, come before the model is used.
+        n_trials: Trials of the whole study; a quarter of them, at least 4, are a generation of `nsga2`.
         seed: Seed of the study.
         n_existing: Trials already in the study, so that a resumed search does not repeat its draws.
+        after_portfolio: Whether the study begins with configurations that did well before: then 4 trials come before
+            a model is used, else 10.
 
     Returns:
         The sampler.
@@ -99,11 +105,12 @@ def make_sampler(name: str, space: SearchSpace, n_trials: int, seed: int, n_exis
     """
     resolved = resolve_sampler(name, space, n_trials)
     stream = derive(seed, "sampler", n_existing) % 2**32
+    startup = _STARTUP_AFTER_PORTFOLIO if after_portfolio else _STARTUP
     if resolved == "tpe" and space.has_conditions:
-        return _tpe(max(3, n_trials // 4), stream, group=True)
+        return _tpe(startup, stream, group=True)
     build = _REGISTRY.find(resolved)
     if build is not None:
-        return build(max(3, n_trials // 4), stream)
+        return build(n_trials // 4 if resolved == "nsga2" else startup, stream)
     if ":" not in resolved:
         raise ConfigError(
             f"`sampler` must be one of {', '.join(sampler_names())} or `package.module:Class`, but got {name!r}."

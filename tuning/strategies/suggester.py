@@ -44,9 +44,11 @@ class TrialSuggester:
     Args:
         study: Where trials are added; its sampler is set here.
         plan: Of the study: sampler, space, objectives and fidelity.
+        after_portfolio: Whether the study begins with configurations that did well before.
     """
 
-    def __init__(self, study: optuna.Study, plan: TrialPlan) -> None:
+    def __init__(self, study: optuna.Study, plan: TrialPlan, *, after_portfolio: bool = False) -> None:
+        self._after_portfolio = after_portfolio
         self._study, self._config, self._space = study, plan.config, plan.space
         self._check = TrialCheck(plan)
         self._distributions = self._check.distributions
@@ -118,7 +120,9 @@ class TrialSuggester:
         config = self._config
         n_existing = len(self._study.get_trials(deepcopy=False))
         self._name = resolve_sampler(name, self._space, config.n_trials)
-        sampler = make_sampler(name, self._space, config.n_trials, config.seed, n_existing)
+        sampler = make_sampler(
+            name, self._space, config.n_trials, config.seed, n_existing, after_portfolio=self._after_portfolio
+        )
         self._sampler = PrunedAwareSampler(
             sampler,
             self._check,

@@ -94,6 +94,30 @@ class WarmStarted(TypedDict):
 
 
 @with_config(STRICT)
+class RememberedConfiguration(TypedDict):
+    """A configuration that did well before: what the study tries, and why.
+
+    `why` says how near the earlier studies are; `ranks` are the mean ranks in (0, 1) by the names of the studies of
+    each request, and `score` is what they come to; see `tuning.memory.scoring`.
+    """
+
+    origin: Text
+    params: dict[Text, Any]
+    why: Text
+    ranks: Figures
+    score: float
+
+
+@with_config(STRICT)
+class Remembered(TypedDict):
+    """What a study took over when it began: `source` is its `memory`; `skipped` are sentences."""
+
+    source: AnyText
+    configurations: list[RememberedConfiguration]
+    skipped: list[AnyText]
+
+
+@with_config(STRICT)
 class Retraining(TypedDict):
     """What a retraining without the forget set is: passes over so many images, and its seconds where it was done."""
 
@@ -159,5 +183,7 @@ CONFUSIONS: StudyAttribute[dict[str, list[list[int]]]] = StudyAttribute("confusi
 ENDINGS: StudyAttribute[list[End]] = StudyAttribute("endings", list[End])
 LEARNED: StudyAttribute[list[PriorTrial]] = StudyAttribute("learned", list[PriorTrial])
 WARM_START: StudyAttribute[WarmStarted] = StudyAttribute("warm_start", WarmStarted)
+MEMORY: StudyAttribute[Remembered] = StudyAttribute("memory", Remembered)
+"""Missing in studies without memory."""
 TRIAL_GPU_MEMORY: StudyAttribute[list[int] | None] = StudyAttribute("trial_gpu_memory", list[Whole] | None)
 """Bytes of GPU memory that a trial used, and those of the GPU."""

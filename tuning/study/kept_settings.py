@@ -10,14 +10,14 @@ from tuning.config.trial_plan import TrialPlan
 from tuning.study.attributes import SETTINGS
 from tuning.study.storage.backends import kept_note
 
-_DECIDED = {"objectives", "constraints", "evaluation"}
+_DECIDED = {"objectives", "constraints", "evaluation", "memory"}
 """What the first search decides where its configuration does not say."""
 
 
 def parse_kept(values: Mapping[str, Any], source: str) -> StudyConfig:
     """Reads the settings that a study keeps, in its directory or in a database.
 
-    Earlier versions kept `space: null` for the method's own space, and knew no recipes.
+    Earlier versions kept `space: null` for the method's own space, and knew neither recipes nor memory.
 
     Args:
         values: What is kept.
@@ -32,6 +32,7 @@ def parse_kept(values: Mapping[str, Any], source: str) -> StudyConfig:
         filled["space"] = earlier_space(method)
     if filled.get("recipes") is None:
         filled["recipes"] = []
+    filled.setdefault("memory", "none")
     study = parse_study(filled, source)
     return study if study.recipes else study.model_copy(update={"recipes": ()})
 

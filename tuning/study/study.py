@@ -10,11 +10,12 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from tuning.config.objectives import ELAPSED, unusable
+from tuning.config.starting_points import with_remembered
 from tuning.config.study import StudyConfig
 from tuning.strategies.stopping import StoppingRule
 from tuning.strategies.suggester import Suggested, TrialSuggester
 from tuning.study import trial_attributes as attributes
-from tuning.study.attributes import LEARNED, PriorTrial, StudyAttribute
+from tuning.study.attributes import LEARNED, MEMORY, PriorTrial, Remembered, StudyAttribute
 from tuning.study.reader import StudyReader
 from tuning.study.storage.lease import Lease
 from tuning.study.trial_attributes import AboutResult
@@ -47,16 +48,13 @@ class Study(StudyReader):
         super().__init__(config, lease.token if lease is not None else "", begin=True)
         self._lease = lease
         existing = self._study.get_trials(deepcopy=False)
-        self._suggestions = TrialSuggester(self._study, self.plan)
-        prior = self.noted(LEARNED, [])
-        self._suggestions.add_prior_trials(prior)
+        self._start_from(self.noted(MEMORY))
         self._stopping = StoppingRule(self.plan, self.records())
         self._running: dict[str, optuna.Trial] = {}
         self._orphans = [trial.number for trial in existing if self._check.is_under_way(trial)]
         self._listeners: list[Listener] = []
         by_hand = {record.number for record in self.by_hand()}
         self._origins = {attributes.origin(trial) for trial in existing if trial.number not in by_hand}
-        self._starting_points = list(self.plan.starting_points)
 
     def listen(self, listener: Listener) -> None:
         """Calls `listener` with the record of a trial whenever it starts, reports or ends."""
@@ -225,6 +223,11 @@ class Study(StudyReader):
             self._study.enqueue_trial(params, user_attrs=attributes.of_enqueued(origin))
             self._origins.add(origin)
 
+    def remember(self, memory: Remembered) -> None:
+        """Keeps what the study takes over from earlier requests, to be tried early; nothing has been asked yet."""
+        self.note(MEMORY, memory)
+        self._start_from(memory)
+
     def add_prior_trials(self, trials: list[PriorTrial]) -> None:
         """Shows finished trials of another study to the sampler, and to nothing else; see `TrialSuggester`."""
         self.note(LEARNED, trials)
@@ -243,6 +246,12 @@ class Study(StudyReader):
     def token(self) -> str:
         """The driver's fencing token; empty without a lease."""
         return self._lease.token if self._lease is not None else ""
+
+    def _start_from(self, memory: Remembered | None) -> None:
+        remembered = [(each["origin"], each["params"]) for each in memory["configurations"]] if memory else []
+        self._suggestions = TrialSuggester(self._study, self.plan, after_portfolio=bool(remembered))
+        self._suggestions.add_prior_trials(self.noted(LEARNED) or [])
+        self._starting_points = with_remembered(self.plan.starting_points, remembered)
 
     def _adopt(self, number: int) -> optuna.Trial | None:
         frozen: FrozenTrial = self._study.get_trials(deepcopy=False)[number]

@@ -7,9 +7,9 @@ _RETRY = ", retry of "
 class Origin(str):
     """An origin, as journal and tables spell it.
 
-    `sampler`, `defaults`, `published NAME`, `recipe NAME` or `warm start STUDY/NUMBER`; `enqueued` or `added by hand`
-    where others put the trial into the study. `, retry of NUMBER` follows where the trial of that number was
-    interrupted.
+    `sampler`, `defaults`, `published NAME`, `memory STUDY/NUMBER`, `recipe NAME` or `warm start STUDY/NUMBER`;
+    `enqueued` or `added by hand` where others put the trial into the study. `, retry of NUMBER` follows where the
+    trial of that number was interrupted.
     """
 
     __slots__ = ()

@@ -49,6 +49,11 @@ def load_requests(
     return (first, *(load_inputs(each, listener, request, first, train_references) for each, request in others))
 
 
+def labels_of(inputs: RequestInputs) -> list[list[int]]:
+    """The labels of the classes of each request."""
+    return [[int(label) for label in each.splits.forget_classes] for each in inputs]
+
+
 def _request_data(config: StudyConfig, configs: Sequence[UnlearnConfig]) -> list[RequestData]:
     """Data and splits of every request, with every problem at once."""
     dataset = open_dataset(config.data, config.split)

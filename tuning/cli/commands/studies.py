@@ -28,6 +28,7 @@ from tuning.cli.launching import (
     send,
     study_job,
     submit_study,
+    with_memory,
 )
 from tuning.config.command_lines import program, shown_path
 from tuning.config.loading import load_study
@@ -54,6 +55,7 @@ def run(
     overrides: list[str] | None,
     tracking_uri: str | None,
     warm_start: Path | None,
+    memory: str | None,
     select: str | None,
     register: str | None,
     cluster: Path | None,
@@ -79,6 +81,8 @@ def run(
     _check_tracking(tracking_uri)
     if tracking_uri is not None:
         config = config.model_copy(update={"tracking_uri": tracking_uri})
+    if memory is not None:
+        config = with_memory(config, memory)
     config = on_cluster(config, spec)
     _check_registry(config, register)
     has_code = check_study_code(

@@ -7,7 +7,8 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tuning.study.attributes import CLASS_NAMES, COMMAND, ENVIRONMENT, FORGET_REQUESTS, FORGETTING, NOTES
+from tuning.memory.settling import describe_memory
+from tuning.study.attributes import CLASS_NAMES, COMMAND, ENVIRONMENT, FORGET_REQUESTS, FORGETTING, MEMORY, NOTES
 from tuning.study.outcome import find_outcome
 from tuning.study.plugins import noted_plugins
 from tuning.study.reader import StudyReader
@@ -85,6 +86,7 @@ def _facts(study: StudyReader, records: list[TrialRecord]) -> list[tuple[str, st
         *(("Note", note) for note in study.noted(NOTES, [])),
         *(("Note", note) for note in [describe_added_trials(study.by_hand())] if note is not None),
         ("Objectives", ", ".join(f"{o.direction} {label(o.metric)}" for o in config.objectives)),
+        *(("From memory", describe_memory(memory)) for memory in [study.noted(MEMORY)] if memory is not None),
         ("Sampler", f"{config.sampler}, seed {config.seed}"),
         ("Trials", ", ".join(f"{states.count(s)} {s.lower()}" for s in dict.fromkeys(states)) or "none yet"),
     ]

@@ -1,0 +1,1 @@
+"""Request memory: what earlier studies tell a new one about where to begin."""

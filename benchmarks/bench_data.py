@@ -100,7 +100,14 @@ def compared(folder: Path, study: dict[str, Any], few: int, more: int) -> dict[s
         Both observations, the size of the data in MB, and `read_per_trial`: MB that the workers together read more
         for each trial more.
     """
-    study = {**study, "tracking_uri": "none", "confirm_seeds": 0, "sampler": "random", "published": []}
+    study = {
+        **study,
+        "tracking_uri": "none",
+        "memory": "none",
+        "confirm_seeds": 0,
+        "sampler": "random",
+        "published": [],
+    }
     observed(folder, {**study, "name": "warm", "n_trials": 1})
     runs = [observed(folder, {**study, "name": f"trials-{n}", "n_trials": n}) for n in (few, more)]
     total = [sum(use["read"] for use in run["workers"]) for run in runs]

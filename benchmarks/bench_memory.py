@@ -3,8 +3,8 @@
 `python benchmarks/bench_memory.py` takes a minute of one core. Four recordings lie in ../shared/search beside the
 checkout (the digits' classes 0, 1, 5 and 7), the one of class 3 in data/. The first hundred configurations are the
 same in all. Each class in turn is the new request, and others are earlier ones: what is tried first, and how many
-trials does it take to one that meets the goal? The goal: a forget accuracy of at most 1 % and a retain accuracy within
-a point of the best among such trials.
+trials does it take to one that meets the goal? The goal: a forget accuracy of at most 1 % and a retain accuracy
+within a point of the best among such trials.
 
 In `all`, every earlier request has tried all hundred configurations. In `half`, each has tried the published one and
 49 others, drawn for each request. In `in turn`, the earlier requests came one after the other: each has tried the

@@ -47,6 +47,7 @@ def study(arguments: argparse.Namespace, folder: Path, name: str, n_trials: int)
     return {
         "name": name,
         "runs_dir": str(folder),
+        "memory": "none",
         "data": {"source": "digits" if digits else str(arguments.data.resolve()), "cache_dir": str(folder / "cache")},
         "model": {"name": "SmallCNN" if digits else "ResNet18", "checkpoint": str(checkpoint(arguments, folder))},
         "forget": {"classes": [FORGET]},

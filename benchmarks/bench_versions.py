@@ -58,6 +58,8 @@ def overhead(checkout: Path, folder: Path, name: str) -> float:
 def search(checkout: Path, folder: Path, name: str) -> float:
     """Seconds of a whole search on the digits."""
     values = {**STUDY, "name": name, "runs_dir": str(folder)}
+    if (checkout / "tuning" / "memory").is_dir():
+        values["memory"] = "none"
     values["data"] = {**STUDY["data"], "cache_dir": str(folder / "cache")}
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(values))

@@ -29,6 +29,7 @@ def study_config(folder: Path, n_trials: int, uri: str, sampler: str = "tpe") ->
         {
             "name": "overhead",
             "runs_dir": str(folder),
+            "memory": "none",
             "data": {"source": "digits"},
             "model": {"name": "SmallCNN"},
             "forget": {"classes": [3]},

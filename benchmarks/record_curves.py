@@ -39,6 +39,7 @@ def study_config() -> StudyConfig:
         {
             "name": "curves",
             "runs_dir": "runs",
+            "memory": "none",
             "data": {"source": "digits"},
             "model": {"name": "SmallCNN", "recipe": {"epochs": 15, "batch_size": 64}},
             "forget": {"classes": [3]},

@@ -40,6 +40,7 @@ def make_template(root: Path, runs: Runs) -> None:
     values = {
         "name": "made",
         "runs_dir": str(work),
+        "memory": "none",
         "data": {"source": "digits", "cache_dir": str(cache)},
         "model": MODEL,
         "forget": {"classes": [3]},

@@ -44,6 +44,7 @@ def record_study(runs_dir: Path, trials: int) -> Study:
         {
             "name": "recorded",
             "runs_dir": str(runs_dir),
+            "memory": "none",
             "data": {"source": "digits"},
             "model": {"name": "SmallCNN"},
             "forget": {"classes": [3]},

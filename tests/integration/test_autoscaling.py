@@ -132,7 +132,7 @@ def test_a_study_on_machines_that_come_for_it_ends_well_and_gives_them_back(grow
     address, token, environment = growing
     study = {
         "name": "grown", "data": {"source": "digits"}, "model": {"name": "SmallCNN", "recipe": {"epochs": 4}},
-        "forget": {"classes": [3]}, "n_trials": 4, "confirm_seeds": 0, "log_model": False,
+        "forget": {"classes": [3]}, "n_trials": 4, "confirm_seeds": 0, "log_model": False, "memory": "none",
     }  # fmt: skip
     cluster = {
         "launcher": "existing", "address": address, "token_file": str(token), "shared_dir": str(tmp_path / "shared"),

@@ -85,6 +85,7 @@ def place(tmp_path):
             "name": "wide",
             "storage": database.address,
             "storage_path": s3.address("runs"),
+            "memory": "none",
             "data": {"source": "digits"},
             "model": {"name": "SmallCNN", "recipe": {"epochs": 6, "batch_size": 64}},
             "forget": {"classes": [3]},

@@ -125,7 +125,7 @@ def test_a_study_runs_as_a_job_and_is_found_where_all_machines_see_it(image, end
     folder, environment = endpoint
     study = {
         "name": "sent", "data": {"source": "digits"}, "model": {"name": "SmallCNN", "recipe": {"epochs": 4}},
-        "forget": {"classes": [3]}, "n_trials": 3, "confirm_seeds": 0, "log_model": False,
+        "forget": {"classes": [3]}, "n_trials": 3, "confirm_seeds": 0, "log_model": False, "memory": "none",
     }  # fmt: skip
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
     write_cluster(folder)

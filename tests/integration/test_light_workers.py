@@ -39,6 +39,7 @@ def test_a_worker_runs_a_trial_without_the_search_library_the_tracker_and_the_st
     values = {
         "name": "light",
         "runs_dir": str(tmp_path),
+        "memory": "none",
         "data": {"source": "digits", "cache_dir": str(tmp_path / "cache")},
         "model": {"name": "SmallCNN", "recipe": {"epochs": 2}},
         "forget": {"classes": [3]},

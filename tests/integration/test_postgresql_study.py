@@ -59,6 +59,7 @@ def config(server, tmp_path, request):
             "name": "trivial",
             "study_name": request.node.name,
             "runs_dir": str(tmp_path),
+            "memory": "none",
             "data": {"source": "digits"},
             "model": {"name": "SmallCNN"},
             "forget": {"classes": [3]},

@@ -45,6 +45,7 @@ def place(tmp_path, queue):
     }
     study = {
         "name": "small",
+        "memory": "none",
         "data": {"source": "digits"},
         "model": {"name": "SmallCNN", "recipe": {"epochs": 6, "batch_size": 64}},
         "forget": {"classes": [3]},

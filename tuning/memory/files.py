@@ -101,15 +101,17 @@ def read_memory(path: Path) -> tuple[tuple[EarlierStudy, ...], str]:
         DataError: If it cannot be read, is no memory file, is damaged, or is of a newer version.
     """
     try:
-        file = pq.ParquetFile(io.BytesIO(read_regular(path, most=_MOST_BYTES)))
+        content = read_regular(path, most=_MOST_BYTES)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    try:
+        file = pq.ParquetFile(io.BytesIO(content))
         about = _about(file, path)
         groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
         if file.metadata.num_rows > _MOST_ROWS or sum(group.total_byte_size for group in groups) > _MOST_UNPACKED:
             raise DataError(f"{path}: a memory file has at most {_MOST_ROWS:,} trials, but this one has more.")
         rows = file.read().to_pylist()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    except (pa.ArrowException, ValueError, RecursionError) as error:
+    except (pa.ArrowException, OSError, ValueError, RecursionError) as error:  # OSError: Arrow's, of damaged pages
         raise DataError(f"{path}: not readable as a memory file; it is damaged or of another kind.") from error
     studies: dict[tuple[Any, ...], list[EarlierTrial]] = {}
     for position, row in enumerate(rows):

@@ -21,6 +21,8 @@ from tuning.trials.selection import choose, figures_of_a_choice
 
 UNKNOWN_RANK = 0.5
 """The mean rank of a configuration about which nothing is known."""
+_WEIGHT = 0.3
+"""Of the rank of the unknown beside that of one request; benchmarks/bench_memory.py."""
 _RANKED = 100
 """So many of the best trials of a study are told apart; those behind them share a rank."""
 
@@ -33,7 +35,7 @@ class RankedConfiguration:
         key: Names it: the values that count.
         params: The searched parameters in the new study.
         ranks: Mean rank for each request, in (0, 1), by the names of the studies; 0 is best.
-        score: Mean rank over the requests, with one more request of rank `UNKNOWN_RANK`.
+        score: Mean rank over the requests and, with a weight of 0.3, `UNKNOWN_RANK`.
         study: Name of the study in which it ranked best.
         number: Of its trial there.
     """
@@ -50,8 +52,8 @@ def rank_configurations(studies: Iterable[EarlierStudy], fitting: Fitting) -> li
     """Ranks what earlier studies have tried, best first.
 
     Each study ranks its trials by itself, since its figures are of its own images. A configuration's rank for a
-    request is the mean over the studies of that request, and its score the mean over the requests, shrunk by one more
-    request of rank 0.5: doing well in three requests counts for more than doing a little better in one.
+    request is the mean over the studies of that request, and its score the mean over the requests, drawn a little
+    towards 0.5: doing well in three requests counts for more than doing a little better in one.
 
     Args:
         studies: Of the same method.
@@ -81,7 +83,7 @@ def rank_configurations(studies: Iterable[EarlierStudy], fitting: Fitting) -> li
             means[name] = fmean(rank for rank, _, _ in tried)
         every = [each for tried in requests.values() for each in tried]
         _, study, trial = min(every, key=lambda each: (each[0], each[1].name, each[2].number))
-        score = (sum(means.values()) + UNKNOWN_RANK) / (len(means) + 1)
+        score = (sum(means.values()) + _WEIGHT * UNKNOWN_RANK) / (len(means) + _WEIGHT)
         ranked.append(RankedConfiguration(key, params[key], means, score, study.name, trial.number))
     return sorted(ranked, key=lambda each: (each.score, -len(each.ranks), each.key))
 

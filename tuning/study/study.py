@@ -250,7 +250,8 @@ class Study(StudyReader):
     def _start_from(self, memory: Remembered | None) -> None:
         remembered = [(each["origin"], each["params"]) for each in memory["configurations"]] if memory else []
         self._suggestions = TrialSuggester(self._study, self.plan, after_portfolio=bool(remembered))
-        self._suggestions.add_prior_trials(self.noted(LEARNED) or [])
+        prior = self.noted(LEARNED, [])
+        self._suggestions.add_prior_trials(prior)
         self._starting_points = with_remembered(self.plan.starting_points, remembered)
 
     def _adopt(self, number: int) -> optuna.Trial | None:

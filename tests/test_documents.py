@@ -22,6 +22,7 @@ NOT_RUN = {
     "README.md": 1,
     "docs/guides/cluster.md": 7,
     "docs/guides/kuberay.md": 4,
+    "docs/guides/memory.md": 1,
     "docs/guides/optuna-dashboard.md": 2,
     "docs/guides/postgresql.md": 4,
     "docs/guides/received-studies.md": 1,

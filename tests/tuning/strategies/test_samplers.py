@@ -76,3 +76,11 @@ def test_conditions_are_for_samplers_that_can_have_them():
     assert resolve_sampler("auto", CONDITIONS, 8) == "tpe"
     assert make_sampler("auto", CONDITIONS, 8, 0, 0)._group
     assert not make_sampler("tpe", CHOICES, 8, 0, 0)._group
+
+
+@pytest.mark.parametrize(("after_portfolio", "startup"), [(False, 10), (True, 4)])
+@pytest.mark.parametrize("n_trials", [8, 40, 1000])
+def test_a_model_is_used_after_ten_trials_or_after_four_of_a_portfolio(after_portfolio, startup, n_trials):
+    for name, space in (("tpe", CHOICES), ("tpe", CONDITIONS), ("gp", NUMBERS)):
+        sampler = make_sampler(name, space, n_trials, 0, 0, after_portfolio=after_portfolio)
+        assert sampler._n_startup_trials == startup

@@ -79,15 +79,15 @@ def study_in(directory: Path, method: str | None = None, storage: str | None = N
         if method is not None and values.get("method", StudyConfig.model_fields["method"].default) != method:
             return Earlier()
         if values.get("storage") not in (None, storage):
-            raise ConfigError("its trials are in a database that this study does not use")
+            raise ConfigError("its trials are in a database, which only new studies ask that use it themselves")
         study = evidence_of(open_study(directory))
     except (AntisampleError, SpaceError) as error:
         return Earlier(skipped=(f"{shown_path(directory)} is left out: {in_one_line(error)}",))
     return Earlier((study,)) if study.trials else Earlier()
 
 
-def named_studies(memory: str, method: str) -> Earlier:
-    """The studies of a folder or a file that the user names.
+def named_studies(memory: str, method: str, storage: str | None = None) -> Earlier:
+    """The studies of a folder or a file that the user names; see `earlier_studies`.
 
     Raises:
         ConfigError: If it holds no trial of the method.
@@ -99,7 +99,8 @@ def named_studies(memory: str, method: str) -> Earlier:
         studies = read_memory(path)[0]
         found, others = Earlier(_of(studies, method)), sorted({study.method for study in studies} - {method})
     else:
-        found = study_in(path, method) if (path / "study.yaml").is_file() else earlier_studies(path, method)
+        read = study_in if (path / "study.yaml").is_file() else earlier_studies
+        found = read(path, method, storage)
         others = []
     if not found.studies:
         which = f"; it has trials of {', '.join(others)}" if others else ""

@@ -47,7 +47,7 @@ def gathered(config: StudyConfig) -> Earlier:
     if config.memory == "auto":
         found = earlier_studies(config.runs_dir, config.method, config.storage)
     else:
-        found = named_studies(config.memory, config.method)
+        found = named_studies(config.memory, config.method, config.storage)
     return found
 
 

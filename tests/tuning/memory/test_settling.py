@@ -186,13 +186,14 @@ def test_none_takes_nothing_and_what_is_named_must_be_there(new, tmp_path):
 
 def test_recipes_fill_what_is_left(earlier, new):
     earlier("first", [BAD, GOOD, FAIR, BAD])
-    config = new(recipes=True)
+    model = {"name": "SmallCNN", "recipe": {"horizontal_flip": True}}  # recipes flip images
+    config = new(recipes=True, model=model)
     memory = settle(config)
     assert len(memory["configurations"]) == 2
     every = TrialPlan.of(config).recipes
     assert with_fewer_recipes(config, memory).recipes == every[: len(every) - 2]
     assert with_fewer_recipes(config, None) == config
-    named = new(recipes=[every[-1]])
+    named = new(recipes=[every[-1]], model=model)
     assert with_fewer_recipes(named, memory).recipes == (every[-1],)
 
 

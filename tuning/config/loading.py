@@ -86,7 +86,7 @@ def parse_study(values: dict[str, Any], source: str | None = None) -> StudyConfi
     except ValidationError as error:
         problems = validation_problems(error)
         if not isinstance(values.get("forget"), list | tuple):  # one request, which was made a list of one
-            problems = [problem.replace("`forget.0.", "`forget.", 1) for problem in problems]
+            problems = [problem.replace("`forget.0.", "`forget.") for problem in problems]
         keys = {_key(problem) for problem in problems}
         more = [problem for problem in _raw_name_problems(values) if _key(problem) not in keys]
         raise ConfigError(problems + more, source) from error

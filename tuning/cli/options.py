@@ -14,6 +14,14 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the study; repeatable."),
 ]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a setting of the study from now on, such as n_trials=100; repeatable.",
+    ),
+]
 ForgetClasses = Annotated[
     list[str] | None,
     typer.Option(

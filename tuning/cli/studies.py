@@ -11,6 +11,7 @@ from tuning.cli.options import (
     AllowAddress,
     AllowCode,
     AsJson,
+    Changes,
     CheckpointFile,
     ClusterFile,
     DataRoot,
@@ -89,9 +90,13 @@ def run(
     )
 
 
-@app.command(cls=needing("search"), epilog="Example: antisample resume runs/demo")
+@app.command(
+    cls=needing("search"),
+    epilog="Examples: antisample resume runs/demo; antisample resume runs/demo --set n_trials=100",
+)
 def resume(
     directory: StudyDirectory,
+    changes: Changes = None,
     accept_original: AcceptOriginal = False,
     storage: StorageAddress = None,
     tracking_uri: Annotated[
@@ -109,6 +114,7 @@ def resume(
 
     studies.resume(
         directory,
+        changes=changes or [],
         accept_original=accept_original,
         storage=storage,
         tracking_uri=tracking_uri,

@@ -98,6 +98,21 @@ def test_what_is_done_never_exceeds_the_total_where_n_trials_was_lowered(small_s
     assert "2 of 2 done" in console.file.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("n_trials", "said"),
+    [
+        (4, "Running 4 trials (2 already finished) in"),
+        (2, "No more trials to run in"),
+        (1, "2 have finished, and `n_trials` is 1"),
+    ],
+)
+def test_a_search_says_how_many_trials_are_left_to_it(small_study, make_study, n_trials, said):
+    study = make_study(small_study.config.model_copy(update={"n_trials": n_trials}))
+    console = Console(file=io.StringIO(), width=200)
+    Progress(console).start(study)
+    assert said in console.file.getvalue()
+
+
 def test_quiet_says_nothing(small_study):
     console = Console(file=io.StringIO(), width=120, force_terminal=True)
     progress = Progress(console, quiet=True)

@@ -44,8 +44,8 @@ from tuning.study.storage.lease import lease_backend
 from tuning.trust.addresses import check_stores, object_stores, with_tracking
 from tuning.trust.consent import check_study_code
 from tuning.trust.own_studies import agreed_of_study
-from tuning.views.terminal.console import print_json
-from tuning.views.terminal.progress import Progress, output
+from tuning.views.terminal.console import output, print_json
+from tuning.views.terminal.progress import Progress
 
 if TYPE_CHECKING:
     from tuning.driver.run import StudyRun

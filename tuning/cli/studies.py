@@ -1,4 +1,4 @@
-"""`antisample run`, `resume` and `report`."""
+"""`antisample run`, `resume`, `list` and `report`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -125,6 +125,17 @@ def resume(
         as_json=as_json,
         quiet=quiet,
     )
+
+
+@app.command("list", epilog="Examples: antisample list; antisample list /shared/me/runs --json")
+def list_studies(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A directory of studies, or of one.")] = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """List the studies in a directory: state, trials, the chosen trial, and when they were last active."""
+    from tuning.cli.commands import listing  # noqa: PLC0415
+
+    listing.list_studies(folder, as_json=as_json)
 
 
 @app.command(cls=needing("report"), epilog="Example: antisample report runs/demo --json")

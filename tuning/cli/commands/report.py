@@ -16,9 +16,8 @@ from tuning.trials.records import describe_added_trials
 from tuning.trust.addresses import is_own_storage
 from tuning.trust.own_studies import agreed_of_study
 from tuning.views.projections import copy_projections, rewrite_projections
-from tuning.views.terminal.console import print_json, say
+from tuning.views.terminal.console import output, print_json, say
 from tuning.views.terminal.outcome import print_outcome
-from tuning.views.terminal.progress import output
 
 
 def report(directory: Path, *, select: str | None, storage: str | None, rebuild: bool, as_json: bool) -> None:

@@ -42,10 +42,10 @@ from tuning.study.reader import StudyReader
 from tuning.trust.addresses import check_stores, object_stores, with_tracking
 from tuning.trust.consent import check_study_code, remember_sent_study
 from tuning.trust.own_studies import agreed_of_study
-from tuning.views.terminal.console import print_json, say
+from tuning.views.terminal.console import output, print_json, say
 from tuning.views.terminal.live import front_table
 from tuning.views.terminal.outcome import apply_command, print_outcome
-from tuning.views.terminal.progress import Progress, output
+from tuning.views.terminal.progress import Progress
 
 
 def run(

@@ -1,6 +1,5 @@
 """What a person sees while a study runs: a live table on a terminal, plain lines elsewhere."""
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ from antisample.metrics.original_accuracy import OriginalAccuracy
 from tuning.config.objectives import DEPTH
 from tuning.study.progress_listener import ProgressListener
 from tuning.trials.records import TrialRecord
-from tuning.views.terminal.console import PlainConsole
+from tuning.views.terminal.console import output
 
 if TYPE_CHECKING:
     from tuning.study.reader import StudyReader
@@ -29,14 +28,6 @@ _LOST_WORKER = (
     "trial {}: its worker process ended unexpectedly, possibly killed for lack of memory; the trial continues from "
     "its last finished epoch"
 )
-
-
-def output(stderr: bool = False) -> Console:
-    """The console to print to: as wide as the terminal, and wide enough for the tables where there is none."""
-    console = PlainConsole(highlight=False, stderr=stderr)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = 120
-    return console
 
 
 class Progress(ProgressListener):

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tuning.cli import completion
 from tuning.cli.needs import needing
 from tuning.cli.options import (
     AcceptOriginal,
@@ -53,7 +54,12 @@ def run(
         str | None, typer.Option(help="MLflow store or server; `none` disables tracking.")
     ] = None,
     warm_start: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="An earlier study over the same search space to start from.")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="An earlier study over the same search space to start from.",
+            autocompletion=completion.studies,
+        ),
     ] = None,
     select: Select = None,
     register: RegisterAs = None,

@@ -166,7 +166,7 @@ def _done_in_table(directory: Path) -> int | None:
         rows = pq.read_table(content, columns=["state", "origin"]).to_pylist()
     except (OSError, pa.ArrowException, KeyError, ValueError):
         return None
-    return sum(row["state"] in ("COMPLETE", "PRUNED") and row["origin"] != BY_HAND for row in rows)
+    return len([row for row in rows if row["state"] in ("COMPLETE", "PRUNED") and row["origin"] != BY_HAND])
 
 
 def _last_activity(directory: Path) -> float | None:

@@ -162,7 +162,7 @@ def baseline_table(outcome: Outcome) -> FittedTable:
         (
             Column("", text=True),
             Column("forget", note_rank=2),
-            Column(others, note_rank=3),
+            Column(others, note_rank=5),
             *(Column(heading, rank=rank) for _, heading, rank, _ in measured),
             Column("unlearning", rank=1),
             Column("request", rank=1),

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 from antisample.errors import DataError
@@ -103,12 +104,11 @@ def _summary(directory: Path) -> StudySummary:
             done = _done_in_table(directory)
             total = n_trials if done is None else max(done, n_trials)
             return StudySummary(name, directory, "in a database", None, done, total, last_activity=active)
-        owner = LeaseFile(directory).read()
+        by = _driver(directory)
         journal = summarise_journal(directory, known_id(directory))
     except (DataError, OSError) as error:
         problem = str(error).removeprefix(f"{directory}/")
         return StudySummary(name, directory, "unreadable", last_activity=active, problem=problem)
-    by = str(owner) if owner is not None and owner.is_alive() else None
     if by is not None:
         state = "running"
     elif journal.done >= n_trials:
@@ -117,6 +117,19 @@ def _summary(directory: Path) -> StudySummary:
         state = "failed" if journal.failed > max_failures else "stopped"
     total = max(journal.done, n_trials)
     return StudySummary(name, directory, state, by, journal.done, total, journal.failed, _best(journal), active)
+
+
+def _driver(directory: Path) -> str | None:
+    """Who runs a study, in words; None if nobody does.
+
+    Raises:
+        DataError: If that cannot be found out.
+    """
+    try:
+        owner = LeaseFile(directory).read()
+        return str(owner) if owner is not None and owner.is_alive() else None
+    except (TypeError, ValueError, OverflowError, RecursionError, psutil.Error) as error:
+        raise DataError("driver.json is damaged.") from error
 
 
 def _values(directory: Path) -> dict[str, Any]:

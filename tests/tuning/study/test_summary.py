@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 
 import optuna
 import pytest
@@ -16,6 +17,7 @@ from tuning.study import journal_summary
 from tuning.study.directory import open_study
 from tuning.study.history import record_search_end
 from tuning.study.outcome import find_outcome
+from tuning.study.storage.lease_owner import LeaseOwner
 from tuning.study.summary import summarise_studies
 
 
@@ -82,6 +84,9 @@ def test_whoever_runs_a_study_is_named(config, driven_study, call):
     assert "made is run by process" in call("list", config.runs_dir)[1]
 
 
+_OWNER = asdict(LeaseOwner.this_process())
+
+
 def _named_pipe(directory):
     (directory / "journal.log").unlink()
     os.mkfifo(directory / "journal.log")
@@ -103,6 +108,10 @@ def _named_pipe(directory):
             "journal.log is damaged in line 1.",
         ),
         (lambda d: (d / "journal.log").write_text('{"op_code":0}\n' * 999), "journal.log does not hold the study."),
+        (lambda d: (d / "driver.json").write_text("[" * 100_000), "driver.json is damaged."),
+        (lambda d: (d / "driver.json").write_text(json.dumps(_OWNER | {"pid": "x"})), "driver.json is damaged."),
+        (lambda d: (d / "driver.json").write_text(json.dumps(_OWNER | {"pid": -1})), "driver.json is damaged."),
+        (lambda d: (d / "study.id").mkdir(), "study.id: cannot be read"),
         (_named_pipe, "journal.log cannot be read (journal.log is a named pipe, not a regular file)."),
     ],
 )

@@ -36,9 +36,10 @@ def live_view(
     states = [record.state for record in study.records()]
     running, done = states.count("RUNNING"), study.n_finished()
     total = max(done, study.config.n_trials)  # `n_trials` may have been lowered since
+    busy = min(running, at_once or running)  # what a dead driver left running waits for workers
     counts = [
         f"{done} of {total} trials",
-        f"workers {running} of {at_once} busy" if at_once else f"{running} running",
+        f"workers {busy} of {at_once} busy" if at_once else f"{running} running",
         f"stopped early {states.count('PRUNED')}, failed {states.count('FAIL')}",
         *([f"{duration(left_s)} left"] if left_s is not None else []),
     ]

@@ -114,6 +114,12 @@ def test_a_search_says_how_many_trials_are_left_to_it(small_study, make_study, n
     assert said in console.file.getvalue()
 
 
+def test_no_more_workers_are_busy_than_there_are_where_a_dead_driver_left_trials(small_study):
+    for key in "abc":
+        small_study.ask(key)
+    assert "workers 1 of 1 busy" in shown(small_study, at_once=1)
+
+
 def test_quiet_says_nothing(small_study):
     console = Console(file=io.StringIO(), width=120, force_terminal=True)
     progress = Progress(console, quiet=True)

@@ -12,7 +12,7 @@ from antisample.errors import AntisampleError, ConfigError, DataError
 from antisample.plugins.discovery import Plugin
 from antisample.plugins.requirements import check_plugins
 from antisample.storage.atomic import atomic_write
-from tuning.config.loading import override_value, parse_study, read_values, values_of
+from tuning.config.loading import meant_path, override_value, parse_study, read_values, values_of
 from tuning.config.study import StudyConfig
 from tuning.study.attributes import PLUGINS, SETTINGS
 from tuning.study.changes import MAY_CHANGE
@@ -43,7 +43,8 @@ def study_config(directory: Path, overrides: Sequence[str] = (), storage: str | 
     """The configuration of the study in a directory; its journal or database is not opened. See `open_study`."""
     path = directory / "study.yaml"
     if not path.is_file():
-        raise DataError(f"{directory}: contains no study; expected study.yaml.")
+        meant = meant_path(directory, lambda beside: (beside / "study.yaml").is_file())
+        raise DataError(f"{directory}: contains no study; expected study.yaml.{meant}")
     values = read_values(path, inside=directory)
     for override in overrides:
         override_value(values, override, StudyConfig)

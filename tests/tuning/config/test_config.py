@@ -1,11 +1,12 @@
 import pytest
 import yaml
 
-from antisample.errors import ConfigError
+from antisample.errors import ConfigError, DataError
 from antisample.methods import method_names
 from tuning.config.loading import load_study, parse_study
 from tuning.config.space import find_space
 from tuning.config.trial_plan import TrialPlan
+from tuning.study.directory import study_config
 
 
 def test_a_study_survives_the_round_trip_through_its_yaml(config):
@@ -239,3 +240,20 @@ def test_seeds_of_trials_and_of_confirmations_differ(values):
     config = parse_study({**values, "replicates": 3, "confirm_seeds": 3})
     assert len({*TrialPlan.of(config).trial_seeds, *TrialPlan.of(config).confirmation_seeds}) == 6
     assert TrialPlan.of(parse_study({**values, "replicates": 5})).trial_seeds[:3] == TrialPlan.of(config).trial_seeds
+
+
+def test_a_study_or_file_that_is_not_there_may_be_one_beside_it(values, config, tmp_path):
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(ConfigError, match=r"does not exist\. Did you mean '.*/mine\.yaml'\?$"):
+        load_study(tmp_path / "mien.yaml")
+    with pytest.raises(ConfigError, match=r"does not exist\.$"):
+        load_study(tmp_path / "other.yaml")
+    with pytest.raises(ConfigError, match=r"does not exist\.$"):
+        load_study(tmp_path / "no folder" / "mine.yaml")
+    config.directory.mkdir()
+    (config.directory / "study.yaml").write_text(config.to_yaml())
+    with pytest.raises(DataError, match=r"expected study\.yaml\. Did you mean '.*/made'\?$"):
+        study_config(tmp_path / "mad")
+    (tmp_path / "mode").mkdir()
+    with pytest.raises(DataError, match=r"expected study\.yaml\.$"):
+        study_config(tmp_path / "mode")

@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from antisample.plain_text import plain_text
 from tuning.config.command_lines import shown_path
 from tuning.study.summary import StudySummary, summarise_studies
 from tuning.views.terminal.console import output, print_json, say
@@ -46,14 +47,14 @@ def _table(folder: Path, studies: list[StudySummary]) -> FittedTable:
     for study in studies:
         best = study.best or {}
         table.add_row(
-            study.name,
+            plain_text(study.name),
             study.state,
             _trials(study),
             str(best["trial"]) if best else "",
             *(f"{best[name]:.1%}" if name in best else "" for name in ("forget", "retain")),
             *([f"{best['left']:.2f}" if "left" in best else ""] if deep else []),
             "" if study.last_activity is None else _ago(time.time() - study.last_activity),
-            shown_path(study.path),
+            plain_text(shown_path(study.path)),
         )
     return table
 

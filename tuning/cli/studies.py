@@ -1,16 +1,18 @@
-"""`antisample run`, `resume` and `report`."""
+"""`antisample run`, `resume`, `list` and `report`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tuning.cli import completion
 from tuning.cli.needs import needing
 from tuning.cli.options import (
     AcceptOriginal,
     AllowAddress,
     AllowCode,
     AsJson,
+    Changes,
     CheckpointFile,
     ClusterFile,
     DataRoot,
@@ -57,6 +59,7 @@ def run(
             metavar="DIR",
             help="One earlier study over the same search space, instead of `--memory auto`: the sampler knows its "
             "trials if it had the same task, otherwise its front is tried first.",
+            autocompletion=completion.studies,
         ),
     ] = None,
     memory: Annotated[
@@ -102,9 +105,13 @@ def run(
     )
 
 
-@app.command(cls=needing("search"), epilog="Example: antisample resume runs/demo")
+@app.command(
+    cls=needing("search"),
+    epilog="Examples: antisample resume runs/demo; antisample resume runs/demo --set n_trials=100",
+)
 def resume(
     directory: StudyDirectory,
+    changes: Changes = None,
     accept_original: AcceptOriginal = False,
     storage: StorageAddress = None,
     tracking_uri: Annotated[
@@ -122,6 +129,7 @@ def resume(
 
     studies.resume(
         directory,
+        changes=changes or [],
         accept_original=accept_original,
         storage=storage,
         tracking_uri=tracking_uri,
@@ -132,6 +140,17 @@ def resume(
         as_json=as_json,
         quiet=quiet,
     )
+
+
+@app.command("list", epilog="Examples: antisample list; antisample list /shared/me/runs --json")
+def list_studies(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A directory of studies, or of one.")] = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """List the studies in a directory: state, trials, the chosen trial, and when they were last active."""
+    from tuning.cli.commands import listing  # noqa: PLC0415
+
+    listing.list_studies(folder, as_json=as_json)
 
 
 @app.command(cls=needing("report"), epilog="Example: antisample report runs/demo --json")

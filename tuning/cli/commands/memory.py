@@ -11,9 +11,8 @@ from tuning.memory.files import read_memory, write_memory
 from tuning.memory.settling import describe_memory, describe_skipped, settle_memory
 from tuning.study.attributes import MEMORY, Remembered
 from tuning.study.directory import open_study
-from tuning.views.terminal.console import print_json, say
+from tuning.views.terminal.console import output, print_json, say
 from tuning.views.terminal.fitted_table import Column, FittedTable
-from tuning.views.terminal.progress import output
 
 
 def list_studies(place: Path, *, as_json: bool) -> None:

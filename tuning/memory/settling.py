@@ -9,9 +9,11 @@ from tuning.config.trial_plan import TrialPlan
 from tuning.memory.discovery import Earlier, earlier_studies, named_studies, packaged_studies
 from tuning.memory.evidence import EarlierStudy, Request, request_of
 from tuning.memory.fitting import Fitting
-from tuning.memory.portfolio import Tier, choose_portfolio
-from tuning.study.attributes import Remembered
+from tuning.memory.portfolio import MOST, Tier, choose_portfolio
+from tuning.study.attributes import Remembered, RememberedConfiguration
 
+PACKAGED = "packaged"
+"""Why a configuration is taken that no study of the user's has tried."""
 _LISTED = 5
 """So many studies are named in a sentence, or one by one."""
 
@@ -39,7 +41,14 @@ def settle_memory(
     earlier = gathered(config)
     tiers = find_tiers(config, request, earlier.studies)
     configurations = choose_portfolio(tiers, Fitting(TrialPlan.of(config)))
-    return {"source": config.memory, "configurations": configurations, "skipped": list(earlier.skipped)}
+    own = [each for each in configurations if each["why"] != PACKAGED]
+    recipes = _recipes_beside(config, own)
+    tried = [
+        params for origin, params in TrialPlan.of(config).starting_points if origin.removeprefix(RECIPE) in recipes
+    ]
+    packaged = [each for each in configurations if each["why"] == PACKAGED and each["params"] not in tried]
+    left = max(0, MOST - len(own) - len(recipes))
+    return {"source": config.memory, "configurations": [*own, *packaged[:left]], "skipped": list(earlier.skipped)}
 
 
 def gathered(config: StudyConfig) -> Earlier:
@@ -72,7 +81,7 @@ def find_tiers(config: StudyConfig, request: Request, studies: Sequence[EarlierS
     if config.memory != "auto":
         return [*tiers, Tier("another architecture", by_nearness[2])]
     packaged = [each for each in _alike(packaged_studies(), request) if each.request != request]
-    return [*tiers, Tier("packaged", [each for each in packaged if each.method == config.method])]
+    return [*tiers, Tier(PACKAGED, [each for each in packaged if each.method == config.method])]
 
 
 def _alike(studies: Iterable[EarlierStudy], request: Request) -> list[EarlierStudy]:
@@ -80,20 +89,31 @@ def _alike(studies: Iterable[EarlierStudy], request: Request) -> list[EarlierStu
 
 
 def with_fewer_recipes(config: StudyConfig, memory: Remembered | None) -> StudyConfig:
-    """The study with as many recipes less as the memory gives configurations; those that the user names all stay.
+    """The study with the recipes that it tries beside its memory.
 
     Args:
         config: Its recipes are spelled out.
         memory: What it takes over.
     """
+    if memory is None:
+        return config
+    own = [each for each in memory["configurations"] if each["why"] != PACKAGED]
+    return config.model_copy(update={"recipes": _recipes_beside(config, own)})
+
+
+def _recipes_beside(config: StudyConfig, own: Sequence[RememberedConfiguration]) -> tuple[str, ...]:
+    """Names of the recipes that are tried beside configurations from the user's own studies.
+
+    Each of these takes the place of a recipe, the last first; recipes that the user names all stay.
+    """
     plan = TrialPlan.of(config)
     every = TrialPlan.of(config.model_copy(update={"recipes": True})).recipes
-    if memory is None or plan.recipes != every:
-        return config
-    remembered = [each["params"] for each in memory["configurations"]]
+    if plan.recipes != every:
+        return plan.recipes
+    remembered = [each["params"] for each in own]
     points = [(origin, params) for origin, params in plan.starting_points if origin.startswith(RECIPE)]
     left = [origin.removeprefix(RECIPE) for origin, params in points if params not in remembered]
-    return config.model_copy(update={"recipes": tuple(left[: max(0, len(every) - len(remembered))])})
+    return tuple(left[: max(0, len(every) - len(own))])
 
 
 def describe_memory(memory: Remembered) -> str:

@@ -9,7 +9,7 @@ from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
 from tuning.config.trial_plan import TrialPlan
 from tuning.memory import settling
-from tuning.memory.discovery import named_studies, study_in
+from tuning.memory.discovery import named_studies, packaged_studies, study_in
 from tuning.memory.evidence import EarlierStudy, evidence_of
 from tuning.memory.fitting import Fitting
 from tuning.memory.portfolio import Tier, choose_portfolio
@@ -195,6 +195,17 @@ def test_recipes_fill_what_is_left(earlier, new):
     assert with_fewer_recipes(config, None) == config
     named = new(recipes=[every[-1]], model=model)
     assert with_fewer_recipes(named, memory).recipes == (every[-1],)
+
+
+def test_packaged_configurations_fill_up_to_five_with_recipes_and_repeat_none(new, monkeypatch):
+    monkeypatch.setattr(settling, "packaged_studies", packaged_studies)
+    config = new(recipes=True, model={"name": "ResNet18", "recipe": {"horizontal_flip": True}})
+    memory, recipes = settle(config), TrialPlan.of(config).recipes
+    assert with_fewer_recipes(config, memory).recipes == recipes
+    assert len(recipes) + len(memory["configurations"]) == 5
+    assert {each["why"] for each in memory["configurations"]} == {"packaged"}
+    tried = [params for _, params in TrialPlan.of(config).starting_points]
+    assert [each for each in memory["configurations"] if each["params"] in tried] == []
 
 
 def test_a_study_from_before_there_was_memory_has_none(values):

@@ -18,6 +18,7 @@ from tuning.views.plain_values import finite
 from tuning.views.report.baselines import baseline_section
 from tuning.views.report.chosen_trial import pictures
 from tuning.views.report.drawing import label
+from tuning.views.report.gallery import gallery_rows
 from tuning.views.report.hovers import hover_texts
 from tuning.views.report.sections import figure_sections
 from tuning.views.report.tables import confirmation_rows
@@ -55,6 +56,7 @@ def render_report(study: StudyReader) -> str:
         confirmation=confirmation_rows(outcome),
         sections=sections,
         pictures=pictures(study, outcome),
+        gallery=gallery_rows(study, outcome),
         drawn=finite(drawn),
         hovers=hover_texts(drawn.values(), records, study.config.objectives),
         trials=trials,

@@ -13,6 +13,7 @@ from tuning.views.report.fronts import front_figures
 from tuning.views.report.histories import hypervolume_histories, objective_history
 from tuning.views.report.importance import ENOUGH, RELIABLE, Importance, find_importance, importance_bars
 from tuning.views.report.parallel import parallel
+from tuning.views.report.relearning import relearning_figures
 from tuning.views.report.slices import rank_figure, slice_figure
 from tuning.views.report.thinning import MOST_LINES, MOST_POINTS, most_in_a_slice, thinning_note
 from tuning.views.report.timeline import timeline
@@ -32,6 +33,7 @@ def figure_sections(study: StudyReader, records: list[TrialRecord], outcome: Out
         sections["curves"] = (drawn, thinning_note(len(records), MOST_LINES))
         sections["timeline"] = ([("", timeline(records))], [])
     sections["confusion"] = confusion_figures(study, outcome)
+    sections["relearning"] = (relearning_figures(outcome), [])
     if not complete:
         return sections
     sections["pareto"] = front_figures(records, outcome, study.config)

@@ -34,7 +34,9 @@ def with_first_view(figure: Figure, axes: Mapping[str, AxisValues]) -> Figure:
     for name, values in axes.items():
         part = usual_range((value for _, value in values.usual), values.always)
         if part is not None:
-            parts[name] = with_room(part, share=values.share)
+            low, high = with_room(part, share=values.share)
+            first, last = figure["layout"][name].get("range", (low, high))
+            parts[name] = max(low, first), min(high, last)
     if not parts:
         return figure
     layout: dict[str, Any] = dict(figure["layout"])

@@ -74,5 +74,7 @@ def _items(study: StudyReader, outcome: Outcome, group: Group, images: list[Judg
         content = kept_image(study, record, group, place) if record is not None else None
         address = f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}" if content else ""
         alt = f"An image of class {true}, predicted as {predicted} with a probability of {probability}"
-        items.append(GalleryItem((f"true: {true}", f"predicted: {predicted}", probability), address, alt))
+        items.append(
+            GalleryItem((f"true: {true}", f"predicted: {predicted}", f"probability: {probability}"), address, alt)
+        )
     return items

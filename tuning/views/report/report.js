@@ -60,6 +60,8 @@
       button.setAttribute("aria-pressed", String(position === 0));
       button.addEventListener("click", () => {
         [...bar.children].forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
+        const outside = place.closest("figure").querySelector(".outside");
+        if (outside) outside.style.visibility = position === 0 ? "" : "hidden";
         Plotly.relayout(place, structuredClone(change));
       });
       bar.append(button);

@@ -243,6 +243,7 @@ def test_a_trial_that_ended_days_later_flattens_no_time(make_search):
     _, over_seconds = hypervolume_histories(records, study.config.objectives, (0.1, 0.8))
     for figure in (over_seconds, timeline(records)):
         first, everything = (view["change"]["xaxis.range"] for view in figure["views"])
+        assert first[0] == 0
         assert 8 <= first[1] < 15
         assert everything[1] == 400_000
 

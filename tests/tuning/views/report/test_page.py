@@ -425,7 +425,7 @@ def test_single_images_have_captions_and_a_sentence_where_there_are_none(with_ga
     text = render_report(study)
     assert "1 of the 29 forget images is still recognised." in text
     assert "None of the 245 retain images that the original model classifies correctly is now misclassified." in text
-    assert "true: 3\npredicted: 3\n97.1 %" in text
+    assert "true: 3\npredicted: 3\nprobability: 97.1 %" in text
     assert 'alt="An image of class 3, predicted as 3 with a probability of 97.1 %"' in text
     assert [address.partition(",")[0] for address in Page(text).addresses] == ["data:image/png;base64"]
 

@@ -20,6 +20,8 @@ from recorded_study import record_study
 
 from tuning.study.outcome import find_outcome
 from tuning.study.storage.journal import open_journal
+from tuning.views.comparison.comparison import compare
+from tuning.views.comparison.page import write_comparison
 
 pytestmark = pytest.mark.integration
 
@@ -192,6 +194,20 @@ def test_the_report_fits_a_phone(open_page, address):
     page.evaluate("document.querySelector('#trials .scroll').scrollLeft = 1e6")
     page.wait_for_timeout(300)
     assert page.evaluate(edge) == "left"
+    assert page.said == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_comparison_of_studies_draws_without_complaint_and_fits(open_page, recorded, tmp_path, width):
+    other = record_study(tmp_path, 20)
+    write_comparison(compare([recorded, other]), tmp_path / "comparison.html")
+    page = open_page((tmp_path / "comparison.html").as_uri(), viewport={"width": width, "height": 844})
+    drawn = {plot.get_attribute("id") for plot in page.query_selector_all(".plot.js-plotly-plot")}
+    assert drawn == {"plot-fronts-0", "plot-fronts-1", "plot-hypervolume-0"}
+    assert page.locator("#result tbody tr").count() == 4
+    assert "n_trials" in page.text_content("#settings table")
+    assert overflow(page) <= 0
+    assert page.asked == [(tmp_path / "comparison.html").as_uri()]
     assert page.said == []
 
 

@@ -197,17 +197,22 @@ def test_the_report_fits_a_phone(open_page, address):
     assert page.said == []
 
 
+@pytest.fixture(scope="module")
+def comparison(recorded, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compared")
+    write_comparison(compare([recorded, record_study(folder, 12)]), folder / "comparison.html")
+    return (folder / "comparison.html").as_uri()
+
+
 @pytest.mark.parametrize("width", [1280, 390])
-def test_a_comparison_of_studies_draws_without_complaint_and_fits(open_page, recorded, tmp_path, width):
-    other = record_study(tmp_path, 20)
-    write_comparison(compare([recorded, other]), tmp_path / "comparison.html")
-    page = open_page((tmp_path / "comparison.html").as_uri(), viewport={"width": width, "height": 844})
+def test_a_comparison_of_studies_draws_without_complaint_and_fits(open_page, comparison, width):
+    page = open_page(comparison, viewport={"width": width, "height": 844})
     drawn = {plot.get_attribute("id") for plot in page.query_selector_all(".plot.js-plotly-plot")}
     assert drawn == {"plot-fronts-0", "plot-fronts-1", "plot-hypervolume-0"}
     assert page.locator("#result tbody tr").count() == 4
     assert "n_trials" in page.text_content("#settings table")
     assert overflow(page) <= 0
-    assert page.asked == [(tmp_path / "comparison.html").as_uri()]
+    assert page.asked == [comparison]
     assert page.said == []
 
 

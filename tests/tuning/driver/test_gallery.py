@@ -42,7 +42,7 @@ def test_the_most_confident_images_come_first_with_their_pictures(judged, small_
     for row in forget:
         after = confident(after, row, 8, 0.9)
     after = confident(confident(after, forget[4], 3, 0.7), forget[2], 3, 0.95)
-    wrong = int(before.labels[retain[5]] == 1)
+    wrong = (int(before.labels[retain[5]]) + 1) % 10
     after = confident(after, retain[5], wrong, 0.8)
     kept = take_gallery(small_study, record, inputs, before, after)
     assert [image["probability"] for image in kept["recognised"]] == pytest.approx([0.95, 0.7])
@@ -69,6 +69,30 @@ def test_eight_images_at_most_are_kept_and_large_ones_are_made_smaller(judged, s
     assert len(kept["recognised"]) == 8 < kept["n_recognised"]
     assert (kept["lost"], kept["n_lost"]) == ([], 0)
     assert Image.open(image_file(small_study, record, "recognised", 7)).size == (96, 96)
+
+
+def test_samples_to_forget_are_training_images_and_come_first(judged, small_study):
+    inputs, _ = judged
+    record, dataset = small_study.records()[0], inputs.dataset
+    splits = replace(inputs.splits, forget=inputs.splits.forget[:3], by_samples=True)
+    inputs = replace(inputs, splits=splits)
+    before = subject_of(inputs.original.build(dataset, torch.device("cpu")), inputs, digits_config()).predictions(
+        "test"
+    )
+    after = confident(before, 1, 3, 0.999999)
+    first_right = int(np.flatnonzero(before.correct()[3:])[0])
+    wrong = (int(before.labels[3 + first_right]) + 1) % 10
+    after = confident(after, 3 + first_right, wrong, 0.999999)
+    kept = take_gallery(small_study, record, inputs, before, after)
+    assert kept["n_forget"] == 3
+    assert kept["lost"][0]["predicted"] == wrong
+    place = [image["probability"] for image in kept["recognised"]].index(
+        max(i["probability"] for i in kept["recognised"])
+    )
+    picture = np.asarray(Image.open(image_file(small_study, record, "recognised", place)))
+    assert any((picture == dataset.train.images[position][0]).all() for position in splits.forget)
+    picture = np.asarray(Image.open(image_file(small_study, record, "lost", 0)))
+    assert (picture == dataset.test.images[splits.test[first_right]][0]).all()
 
 
 def test_a_picture_that_is_no_png_or_a_link_is_not_kept(small_study, tmp_path):

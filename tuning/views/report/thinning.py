@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 MOST_POINTS, MOST_LINES = 1000, 200
-_IN_ALL_SLICES, _MOST_IN_A_SLICE = 4000, 500
+_IN_ALL_SLICES, _MOST_IN_A_SLICE = 2000, 500
 _GOLDEN = 0.6180339887498949
 
 

@@ -11,8 +11,7 @@ from tuning.study.directory import open_study
 from tuning.views.comparison.comparison import compare
 from tuning.views.comparison.page import check_target, write_comparison
 from tuning.views.comparison.tables import plain_comparison, terminal_table
-from tuning.views.terminal.console import print_json, say
-from tuning.views.terminal.progress import output
+from tuning.views.terminal.console import output, print_json, say
 
 
 def compare_studies(directories: Sequence[Path], *, select: str | None, out: Path, as_json: bool) -> None:

@@ -19,7 +19,7 @@ TERMINATED = 143
 """Exit code of a program that was ended by SIGTERM."""
 STOPPING = "Stopping. Press Ctrl-C again to stop immediately."
 """The answer to the first signal where the end in order may take seconds."""
-LAST_WORDS_S = 1.5
+LAST_WORDS_S = 1.0
 """How long an end in order is waited for before what it would print at its end is printed without it."""
 PATIENCE_S = 4.0
 """What an end in order may take: who sends SIGTERM kills soon after. What was reported is safe either way."""

@@ -19,6 +19,7 @@ from cluster import (
     SubmittedCluster,
     load_cluster,
 )
+from tuning.cli.commands.predictions import predict
 from tuning.cli.commands.report import print_storage_problem
 from tuning.cli.flags import TaskFlags, accepting_original, check_uri, model_overrides, selected, study_of_flags
 from tuning.cli.launching import (
@@ -62,6 +63,7 @@ def run(
     select: str | None,
     register: str | None,
     cluster: Path | None,
+    dry_run: bool,
     allow_code: bool,
     as_json: bool,
     quiet: bool,
@@ -90,6 +92,9 @@ def run(
         config, partial(say, output(stderr=as_json)), allowed=allow_code, overrides=overrides, model=flags.model
     )
     check_study(config, spec)
+    if dry_run:
+        predict(config, spec, warm_start, as_json=as_json, quiet=quiet)
+        return
     if isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint:
         words = [
             "run",

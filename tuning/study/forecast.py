@@ -8,7 +8,6 @@ from tuning.config.trial_plan import TrialPlan
 from tuning.study.space_draws import bounds, even_draws
 
 _DRAWS = 64
-_RUNS_CONFIRMED = 2  # the chosen trial and the first starting point
 
 
 @dataclass(frozen=True)
@@ -17,6 +16,7 @@ class Workload:
 
     Attributes:
         trials: Trials to finish.
+        confirmations: Runs with fresh seeds.
         workers: Trials at once, at least 1.
         requests: Forget requests.
         training_images: Training images of the original.
@@ -27,6 +27,7 @@ class Workload:
     """
 
     trials: int
+    confirmations: int
     workers: int
     requests: int
     training_images: int
@@ -130,8 +131,7 @@ def forecast(plan: TrialPlan, costs: UnlearningCosts, load: Workload, starts_s: 
     search = [config.replicates * seconds * _rounds(load.trials, load.workers) for seconds in each_s]
     if config.time_budget_min is not None:
         search = [min(seconds, 60 * config.time_budget_min) for seconds in search]
-    confirmed = _RUNS_CONFIRMED * config.confirm_seeds
-    confirming = [load.requests * seconds * _rounds(confirmed, load.workers) for seconds in each_s]
+    confirming = [load.requests * seconds * _rounds(load.confirmations, load.workers) for seconds in each_s]
     original_s = costs.retraining_s * load.training_images / max(1, load.retain_images)
     measured = 2 if config.by_samples else 3  # the original, a mask, an untrained network
     together = load.workers if load.missing_references > 1 else 1
@@ -142,15 +142,15 @@ def forecast(plan: TrialPlan, costs: UnlearningCosts, load: Workload, starts_s: 
         _fixed(
             "measuring the original and the baselines", load.is_new * measured * load.requests * costs.evaluation_s
         ),
-        _varying(_search_name(load), search),
-        _varying(f"re-running with {config.confirm_seeds} fresh seeds", confirming),
+        _varying(_counted(load.trials, "trial", "trials"), search),
+        _varying(_counted(load.confirmations, "run with a fresh seed", "runs with fresh seeds"), confirming),
         _fixed("report and tracking", ends_s),
     ]
     return Forecast(tuple(stage for stage in stages if stage.seconds > 0), epochs, costs.retraining_s)
 
 
-def _search_name(load: Workload) -> str:
-    return "1 trial" if load.trials == 1 else f"{load.trials} trials"
+def _counted(n: int, one: str, several: str) -> str:
+    return f"{n} {one if n == 1 else several}"
 
 
 def _fixed(name: str, seconds: float) -> Stage:

@@ -8,8 +8,8 @@ from tuning.cli.launching import offered_machine
 from tuning.config.study import StudyConfig
 from tuning.driver.dry_run import dry_run
 from tuning.views.terminal.console import print_json
-from tuning.views.terminal.forecast import dry_run_json, print_dry_run
 from tuning.views.terminal.progress import Progress, output
+from tuning.views.terminal.prospect import print_prospect
 
 
 def predict(config: StudyConfig, spec: ClusterSpec, warm_start: Path | None, *, as_json: bool, quiet: bool) -> None:
@@ -25,8 +25,8 @@ def predict(config: StudyConfig, spec: ClusterSpec, warm_start: Path | None, *, 
             f"{spec.launcher!r}; omit `--cluster` to predict for this machine."
         )
     console = output(stderr=as_json)
-    run = dry_run(config, machine, Progress(console, quiet=quiet), warm_start)
+    prospect = dry_run(config, machine, Progress(console, quiet=quiet), warm_start)
     if as_json:
-        print_json(dry_run_json(run))
+        print_json(prospect.to_json())
     else:
-        print_dry_run(console, run)
+        print_prospect(console, prospect)

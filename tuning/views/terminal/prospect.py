@@ -1,19 +1,17 @@
 """What `antisample run --dry-run` prints: what a study would do, on how many workers, and how long it would take."""
 
-from typing import Any
-
 from rich.console import Console
 
 from tuning.config.command_lines import shown_path
-from tuning.driver.dry_run import DryRun
 from tuning.study.forecast import Forecast, Stage
+from tuning.study.prospect import Prospect
 from tuning.views.terminal.console import say
 from tuning.views.terminal.fitted_table import Column, FittedTable
 from tuning.views.terminal.live import duration
 from tuning.views.terminal.space_table import value_range
 
 
-def print_dry_run(console: Console, run: DryRun) -> None:
+def print_prospect(console: Console, run: Prospect) -> None:
     """Prints everything but the line about what is forgotten, which is printed once the data is there."""
     for line in (_retained(run), *_original(run), _study(run)):
         say(console, line)
@@ -28,42 +26,7 @@ def print_dry_run(console: Console, run: DryRun) -> None:
         say(console, line)
 
 
-def dry_run_json(run: DryRun) -> dict[str, Any]:
-    """The same for programs: plain values, times in seconds, memory in bytes."""
-    config = run.plan.config
-    return {
-        "dry_run": True,
-        "directory": str(config.directory),
-        "continues": run.finished is not None,
-        "finished_trials": run.finished or 0,
-        "trials_left": run.trials_left,
-        "forgetting": [vars(each) for each in run.forgetting],
-        "retain_images": run.retain_images,
-        "original": [vars(each) for each in run.accuracies] or None,
-        "space": {
-            name: parameter.model_dump(mode="json", exclude={"why"}, exclude_none=True)
-            for name, parameter in run.plan.space.parameters.items()
-        },
-        "fixed": dict(config.fixed),
-        "n_trials": config.n_trials,
-        "replicates": config.replicates,
-        "confirm_seeds": config.confirm_seeds,
-        "references_to_train": run.missing_references,
-        "workers": run.workers,
-        "cpus_per_worker": run.share.cpus,
-        "gpus_per_worker": run.share.gpus,
-        "time": run.forecast.to_json(),
-        "not_measured": list(run.measured.not_measured),
-        "memory": {
-            "worker": run.measured.worker_bytes,
-            "all": run.memory,
-            "free": run.free_memory,
-            "gpu_per_worker": run.measured.gpu_bytes,
-        },
-    }
-
-
-def _retained(run: DryRun) -> str:
+def _retained(run: Prospect) -> str:
     text = f"Retain images: {run.retain_images:,}"
     parameter = run.plan.space.parameters.get("retain_fraction")
     if parameter is not None:
@@ -72,7 +35,7 @@ def _retained(run: DryRun) -> str:
     return text if fraction is None else f"{text}, of which a trial uses the fraction {fraction}"
 
 
-def _original(run: DryRun) -> list[str]:
+def _original(run: Prospect) -> list[str]:
     if not run.accuracies:
         epochs = run.plan.config.model.recipe.epochs
         return [
@@ -85,7 +48,7 @@ def _original(run: DryRun) -> list[str]:
     ]
 
 
-def _study(run: DryRun) -> str:
+def _study(run: Prospect) -> str:
     place = shown_path(run.plan.config.directory)
     if run.finished is None:
         return f"Study: {place}, which does not exist yet"
@@ -95,7 +58,7 @@ def _study(run: DryRun) -> str:
     return f"Study: {place}, which exists and would be continued: {progress}"
 
 
-def _space(run: DryRun) -> FittedTable:
+def _space(run: Prospect) -> FittedTable:
     space = run.plan.space
     columns = (
         Column("hyperparameter", text=True),
@@ -108,7 +71,7 @@ def _space(run: DryRun) -> FittedTable:
     return table
 
 
-def _trials(run: DryRun) -> str:
+def _trials(run: Prospect) -> str:
     config = run.plan.config
     replicates = f" with {_n(config.replicates, 'replicate')} each"
     confirmed = (
@@ -120,19 +83,16 @@ def _trials(run: DryRun) -> str:
     return f"Trials: {config.n_trials}{replicates}{confirmed}{references}"
 
 
-def _workers(run: DryRun) -> str:
-    config, machine, share = run.plan.config, run.machine, run.share
-    each = f"{_n(share.cpus, 'core')}"
-    there = f"{machine.cpus:g} cores"
-    if share.gpus:
-        each += f" and {share.gpus:.3g} GPUs"
-        there += f" and {machine.gpus:g} GPUs"
-    slots = share.slots([machine])
-    limit = f"`resources.max_concurrent` is {config.resources.max_concurrent}"
+def _workers(run: Prospect) -> str:
+    workers = run.workers
+    each, there = _n(workers.cpus, "core"), f"{workers.machine_cpus:g} cores"
+    if workers.gpus:
+        each += f" and {workers.gpus:.3g} GPUs"
+        there += f" and {workers.machine_gpus:g} GPUs"
     why = f"each takes {each}, and this machine has {there}"
-    if run.workers < slots:
-        why += f"; {limit}"
-    return f"Workers: {run.workers} at once, since {why}"
+    if workers.at_once < workers.slots:
+        why += f"; `resources.max_concurrent` is {workers.at_once}"
+    return f"Workers: {workers.at_once} at once, since {why}"
 
 
 def _stages(forecast: Forecast) -> FittedTable:
@@ -150,7 +110,7 @@ def _figures(stage: Stage, retraining_s: float) -> tuple[str, str, str]:
     return f"{stage.seconds / 60:.1f}", retrainings, between
 
 
-def _notes(run: DryRun) -> list[str]:
+def _notes(run: Prospect) -> list[str]:
     forecast, config = run.forecast, run.plan.config
     least, mean, most = forecast.epochs
     lines = [f"One retraining on the retain images takes {duration(forecast.retraining_s)}."]
@@ -163,12 +123,12 @@ def _notes(run: DryRun) -> list[str]:
         lines.append("Trials that are stopped early take less.")
     if config.time_budget_min is not None:
         lines.append(f"The search ends after {config.time_budget_min:g} minutes at the latest (`time_budget_min`).")
-    if run.measured.not_measured:
-        lines.append(f"Not included: {', '.join(run.measured.not_measured)}, which could not be timed cheaply.")
-    gpu = f", {_gb(run.measured.gpu_bytes)} of GPU memory" if run.measured.gpu_bytes else ""
+    if run.not_measured:
+        lines.append(f"Not included: {', '.join(run.not_measured)}, which could not be timed cheaply.")
+    gpu = f", {_gb(run.memory.gpu)} of GPU memory" if run.memory.gpu else ""
     lines.append(
-        f"Memory: about {_gb(run.measured.worker_bytes)} for each worker{gpu}, {_gb(run.memory)} in all; this "
-        f"machine has {_gb(run.free_memory)} free."
+        f"Memory: about {_gb(run.memory.worker)} for each worker{gpu}, {_gb(run.memory.total)} in all; this "
+        f"machine has {_gb(run.memory.free)} free."
     )
     lines.append("Nothing was started or written, except for decoded images in `data.cache_dir`.")
     return lines

@@ -75,6 +75,30 @@ RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
     "layers 3 and 4 anew, distilled": ("finetune", {**_ANEW, "epochs": 4, "distillation": 0.5}),
     "layers 2 to 4 anew": ("finetune", {**_ANEW, "unlearn_scale_lr": 3.0, "reinitialise": 3}),
     "layers 3 and 4 anew, AdamW": ("finetune", {**_ANEW, "optimizer": "adamw", "weight_decay": 0.05}),
+    "filtration": ("filtration", {}),
+    "head": ("head", {"retain_fraction": 0.3}),
+    "UNSIR": ("unsir", {"retain_fraction": 0.3}),
+    "UNSIR at 1e-4": ("unsir", {"retain_fraction": 0.3, "impair_lr": 1e-4, "repair_lr": 1e-4}),
+    "trial 9 of the search for cat": (
+        "antisample",
+        {
+            **_KEEPING,
+            "unlearn_scale_lr": 2.482,
+            "local_variance": 0.9235,
+            "p": 0.7986,
+            "tail_randomized": 19,
+            "size_multiplier": 2,
+            "generated_fraction": 0.7218,
+            "combination_temperature": 2.425,
+            "epochs": 3,
+            "batchnorm_mode": "train",
+            "anti_sample_weight": 1.530,
+            "warmup": 0.1357,
+            "max_shift": 2,
+            "distillation": 0.5914,
+            "distillation_temperature": 6.429,
+        },
+    ),
 }
 
 

@@ -2,8 +2,10 @@
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import fmean
 from typing import Any
 
@@ -13,9 +15,9 @@ import torch
 from antisample.config import UnlearnConfig
 from antisample.determinism import deterministic
 from antisample.device import choose_device
-from antisample.errors import AntisampleError
+from antisample.errors import AntisampleError, ConfigError, DivergedError
 from antisample.inputs import UnlearnInputs
-from antisample.methods import RetrainConfig, UnlearnContext, find_method
+from antisample.methods import RetrainConfig, UnlearnContext, UnlearningRun, find_method
 from antisample.metrics import PARTS, EvaluationSubject, evaluate, image_counts, needing_reference
 from antisample.metrics.base import even_positions
 from antisample.metrics.probe import probe_anchors
@@ -30,8 +32,12 @@ _DRAWS = 3
 _FEWEST, _MOST = 256, 16_384
 _PASS_S = 3.0
 """About how long a timed pass over the part may take."""
-_BUDGET_S = 60.0
-"""After this no further metric is timed."""
+_WARM = 100
+_BUDGET_S = 40.0
+"""After this much evaluation no further metric is timed."""
+_OUT_OF_MEMORY = (
+    "The GPU ran out of memory when a trial was timed: set a smaller `fixed.batch_size` or `evaluation.batch_size`."
+)
 _BACKWARD = 3
 """A step of training takes about as long as this many predictions."""
 
@@ -67,18 +73,20 @@ def measure_costs(plan: TrialPlan, inputs: UnlearnInputs, prediction_s: float) -
     Raises:
         AntisampleError: If the method refuses everything that was drawn from the space.
     """
-    started = time.perf_counter()
     threads = plan.config.resources.cpus_per_trial
     images = int(min(_MOST, max(_FEWEST, _PASS_S / (_BACKWARD * prediction_s))))
     some = replace(inputs, splits=part_of(inputs.splits, images), original_validation=None, neighbours={})
     share = _n_training(some.splits) / _n_training(inputs.splits)
-    with deterministic(threads):
-        timed = _timed_unlearnings(plan, some)
-        retraining_s = _retraining_s(plan, some)
-        evaluation_s, validation_s, left_out = _evaluation_s(plan, inputs, some, timed.model, started)
+    try:
+        with deterministic(threads):
+            preparation_s, epoch_s = _unlearning_s(plan, some)
+            retraining_s = _retraining_s(plan, some)
+            evaluation_s, validation_s, left_out = _evaluation_s(plan, inputs, some)
+    except torch.cuda.OutOfMemoryError:
+        raise ConfigError(_OUT_OF_MEMORY) from None
     costs = UnlearningCosts(
-        timed.preparation_s / share,
-        timed.epoch_s / share,
+        preparation_s / share,
+        epoch_s / share,
         validation_s,
         evaluation_s,
         retraining_s * plan.config.model.recipe.epochs / share,
@@ -103,35 +111,30 @@ def part_of(splits: Splits, n: int) -> Splits:
     )
 
 
-@dataclass(frozen=True)
-class _Timed:
-    preparation_s: float
-    epoch_s: float
-    model: torch.nn.Module
+def _unlearning_s(plan: TrialPlan, inputs: UnlearnInputs) -> tuple[float, float]:
+    """Mean seconds of preparation and of an epoch, over a few draws from the space.
 
-
-def _timed_unlearnings(plan: TrialPlan, inputs: UnlearnInputs) -> _Timed:
-    """One for each of a few draws from the space; the first is done twice, since what is first takes longer."""
+    The first is done twice, since what is done for the first time takes longer.
+    """
     draws: list[dict[str, Value]] = even_draws(plan.space, _DRAWS)
     times: list[tuple[float, float]] = []
-    model: torch.nn.Module | None = None
     refusal: AntisampleError | None = None
     for params in [draws[0], *draws]:
         try:
-            config = plan.unlearn_config(params, plan.trial_seeds[0])
-            preparation_s, epoch_s, model = _time_unlearning(config, inputs)
+            times.append(_time_unlearning(plan.unlearn_config(params, plan.trial_seeds[0]), inputs))
         except AntisampleError as error:
             refusal = error
-            continue
-        times.append((preparation_s, epoch_s))
-    if model is None or not times:
+    if not times:
         raise refusal or AntisampleError("Nothing could be timed.")
     times = times[1:] or times
-    return _Timed(fmean(each[0] for each in times), fmean(each[1] for each in times), model)
+    return fmean(preparation_s for preparation_s, _ in times), fmean(epoch_s for _, epoch_s in times)
 
 
-def _time_unlearning(config: UnlearnConfig, inputs: UnlearnInputs) -> tuple[float, float, torch.nn.Module]:
-    """Seconds of preparation and of an epoch; the latter are 0 where the number of epochs cannot be set."""
+def _time_unlearning(config: UnlearnConfig, inputs: UnlearnInputs) -> tuple[float, float]:
+    """Seconds of preparation and of an epoch; the latter are 0 where the number of epochs cannot be set.
+
+    On a GPU the first epoch of each is longer, since its step is captured.
+    """
     device, method = choose_device(config.device), config.method
     counted = "epochs" in type(method).model_fields
     if counted:
@@ -140,10 +143,15 @@ def _time_unlearning(config: UnlearnConfig, inputs: UnlearnInputs) -> tuple[floa
         inputs.dataset, inputs.splits, inputs.original, device, config.seed, config.precision, inputs.neighbours
     )
     preparation_s, run = _timed(device, lambda: find_method(method.name).prepare(context, method))
-    epochs = [_timed(device, run.run_epoch)[0] for _ in range(run.epochs)]
-    if not counted:
-        return preparation_s + sum(epochs), 0.0, run.model
-    return preparation_s, epochs[-1], run.model
+    n = 1 if counted and device.type == "cpu" else run.epochs
+    epochs = [_timed(device, partial(_epoch, run))[0] for _ in range(n)]
+    return (preparation_s, epochs[-1]) if counted else (preparation_s + sum(epochs), 0.0)
+
+
+def _epoch(run: UnlearningRun) -> None:
+    """Does an epoch, which takes its time also where it comes to nothing."""
+    with suppress(DivergedError):
+        run.run_epoch()
 
 
 def _retraining_s(plan: TrialPlan, inputs: UnlearnInputs) -> float:
@@ -153,49 +161,47 @@ def _retraining_s(plan: TrialPlan, inputs: UnlearnInputs) -> float:
     recipe = RetrainConfig(**{**config.model.recipe.model_dump(), "epochs": 2})
     context = UnlearnContext(inputs.dataset, inputs.splits, inputs.original, device, recipe.seed)
     run = find_method("retrain").prepare(context, recipe)
-    run.run_epoch()
-    return _timed(device, run.run_epoch)[0]
+    return [_timed(device, partial(_epoch, run))[0] for _ in range(2)][-1]
 
 
 def _evaluation_s(
-    plan: TrialPlan, inputs: UnlearnInputs, some: UnlearnInputs, model: torch.nn.Module, started: float
+    plan: TrialPlan, inputs: UnlearnInputs, some: UnlearnInputs
 ) -> tuple[float, float, tuple[str, ...]]:
-    """Seconds of an evaluation at the end, of one after an epoch, and the families that are not in it."""
+    """Seconds of an evaluation at the end, of one after an epoch, and the families that are not in it.
+
+    It is the original that is evaluated, which takes as long as any other network of its kind.
+    """
     config = plan.starting_config()
-    device = choose_device(config.device)
     settings = config.evaluation.model_copy(update={"max_train_images": len(some.splits.retain)})
     config = config.model_copy(update={"evaluation": settings})
-    subject = subject_of(model, some, config)
-    predicting_s, _ = _timed(device, lambda: evaluate(subject, PARTS))
-    ratio = sum(_counted(inputs, plan).values()) / sum(
-        image_counts(some.dataset, some.splits, settings, PARTS).values()
-    )
-    total_s, left_out = predicting_s, []
-    for family in inputs.families(config):
-        if family == "classification":
-            continue
-        try:
-            if family in needing_reference((family,)) or time.perf_counter() - started > _BUDGET_S:
-                left_out.append(family)
-                continue
-            measured = subject
-            if family == "probe":  # its anchors are measured once a study
-                measured = replace(subject, probe=probe_anchors(_original(some, config, device)))
-                measured._known.update(subject._known)
-            total_s += _timed(device, lambda each=family, it=measured: evaluate(it, PARTS, (each,)))[0]  # type: ignore[misc]
-        except (AntisampleError, ValueError, IndexError):  # the part is too small for it
-            left_out.append(family)
-    counts = _counted(inputs, plan)
+    counts = image_counts(inputs.dataset, inputs.splits, plan.config.evaluation, PARTS)
+    ratio = sum(counts.values()) / sum(image_counts(some.dataset, some.splits, settings, PARTS).values())
+    families = [name for name in inputs.families(config) if name != "classification"]
+    # What is computed for the first time takes longer, if only because modules are imported.
+    _family_times(_original(replace(some, splits=part_of(some.splits, _WARM)), config), families)
+    subject = _original(some, config)
+    predicting_s, _ = _timed(subject.device, lambda: evaluate(subject, PARTS))
+    times = _family_times(subject, families)
     validated = sum(n for part, n in counts.items() if part.startswith("validation/")) / sum(counts.values())
-    return total_s * ratio, predicting_s * ratio * validated, tuple(left_out)
+    left_out = tuple(name for name in families if name not in times)
+    return ratio * (predicting_s + sum(times.values())), ratio * predicting_s * validated, left_out
 
 
-def _original(inputs: UnlearnInputs, config: UnlearnConfig, device: torch.device) -> EvaluationSubject:
-    return subject_of(inputs.original.build(inputs.dataset, device), inputs, config)
+def _family_times(subject: EvaluationSubject, families: Sequence[str]) -> dict[str, float]:
+    """Seconds that each family takes beside the predictions; without those that cannot be timed, or not in time."""
+    started, times = time.perf_counter(), {}
+    for family in families:
+        if needing_reference((family,)) or time.perf_counter() - started > _BUDGET_S:
+            continue
+        with suppress(AntisampleError, ValueError, IndexError):  # the part is too small for it
+            # The anchors of the probe are measured once a study.
+            ready = replace(subject, probe=probe_anchors(subject)) if family == "probe" else subject
+            times[family] = _timed(subject.device, partial(evaluate, ready, PARTS, (family,)))[0]
+    return times
 
 
-def _counted(inputs: UnlearnInputs, plan: TrialPlan) -> dict[str, int]:
-    return image_counts(inputs.dataset, inputs.splits, plan.config.evaluation, PARTS)
+def _original(inputs: UnlearnInputs, config: UnlearnConfig) -> EvaluationSubject:
+    return subject_of(inputs.original.build(inputs.dataset, choose_device(config.device)), inputs, config)
 
 
 def _timed(device: torch.device, work: Callable[[], Any]) -> tuple[float, Any]:

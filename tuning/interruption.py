@@ -21,7 +21,7 @@ STOPPING = "Stopping. Press Ctrl-C again to stop immediately."
 """The answer to the first signal where the end in order may take seconds."""
 LAST_WORDS_S = 1.0
 """How long an end in order is waited for before what it would print at its end is printed without it."""
-PATIENCE_S = 4.0
+PATIENCE_S = 6.0
 """What an end in order may take: who sends SIGTERM kills soon after. What was reported is safe either way."""
 _SAME_S = 1.0
 """SIGTERM comes twice from `timeout` and from Slurm, to the process and to its group: within this time it is one."""
@@ -92,8 +92,8 @@ def second_signal_stops(
 
     Args:
         message: Printed to standard error when the process is stopped at once.
-        last_words: Called in that thread when the end in order takes more than `LAST_WORDS_S`; after `PATIENCE_S` the
-            process ends. Without it the end has all the time it takes.
+        last_words: Called in another thread when the end in order takes more than `LAST_WORDS_S`; after `PATIENCE_S`
+            the process ends. Without it the end has all the time it takes.
         answer: Called in that thread at the first signal.
 
     Yields:

@@ -85,11 +85,11 @@ def _trials(run: Prospect) -> str:
 
 def _workers(run: Prospect) -> str:
     workers = run.workers
-    each, there = _n(workers.cpus, "core"), f"{workers.machine_cpus:g} cores"
+    each, there = _n(workers.cpus, "core"), _n(workers.machine_cpus, "core")
     if workers.gpus:
-        each += f" and {workers.gpus:.3g} GPUs"
-        there += f" and {workers.machine_gpus:g} GPUs"
-    why = f"each takes {each}, and this machine has {there}"
+        each += f" and {_n(workers.gpus, 'GPU')}"
+        there += f" and {_n(workers.machine_gpus, 'GPU')}"
+    why = f"each takes {each}, and this machine offers {there}"
     if workers.at_once < workers.slots:
         why += f"; `resources.max_concurrent` is {workers.at_once}"
     return f"Workers: {workers.at_once} at once, since {why}"
@@ -124,7 +124,7 @@ def _notes(run: Prospect) -> list[str]:
     if config.time_budget_min is not None:
         lines.append(f"The search ends after {config.time_budget_min:g} minutes at the latest (`time_budget_min`).")
     if run.not_measured:
-        lines.append(f"Not included: {', '.join(run.not_measured)}, which could not be timed cheaply.")
+        lines.append(f"Not included are metrics that cannot be timed cheaply: {', '.join(run.not_measured)}.")
     gpu = f", {_gb(run.memory.gpu)} of GPU memory" if run.memory.gpu else ""
     lines.append(
         f"Memory: about {_gb(run.memory.worker)} for each worker{gpu}, {_gb(run.memory.total)} in all; this "
@@ -138,5 +138,5 @@ def _gb(n_bytes: int) -> str:
     return f"{n_bytes / 1e9:.1f} GB"
 
 
-def _n(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
+def _n(n: float, what: str) -> str:
+    return f"{n:.3g} {what}{'' if n == 1 else 's'}" if n < 1000 else f"{n:,.0f} {what}s"

@@ -98,7 +98,8 @@ def dry_run(
         is_new=study is None,
     )
     tracked = config.mlflow_uri() is not None and config.log_model
-    predicted = forecast(plan, measured.costs, load, 2 * imported_s, imported_s + _EXPORT_S * tracked)
+    starts_s, ends_s = 2 * imported_s + measured.first_s, imported_s + _EXPORT_S * tracked
+    predicted = forecast(plan, measured.costs, load, starts_s, ends_s)
     return Prospect(
         plan=plan,
         forgetting=tuple(request.forgetting() for request in requests),

@@ -49,12 +49,14 @@ class Measured:
     Attributes:
         costs: In seconds, on all images.
         worker_bytes: Memory of a worker.
+        first_s: How much longer a worker takes for its first trial, mostly to import what measures it.
         gpu_bytes: Memory that it takes of a GPU; 0 on CPUs.
         not_measured: Metric families that are not in the costs.
     """
 
     costs: UnlearningCosts
     worker_bytes: int
+    first_s: float = 0.0
     gpu_bytes: int = 0
     not_measured: tuple[str, ...] = ()
 
@@ -81,6 +83,7 @@ def measure_costs(plan: TrialPlan, inputs: UnlearnInputs, prediction_s: float) -
         with deterministic(threads):
             preparation_s, epoch_s = _unlearning_s(plan, some)
             retraining_s = _retraining_s(plan, some)
+            first_s = _first_s(plan, some)
             evaluation_s, validation_s, left_out = _evaluation_s(plan, inputs, some)
     except torch.cuda.OutOfMemoryError:
         raise ConfigError(_OUT_OF_MEMORY) from None
@@ -91,7 +94,7 @@ def measure_costs(plan: TrialPlan, inputs: UnlearnInputs, prediction_s: float) -
         evaluation_s,
         retraining_s * plan.config.model.recipe.epochs / share,
     )
-    return Measured(costs, _resident_bytes() + _image_bytes(inputs), _gpu_bytes(), left_out)
+    return Measured(costs, _resident_bytes() + _image_bytes(inputs), first_s, _gpu_bytes(), left_out)
 
 
 def part_of(splits: Splits, n: int) -> Splits:
@@ -164,6 +167,14 @@ def _retraining_s(plan: TrialPlan, inputs: UnlearnInputs) -> float:
     return [_timed(device, partial(_epoch, run))[0] for _ in range(2)][-1]
 
 
+def _first_s(plan: TrialPlan, some: UnlearnInputs) -> float:
+    """Seconds of measuring a few images, which is done for the first time and imports what it needs."""
+    config = plan.starting_config()
+    families = [name for name in some.families(config) if name != "classification"]
+    subject = _original(replace(some, splits=part_of(some.splits, _WARM)), config)
+    return _timed(subject.device, partial(_family_times, subject, families))[0]
+
+
 def _evaluation_s(
     plan: TrialPlan, inputs: UnlearnInputs, some: UnlearnInputs
 ) -> tuple[float, float, tuple[str, ...]]:
@@ -177,8 +188,6 @@ def _evaluation_s(
     counts = image_counts(inputs.dataset, inputs.splits, plan.config.evaluation, PARTS)
     ratio = sum(counts.values()) / sum(image_counts(some.dataset, some.splits, settings, PARTS).values())
     families = [name for name in inputs.families(config) if name != "classification"]
-    # What is computed for the first time takes longer, if only because modules are imported.
-    _family_times(_original(replace(some, splits=part_of(some.splits, _WARM)), config), families)
     subject = _original(some, config)
     predicting_s, _ = _timed(subject.device, lambda: evaluate(subject, PARTS))
     times = _family_times(subject, families)

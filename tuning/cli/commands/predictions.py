@@ -7,8 +7,8 @@ from cluster import ClusterSpec, LocalCluster
 from tuning.cli.launching import offered_machine
 from tuning.config.study import StudyConfig
 from tuning.driver.dry_run import dry_run
-from tuning.views.terminal.console import print_json
-from tuning.views.terminal.progress import Progress, output
+from tuning.views.terminal.console import output, print_json
+from tuning.views.terminal.progress import Progress
 from tuning.views.terminal.prospect import print_prospect
 
 

@@ -98,8 +98,10 @@ def dry_run(
         is_new=study is None,
     )
     tracked = config.mlflow_uri() is not None and config.log_model
-    starts_s, ends_s = 2 * imported_s + measured.first_s, imported_s + _EXPORT_S * tracked
-    predicted = forecast(plan, measured.costs, load, starts_s, ends_s)
+    # This process, Ray and the workers start one after the other; runs with fresh seeds have workers of their own.
+    worker_s = imported_s + measured.first_s
+    starts_s, ends_s = 2 * imported_s + worker_s, imported_s + _EXPORT_S * tracked
+    predicted = forecast(plan, measured.costs, load, starts_s, ends_s, worker_s)
     return Prospect(
         plan=plan,
         forgetting=tuple(request.forgetting() for request in requests),

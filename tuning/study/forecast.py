@@ -115,7 +115,9 @@ class Forecast:
         return {**vars(stage), "retrainings": stage.seconds / self.retraining_s if self.retraining_s else None}
 
 
-def forecast(plan: TrialPlan, costs: UnlearningCosts, load: Workload, starts_s: float, ends_s: float) -> Forecast:
+def forecast(
+    plan: TrialPlan, costs: UnlearningCosts, load: Workload, starts_s: float, ends_s: float, restarts_s: float = 0.0
+) -> Forecast:
     """Predicts how long a study will take.
 
     Args:
@@ -124,6 +126,7 @@ def forecast(plan: TrialPlan, costs: UnlearningCosts, load: Workload, starts_s: 
         load: What is left to do.
         starts_s: Seconds until the first trial can start, apart from what is trained and measured before.
         ends_s: Seconds of the report and of what is logged at the end.
+        restarts_s: Seconds until the processes that run with fresh seeds have started.
     """
     config = plan.config
     epochs = _epochs(plan)
@@ -131,7 +134,8 @@ def forecast(plan: TrialPlan, costs: UnlearningCosts, load: Workload, starts_s: 
     search = [config.replicates * seconds * _rounds(load.trials, load.workers) for seconds in each_s]
     if config.time_budget_min is not None:
         search = [min(seconds, 60 * config.time_budget_min) for seconds in search]
-    confirming = [load.requests * seconds * _rounds(load.confirmations, load.workers) for seconds in each_s]
+    again = _rounds(load.confirmations, load.workers)
+    confirming = [restarts_s * (again > 0) + load.requests * seconds * again for seconds in each_s]
     original_s = costs.retraining_s * load.training_images / max(1, load.retain_images)
     measured = 2 if config.by_samples else 3  # the original, a mask, an untrained network
     together = load.workers if load.missing_references > 1 else 1

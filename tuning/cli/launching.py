@@ -102,7 +102,7 @@ def check_study(config: StudyConfig, spec: ClusterSpec) -> None:
     ]
     if isinstance(spec, LocalCluster) or config.device.partition(":")[0] not in ("auto", "cpu", "cuda"):
         checks.append(lambda: choose_device(config.device))
-    offered = _offered(spec)
+    offered = offered_machine(spec)
     if offered is not None:
         whose = None if isinstance(spec, LocalCluster) else "a machine of the cluster"
         checks.append(lambda: worker_share(config, [offered], whose))
@@ -116,7 +116,7 @@ def check_study(config: StudyConfig, spec: ClusterSpec) -> None:
         raise ConfigError(list(dict.fromkeys(problems)))
 
 
-def _offered(spec: ClusterSpec) -> Machine | None:
+def offered_machine(spec: ClusterSpec) -> Machine | None:
     """What a machine that runs trials will have; None where that is not known yet."""
     if isinstance(spec, LocalCluster):
         here = this_machine()

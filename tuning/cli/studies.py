@@ -64,6 +64,14 @@ def run(
     select: Select = None,
     register: RegisterAs = None,
     cluster: ClusterFile = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Check the study and predict its time and memory, without starting Ray or writing anything but "
+            "decoded images in `data.cache_dir`.",
+        ),
+    ] = False,
     allow_code: AllowCode = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -90,6 +98,7 @@ def run(
         select=select,
         register=register,
         cluster=cluster,
+        dry_run=dry_run,
         allow_code=allow_code,
         as_json=as_json,
         quiet=quiet,

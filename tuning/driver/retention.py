@@ -1,4 +1,4 @@
-"""Deleting what a study needs no more while it runs: models that cannot be chosen, checkpoints of trials that ended."""
+"""Deleting what a study no longer needs while it runs: models that cannot be chosen any more, old checkpoints."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager

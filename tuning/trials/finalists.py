@@ -86,7 +86,7 @@ def find_finalists(
     """The trials that the rule takes, one after another, as long as they qualify.
 
     The second is what the rule would take if there were no first, and so on, of the front that is then the front: a
-    lucky trial dominates better ones, which are not on the front of all.
+    lucky trial dominates better ones, which are not on the front of all. Where one forgets, all do.
 
     Args:
         records: Trials of the study.
@@ -97,11 +97,12 @@ def find_finalists(
         At most `selection.finalists`; none where there is nothing to decide.
     """
     rest, finalists = list(records), list[TrialRecord]()
+    limits = Limits(config.selection, original, by_samples=config.by_samples)
     if config.selection.by == "oracle":
         return []
     while rest and len(finalists) < config.selection.finalists:
         chosen = choose(front_of(rest, config.objectives, config.constraints), config, original).chosen
-        if chosen is None:
+        if chosen is None or (finalists and limits.forgets(finalists[0]) and not limits.forgets(chosen)):
             break
         finalists.append(chosen)
         rest.remove(chosen)

@@ -79,7 +79,7 @@ def test_a_run_that_fails_puts_its_finalist_out(study, metrics):
     note(
         study,
         metrics,
-        trial_0=lambda n: "DivergedError: the loss is not finite.",
+        trial_0=lambda _: "DivergedError: the loss is not finite.",
         trial_1=lambda n: (0.0, 0.87 + 0.001 * (n % 2)),
         trial_2=lambda n: (0.0, 0.86 + 0.001 * (n % 2)),
     )

@@ -1,8 +1,11 @@
-"""The rules that a cluster file breaks, in words of our own; launchers import no sibling, so they have their own."""
+"""The rules that a cluster file breaks, in words of our own; launchers have their own, since they stand alone."""
 
 import math
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
+
+from antisample.validation.spelling import did_you_mean, nearest
 
 _RULES = {
     "int_type": "must be a whole number",
@@ -28,24 +31,28 @@ _MOST_SHOWN = 60
 _BREAKING = ("Cc", "Zl", "Zp")
 
 
-def sentence(error: Any) -> str:
+def sentence(error: Any, keys: Iterable[str] = ()) -> str:
     """One problem of a cluster file: the key, the rule and the value.
 
     Args:
         error: One of pydantic's, of a value whose first key is the launcher.
+        keys: Those that there are where it is, of which an unknown one may be a misspelling.
     """
     key, kind, value = ".".join(str(part) for part in error["loc"][1:]) or "launcher", error["type"], error["input"]
     if kind in ("missing", "union_tag_not_found"):
         return f"`{key}` is required."
     if kind == "extra_forbidden":
-        return f"`{key}` is not a known key."
+        parent, dot, name = key.rpartition(".")
+        meant = nearest(name, keys)
+        return f"`{key}` is not a setting." + (f" Did you mean `{parent}{dot}{meant}`?" if meant is not None else "")
     if kind == "value_error":
         rule = error["msg"].removeprefix("Value error, ")
         return f"`{key}`: {rule[0].lower()}{rule[1:]}."
     limits = error.get("ctx", {})
     rule = _RULES.get(kind, error["msg"]).format_map(limits)
     got = limits.get("tag", value) if kind == "union_tag_invalid" else value
-    return f"`{key}` {rule}, but got {'nothing' if got is None else quoted(got)}."
+    meant = did_you_mean(got, str(limits.get("expected_tags") or limits.get("expected") or "").split("'")[1::2])
+    return f"`{key}` {rule}, but got {'nothing' if got is None else quoted(got)}.{meant}"
 
 
 def unusable(value: Any) -> str | None:

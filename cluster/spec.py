@@ -2,10 +2,10 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_validator
 
 from antisample.storage.regular_files import read_regular
 from antisample.validation.addresses import shown_address
@@ -97,4 +97,22 @@ def load_cluster(path: Path) -> ClusterSpec:
     try:
         return _SPEC.validate_python(values)
     except ValidationError as error:
-        raise ClusterError([sentence(each) for each in error.errors()], str(path)) from error
+        raise ClusterError(
+            [sentence(each, _keys_beside(each["loc"])) for each in error.errors()], str(path)
+        ) from error
+
+
+def _keys_beside(place: tuple[Any, ...]) -> list[str]:
+    """The keys that a cluster file can have where a key of its stands.
+
+    Args:
+        place: The launcher, and then the keys, from the outermost on.
+    """
+    kind: Any = next(
+        (each for each in get_args(ClusterSpec) if get_args(each.model_fields["launcher"].annotation) == place[:1]),
+        None,
+    )
+    for key in place[1:-1]:
+        field = kind.model_fields.get(key) if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+        kind = field.annotation if field is not None else None
+    return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []

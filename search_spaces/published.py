@@ -7,6 +7,7 @@ from pathlib import Path
 
 from search_spaces.parameters import Value
 from search_spaces.space import SpaceError
+from search_spaces.spelling import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -85,4 +86,6 @@ def published_set(name: str) -> PublishedSet:
         return sets[by_lower_name[name.lower()]]
     parts = {part for part in name.lower().split("/") if part}
     near = [each for each in sets if parts & set(each.lower().split("/")[:2])] or list(sets)
-    raise SpaceError([f"`published` must be one of {', '.join(near)}, but got {name!r}."], name)
+    raise SpaceError(
+        [f"`published` must be one of {', '.join(near)}, but got {name!r}.{did_you_mean(name, sets)}"], name
+    )

@@ -74,7 +74,7 @@ def load_recipes(path: Path) -> dict[str, Recipe]:
         try:
             recipes[name] = Recipe.model_validate({**values, "name": name})
         except ValidationError as error:
-            problems += [sentence(item, str(name)) for item in error.errors(include_url=False)]
+            problems += [sentence(item, str(name), Recipe.model_fields) for item in error.errors(include_url=False)]
     if problems:
         raise SpaceError(problems, source)
     return recipes

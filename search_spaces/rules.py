@@ -1,8 +1,11 @@
-"""The rules that a space breaks, in words of our own; search spaces import no sibling, so they have their own."""
+"""The rules that a space breaks, in words of our own; search spaces have their own, since they stand alone."""
 
 import math
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
+
+from search_spaces.spelling import nearest
 
 _RULES = {
     "float_type": "must be a number",
@@ -22,19 +25,20 @@ _RULES = {
 _MOST_SHOWN = 60
 
 
-def sentence(item: Any, prefix: str = "") -> str:
+def sentence(item: Any, prefix: str = "", keys: Iterable[str] = ()) -> str:
     """One problem of a space: the key, the rule and the value.
 
     Args:
         item: One of pydantic's errors.
         prefix: The key of what was validated.
+        keys: Those that it may have, of which an unknown one may be a misspelling.
     """
     parts = [part for part in (prefix, *map(str, item["loc"])) if part]
     if parts[-1:] == ["[key]"]:
         return f"`{'.'.join(parts[:-2])}` must have text as keys, but got {parts[-2]}."
     key = ".".join(parts)
     if item["type"] == "extra_forbidden":
-        return f"`{key}` is not a known key."
+        return f"`{key}` is not a setting.{_meant(item, parts, keys)}"
     if item["type"] == "missing":
         return f"`{key}` is required."
     if item["type"] == "value_error":
@@ -44,6 +48,11 @@ def sentence(item: Any, prefix: str = "") -> str:
         return f"`{key}` must have at least {least} value{'s' * (least > 1)}, but got {quoted(item['input'])}."
     rule = _RULES.get(item["type"], item["msg"])
     return f"`{key}` {rule}, but got {'nothing' if item['input'] is None else quoted(item['input'])}."
+
+
+def _meant(item: Any, parts: Sequence[str], keys: Iterable[str]) -> str:
+    name = nearest(item["loc"][-1], keys)
+    return "" if name is None else f" Did you mean `{'.'.join([*parts[:-1], name])}`?"
 
 
 def unusable(value: Any) -> str | None:

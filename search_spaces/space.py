@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from search_spaces.conditions import active, condition_problems, conditions, counts, described, ordered, without_fixed
 from search_spaces.parameters import ChoiceParameter, NumberParameter, Parameter, Value
 from search_spaces.rules import quoted, sentence, unusable
+from search_spaces.spelling import did_you_mean
 from search_spaces.yaml_loader import LONGEST, UniqueKeyLoader
 
 RECIPES = "recipes.yaml"
@@ -175,7 +176,7 @@ def load_space(source: str | Path) -> SearchSpace:
     if unusable(text) is not None or not (os.path.isfile(path) if is_path else text in space_names()):  # noqa: PTH113  (Path.is_file raises for long names)
         names = ", ".join(space_names())
         problem = f"`space` must be one of {names} or the path of a YAML file, but got {quoted(text)}."
-        raise SpaceError([problem], text)
+        raise SpaceError([problem + did_you_mean(text, space_names())], text)
     try:
         with path.open("rb") as file:
             written = file.read(4 * LONGEST).decode()
@@ -193,7 +194,7 @@ def load_space(source: str | Path) -> SearchSpace:
         except SpaceError as error:
             problems = error.problems
         except ValidationError as error:
-            problems = [sentence(item) for item in error.errors(include_url=False)]
+            problems = [sentence(item, keys=SearchSpace.model_fields) for item in error.errors(include_url=False)]
     raise SpaceError(problems, text)
 
 
@@ -207,5 +208,6 @@ def _parameter_problems(parameters: Any) -> list[str]:
         try:
             valid[name] = kind.model_validate(values)
         except ValidationError as error:
-            problems += [sentence(item, f"parameters.{name}") for item in error.errors(include_url=False)]
+            keys = kind.model_fields
+            problems += [sentence(item, f"parameters.{name}", keys) for item in error.errors(include_url=False)]
     return [*problems, *condition_problems(valid, named)] if problems else []

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import json
 import os
 import re
 import shutil
@@ -20,6 +21,18 @@ ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.integration
 
 PACKAGES = ("antisample", "search_spaces", "tuning", "cluster")
+# What a stranger types, and the page that answers it.
+QUESTIONS = {
+    "own model": "guides/own-model.html",
+    "own data": "guides/own-data.html",
+    "GDPR": "guides/deletion-requests.html",
+    "how long": "guides/time-and-cost.html",
+    "which method": "guides/which-method.html",
+    "figures convince": "guides/convincing-figures.html",
+    "limits": "limits.html",
+    "password": "guides/secrets.html",
+    "Python": "api/index.html",
+}
 
 
 class Parts(HTMLParser):
@@ -123,6 +136,32 @@ def test_every_public_class_and_function_is_in_the_api_reference(pages, site, pa
     ] == []
 
 
+def test_the_guides_are_grouped_and_each_has_a_sentence(site):
+    page = (site / "guides" / "index.html").read_text()
+    article = page[page.index("<article") : page.index("</article")]
+    listed = dict(re.findall(r'<li><a href="([^"]+)">[^<]+</a>: (.+?)</li>', article))
+    assert set(listed) == {path.with_suffix(".html").name for path in (ROOT / "docs" / "guides").glob("*.md")}
+    assert [link for link, gist in listed.items() if not gist.endswith(".")] == []
+    assert article.count("<h2") > 3
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_titles_answer_what_a_stranger_types(site, question):
+    """A title counts a thousand times as much as text, so few pages may have all these words in their titles."""
+    index = json.loads((site / "search" / "search_index.json").read_text())
+    assert index["config"]["pipeline"] == ["trimmer"]  # words such as "own", "how" and "which" are not dropped
+    titles = {doc["location"]: doc["title"] for doc in index["docs"] if "#" not in doc["location"]}
+    answers = [page for page, title in titles.items() if _holds_words(title, question, index["config"]["separator"])]
+    assert QUESTIONS[question] in answers
+    assert len(answers) <= 3
+
+
+def _holds_words(title, question, separator):
+    """Whether each word of the question begins one of the title's, cut into words as the search does."""
+    words = [re.sub(r"^\W+|\W+$", "", word) for word in re.split(separator, title.lower())]
+    return all(any(word.startswith(asked) for word in words) for asked in question.lower().split())
+
+
 @pytest.mark.slow
 def test_a_browser_shows_and_searches_it_without_a_request(site):
     playwright = pytest.importorskip("playwright.sync_api")
@@ -146,11 +185,14 @@ def test_a_browser_shows_and_searches_it_without_a_request(site):
                 assert page.evaluate(wider) <= 0, (path.name, width)
             backgrounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
         assert len(backgrounds) == 2
-        page.goto((site / "index.html").as_uri())
-        page.evaluate("document.querySelector('[for=__search]').click()")
-        page.keyboard.type("hypervolume")
-        page.wait_for_selector(".md-search-result__link", state="attached", timeout=60_000)
-        found = page.locator(".md-search-result__link").all()
-        assert any("metrics.html" in link.get_attribute("href") for link in found)
+        for question, answer in {**QUESTIONS, "hypervolume": "metrics.html"}.items():
+            page.goto((site / "index.html").as_uri())
+            page.evaluate("document.querySelector('[for=__search]').click()")
+            page.keyboard.type(question)
+            page.wait_for_selector(".md-search-result__link", state="attached", timeout=60_000)
+            hits = "each => each.map(item => item.querySelector('a').href)"
+            pages_by_rank = page.locator(".md-search-result__item").evaluate_all(hits)
+            first = pages_by_rank[: 5 if question == "hypervolume" else 3]
+            assert any(f"/{answer}" in hit for hit in first), (question, first)
         browser.close()
     assert (foreign, errors) == ([], [])

@@ -30,6 +30,7 @@ from antisample.plugins.discovery import Plugin
 from antisample.plugins.registry import PluginRegistry
 from antisample.storage.cache import Cache
 from antisample.types import Dataset
+from antisample.validation.spelling import did_you_mean
 
 __all__ = ["load_dataset", "dataset_names", "dataset_plugin", "training_files", "DatasetSource", "DecodedData"]
 
@@ -211,7 +212,7 @@ def _resolve(source: str, root: Path | None, download: bool) -> tuple[str, Datas
         if not path.exists() and not any(separator in source for separator in separators):
             raise ConfigError(
                 f"`data.source` must be one of {', '.join(dataset_names())}, or the path of a folder, "
-                f"but got {source!r}."
+                f"but got {source!r}.{did_you_mean(source, dataset_names())}"
             )
         name = path.resolve().name
         if not is_unicode(name):

@@ -17,6 +17,7 @@ from antisample.errors import AntisampleError, ConfigError
 from antisample.models.masked_outputs import largest_logit
 from antisample.storage.atomic import atomic_write
 from antisample.types import Preprocessing
+from antisample.validation.spelling import did_you_mean
 
 ExportFormat = Literal["torch.export", "onnx"]
 
@@ -46,7 +47,8 @@ def check_formats(formats: Iterable[str]) -> tuple[ExportFormat, ...]:
     for name in formats:
         export_format = next((export_format for export_format in EXPORT_FILES if export_format == name), None)
         if export_format is None:
-            raise ConfigError(f"`--format` must be one of {', '.join(EXPORT_FILES)}, but got {name!r}.")
+            meant = did_you_mean(name, EXPORT_FILES)
+            raise ConfigError(f"`--format` must be one of {', '.join(EXPORT_FILES)}, but got {name!r}.{meant}")
         checked += [export_format] if export_format not in checked else []
     missing = [name for name in _ONNX_PACKAGES if importlib.util.find_spec(name) is None] if "onnx" in checked else []
     if missing:

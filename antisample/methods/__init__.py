@@ -25,6 +25,7 @@ from antisample.models.original import OriginalModel
 from antisample.plugins.discovery import Plugin
 from antisample.plugins.registry import PluginRegistry
 from antisample.validation.settings import unusable
+from antisample.validation.spelling import did_you_mean
 
 _METHODS: dict[str, UnlearningMethod] = {
     "antisample": AntiSample(),
@@ -71,7 +72,9 @@ def find_method(name: str) -> UnlearningMethod:
     """
     method = _REGISTRY.find(name)
     if method is None:
-        raise ConfigError(f"`method` must be one of {', '.join(method_names())}, but got {name!r}.")
+        names = method_names()
+        meant = did_you_mean(name, names)
+        raise ConfigError(f"`method` must be one of {', '.join(names)}, but got {name!r}.{meant}")
     return method
 
 

@@ -37,6 +37,7 @@ from antisample.models.predictions import Predictions, predict
 from antisample.plugins.discovery import Plugin
 from antisample.plugins.registry import PluginRegistry
 from antisample.types import Dataset, SplitName, Splits, UnlearnMetrics
+from antisample.validation.spelling import did_you_mean
 
 PARTS: tuple[SplitName, ...] = ("validation", "train", "test")
 
@@ -123,7 +124,10 @@ class EvaluationConfig(EvaluationSettings):
                 raise ValueError(error.problems[0].removeprefix("`evaluation.final` ").rstrip(".")) from error
             if family is None:
                 optional = [each for each in family_names() if each != "classification"]
-                raise ValueError(f"families must be among {', '.join(optional)}, but got {name!r}")
+                meant = did_you_mean(name, optional)
+                raise ValueError(
+                    f"families must be among {', '.join(optional)}, but got {name!r}{meant and '.' + meant}"
+                )
             metrics.update(family.names)
         twice = [name for name, count in metrics.items() if count > 1]
         if twice:

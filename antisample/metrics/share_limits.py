@@ -56,5 +56,20 @@ def limits_text(share: float, images: int, level: float = 0.95) -> str:
     return f"{_percent(low, decimals)} to {_percent(high, decimals)} %"
 
 
+def limits_in_brackets(share: float, images: int, level: float = 0.95) -> str:
+    """The same where there is little room, as in tables: `[0, 11.7]`, in percent.
+
+    Args:
+        share: As for `share_limits`.
+        images: As for `share_limits`.
+        level: As for `share_limits`.
+
+    Raises:
+        ValueError: As `share_limits`.
+    """
+    low, high = share_limits(share, images, level)
+    return f"[{_percent(low, 1)}, {_percent(high, 1)}]"
+
+
 def _percent(share: float, decimals: int) -> str:
     return f"{100 * share:.{0 if share in (0.0, 1.0) else decimals}f}"

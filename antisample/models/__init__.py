@@ -24,6 +24,7 @@ from antisample.models.networks.resnet9 import ResNet9
 from antisample.models.networks.small_cnn import SmallCNN
 from antisample.models.networks.torchvision_nets import mobilenet_v2, resnet18
 from antisample.validation.settings import shown
+from antisample.validation.spelling import did_you_mean
 
 ModelBuilder = Callable[..., nn.Module]
 
@@ -53,6 +54,7 @@ def check_name(name: str) -> None:
     if not re.fullmatch(r"\w+(\.\w+)*:\w+", name) and _registered(name) is None:
         raise ConfigError(
             f"`model.name` must be one of {', '.join(_BUILDERS)} or `package.module:function`, but got {shown(name)}."
+            f"{did_you_mean(name, _BUILDERS)}"
         )
 
 

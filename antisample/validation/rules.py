@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from antisample.validation.settings import shown
+from antisample.validation.settings import UnknownKey, shown
+from antisample.validation.spelling import did_you_mean
 
 _LABEL = re.compile(r"(float|int|str|bool|path|none|[a-z-]+\[.*|constrained-.*)")
 """What pydantic puts into the place of a value that may be of several types, as if it were a key."""
@@ -85,7 +86,7 @@ def _problem(key: str, errors: Sequence[Mapping[str, Any]]) -> str:
     error = next((error for error in errors if error["type"] not in _KINDS), errors[0])
     kind, value, limits = error["type"], error["input"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"`{key}` is not a known key."
+        return _unknown(key, value)
     if kind in ("missing", "union_tag_not_found"):
         return f"`{key}` is required."
     if kind == "string_too_long":
@@ -93,14 +94,23 @@ def _problem(key: str, errors: Sequence[Mapping[str, Any]]) -> str:
     if kind == "value_error":
         return _own(key, error["msg"].removeprefix("Value error, "), value)
     got = shown(limits["tag"]) if kind == "union_tag_invalid" else _got(value)
-    return f"`{key}` must {_rule(error, errors)}, but got {got}."
+    choices = re.findall(r"'([^']*)'", str(limits.get("expected") or limits.get("expected_tags") or ""))
+    meant = did_you_mean(limits.get("tag", value), choices)
+    return f"`{key}` must {_rule(error, errors)}, but got {got}.{meant}"
+
+
+def _unknown(key: str, value: Any) -> str:
+    parent, dot, _ = key.rpartition(".")
+    meant = value.meant if isinstance(value, UnknownKey) else None
+    return f"`{key}` is not a setting." + (f" Did you mean `{parent}{dot}{meant}`?" if meant is not None else "")
 
 
 def _own(key: str, rule: str, value: Any) -> str:
     """A rule of our own, which says itself what it got."""
     if isinstance(value, str) and len(value) > _LONG:
         rule = rule.replace(repr(value), shown(value))
-    return f"`{key}` {rule}." if rule.startswith(("must ", "is ")) else f"`{key}`: {rule}."
+    end = "" if rule.endswith("?") else "."
+    return f"`{key}` {rule}{end}" if rule.startswith(("must ", "is ")) else f"`{key}`: {rule}{end}"
 
 
 def _rule(error: Mapping[str, Any], errors: Sequence[Mapping[str, Any]]) -> str:

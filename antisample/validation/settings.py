@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from antisample.validation.addresses import holds_password
+from antisample.validation.spelling import nearest
 
 _LARGEST = 2**63 - 1
 
@@ -28,6 +29,16 @@ class Settings(BaseModel):
         numbers = {name for name, field in cls.model_fields.items() if _takes_numbers_alone(field.annotation)}
         return {
             name: _Boolean(value) if isinstance(value, bool) and name in numbers else value
+            for name, value in values.items()
+        }
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unknown_keys_with_what_was_meant(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.keys() <= cls.model_fields.keys():
+            return values
+        return {
+            name: value if name in cls.model_fields else UnknownKey(_meant(cls, name))
             for name, value in values.items()
         }
 
@@ -82,6 +93,35 @@ def _single(value: Any) -> Iterator[Any]:
             yield from _single(one)
     else:
         yield str(value) if hasattr(value, "__fspath__") else value
+
+
+class UnknownKey:
+    """Stands in the place of a value whose key does not exist, for the message.
+
+    Attributes:
+        meant: The key, dotted, that it may be a misspelling of; None if there is none.
+    """
+
+    def __init__(self, meant: str | None) -> None:
+        self.meant = meant
+
+
+def _meant(config_type: type[BaseModel], key: Any) -> str | None:
+    """The key that one is a misspelling of, or one of that name a level below."""
+    fields = {name: field for name, field in config_type.model_fields.items() if not _is_settled(field.annotation)}
+    below = [
+        f"{name}.{key}"
+        for name, field in fields.items()
+        if isinstance(field.annotation, type)
+        and issubclass(field.annotation, BaseModel)
+        and key in field.annotation.model_fields
+    ]
+    return below[0] if len(below) == 1 else nearest(key, fields)
+
+
+def _is_settled(annotation: Any) -> bool:
+    """Whether a key can have one value alone, such as the name of a method: nobody writes it."""
+    return get_origin(annotation) is Literal and len(get_args(annotation)) == 1
 
 
 class _Boolean:

@@ -4,7 +4,7 @@ import fnmatch
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from posixpath import normpath
+from posixpath import dirname, normpath, relpath
 from typing import Any
 
 from command_reference import command_reference
@@ -31,7 +31,14 @@ API_PAGES = {
 }
 # The page's own heading is that of its first module.
 _TOP = "::: {}\n    options: {{show_root_heading: false, show_root_toc_entry: false}}"
-LISTED = {"guides": "Guides", "adr": "Decisions"}
+LISTED = {"adr": "Decisions"}
+# Pages that the site makes of sources: in the repository, a document links to the source.
+SOURCES = {
+    "../CHANGELOG.md": "changelog.md",
+    "../README.md": "index.md",
+    "../tuning/config/study.py": "study.md",
+    **{f"../{package}/__init__.py": f"api/{package}.md" for package in API_PAGES},
+}
 _LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 
 
@@ -54,6 +61,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         found = sorted(file.src_uri for file in files.documentation_pages() if file.src_uri.startswith(f"{folder}/"))
         listed = [f"- [{_title(files, uri)}]({uri.removeprefix(f'{folder}/')})" for uri in found]
         pages[f"{folder}/index.md"] = "\n".join([f"# {title}", "", *listed])
+    pages["guides/index.md"] = _guides(files, config.nav or [])
     for uri, content in pages.items():
         files.append(File.generated(config, uri, content=content))
     unlisted = {file.src_uri for file in files.documentation_pages()} - set(_listed(config.nav or []))
@@ -69,6 +77,8 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
         if "://" in target or target.startswith("#"):
             return match[0]
         path = normpath(f"{page.file.src_uri}/../{target}")
+        if path in SOURCES:
+            return f"[{match['text']}]({relpath(SOURCES[path], dirname(page.file.src_uri))})"
         if path.startswith("../"):
             return match["text"]
         page_target = f"{target}index.md" if target.endswith("/") else re.sub(r"\.ipynb$", ".md", target)
@@ -88,6 +98,24 @@ def _from_docs(readme: str) -> str:
         return f"{match['image']}[{match['text']}]({target})"
 
     return re.sub(r'((?:src|srcset|href)=")docs/', r"\1", _LINK.sub(moved, readme))
+
+
+def _guides(files: Files, nav: list[Any]) -> str:
+    """The guides as the navigation groups them, each with its first sentence."""
+    (groups,) = (entry["Guides"] for entry in nav if isinstance(entry, dict) and "Guides" in entry)
+    lines = ["# Guides", "", "One page for each thing that you may want to do."]
+    for title, uris in (item for group in groups if isinstance(group, dict) for item in group.items()):
+        lines += ["", f"## {title}", ""]
+        lines += [f"- [{_title(files, uri)}]({uri.removeprefix('guides/')}): {_gist(files, uri)}" for uri in uris]
+    return "\n".join(lines)
+
+
+def _gist(files: Files, uri: str) -> str:
+    """The first sentence of a page, without its links."""
+    file = files.get_file_from_path(uri)
+    paragraph = file.content_string.split("\n\n")[1] if file else ""
+    plain = _LINK.sub(lambda link: link["text"], " ".join(paragraph.split()))
+    return re.split(r"(?<=[.?!])\s", plain)[0]
 
 
 def _title(files: Files, uri: str) -> str:

@@ -88,7 +88,7 @@ def test_all_problems_of_a_configuration_are_reported_at_once():
     assert text.startswith("here.yaml: 7 problems")
     for part in (
         "`data.image_size` must be greater than or equal to 1, but got 0.",
-        "`data.colour` is not a known key.",
+        "`data.colour` is not a setting.",
         "`mean` and `std` must be given together",
         "`forget.classes`",
         "p` must be less than or equal to 1, but got 1.4.",

@@ -80,6 +80,10 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
          "`head` must contain keys and values, but got 5."),
         ({"launcher": "kuberay", "shared_dir": "/s", "image": None, "volume_claim": "v"},
          "`image` must be text, but got nothing."),
+        ({"launcher": "local", "num_cpu": 3}, "`num_cpu` is not a setting. Did you mean `num_cpus`?"),
+        ({"launcher": "kuberay", "workers": {"cpu": 3}},
+         "`workers.cpu` is not a setting. Did you mean `workers.cpus`?"),
+        ({"launcher": "loacl"}, "but got 'loacl'. Did you mean 'local'?"),
     ],
 )  # fmt: skip
 def test_problems_are_told_in_words_of_our_own(load, values, said):

@@ -1,4 +1,4 @@
-"""The README and the tutorial, run from top to bottom as they stand, in a folder like a fresh checkout."""
+"""The README, the tutorial and guides, run from top to bottom as they stand, in a folder like a fresh checkout."""
 
 import os
 import subprocess
@@ -48,7 +48,7 @@ def checkout(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("document", RUN_AS_WRITTEN[::-1])
+@pytest.mark.parametrize("document", RUN_AS_WRITTEN)
 def test_the_document_runs_as_written(checkout, document):
     """The tutorial first: its studies are there when the README names them."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

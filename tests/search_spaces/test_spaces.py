@@ -142,6 +142,11 @@ def test_reading_spaces_needs_no_search_library():
         ("{low: 0, high: 1, why: ''}", "`parameters.a.why` must not be empty, but got ''."),
         ("{low: a, high: [1], why: x}", "`parameters.a.low` must be a number, but got 'a'."),
         ("5", "`parameters.a` must contain keys and values, but got 5."),
+        (
+            "{low: 0, hgih: 1, why: x}",
+            "`parameters.a.hgih` is not a setting. Did you mean `parameters.a.high`?",
+        ),
+        ("{low: 0, high: 1, why: x, colour: red}", "`parameters.a.colour` is not a setting."),
     ],
 )
 def test_values_that_are_valid_yaml_and_no_use_are_refused(tmp_path, parameter, message):

@@ -16,6 +16,7 @@ from antisample.data.class_names import split_names
 from antisample.data.forget_request import ForgetRequest
 from antisample.errors import ConfigError
 from antisample.models.normalisation import NORMALISATIONS
+from antisample.validation.spelling import did_you_mean
 from search_spaces import published_set
 from tuning.config.loading import override_value, parse_study
 from tuning.config.study import StudyConfig
@@ -250,6 +251,7 @@ def _normalisation(text: str) -> dict[str, Any]:
         raise ConfigError(
             f"`--normalisation` must be one of {', '.join(NORMALISATIONS)}, or mean/std, comma-separated values "
             f"for each channel, such as 0.49,0.48,0.45/0.25,0.24,0.26, but got {text!r}."
+            f"{did_you_mean(text, NORMALISATIONS)}"
         ) from None
     return {"mean": mean, "std": std}
 

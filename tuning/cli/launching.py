@@ -37,6 +37,7 @@ from tuning.driver.confirmation import missing_confirmations
 from tuning.driver.machines import worker_share
 from tuning.interruption import exit_code
 from tuning.strategies.samplers import make_sampler
+from tuning.study.changes import stated_stores
 from tuning.study.directory import study_config
 from tuning.study.finals import find_finals
 from tuning.study.reader import StudyReader
@@ -44,8 +45,8 @@ from tuning.study.storage.lease import lease_backend
 from tuning.trust.addresses import check_stores, object_stores, with_tracking
 from tuning.trust.consent import check_study_code
 from tuning.trust.own_studies import agreed_of_study
-from tuning.views.terminal.console import print_json
-from tuning.views.terminal.progress import Progress, output
+from tuning.views.terminal.console import output, print_json
+from tuning.views.terminal.progress import Progress
 
 if TYPE_CHECKING:
     from tuning.driver.run import StudyRun
@@ -192,6 +193,7 @@ def send(spec: ExistingCluster, words: list[str], files: dict[str, str], as_json
 
 def agreed_options(
     directory: Path,
+    changes: list[str],
     storage: str | None,
     tracking_uri: str | None,
     say: Callable[[str], object],
@@ -204,10 +206,10 @@ def agreed_options(
         ConfigError: If the study names code or addresses that the user has not agreed to.
     """
     if (directory / "study.yaml").is_file():
-        config = with_tracking(study_config(directory, storage=storage), directory, tracking_uri)
+        config = with_tracking(study_config(directory, changes, storage), directory, tracking_uri)
         allow_code = check_study_code(config, say, directory=directory, allowed=allow_code)
         stores = object_stores(config.data, config.storage_path)
-        check_stores(stores, agreed_of_study(directory), allow_address)
+        check_stores(stores, agreed_of_study(directory), [*(allow_address or ()), *stated_stores(config, changes)])
         storage, tracking_uri, allow_address = config.storage, config.tracking_uri, list(stores.values())
     flags = [word for address in allow_address or () for word in ("--allow-address", address)]
     flags += ["--allow-code"] * allow_code

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tuning.cli import completion
 from tuning.cli.options import (
     AcceptOriginal,
     AllowAddress,
@@ -57,18 +58,32 @@ def pretrain(
 )
 def unlearn_command(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Directory for the model and its card.")],
-    study: Annotated[Path | None, typer.Option(metavar="DIR", help="The directory of a study.")] = None,
+    study: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The directory of a study.", autocompletion=completion.studies)
+    ] = None,
     trial: Annotated[
         str | None,
-        typer.Option(metavar="best|N", help="The trial to apply: the chosen one (default), or a number."),
+        typer.Option(
+            metavar="best|N",
+            help="The trial to apply: the chosen one (default), or a number.",
+            autocompletion=completion.choices("best"),
+        ),
     ] = None,
     select: Select = None,
     storage: StorageAddress = None,
     published: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A published hyperparameter set; see `antisample spaces`.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="A published hyperparameter set; see `antisample spaces`.",
+            autocompletion=completion.published,
+        ),
     ] = None,
     method: Annotated[
-        str | None, typer.Option(help="An unlearning method, with its default hyperparameters.")
+        str | None,
+        typer.Option(
+            help="An unlearning method, with its default hyperparameters.", autocompletion=completion.methods
+        ),
     ] = None,
     forget: ForgetClasses = None,
     forget_samples: ForgetSamples = None,
@@ -83,7 +98,10 @@ def unlearn_command(
     formats: Annotated[
         list[str] | None,
         typer.Option(
-            "--format", metavar="torch.export|onnx", help="Also write the model in this format; repeatable."
+            "--format",
+            metavar="torch.export|onnx",
+            help="Also write the model in this format; repeatable.",
+            autocompletion=completion.choices("torch.export", "onnx"),
         ),
     ] = None,
     threads: Annotated[
@@ -135,7 +153,11 @@ def verify(
     ] = 1e-4,
     study: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The study of the card; by default, the one in the card's command."),
+        typer.Option(
+            metavar="DIR",
+            help="The study of the card; by default, the one in the card's command.",
+            autocompletion=completion.studies,
+        ),
     ] = None,
     repeat: Annotated[
         bool, typer.Option("--repeat", help="Unlearn again; the same hardware must give the same weights.")

@@ -8,11 +8,32 @@ from typing import Annotated
 
 import typer
 
+from tuning.cli import completion
+
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.")]
-StudyDirectory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a study, such as runs/demo.")]
+StudyDirectory = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR", help="The directory of a study, such as runs/demo.", autocompletion=completion.studies
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the study; repeatable."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a value of the study; repeatable.",
+        autocompletion=completion.settings,
+    ),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a setting of the study from now on, such as n_trials=100; repeatable.",
+        autocompletion=completion.changes,
+    ),
 ]
 ForgetClasses = Annotated[
     list[str] | None,
@@ -27,9 +48,19 @@ ForgetSamples = Annotated[
         metavar="FILE", help="Forget single training images instead of classes: their ids, as text, CSV or Parquet."
     ),
 ]
-ModelName = Annotated[str | None, typer.Option(help="A built-in model, or `package.module:function`.")]
+ModelName = Annotated[
+    str | None,
+    typer.Option(help="A built-in model, or `package.module:function`.", autocompletion=completion.models),
+]
 DatasetName = Annotated[
-    str | None, typer.Option("--data", "--dataset", metavar="NAME|PATH", help="A built-in data set, or a directory.")
+    str | None,
+    typer.Option(
+        "--data",
+        "--dataset",
+        metavar="NAME|PATH",
+        help="A built-in data set, or a directory.",
+        autocompletion=completion.datasets,
+    ),
 ]
 Normalisation = Annotated[
     str | None,
@@ -37,6 +68,7 @@ Normalisation = Annotated[
         metavar="NAME|MEAN/STD",
         help="How the model's input is normalised: 0..1, data, imagenet, -1..1, 0..255, or a mean and standard "
         "deviation. The default comes from the checkpoint's metadata.",
+        autocompletion=completion.choices("0..1", "data", "imagenet", "-1..1", "0..255"),
     ),
 ]
 AcceptOriginal = Annotated[
@@ -84,6 +116,7 @@ Select = Annotated[
     typer.Option(
         metavar="rule|oracle",
         help="How the trial is chosen: by the selection rule, or (oracle) by its gap to the retrained reference.",
+        autocompletion=completion.choices("rule", "oracle"),
     ),
 ]
 ClusterFile = Annotated[

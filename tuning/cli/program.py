@@ -1,12 +1,14 @@
 """What the command line consists of, and how it says what a user did wrong."""
 
 import errno
+import os
 import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.completion import completion_init  # type: ignore[attr-defined]
 from typer.core import TyperGroup
 
 import antisample
@@ -14,7 +16,7 @@ from antisample.errors import AntisampleError
 from antisample.plain_text import plain_text
 from antisample.validation.addresses import without_secrets
 from search_spaces import SpaceError
-from tuning.cli import cluster, models, published, studies, tracking
+from tuning.cli import cluster, completion, completion_scripts, models, published, studies, tracking
 from tuning.cli.streams import use_forgiving_streams
 from tuning.interruption import exit_code, is_stopped
 
@@ -37,7 +39,7 @@ app = typer.Typer(
     cls=_Commands,
     help="Search hyperparameters for machine unlearning and apply the result.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=False,  # typer's own changes how all programs complete in zsh, and cannot complete after =
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -58,6 +60,24 @@ def _common(
     show_version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
+    install_completion: Annotated[
+        bool,
+        typer.Option(
+            "--install-completion",
+            help="Install completion for this shell (bash, zsh or fish).",
+            callback=completion_scripts.install_callback,
+            is_eager=True,
+        ),
+    ] = False,
+    show_completion: Annotated[
+        bool,
+        typer.Option(
+            "--show-completion",
+            help="Print the completion script for this shell.",
+            callback=completion_scripts.show_callback,
+            is_eager=True,
+        ),
+    ] = False,
 ) -> None:
     """Takes the options that need no command."""
 
@@ -67,6 +87,9 @@ def run() -> None:
     use_forgiving_streams()
     sys.path.append(str(Path.cwd()))  # models of the user's, such as my_package.models:build
     try:
+        if completion.COMPLETE in os.environ:
+            completion_init()
+            app(prog_name=completion.PROGRAM)
         app()
     except Exception as error:
         said = str(error)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tuning.cli import completion
 from tuning.cli.needs import needing
 from tuning.cli.options import (
     AcceptOriginal,
@@ -21,7 +22,10 @@ app = typer.Typer()
 
 @app.command(epilog="Example: antisample spaces antisample")
 def spaces(
-    name: Annotated[str | None, typer.Argument(help="A packaged search space, or the path of a YAML file.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A packaged search space, or the path of a YAML file.", autocompletion=completion.spaces),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List search spaces and published sets, or show one search space with the reason for each parameter."""
@@ -36,13 +40,27 @@ def spaces(
     "--retain 30 --methods antisample,unsir,finetune,retrain --classes all",
 )
 def reproduce(
-    model: Annotated[str, typer.Option(help="A built-in model, or `package.module:function`.")],
-    dataset: Annotated[
-        str, typer.Option("--data", "--dataset", metavar="NAME|PATH", help="A built-in data set, or a directory.")
+    model: Annotated[
+        str, typer.Option(help="A built-in model, or `package.module:function`.", autocompletion=completion.models)
     ],
-    protocol: Annotated[str, typer.Option(metavar="single-class|multi-class", help="What to forget.")] = (
-        "single-class"
-    ),
+    dataset: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            "--dataset",
+            metavar="NAME|PATH",
+            help="A built-in data set, or a directory.",
+            autocompletion=completion.datasets,
+        ),
+    ],
+    protocol: Annotated[
+        str,
+        typer.Option(
+            metavar="single-class|multi-class",
+            help="What to forget.",
+            autocompletion=completion.choices("single-class", "multi-class"),
+        ),
+    ] = ("single-class"),
     retain: Annotated[float, typer.Option(help="Percentage of each retain class to fine-tune on.")] = 100,
     methods: Annotated[
         str, typer.Option(help="Comma-separated methods; `antisample@NAME` uses the published set NAME.")

@@ -1,16 +1,18 @@
-"""`antisample run`, `resume` and `report`."""
+"""`antisample run`, `resume`, `list` and `report`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tuning.cli import completion
 from tuning.cli.needs import needing
 from tuning.cli.options import (
     AcceptOriginal,
     AllowAddress,
     AllowCode,
     AsJson,
+    Changes,
     CheckpointFile,
     ClusterFile,
     DataRoot,
@@ -52,7 +54,12 @@ def run(
         str | None, typer.Option(help="MLflow store or server; `none` disables tracking.")
     ] = None,
     warm_start: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="An earlier study over the same search space to start from.")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="An earlier study over the same search space to start from.",
+            autocompletion=completion.studies,
+        ),
     ] = None,
     select: Select = None,
     register: RegisterAs = None,
@@ -89,9 +96,13 @@ def run(
     )
 
 
-@app.command(cls=needing("search"), epilog="Example: antisample resume runs/demo")
+@app.command(
+    cls=needing("search"),
+    epilog="Examples: antisample resume runs/demo; antisample resume runs/demo --set n_trials=100",
+)
 def resume(
     directory: StudyDirectory,
+    changes: Changes = None,
     accept_original: AcceptOriginal = False,
     storage: StorageAddress = None,
     tracking_uri: Annotated[
@@ -109,6 +120,7 @@ def resume(
 
     studies.resume(
         directory,
+        changes=changes or [],
         accept_original=accept_original,
         storage=storage,
         tracking_uri=tracking_uri,
@@ -119,6 +131,17 @@ def resume(
         as_json=as_json,
         quiet=quiet,
     )
+
+
+@app.command("list", epilog="Examples: antisample list; antisample list /shared/me/runs --json")
+def list_studies(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A directory of studies, or of one.")] = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """List the studies in a directory: state, trials, the chosen trial, and when they were last active."""
+    from tuning.cli.commands import listing  # noqa: PLC0415
+
+    listing.list_studies(folder, as_json=as_json)
 
 
 @app.command(cls=needing("report"), epilog="Example: antisample report runs/demo --json")

@@ -1,5 +1,6 @@
 """Reading a study from its YAML file, with `--set` overrides and every problem at once."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -9,6 +10,7 @@ from antisample.config import validation_problems
 from antisample.errors import ConfigError
 from antisample.storage.regular_files import read_regular
 from antisample.validation.settings import unusable
+from antisample.validation.spelling import nearest
 from search_spaces.yaml_loader import LONGEST
 from tuning.config.space import name_problems
 from tuning.config.spelled_yaml import kind_of, load_spelled
@@ -48,7 +50,7 @@ def read_values(path: Path, *, inside: Path | None = None) -> dict[str, Any]:
         ConfigError: If it is not there, cannot be read, or holds something else.
     """
     if not path.is_file():
-        raise ConfigError("the study file does not exist.", str(path))
+        raise ConfigError(f"the study file does not exist.{meant_path(path, Path.is_file)}", str(path))
     try:
         text = read_regular(path, inside=inside, most=4 * LONGEST).decode()
     except UnicodeDecodeError as error:
@@ -56,6 +58,22 @@ def read_values(path: Path, *, inside: Path | None = None) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"cannot be read ({error.strerror}).", str(path)) from error
     return values_of(text, str(path))
+
+
+def meant_path(path: Path, fits: Callable[[Path], bool]) -> str:
+    """A question that follows a sentence on a path that is not there: one beside it that it may be a misspelling of.
+
+    Args:
+        path: As it was written.
+        fits: Whether another one could be meant.
+    """
+    try:
+        name = (
+            None if path.exists() else nearest(path.name, [each.name for each in path.parent.iterdir() if fits(each)])
+        )
+    except OSError:
+        return ""
+    return "" if name is None else f" Did you mean {str(path.with_name(name))!r}?"
 
 
 def values_of(text: str, source: str) -> dict[str, Any]:
@@ -86,7 +104,7 @@ def parse_study(values: dict[str, Any], source: str | None = None) -> StudyConfi
     except ValidationError as error:
         problems = validation_problems(error)
         if not isinstance(values.get("forget"), list | tuple):  # one request, which was made a list of one
-            problems = [problem.replace("`forget.0.", "`forget.", 1) for problem in problems]
+            problems = [problem.replace("`forget.0.", "`forget.") for problem in problems]
         keys = {_key(problem) for problem in problems}
         more = [problem for problem in _raw_name_problems(values) if _key(problem) not in keys]
         raise ConfigError(problems + more, source) from error

@@ -9,6 +9,7 @@ from pydantic import field_validator, model_validator
 from antisample.data.forget_request import ForgetRequest
 from antisample.metrics import metric_names
 from antisample.validation.settings import Settings
+from antisample.validation.spelling import did_you_mean
 
 ELAPSED = "elapsed_s"
 DEPTH = "validation/probe_left"
@@ -20,7 +21,8 @@ def _validation_metric(metric: str) -> str:
     if metric in metric_names() and metric not in allowed:
         raise ValueError(f"must be a validation metric, but got {metric!r}")
     if metric not in allowed:
-        raise ValueError(f"must be one of {', '.join(allowed)}, but got {metric!r}")
+        meant = did_you_mean(metric, allowed)
+        raise ValueError(f"must be one of {', '.join(allowed)}, but got {metric!r}{meant and '.' + meant}")
     return metric
 
 

@@ -10,6 +10,7 @@ from antisample.config import validation_problems
 from antisample.errors import ConfigError
 from antisample.methods import MethodConfig, find_method, method_names, method_plugin
 from antisample.models import check_name
+from antisample.validation.spelling import did_you_mean
 from search_spaces import ChoiceParameter, Parameter, SearchSpace, SpaceError, Value, load_space, space_names
 from tuning.config.starting_points import find_starting_points, recipes_of
 
@@ -69,6 +70,7 @@ def find_space(method: str, space: str | None, fixed: Mapping[str, Value], *, fl
         raise ConfigError(problems) from error
     problems = [
         f"`space` {loaded.name!r} has a parameter {name!r}, which the method {method!r} does not have."
+        f"{did_you_mean(name, fields)}"
         for name in loaded.parameters
         if name not in fields
     ]
@@ -169,4 +171,9 @@ def name_problems(
         others = list(error.problems)
     config_type = find_method(method).config_type
     refused = _fixed_refusals(config_type, found.whole if found is not None else None, fixed)
-    return [*problems, *(problem.replace("`", "`fixed.", 1) for problem in refused), *others]
+    return [*problems, *map(_as_fixed, refused), *others]
+
+
+def _as_fixed(problem: str) -> str:
+    """A problem of a hyperparameter, of one that a study fixes: both the key and the one that was meant."""
+    return problem.replace("`", "`fixed.", 1).replace("Did you mean `", "Did you mean `fixed.")

@@ -5,6 +5,7 @@ from typing import Any
 
 from antisample.errors import ConfigError
 from antisample.methods import find_method
+from antisample.validation.spelling import did_you_mean
 from search_spaces import Recipe, SearchSpace, SpaceError, Value, packaged_recipes, published_set
 
 RECIPE = "recipe "
@@ -83,7 +84,10 @@ def _chosen(method: str, recipes: bool | Sequence[str], problems: list[str]) -> 
     for name in recipes:
         if name not in of_method:
             choices = f"one of {', '.join(of_method)}" if of_method else "empty"
-            problems.append(f"`recipes` must be {choices} for the method {method!r}, but got {name!r}.")
+            problems.append(
+                f"`recipes` must be {choices} for the method {method!r}, but got {name!r}."
+                f"{did_you_mean(name, of_method)}"
+            )
     return [of_method[name] for name in dict.fromkeys(recipes) if name in of_method]
 
 

@@ -14,6 +14,7 @@ from antisample.errors import ConfigError, in_one_line
 from antisample.plugins.discovery import Plugin
 from antisample.plugins.registry import PluginRegistry
 from antisample.seeds import derive
+from antisample.validation.spelling import did_you_mean
 from search_spaces import ChoiceParameter, Parameter, SearchSpace
 
 SamplerBuilder = Callable[[int, int], BaseSampler]
@@ -107,6 +108,7 @@ def make_sampler(name: str, space: SearchSpace, n_trials: int, seed: int, n_exis
     if ":" not in resolved:
         raise ConfigError(
             f"`sampler` must be one of {', '.join(sampler_names())} or `package.module:Class`, but got {name!r}."
+            f"{did_you_mean(name, sampler_names())}"
         )
     module_name, _, attribute = resolved.partition(":")
     return _built(name, lambda: getattr(importlib.import_module(module_name), attribute)(seed=stream))

@@ -12,33 +12,16 @@ from antisample.errors import AntisampleError, ConfigError, DataError
 from antisample.plugins.discovery import Plugin
 from antisample.plugins.requirements import check_plugins
 from antisample.storage.atomic import atomic_write
-from tuning.config.loading import override_value, parse_study, read_values, values_of
+from tuning.config.loading import meant_path, override_value, parse_study, read_values, values_of
 from tuning.config.study import StudyConfig
 from tuning.study.attributes import PLUGINS, SETTINGS
+from tuning.study.changes import MAY_CHANGE
 from tuning.study.kept_settings import as_begun, parse_kept
 from tuning.study.reader import StudyReader
 from tuning.study.storage.backends import kept_note
 from tuning.study.storage.lease import Lease
 from tuning.study.study import Study
 from tuning.trust.addresses import with_storage
-
-# What may change when a study goes on: how long, on what and where to, never what is searched.
-_MAY_CHANGE = {
-    "name",
-    "runs_dir",
-    "storage_path",
-    "n_trials",
-    "time_budget_min",
-    "max_failures",
-    "max_retries",
-    "confirm_seeds",
-    "resources",
-    "tracking_uri",
-    "log_model",
-    "selection",
-    "storage",  # the study there must be the same one: see `open_optuna_study`
-    "study_name",
-}
 
 
 def open_study(directory: Path, overrides: Sequence[str] = (), storage: str | None = None) -> StudyReader:
@@ -60,7 +43,8 @@ def study_config(directory: Path, overrides: Sequence[str] = (), storage: str | 
     """The configuration of the study in a directory; its journal or database is not opened. See `open_study`."""
     path = directory / "study.yaml"
     if not path.is_file():
-        raise DataError(f"{directory}: contains no study; expected study.yaml.")
+        meant = meant_path(directory, lambda beside: (beside / "study.yaml").is_file())
+        raise DataError(f"{directory}: contains no study; expected study.yaml.{meant}")
     values = read_values(path, inside=directory)
     for override in overrides:
         override_value(values, override, StudyConfig)
@@ -119,7 +103,7 @@ def check_settings(study: StudyReader) -> None:
         return  # the directory says it, or the study has not begun
     # Where data and model lie depends on the machine; `record_provenance` compares what they are.
     begun = parse_kept(values_of(settings, "the database"), "the database")
-    other = _differences(begun, as_begun(config), _MAY_CHANGE | {"data", "model"})
+    other = _differences(begun, as_begun(config), MAY_CHANGE | {"data", "model"})
     if other:
         raise ConfigError(
             [*other, "Choose another `name` or `study_name`."],
@@ -146,7 +130,7 @@ def check_directory(config: StudyConfig) -> None:
         return
     # Read through the configuration, so that a study from before a key existed has its default.
     stored = parse_kept(read_values(path, inside=config.directory), str(path))
-    other = _differences(stored, as_begun(config), _MAY_CHANGE)
+    other = _differences(stored, as_begun(config), MAY_CHANGE)
     if other:
         raise ConfigError(
             [*other, "Choose another `name`, or delete the folder to start over."],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from antisample.metrics.share_limits import limits_text, share_limits
+from antisample.metrics.share_limits import limits_in_brackets, limits_text, share_limits
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
@@ -48,6 +48,12 @@ def test_they_hold_the_true_share_about_as_often_as_they_say(share):
 )
 def test_they_are_written_with_the_decimals_that_they_are_worth(share, images, text):
     assert limits_text(share, images) == text
+
+
+def test_they_are_short_in_tables():
+    assert limits_in_brackets(0.0, 29) == "[0, 11.7]"
+    assert limits_in_brackets(1.0, 29) == "[88.3, 100]"
+    assert limits_in_brackets(0.5, 30) == "[33.2, 66.8]"
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ def test_toy_prints_its_summary_and_refuses_no_seeds(call, tmp_path):
     code, _, err = call("toy", "--out", tmp_path / "none", "--set", "batch_size=1", "--set", "colour=red")
     assert code == 2
     assert "`batch_size` must be greater than or equal to 2, but got 1" in err
-    assert "`colour` is not a known key" in err
+    assert "`colour` is not a setting" in err
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from tuning.config.loading import parse_study
 from tuning.study.attributes import ORIGINAL
 from tuning.study.outcome import find_outcome
 from tuning.views.report import render_report
+from tuning.views.terminal.console import output
 from tuning.views.terminal.live import front_table
 from tuning.views.terminal.outcome import apply_command
-from tuning.views.terminal.progress import output
 
 IDS = [1, 5, 8]
 

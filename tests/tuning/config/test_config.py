@@ -1,11 +1,12 @@
 import pytest
 import yaml
 
-from antisample.errors import ConfigError
+from antisample.errors import ConfigError, DataError
 from antisample.methods import method_names
 from tuning.config.loading import load_study, parse_study
 from tuning.config.space import find_space
 from tuning.config.trial_plan import TrialPlan
+from tuning.study.directory import study_config
 
 
 def test_a_study_survives_the_round_trip_through_its_yaml(config):
@@ -48,6 +49,41 @@ def test_overrides_reach_nested_keys_and_are_read_as_yaml(values, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("override", "meant"),
+    [
+        ("n_trial=5", "`n_trial` is not a setting. Did you mean `n_trials`?"),
+        (
+            "resources.max_concurent=2",
+            "`resources.max_concurent` is not a setting. Did you mean `resources.max_concurrent`?",
+        ),
+        ("max_concurrent=2", "`max_concurrent` is not a setting. Did you mean `resources.max_concurrent`?"),
+        ("evalation.final=[zrf]", "`evalation` is not a setting. Did you mean `evaluation`?"),
+        ("forget.clases=[3]", "`forget.clases` is not a setting. Did you mean `forget.classes`?"),
+        ("model.recipe.epoch=3", "`model.recipe.epoch` is not a setting. Did you mean `model.recipe.epochs`?"),
+        ("fixed.retain_fracton=1", "`fixed.retain_fracton` is not a setting. Did you mean `fixed.retain_fraction`?"),
+        ("fixed.nam=1", "`fixed.nam` is not a setting."),
+        ("fixed.augment=flipshift", "but got 'flipshift'. Did you mean 'flip_shift'?"),
+        ("colour=red", "`colour` is not a setting."),
+        (
+            "selection.by=orcale",
+            "`selection.by` must be 'rule' or 'oracle', but got 'orcale'. Did you mean 'oracle'?",
+        ),
+        ("evaluation.final=[zrff]", "but got 'zrff'. Did you mean 'zrf'?"),
+        ("method=fintune", "but got 'fintune'. Did you mean 'finetune'?"),
+        ("space=antisampel", "but got 'antisampel'. Did you mean 'antisample'?"),
+        ("published=[ResNet9/minst/100]", "but got 'ResNet9/minst/100'. Did you mean 'ResNet9/mnist/100'?"),
+        ("model.name=ResNet50", "`package.module:function`, but got 'ResNet50'."),
+    ],
+)
+def test_what_a_misspelled_setting_or_name_was_meant_to_be_is_asked(values, tmp_path, override, meant):
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(values))
+    with pytest.raises(ConfigError) as caught:
+        load_study(path, [override])
+    assert [problem for problem in caught.value.problems if problem.endswith(meant)]
+
+
 @pytest.mark.parametrize("override", ["n_trials", "=3", "name.deeper=1", "n_trials=[1"])
 def test_malformed_overrides_are_refused(values, tmp_path, override):
     path = tmp_path / "study.yaml"
@@ -78,10 +114,10 @@ def test_all_problems_are_reported_at_once_whatever_their_kind(values, tmp_path)
     assert "study.yaml" in text.splitlines()[0]
     for part in (
         "`n_trials` must be greater than or equal to 1, but got 0.",
-        "`colour` is not a known key.",
+        "`colour` is not a setting.",
         "ResNet10",
         "`fixed.p` must be less than or equal to 1, but got 1.4.",
-        "`fixed.unknown` is not a known key.",
+        "`fixed.unknown` is not a setting.",
         "`space`",
         "must be a validation metric, but got 'test/retain_accuracy'",
         "must be one of validation/forget_accuracy",
@@ -204,3 +240,20 @@ def test_seeds_of_trials_and_of_confirmations_differ(values):
     config = parse_study({**values, "replicates": 3, "confirm_seeds": 3})
     assert len({*TrialPlan.of(config).trial_seeds, *TrialPlan.of(config).confirmation_seeds}) == 6
     assert TrialPlan.of(parse_study({**values, "replicates": 5})).trial_seeds[:3] == TrialPlan.of(config).trial_seeds
+
+
+def test_a_study_or_file_that_is_not_there_may_be_one_beside_it(values, config, tmp_path):
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(ConfigError, match=r"does not exist\. Did you mean '.*/mine\.yaml'\?$"):
+        load_study(tmp_path / "mien.yaml")
+    with pytest.raises(ConfigError, match=r"does not exist\.$"):
+        load_study(tmp_path / "other.yaml")
+    with pytest.raises(ConfigError, match=r"does not exist\.$"):
+        load_study(tmp_path / "no folder" / "mine.yaml")
+    config.directory.mkdir()
+    (config.directory / "study.yaml").write_text(config.to_yaml())
+    with pytest.raises(DataError, match=r"expected study\.yaml\. Did you mean '.*/made'\?$"):
+        study_config(tmp_path / "mad")
+    (tmp_path / "mode").mkdir()
+    with pytest.raises(DataError, match=r"expected study\.yaml\.$"):
+        study_config(tmp_path / "mode")

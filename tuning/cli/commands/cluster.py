@@ -19,8 +19,7 @@ from cluster.submission import rendered, write_files
 from tuning.cli.launching import on_cluster, study_job
 from tuning.config.loading import load_study
 from tuning.config.study import StudyConfig
-from tuning.views.terminal.console import print_json
-from tuning.views.terminal.progress import output
+from tuning.views.terminal.console import output, print_json
 
 
 def check(cluster: Path, *, study: Path | None, overrides: list[str] | None, as_json: bool) -> None:

@@ -28,8 +28,8 @@ from tuning.extras import require_extra
 from tuning.trust.addresses import check_stores, object_stores, own_cache_dir
 from tuning.trust.consent import agreed_of_card, check_code, check_study_code, remember_card
 from tuning.trust.named_code import named_code
-from tuning.views.terminal.console import print_json, say
-from tuning.views.terminal.progress import Progress, output
+from tuning.views.terminal.console import output, print_json, say
+from tuning.views.terminal.progress import Progress
 from tuning.views.terminal.verdict import print_verification, verification_as_json
 from tuning.worker.inputs import load_requests, mean, summed
 

@@ -18,8 +18,8 @@ from tuning.reproduction.run import reproduce as run_reproduction
 from tuning.reproduction.tables import summarise_results
 from tuning.trust.consent import check_code
 from tuning.trust.named_code import named_code
-from tuning.views.terminal.console import print_json, say
-from tuning.views.terminal.progress import Progress, output
+from tuning.views.terminal.console import output, print_json, say
+from tuning.views.terminal.progress import Progress
 
 
 def reproduce(flags: ReproductionFlags, *, as_json: bool, quiet: bool) -> None:

@@ -9,16 +9,19 @@ from rich.markup import escape
 from tuning.cli.flags import selected
 from tuning.config.command_lines import program, shown_path
 from tuning.config.study import StudyConfig
+from tuning.study.attributes import ID
 from tuning.study.directory import open_study
+from tuning.study.identity import copied_from
 from tuning.study.lost_trials import lost_trials
 from tuning.study.outcome import find_outcome
+from tuning.study.reader import StudyReader
 from tuning.trials.records import describe_added_trials
 from tuning.trust.addresses import is_own_storage
 from tuning.trust.own_studies import agreed_of_study
+from tuning.views.mlflow.delivered import kept_link
 from tuning.views.projections import copy_projections, rewrite_projections
-from tuning.views.terminal.console import print_json, say
+from tuning.views.terminal.console import output, print_json, say
 from tuning.views.terminal.outcome import print_outcome
-from tuning.views.terminal.progress import output
 
 
 def report(directory: Path, *, select: str | None, storage: str | None, rebuild: bool, as_json: bool) -> None:
@@ -38,9 +41,17 @@ def report(directory: Path, *, select: str | None, storage: str | None, rebuild:
     if as_json:
         print_json(outcome.to_json())
     else:
-        print_outcome(output(), outcome, study.config, select=select)
+        print_outcome(output(), outcome, study.config, _mlflow_link(study), select)
     if lost:
         raise typer.Exit(1)
+
+
+def _mlflow_link(study: StudyReader) -> str | None:
+    """Where the study is in the MLflow UI, as its folder tells; no server is asked."""
+    uri = study.config.mlflow_uri()
+    if uri is None or copied_from(study) is not None:  # the runs are those of the original
+        return None
+    return kept_link(study.config.directory / "mlflow.json", uri, study.noted(ID, ""))
 
 
 def print_storage_problem(console: Console, problem: str | None, config: StudyConfig) -> None:

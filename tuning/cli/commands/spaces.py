@@ -1,9 +1,8 @@
 """Showing search spaces, published sets and recipes."""
 
 from search_spaces import ChoiceParameter, load_space, packaged_recipes, published_sets, space_names
-from tuning.views.terminal.console import print_json, say
+from tuning.views.terminal.console import output, print_json, say
 from tuning.views.terminal.fitted_table import Column, FittedTable
-from tuning.views.terminal.progress import output
 
 
 def spaces(name: str | None, *, as_json: bool) -> None:

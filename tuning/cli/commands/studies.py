@@ -33,6 +33,7 @@ from tuning.config.command_lines import program, shown_path
 from tuning.config.loading import load_study
 from tuning.config.study import StudyConfig
 from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
+from tuning.study.changes import check_changes, stated_stores
 from tuning.study.directory import open_study, study_config
 from tuning.study.kept_settings import as_begun
 from tuning.study.outcome import Outcome, find_outcome
@@ -41,10 +42,10 @@ from tuning.study.reader import StudyReader
 from tuning.trust.addresses import check_stores, object_stores, with_tracking
 from tuning.trust.consent import check_study_code, remember_sent_study
 from tuning.trust.own_studies import agreed_of_study
-from tuning.views.terminal.console import print_json, say
+from tuning.views.terminal.console import output, print_json, say
 from tuning.views.terminal.live import front_table
 from tuning.views.terminal.outcome import apply_command, print_outcome
-from tuning.views.terminal.progress import Progress, output
+from tuning.views.terminal.progress import Progress
 
 
 def run(
@@ -105,6 +106,7 @@ def run(
 def resume(
     directory: Path,
     *,
+    changes: list[str],
     accept_original: bool,
     storage: str | None,
     tracking_uri: str | None,
@@ -115,22 +117,25 @@ def resume(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Continues the study in a directory and prints its outcome."""
+    """Continues the study in a directory, with changes that the study keeps, and prints its outcome."""
     _check_tracking(tracking_uri)
+    check_changes(changes)
     spec = load_cluster(cluster) if cluster is not None else LOCAL
     ask = partial(say, output(stderr=as_json))
     if isinstance(spec, SubmittedCluster) or (isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint):
         place = spec.shared_dir / directory
-        agreed = agreed_options(place, storage, tracking_uri, ask, allow_code, allow_address)
-        options = ("--accept-original", *agreed) if accept_original else agreed
+        agreed = agreed_options(place, changes, storage, tracking_uri, ask, allow_code, allow_address)
+        options = (*(word for change in changes for word in ("--set", change)), *agreed)
+        options = ("--accept-original", *options) if accept_original else options
         if isinstance(spec, ExistingCluster):
             send(spec, ["resume", str(place), *options, *given("--register", register)], {}, as_json, quiet)
         else:
             submit_study(spec, StudyJob(directory.name, place, None, options, Path.cwd(), register), as_json)
         return
-    config = with_tracking(study_config(directory, storage=storage), directory, tracking_uri)
+    config = with_tracking(study_config(directory, changes, storage), directory, tracking_uri)
     config = accepting_original(config, accept_original=accept_original)
-    check_stores(object_stores(config.data, config.storage_path), agreed_of_study(directory), allow_address)
+    allowed = [*(allow_address or ()), *stated_stores(config, changes)]
+    check_stores(object_stores(config.data, config.storage_path), agreed_of_study(directory), allowed)
     check_study_code(config, ask, allowed=allow_code)
     reader = StudyReader(config)  # which has a journal or database, so that there is something to continue
     check_noted_plugins(reader)

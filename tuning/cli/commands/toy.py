@@ -4,8 +4,7 @@ from pathlib import Path
 
 from tuning.config.command_lines import shown_path
 from tuning.reproduction.toy import run_toy_seeds, toy_json, toy_table
-from tuning.views.terminal.console import print_json
-from tuning.views.terminal.progress import output
+from tuning.views.terminal.console import output, print_json
 
 
 def toy(*, out: Path, seeds: int, seed: int, overrides: list[str] | None, as_json: bool) -> None:

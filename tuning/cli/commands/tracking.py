@@ -22,9 +22,9 @@ from tuning.trust.named_code import named_code
 from tuning.trust.own_studies import agreed_of_study
 from tuning.views.mlflow import Delivery, DeliveryError, pack_model, rebuild, sync
 from tuning.views.mlflow.logged_model import model_folder
-from tuning.views.terminal.console import print_json
+from tuning.views.terminal.console import output, print_json
 from tuning.views.terminal.outcome import print_mlflow
-from tuning.views.terminal.progress import Progress, output
+from tuning.views.terminal.progress import Progress
 from tuning.worker.inputs import load_requests
 
 

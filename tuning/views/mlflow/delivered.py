@@ -4,12 +4,13 @@ Losing it costs repeated deliveries only, which MLflow drops.
 """
 
 import contextlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mlflow.entities import Run
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
@@ -17,6 +18,9 @@ from antisample.errors import DataError
 from antisample.storage.atomic import atomic_write
 from antisample.storage.regular_files import read_regular
 from tuning.trials.records import EpochRecord
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Delivered:
         ended: Whether it has been told its end.
         waits: Whether it says that the trial waits for a search that goes on.
         files: Fingerprints of the files that it has, by name.
+        experiment: Id of the experiment that the parent is in; None for trials, and in files of earlier versions.
     """
 
     trial: int | None = None
@@ -40,6 +45,7 @@ class Delivered:
     ended: bool = False
     waits: bool = False
     files: dict[str, str] | None = None
+    experiment: str | None = None
 
     def missing(self, steps: Sequence[EpochRecord]) -> Sequence[EpochRecord]:
         """The steps that the run has not got; all of them if it is not certain which it has."""
@@ -64,7 +70,7 @@ class DeliveryLog:
         self._stores = _read(path)
         self._runs = self._stores.setdefault(store_name(uri), {})
 
-    def compare(self, runs: Iterable[Run]) -> None:
+    def compare(self, runs: "Iterable[Run]") -> None:
         """Forgets what cannot be: a run that was told its end and runs again is of a store restored from a copy."""
         for run in runs:
             if run.info.status == "RUNNING" and self.of(run.info.run_id).ended:
@@ -85,6 +91,29 @@ class DeliveryLog:
         """Remembers that a run has a file."""
         delivered = self.of(run_id)
         self.note(run_id, replace(delivered, files={**(delivered.files or {}), name: fingerprint}))
+
+
+def ui_link(experiment_id: str, study_id: str) -> str:
+    """Path and query of a study's runs in the MLflow UI, behind the server's address."""
+    return f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={study_id}"
+
+
+def kept_link(path: Path, uri: str, study_id: str) -> str | None:
+    """The same as far as the study's folder tells: no server is asked, and MLflow is not imported.
+
+    Args:
+        path: `mlflow.json`; need not exist, and may be damaged.
+        uri: The store.
+        study_id: Id of the study.
+
+    Returns:
+        None if nothing was delivered there, or an earlier version did that.
+    """
+    runs = _read(path).get(store_name(uri), {})
+    experiment = next((run.experiment for run in runs.values() if run.trial is None and run.experiment), None)
+    if experiment is None or not re.fullmatch(r"[\w-]+", experiment) or not re.fullmatch(r"[\w -]+", study_id):
+        return None
+    return ui_link(experiment, study_id)
 
 
 def store_name(uri: str) -> str:

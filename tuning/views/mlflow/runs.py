@@ -15,6 +15,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from tuning.config.password_rule import keep_to_rule
 from tuning.study.storage.kernel_lock import KernelLock
 from tuning.trials.records import TrialRecord
+from tuning.views.mlflow.delivered import ui_link
 from tuning.views.mlflow.payload import EXPERIMENT, STUDY_TAG, TRIAL_TAG, StudyMetadata
 from tuning.views.mlflow.sqlite_file import check_writable
 from tuning.views.mlflow.ui_state import SHARED_VIEW, shared_view
@@ -130,8 +131,7 @@ class StudyRuns:
         """Path and query of the study's runs in the MLflow UI, behind the server's address."""
         if self._connection is None:
             return None
-        place = f"/#/experiments/{self._connection[1]}/runs"
-        return f"{place}?workflowType=machine_learning&viewStateShareKey={self._facts.study_id}"
+        return ui_link(self._connection[1], self._facts.study_id)
 
     def _create(self, trial: int | None, name: str, start_ms: int, tags: dict[str, str]) -> Run:
         client, experiment_id = self._connected()

@@ -128,8 +128,10 @@ class MlflowWriter:
         parent = self.runs.parent()
         parent_id = parent.info.run_id
         self.runs.gather()
-        has = self._cursor.of(parent_id)
+        has, experiment_id = self._cursor.of(parent_id), str(parent.info.experiment_id)
         if has.begun:
+            if has.experiment != experiment_id:
+                self._cursor.note(parent_id, replace(has, experiment=experiment_id))
             return
         original = [
             Metric(f"original/{name}", value, self._facts.created_ms, 0)
@@ -141,7 +143,7 @@ class MlflowWriter:
             client.log_batch(parent_id, **batch)
         if self._facts.data is not None:
             client.log_inputs(parent_id, [data_set(**self._facts.data)])
-        self._cursor.note(parent_id, replace(has, begun=True))
+        self._cursor.note(parent_id, replace(has, begun=True, experiment=experiment_id))
 
     def _write_files(self, client: MlflowClient, parent_id: str, ending: SearchSummary) -> None:
         contents = {"front.json": json.dumps(finite(ending.front), indent=2).encode()}

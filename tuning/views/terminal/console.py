@@ -1,6 +1,7 @@
 """The terminal, which text from outside cannot steer: names, origins and messages are shown, not obeyed."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -24,6 +25,14 @@ class PlainConsole(Console):
         for segment in super().render(renderable, options):
             plain = segment.text if segment.control else plain_text(segment.text, lines=True)
             yield segment if plain == segment.text else segment._replace(text=plain)
+
+
+def output(stderr: bool = False) -> Console:
+    """The console to print to: as wide as the terminal, and wide enough for the tables where there is none."""
+    console = PlainConsole(highlight=False, stderr=stderr)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = 120
+    return console
 
 
 def say(console: Console, text: str) -> None:

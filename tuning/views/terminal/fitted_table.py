@@ -12,6 +12,7 @@ from tuning.views.plain_values import as_ascii
 
 _LONGEST_WORD = 14
 """Words of a text may be parted where they are longer; figures never are."""
+_NOTE = " ["
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,13 @@ class Column:
         heading: May be broken between words.
         rank: Columns of a higher rank are left out first; those of rank 0 never are.
         text: Whether it holds text, which may be broken, and not figures, which stand at the right.
+        note_rank: As `rank`, of what stands in brackets behind its figures; 0 where there is nothing.
     """
 
     heading: str
     rank: int = 0
     text: bool = False
+    note_rank: int = 0
 
 
 class FittedTable:
@@ -35,10 +38,11 @@ class FittedTable:
     Args:
         title: Stands above it.
         columns: From left to right; the first names the row.
+        legend: What the brackets behind figures mean; follows the title where there are any.
     """
 
-    def __init__(self, title: str, columns: Sequence[Column]) -> None:
-        self.title, self.columns = title, tuple(columns)
+    def __init__(self, title: str, columns: Sequence[Column], legend: str = "") -> None:
+        self.title, self.columns, self.legend = title, tuple(columns), legend
         self.rows: list[tuple[str, ...]] = []
 
     def add_row(self, *texts: str) -> None:
@@ -48,9 +52,11 @@ class FittedTable:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Renders the widest form that fits."""
         plain = options.ascii_only
-        rows = [[as_ascii(text) if plain else text for text in row] for row in self.rows]
-        title = as_ascii(self.title) if plain else self.title
-        for rank in sorted({column.rank for column in self.columns}, reverse=True):
+        whole = [[as_ascii(text) if plain else text for text in row] for row in self.rows]
+        ranks = {rank for column in self.columns for rank in (column.rank, column.note_rank)}
+        for rank in sorted(ranks, reverse=True):
+            rows = [self._with_notes(row, rank) for row in whole]
+            title = self._title(rows, plain=plain)
             places = [place for place, column in enumerate(self.columns) if column.rank <= rank]
             for boxed in (True, False) if rank == 0 else (True,):
                 widths = self._widths(
@@ -59,7 +65,18 @@ class FittedTable:
                 if widths is not None:
                     yield self._table(title, places, widths, rows, boxed=boxed)
                     return
-        yield from self._list(title, rows, options.max_width)
+        yield from self._list(self._title(whole, plain=plain), whole, options.max_width)
+
+    def _with_notes(self, row: Sequence[str], rank: int) -> list[str]:
+        """A row without the notes of a higher rank."""
+        stays = [column.note_rank <= rank for column in self.columns]
+        return [text if whole else text.partition(_NOTE)[0] for text, whole in zip(row, stays, strict=True)]
+
+    def _title(self, rows: Sequence[Sequence[str]], *, plain: bool) -> str:
+        noted = [place for place, column in enumerate(self.columns) if column.note_rank]
+        has_notes = self.legend and any(_NOTE in row[place] for row in rows for place in noted)
+        title = f"{self.title}; {self.legend}" if has_notes else self.title
+        return as_ascii(title) if plain else title
 
     def _widths(self, places: Sequence[int], rows: Sequence[Sequence[str]], room: int) -> list[int] | None:
         """How wide each column is; None if they do not fit."""

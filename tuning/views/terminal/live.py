@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
+from antisample.metrics.share_limits import limits_in_brackets
 from tuning.config.objectives import DEPTH
 from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.reader import StudyReader
@@ -16,6 +17,7 @@ from tuning.views.terminal.fitted_table import Column, FittedTable
 
 _SHOWN = ("validation/forget_accuracy", "validation/retain_accuracy", "validation/forget_confidence")
 _FRONT_ROWS = 8
+LIMITS = "in brackets: 95 % limits"
 _BAR, _LONGEST_FAILURE = 18, 160
 
 
@@ -34,9 +36,10 @@ def live_view(
     states = [record.state for record in study.records()]
     running, done = states.count("RUNNING"), study.n_finished()
     total = max(done, study.config.n_trials)  # `n_trials` may have been lowered since
+    busy = min(running, at_once or running)  # what a dead driver left running waits for workers
     counts = [
         f"{done} of {total} trials",
-        f"workers {running} of {at_once} busy" if at_once else f"{running} running",
+        f"workers {busy} of {at_once} busy" if at_once else f"{running} running",
         f"stopped early {states.count('PRUNED')}, failed {states.count('FAIL')}",
         *([f"{duration(left_s)} left"] if left_s is not None else []),
     ]
@@ -72,8 +75,8 @@ def front_table(outcome: Outcome, limit: int | None = None) -> FittedTable:
     )
     columns = (
         Column("trial"),
-        Column("forget"),
-        Column(others),
+        Column("forget", note_rank=2),
+        Column(others, note_rank=3),
         *([Column("left", rank=1)] if deep else []),
         Column("drop", rank=2),
         Column("gap" if outcome.by_samples else "confidence", rank=3),
@@ -81,7 +84,7 @@ def front_table(outcome: Outcome, limit: int | None = None) -> FittedTable:
         Column("seconds", rank=4),
         Column("origin", rank=1, text=True),
     )
-    table = FittedTable(title, columns)
+    table = FittedTable(title, columns, LIMITS)
     before = outcome.original.get(_SHOWN[1], 0.0)
 
     def row(name: str, metrics: dict[str, float], epochs: str, seconds: str, origin: str) -> None:
@@ -89,8 +92,8 @@ def front_table(outcome: Outcome, limit: int | None = None) -> FittedTable:
         gap = metrics.get("validation/forget_gap", float("nan"))
         table.add_row(
             name,
-            f"{forget:.1%}",
-            f"{retain:.1%}",
+            share_text(forget, counts.get("validation/forget")),
+            share_text(retain, counts.get("validation/retain")),
             *([f"{metrics[DEPTH]:.2f}" if DEPTH in metrics else ""] if deep else []),
             f"{100 * (before - retain):+.1f}",
             f"{100 * gap:.1f}" if outcome.by_samples else f"{confidence:.3f}",
@@ -119,6 +122,12 @@ def front_table(outcome: Outcome, limit: int | None = None) -> FittedTable:
     if outcome.original:
         row("-", outcome.original, "", "", "original model")
     return table
+
+
+def share_text(share: float, images: int | None) -> str:
+    """A share of images, with its 95 % limits where the number of images is known."""
+    text = f"{share:.1%}"
+    return f"{text} {limits_in_brackets(share, images)}" if images and 0 <= share <= 1 else text
 
 
 def duration(seconds: float) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from antisample.metrics.share_limits import limits_in_brackets
 from tuning.config.command_lines import program, shown_path
 from tuning.config.study import StudyConfig
 from tuning.study.artifacts import StudyFiles
@@ -16,7 +17,7 @@ from tuning.views.apply_command import apply_command as command_of_trial
 from tuning.views.baseline_texts import FLOOR, PARTS, result_rows, row_name, seeds_text
 from tuning.views.terminal.console import say
 from tuning.views.terminal.fitted_table import Column, FittedTable
-from tuning.views.terminal.live import front_table
+from tuning.views.terminal.live import LIMITS, front_table, share_text
 
 _COLUMNS: tuple[tuple[str, str, int, Callable[[float], str]], ...] = (
     ("probe_left", "left", 0, "{:.2f}".format),
@@ -120,10 +121,13 @@ def _confirmation_table(outcome: Outcome) -> FittedTable:
         (
             Column("", text=True),
             Column("trial", rank=1),
-            Column(f"forget ({counts.get('test/forget', 0)} images)"),
-            Column(f"{'unseen' if outcome.by_samples else 'retain'} ({counts.get('test/retain', 0)} images)"),
+            Column(f"forget ({counts.get('test/forget', 0)} images)", note_rank=2),
+            Column(
+                f"{'unseen' if outcome.by_samples else 'retain'} ({counts.get('test/retain', 0)} images)", note_rank=3
+            ),
             Column("gap" if outcome.by_samples else "confidence", rank=2),
         ),
+        LIMITS,
     )
     for confirmation in outcome.confirmations:
         metrics = confirmation.metrics
@@ -131,16 +135,16 @@ def _confirmation_table(outcome: Outcome) -> FittedTable:
         table.add_row(
             confirmation.role,
             str(confirmation.number),
-            _percent(metrics["test/forget_accuracy"]),
-            _percent(metrics["test/retain_accuracy"]),
+            _with_limits(metrics["test/forget_accuracy"], counts.get("test/forget")),
+            _with_limits(metrics["test/retain_accuracy"], counts.get("test/retain")),
             _percent(third) if outcome.by_samples else f"{third.mean:.3f}",
         )
     original = outcome.original
     table.add_row(
         "original",
         "-",
-        f"{original['test/forget_accuracy']:.2%}",
-        f"{original['test/retain_accuracy']:.2%}",
+        _with_limits(Spread.of([original["test/forget_accuracy"]]), counts.get("test/forget")),
+        _with_limits(Spread.of([original["test/retain_accuracy"]]), counts.get("test/retain")),
         f"{original['test/forget_gap']:.2%}" if outcome.by_samples else f"{original['test/forget_confidence']:.3f}",
     )
     return table
@@ -157,12 +161,13 @@ def baseline_table(outcome: Outcome) -> FittedTable:
         f"{counts.get('validation/retain', 0)} {others} images",
         (
             Column("", text=True),
-            Column("forget"),
-            Column(others),
+            Column("forget", note_rank=2),
+            Column(others, note_rank=5),
             *(Column(heading, rank=rank) for _, heading, rank, _ in measured),
             Column("unlearning", rank=1),
             Column("request", rank=1),
         ),
+        LIMITS,
     )
     for line in result_rows(outcome):
         row = line.row
@@ -174,7 +179,12 @@ def baseline_table(outcome: Outcome) -> FittedTable:
         request_s = None if line.is_confirmed else row.request_s
         table.add_row(
             name,
-            *(f"{value[key]:.1%}" if key in value else "" for key in ("forget_accuracy", "retain_accuracy")),
+            *(
+                share_text(value[f"{kind}_accuracy"], counts.get(f"{part}/{kind}"))
+                if f"{kind}_accuracy" in value
+                else ""
+                for kind in ("forget", "retain")
+            ),
             *(write(value[key]) if key in value else "" for key, _, _, write in measured),
             _cost(row.unlearning_s, baselines.share(row.unlearning_s)),
             _cost(request_s, baselines.share(request_s)),
@@ -210,6 +220,12 @@ def _say_cost(console: Console, outcome: Outcome) -> None:
 
 def _percent(spread: Spread) -> str:
     return f"{spread.mean:.2%}" if spread.n < 2 else f"{spread.mean:.2%} ± {100 * spread.std:.2f}"
+
+
+def _with_limits(spread: Spread, images: int | None) -> str:
+    """A share of images as a mean over runs, which were all measured on the same images."""
+    text, share = _percent(spread), spread.mean
+    return f"{text} {limits_in_brackets(share, images)}" if images and 0 <= share <= 1 else text
 
 
 def _points(spread: Spread) -> str:

@@ -1,6 +1,5 @@
 """What a person sees while a study runs: a live table on a terminal, plain lines elsewhere."""
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ from antisample.metrics.original_accuracy import OriginalAccuracy
 from tuning.config.objectives import DEPTH
 from tuning.study.progress_listener import ProgressListener
 from tuning.trials.records import TrialRecord
-from tuning.views.terminal.console import PlainConsole
+from tuning.views.terminal.console import output
 
 if TYPE_CHECKING:
     from tuning.study.reader import StudyReader
@@ -29,14 +28,6 @@ _LOST_WORKER = (
     "trial {}: its worker process ended unexpectedly, possibly killed for lack of memory; the trial continues from "
     "its last finished epoch"
 )
-
-
-def output(stderr: bool = False) -> Console:
-    """The console to print to: as wide as the terminal, and wide enough for the tables where there is none."""
-    console = PlainConsole(highlight=False, stderr=stderr)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = 120
-    return console
 
 
 class Progress(ProgressListener):
@@ -99,11 +90,7 @@ class Progress(ProgressListener):
         """The search begins; `slots` says how many trials may be under way at the moment."""
         self._slots = slots
         self._study, self._started, self._done_before = study, time.monotonic(), study.n_finished()
-        self.say(
-            f"Running {study.config.n_trials} trials"
-            + (f" ({self._done_before} already finished)" if self._done_before else "")
-            + f" in {study.config.directory}"
-        )
+        self.say(_begins(self._done_before, study.config.n_trials, str(study.config.directory)))
         if not self.quiet and self.console.is_terminal and not study.is_over():
             self._live = Live(get_renderable=self._view, console=self.console, refresh_per_second=4, transient=True)
             self._live.start()
@@ -191,3 +178,11 @@ class Progress(ProgressListener):
 
         at_once = self._slots() if self._slots is not None else None
         return live_view(self._study, self._left_s(), at_once, tuple(self._failures))
+
+
+def _begins(done: int, n_trials: int, where: str) -> str:
+    """What a search is about to do; `n_trials` may have been lowered below what is finished."""
+    if done >= n_trials:
+        limit = f", and `n_trials` is {n_trials}" if done > n_trials else ""
+        return f"No more trials to run in {where}: {done} {'has' if done == 1 else 'have'} finished{limit}"
+    return f"Running {n_trials} trials{f' ({done} already finished)' if done else ''} in {where}"

@@ -126,6 +126,34 @@ def test_one_parent_and_one_child_a_trial_with_params_curves_and_state(finished,
     assert parent.info.artifact_uri.startswith((finished.config.runs_dir / "mlartifacts").resolve().as_uri())
 
 
+def test_a_report_has_the_link_and_asks_no_server(finished, uri, call, monkeypatch):
+    assert finished.config.mlflow_uri() == uri
+    directory = finished.config.directory
+    assert "this study:" not in call("report", directory)[1]
+    done = sync(finished, uri)
+    monkeypatch.setattr(MlflowClient, "__init__", None)
+    code, out, _ = call("report", directory)
+    assert code == 0
+    assert f"  this study:  http://127.0.0.1:5000{done.link}\n" in out
+    path = directory / "mlflow.json"
+    path.write_text(path.read_text().replace('"experiment": "', '"experiment": "\\u001b[31m'))
+    assert "this study:" not in call("report", directory)[1]
+    path.write_text('{"half')
+    assert "this study:" not in call("report", directory)[1]
+
+
+def test_a_report_of_a_study_on_a_server_that_is_away_has_no_link_until_something_was_sent_there(finished, call):
+    directory, server = finished.config.directory, "http://127.0.0.1:9"
+    config = finished.config.model_copy(update={"tracking_uri": server})
+    (directory / "study.yaml").write_text(config.to_yaml())
+    code, out, _ = call("report", directory)
+    assert (code, "this study:" in out) == (0, False)
+    (directory / "mlflow.json").write_text(json.dumps({server: {"a run": {"begun": True, "experiment": "7"}}}))
+    code, out, _ = call("report", directory)
+    assert code == 0
+    assert f"  this study:  {server}/#/experiments/7/runs?" in out
+
+
 @pytest.mark.parametrize("cursor", ["kept", "lost", "damaged", "wrong"])
 def test_delivering_again_changes_nothing(finished, uri, everything, cursor):
     sync(finished, uri)

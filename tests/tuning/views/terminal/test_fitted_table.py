@@ -118,6 +118,28 @@ def test_columns_of_a_high_rank_go_first_and_the_first_rank_stays():
     )
 
 
+def test_notes_behind_figures_go_where_there_is_no_room_and_their_legend_with_them():
+    table = FittedTable(
+        "t", [Column("name", text=True), Column("share", note_rank=2), Column("other", rank=1)], "why"
+    )
+    table.add_row("one", "0.0% [0, 11.7]", "2.00")
+    assert "0.0% [0, 11.7]" in printed(40, table)
+    assert printed(40, table).startswith("t; why")
+    narrow = printed(30, table)
+    assert ("0.0%" in narrow, "2.00" in narrow, "[" in narrow, "why" in narrow) == (True, True, False, False)
+
+
+@pytest.mark.parametrize(("width", "limits"), [(120, True), (100, True), (80, True), (40, False)])
+def test_shares_of_images_have_their_limits_where_they_fit(study, width, limits):
+    text = printed(width, front_table(find_outcome(study)))
+    assert ("0.0% [0, 0.4]" in text) is limits
+    assert ("in brackets: 95 % limits" in " ".join(text.split())) is limits
+    whole = io.StringIO()
+    print_outcome(Console(file=whole, width=width, highlight=False), find_outcome(study), study.config)
+    assert ("88.77% ± 0.00 [88.1, 89.4]" in whole.getvalue()) is (width >= 100)
+    assert ("1.23% ± 0.00 [0.7, 2.1]" in whole.getvalue()) is limits
+
+
 def test_a_list_breaks_between_name_and_figure():
     table = FittedTable("", [Column("confidence"), Column("b")])
     table.add_row("123456789", "1")

@@ -1,6 +1,7 @@
 """What a terminal shows while a search runs."""
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
@@ -40,8 +41,8 @@ def test_a_study_without_trials_has_nothing_to_show_and_says_so(config, make_stu
 
 def test_depth_is_a_column_where_the_front_has_it(deep_study, small_study):
     text = shown(deep_study, failures=())
-    assert "┃ retain ┃ left ┃" in text
-    assert "│  94.5% │ 0.60 │" in text
+    assert re.search("┃ +retain ┃ left ┃", text)
+    assert re.search(r"│ 94.5% \[[0-9., ]+\] │ 0.60 │", text)
     assert "┃ left ┃" not in shown(small_study)
 
 
@@ -96,6 +97,27 @@ def test_what_is_done_never_exceeds_the_total_where_n_trials_was_lowered(small_s
     progress.start(small_study, lambda: 2)
     progress.trial(small_study.records()[0])
     assert "2 of 2 done" in console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("n_trials", "said"),
+    [
+        (4, "Running 4 trials (2 already finished) in"),
+        (2, "No more trials to run in"),
+        (1, "2 have finished, and `n_trials` is 1"),
+    ],
+)
+def test_a_search_says_how_many_trials_are_left_to_it(small_study, make_study, n_trials, said):
+    study = make_study(small_study.config.model_copy(update={"n_trials": n_trials}))
+    console = Console(file=io.StringIO(), width=200)
+    Progress(console).start(study)
+    assert said in console.file.getvalue()
+
+
+def test_no_more_workers_are_busy_than_there_are_where_a_dead_driver_left_trials(small_study):
+    for key in "abc":
+        small_study.ask(key)
+    assert "workers 1 of 1 busy" in shown(small_study, at_once=1)
 
 
 def test_quiet_says_nothing(small_study):

@@ -144,17 +144,31 @@ def list_studies(
     listing.list_studies(folder, as_json=as_json)
 
 
-@app.command(cls=needing("report"), epilog="Example: antisample report runs/demo --json")
+@app.command(
+    cls=needing("report"),
+    epilog="Examples: antisample report runs/demo --json; antisample report runs/demo runs/seven --out both.html",
+)
 def report(
-    directory: StudyDirectory,
+    directories: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR...",
+            help="The directory of a study, such as runs/demo; several are compared on one page.",
+            autocompletion=completion.studies,
+        ),
+    ],
     select: Select = None,
     storage: StorageAddress = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Rewrite them even if they show trials that the journal has lost.")
     ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The page that compares several studies; by default comparison.html."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rewrite report.html and trials.parquet, and print the Pareto front."""
+    """Rewrite report.html and trials.parquet, and print the Pareto front; or compare several studies."""
     from tuning.cli.commands import report  # noqa: PLC0415
 
-    report.report(directory, select=select, storage=storage, rebuild=rebuild, as_json=as_json)
+    report.report_or_compare(directories, select=select, storage=storage, rebuild=rebuild, out=out, as_json=as_json)

@@ -15,6 +15,7 @@ from tuning.trials.front import front_of
 from tuning.trials.origins import Origin
 from tuning.trials.records import TrialRecord
 from tuning.trials.selection import choose
+from tuning.views.report import render_report
 
 CURVES = Path(__file__).parents[3] / "benchmarks/data/curves.parquet"
 FORGET, RETAIN = "validation/forget_accuracy", "validation/retain_accuracy"
@@ -64,6 +65,9 @@ def test_a_trial_that_was_lucky_is_not_chosen_by_its_luck(study, metrics):
     assert outcome.chosen.metrics[RETAIN] == 0.88, "the trial has its own figures"
     assert "finalists with fresh seeds, " in outcome.reason
     assert len(outcome.finals.runs) <= study.config.selection.finalist_replicates
+    page = render_report(study)
+    assert "<h2>Finalists</h2>" in page
+    assert page.count('<td class="number">4</td>') + page.count('<td class="number">2</td>') > 1, "runs of finalists"
     entry = next(each for each in outcome.to_json()["finalists"] if each["number"] == 0)
     assert entry["metrics"][FORGET] > 0.01
     assert entry["errors"][FORGET] > 0

@@ -39,6 +39,7 @@ from tuning.interruption import exit_code
 from tuning.strategies.samplers import make_sampler
 from tuning.study.changes import stated_stores
 from tuning.study.directory import study_config
+from tuning.study.finals import find_finals
 from tuning.study.reader import StudyReader
 from tuning.study.storage.lease import lease_backend
 from tuning.trust.addresses import check_stores, object_stores, with_tracking
@@ -168,7 +169,7 @@ def _is_over(config: StudyConfig) -> bool:
     if not (config.directory / "trials.parquet").exists():  # written at every end, and by `antisample report`
         return False
     study = StudyReader(config)
-    return study.is_over() and not missing_confirmations(study)
+    return study.is_over() and not find_finals(study).missing and not missing_confirmations(study)
 
 
 def send(spec: ExistingCluster, words: list[str], files: dict[str, str], as_json: bool, quiet: bool) -> NoReturn:

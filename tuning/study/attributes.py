@@ -57,6 +57,17 @@ class Confirmation(TypedDict):
 
 
 @with_config(STRICT)
+class FinalistRun(TypedDict):
+    """One run of a finalist with a fresh seed: its metrics, or why it has none."""
+
+    number: Whole
+    seed: Whole
+    metrics: Figures
+    elapsed_s: float
+    error: NotRequired[Text]
+
+
+@with_config(STRICT)
 class End(TypedDict):
     """See `tuning.study.history.SearchEnd`."""
 
@@ -180,6 +191,7 @@ RETRAINING: StudyAttribute[Retraining] = StudyAttribute("retraining", Retraining
 CONFIRMATIONS: StudyAttribute[list[Confirmation]] = StudyAttribute(
     "confirmations", Annotated[list[Confirmation], AfterValidator(_with_the_same_metrics)]
 )
+FINALIST_RUNS: StudyAttribute[list[FinalistRun]] = StudyAttribute("finalist_runs", list[FinalistRun])
 CONFUSIONS: StudyAttribute[dict[str, list[list[int]]]] = StudyAttribute("confusions", dict[Text, list[_Cell]])
 """Confusion matrices as cells [true class, predicted class, images], by number of the trial and `original`."""
 GALLERIES: StudyAttribute[dict[str, Gallery]] = StudyAttribute("galleries", dict[Text, Gallery])

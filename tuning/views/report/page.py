@@ -18,6 +18,7 @@ from tuning.views.plain_values import finite
 from tuning.views.report.baselines import baseline_section
 from tuning.views.report.chosen_trial import pictures
 from tuning.views.report.drawing import label
+from tuning.views.report.finalists import finalist_table
 from tuning.views.report.gallery import gallery_rows
 from tuning.views.report.hovers import hover_texts
 from tuning.views.report.sections import figure_sections
@@ -45,6 +46,7 @@ def render_report(study: StudyReader) -> str:
         outcome=outcome,
         headline=headline(outcome),
         baselines=baseline_section(outcome),
+        finalists=finalist_table(outcome),
         confirmation=confirmation_rows(outcome),
         sections=sections,
         pictures=pictures(study, outcome),

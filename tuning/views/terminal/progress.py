@@ -128,6 +128,11 @@ class Progress(ProgressListener):
             self._live.stop()
             self._live = None
 
+    def final(self, done: int, most: int, problem: str | None = None) -> None:
+        """One run of a finalist is finished, or failed with a problem; there are `most` runs at most."""
+        failed = f" failed: {problem}" if problem is not None else ""
+        self.say(f"  finalists: run {done} of at most {most} with fresh seeds{failed}")
+
     def confirmed(self, done: int, total: int, problem: str | None = None) -> None:
         """One run with a fresh seed is finished, or failed with a problem."""
         failed = f" failed: {problem}" if problem is not None else ""

@@ -17,7 +17,11 @@ INTERRUPTED = 130
 """Exit code of a program that was ended by Ctrl-C."""
 TERMINATED = 143
 """Exit code of a program that was ended by SIGTERM."""
-PATIENCE_S = 3.0
+STOPPING = "Stopping. Press Ctrl-C again to stop immediately."
+"""The answer to the first signal where the end in order may take seconds."""
+LAST_WORDS_S = 1.0
+"""How long an end in order is waited for before what it would print at its end is printed without it."""
+PATIENCE_S = 6.0
 """What an end in order may take: who sends SIGTERM kills soon after. What was reported is safe either way."""
 _SAME_S = 1.0
 """SIGTERM comes twice from `timeout` and from Slurm, to the process and to its group: within this time it is one."""
@@ -78,23 +82,26 @@ def sigterm_like_ctrl_c() -> Iterator[None]:
 
 
 @contextmanager
-def second_signal_stops(message: str, last_words: Callable[[], None] | None = None) -> Iterator[None]:
+def second_signal_stops(
+    message: str, last_words: Callable[[], None] | None = None, answer: Callable[[], None] | None = None
+) -> Iterator[None]:
     """Has the second Ctrl-C or SIGTERM within the block, or an end that takes too long, end the process at once.
 
-    The first is left to whoever handles it. Signals are counted by a thread, since a main thread that waits inside of
-    a library would not hear of the second.
+    The first is left to whoever handles it, and answered. Signals are counted by a thread, since a main thread that
+    waits inside of a library would not hear of them.
 
     Args:
         message: Printed to standard error when the process is stopped at once.
-        last_words: Called instead when the end in order takes more than `PATIENCE_S`; without it the end has all the
-            time it takes.
+        last_words: Called in another thread when the end in order takes more than `LAST_WORDS_S`; after `PATIENCE_S`
+            the process ends. Without it the end has all the time it takes.
+        answer: Called in that thread at the first signal.
 
     Yields:
         Nothing.
     """
     heard, writer = socket.socketpair()
     writer.setblocking(False)
-    threading.Thread(target=_count, args=(heard, message, last_words), name="signals", daemon=True).start()
+    threading.Thread(target=_count, args=(heard, message, last_words, answer), name="signals", daemon=True).start()
     before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     try:
         yield
@@ -165,18 +172,16 @@ def leave(code: int) -> NoReturn:
     _exit(code)
 
 
-def _count(heard: socket.socket, message: str, last_words: Callable[[], None] | None) -> None:
+def _count(
+    heard: socket.socket,
+    message: str,
+    last_words: Callable[[], None] | None,
+    answer: Callable[[], None] | None,
+) -> None:
     first: float | None = None
+    ends = threading.Event()
     with heard:
-        while True:
-            try:
-                numbers = heard.recv(16)
-            except TimeoutError:
-                if last_words is not None:
-                    last_words()
-                leave(exit_code())
-            if not numbers:
-                return
+        while numbers := heard.recv(16):
             for number in numbers:
                 if number not in (signal.SIGINT, signal.SIGTERM):
                     continue
@@ -184,11 +189,23 @@ def _count(heard: socket.socket, message: str, last_words: Callable[[], None] | 
                 if number == signal.SIGTERM:
                     _terminated.set()  # the main thread may not have come to its handler
                 now = time.monotonic()
-                if first is not None and (number == signal.SIGINT or now - first > _SAME_S):
+                if first is None:
+                    first = now
+                    threading.Thread(target=_end, args=(ends, last_words, answer), name="end", daemon=True).start()
+                elif number == signal.SIGINT or now - first > _SAME_S:
                     _stop_at_once(message, exit_code())
-                first = now if first is None else first
-            if first is not None and last_words is not None:
-                heard.settimeout(max(0.01, first + PATIENCE_S - time.monotonic()))
+    ends.set()
+
+
+def _end(ends: threading.Event, last_words: Callable[[], None] | None, answer: Callable[[], None] | None) -> None:
+    """Says what is to be said after the first signal, until the block ends; a thread of its own may be held up."""
+    signalled = time.monotonic()
+    if answer is not None:
+        answer()
+    if last_words is not None and not ends.wait(LAST_WORDS_S):
+        last_words()
+        if not ends.wait(max(0.0, signalled + PATIENCE_S - time.monotonic())):
+            leave(exit_code())
 
 
 def _stop_at_once(message: str, code: int) -> NoReturn:

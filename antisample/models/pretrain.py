@@ -71,7 +71,7 @@ def original_model(
         StorageError: If the cache is an object store and cannot be asked.
     """
     initial = initial_weights(config, dataset)
-    notes = checked_network(config, dataset, device, _configured(config, dataset))
+    notes = checked_network(config, dataset, device, configured_preprocessing(config, dataset))
     if config.checkpoint is not None:
         checkpoint = load_checkpoint(config.checkpoint)
         return _from_checkpoint(checkpoint, config, dataset, splits, device, str(config.checkpoint), initial, notes)
@@ -133,7 +133,7 @@ def _train(
     on_epoch: EpochListener | None,
     initial: InitialWeights,
 ) -> Checkpoint:
-    preprocessing = _configured(config, dataset) or pixel_statistics(dataset.train)
+    preprocessing = configured_preprocessing(config, dataset) or pixel_statistics(dataset.train)
     _check_channels(preprocessing, dataset, "`model.mean`")
     images, labels = to_device(dataset.train, _train_positions(splits), device)
     shape = dataset.train.images.shape[1:]
@@ -173,7 +173,7 @@ def _from_checkpoint(
     initial: InitialWeights,
     notes: tuple[str, ...],
 ) -> OriginalModel:
-    preprocessing = _configured(config, dataset) or checkpoint.preprocessing(source)
+    preprocessing = configured_preprocessing(config, dataset) or checkpoint.preprocessing(source)
     if preprocessing is not None:
         _check_channels(preprocessing, dataset, source)
     model = with_outputs_of(build_network(config, dataset), checkpoint.state_dict)
@@ -214,7 +214,8 @@ def _tried(
     return usual_normalisation(name, dataset), note
 
 
-def _configured(config: ModelConfig, dataset: Dataset) -> Preprocessing | None:
+def configured_preprocessing(config: ModelConfig, dataset: Dataset) -> Preprocessing | None:
+    """The preprocessing that the configuration states; None where the checkpoint or the data tells it."""
     if config.normalisation is not None:
         return usual_normalisation(config.normalisation, dataset)
     return Preprocessing(config.mean, config.std) if config.mean is not None and config.std is not None else None

@@ -24,6 +24,11 @@ def chromium() -> Iterator[Browser]:
 
 
 def open_report(page: Page, address: str) -> None:
-    """Opens a report and waits until its figures are drawn."""
+    """Opens a report and goes through it from top to bottom, which draws its figures."""
     page.goto(address)
+    page.wait_for_selector("html[data-figures=ready], html[data-figures=drawn]", timeout=120_000)
+    for plot in page.query_selector_all(".plot"):
+        plot.scroll_into_view_if_needed()
+        page.wait_for_selector(f"#{plot.get_attribute('id')}.js-plotly-plot", timeout=120_000)
     page.wait_for_selector("html[data-figures=drawn]", timeout=120_000)
+    page.evaluate("window.scrollTo(0, 0)")

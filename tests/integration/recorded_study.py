@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from tuning.config.loading import parse_study
 from tuning.study.attributes import (
@@ -18,6 +19,7 @@ from tuning.study.attributes import (
     ENVIRONMENT,
     FINGERPRINTS,
     FORGET_REQUESTS,
+    GALLERIES,
     ID,
     IMAGES,
     ORIGINAL,
@@ -27,7 +29,7 @@ from tuning.study.attributes import (
 from tuning.study.confusions import ORIGINAL_MODEL
 from tuning.study.history import record_search_end
 from tuning.study.outcome import find_outcome
-from tuning.study.pictures import PICTURE_ROWS, picture_file
+from tuning.study.pictures import PICTURE_ROWS, image_file, picture_file
 from tuning.study.study import Study
 from tuning.views.projections import write_projections
 
@@ -107,6 +109,7 @@ def _depth(metrics: dict[str, float], left: float) -> dict[str, float]:
         "validation/probe_gap": 0.05 * left,
         "validation/mask_drop": 0.975 - metrics["validation/retain_accuracy"],
         "validation/mask_drop_error": 0.01,
+        **{f"validation/relearn_{n}": 1 - (1 - left) * 0.9**n for n in (0, 8, 32, 64)},
     }
 
 
@@ -142,3 +145,15 @@ def _look_inside(study: Study) -> None:
         path = picture_file(study, chosen, 3, place)
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(strip).save(path)
+    digits = load_digits()
+    groups = {"recognised": ((3, 3, 0.91), (3, 3, 0.62)), "lost": ((8, 3, 0.97), (9, 7, 0.88), (2, 1, 0.51))}
+    for group, images in groups.items():
+        for place, (true, _, _) in enumerate(images):
+            shades = 16 * digits.images[digits.target == true][place].clip(0, 15)
+            Image.fromarray(shades.astype(np.uint8)).save(image_file(study, chosen, group, place))
+    judged = {
+        group: [{"true": t, "predicted": p, "probability": share} for t, p, share in images]
+        for group, images in groups.items()
+    }
+    counts = {"n_recognised": 2, "n_forget": 58, "n_lost": 3, "n_right_before": 480}
+    study.note(GALLERIES, {str(chosen.number): {**judged, **counts}})

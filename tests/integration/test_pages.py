@@ -20,6 +20,8 @@ from recorded_study import record_study
 
 from tuning.study.outcome import find_outcome
 from tuning.study.storage.journal import open_journal
+from tuning.views.comparison.comparison import compare
+from tuning.views.comparison.page import write_comparison
 
 pytestmark = pytest.mark.integration
 
@@ -72,7 +74,7 @@ def overflow(page):
 def test_the_report_draws_without_complaint_or_network_and_answers_hover_and_sort(open_page, address, recorded):
     page = open_page(address)
     drawn = {plot.get_attribute("id") for plot in page.query_selector_all(".plot.js-plotly-plot")}
-    wanted = {"pareto", "history", "importance", "parallel", "curves", "confusion", "timeline"}
+    wanted = {"relearning", "pareto", "history", "importance", "parallel", "curves", "confusion", "timeline"}
     assert {name.split("-")[1] for name in drawn} == wanted
     # The newest trace of the front's figure, the chosen trial, lies on top.
     page.locator("#plot-pareto-0 .scatterlayer .trace").last.locator(".point").hover(force=True)
@@ -99,6 +101,7 @@ def test_the_report_draws_without_complaint_or_network_and_answers_hover_and_sor
     assert values == sorted(values, reverse=True)
     assert len(values) > 10
     assert page.locator("#inside img").count() == 4
+    assert page.locator("#gallery img").count() == 5
     assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
     assert page.asked == [address]
     assert page.said == []
@@ -127,6 +130,23 @@ def test_trials_are_filtered_chosen_downloaded_and_opened(open_page, address, re
     assert f"--trial {lines[0]['number']} " in page.text_content("#trial-dialog pre")
     assert "unlearn_scale_lr" in page.text_content("#trial-dialog")
     assert page.said == []
+
+
+def test_figures_are_drawn_when_they_come_near_the_window_and_all_on_paper(browser, address):
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    page.goto(address)
+    page.wait_for_selector("html[data-figures=ready]")
+    drawn = page.locator(".plot.js-plotly-plot")
+    assert drawn.count() < page.locator(".plot").count() / 2
+    assert page.locator("#trial-table tbody button").count() == 60
+    before = page.evaluate("document.body.scrollHeight")
+    page.locator("#plot-timeline-0").scroll_into_view_if_needed()
+    page.wait_for_selector("#plot-timeline-0.js-plotly-plot")
+    assert abs(page.evaluate("document.body.scrollHeight") - before) < 40, "what is not drawn yet has its height"
+    assert page.locator("#plot-parallel-0.js-plotly-plot").count() == 0, "what was passed by is not drawn"
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert drawn.count() == page.locator(".plot").count()
+    page.close()
 
 
 @pytest.mark.slow
@@ -174,6 +194,25 @@ def test_the_report_fits_a_phone(open_page, address):
     page.evaluate("document.querySelector('#trials .scroll').scrollLeft = 1e6")
     page.wait_for_timeout(300)
     assert page.evaluate(edge) == "left"
+    assert page.said == []
+
+
+@pytest.fixture(scope="module")
+def comparison(recorded, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compared")
+    write_comparison(compare([recorded, record_study(folder, 12)]), folder / "comparison.html")
+    return (folder / "comparison.html").as_uri()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_comparison_of_studies_draws_without_complaint_and_fits(open_page, comparison, width):
+    page = open_page(comparison, viewport={"width": width, "height": 844})
+    drawn = {plot.get_attribute("id") for plot in page.query_selector_all(".plot.js-plotly-plot")}
+    assert drawn == {"plot-fronts-0", "plot-fronts-1", "plot-hypervolume-0"}
+    assert page.locator("#result tbody tr").count() == 4
+    assert "n_trials" in page.text_content("#settings table")
+    assert overflow(page) <= 0
+    assert page.asked == [comparison]
     assert page.said == []
 
 

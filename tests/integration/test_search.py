@@ -1,6 +1,7 @@
 """A whole search through the command line, and everything it leaves behind."""
 
 import json
+import re
 
 import pyarrow.parquet as pq
 import pytest
@@ -42,7 +43,9 @@ def test_the_result_names_original_published_front_and_chosen(finished):
 def test_the_directory_holds_all_that_is_promised(finished):
     names = {path.name for path in finished.directory.iterdir()}
     assert {"study.yaml", "journal.log", "trials.parquet", "report.html", "models"} <= names
-    assert "Pareto front" in (finished.directory / "report.html").read_text()
+    report = (finished.directory / "report.html").read_text()
+    assert "Pareto front" in report
+    assert re.search(r"of the \d+ forget images (is|are) still recognised", report)
 
 
 def test_the_models_of_the_front_and_no_others_are_kept(finished):

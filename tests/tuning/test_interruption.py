@@ -30,7 +30,7 @@ SLOW = (
     START
     + """
 signal.signal(signal.SIGTERM, lambda *_: None)
-with second_signal_stops("no", lambda: print("last words")):
+with second_signal_stops("no", lambda: print("last words"), lambda: print("stopping", flush=True)):
     print("ready", flush=True)
     while True:
         time.sleep(60)
@@ -92,8 +92,20 @@ def test_sigterm_to_a_process_and_its_group_is_one():
 def test_an_end_that_takes_too_long_has_its_last_words():
     with started(SLOW) as process:
         process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "stopping\n"
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (143, "last words\n", "")
+
+
+def test_last_words_come_before_an_end_that_takes_a_little_longer():
+    code = f"{START}signal.signal(signal.SIGTERM, lambda *_: None)\n"
+    code += "with second_signal_stops('no', lambda: print('last words', flush=True)):\n"
+    code += "    print('ready', flush=True)\n    time.sleep(2.5)\n"
+    code += "print('in order', flush=True)\n"
+    with started(code) as process:
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, "last words\nin order\n", "")
 
 
 @pytest.mark.parametrize("on_ctrl_c", ["default_int_handler", "SIG_IGN"])  # ignored: started in the background

@@ -40,6 +40,7 @@ from tuning.memory.discovery import check_memory
 from tuning.strategies.samplers import make_sampler
 from tuning.study.changes import stated_stores
 from tuning.study.directory import study_config
+from tuning.study.finals import find_finals
 from tuning.study.reader import StudyReader
 from tuning.study.storage.lease import lease_backend
 from tuning.trust.addresses import check_stores, object_stores, with_tracking
@@ -105,7 +106,7 @@ def check_study(config: StudyConfig, spec: ClusterSpec) -> None:
         checks.append(lambda: choose_device(config.device))
     if isinstance(spec, LocalCluster) and not (config.directory / "study.yaml").is_file():
         checks.append(lambda: check_memory(config.memory))
-    offered = _offered(spec)
+    offered = offered_machine(spec)
     if offered is not None:
         whose = None if isinstance(spec, LocalCluster) else "a machine of the cluster"
         checks.append(lambda: worker_share(config, [offered], whose))
@@ -119,7 +120,7 @@ def check_study(config: StudyConfig, spec: ClusterSpec) -> None:
         raise ConfigError(list(dict.fromkeys(problems)))
 
 
-def _offered(spec: ClusterSpec) -> Machine | None:
+def offered_machine(spec: ClusterSpec) -> Machine | None:
     """What a machine that runs trials will have; None where that is not known yet."""
     if isinstance(spec, LocalCluster):
         here = this_machine()
@@ -171,7 +172,7 @@ def _is_over(config: StudyConfig) -> bool:
     if not (config.directory / "trials.parquet").exists():  # written at every end, and by `antisample report`
         return False
     study = StudyReader(config)
-    return study.is_over() and not missing_confirmations(study)
+    return study.is_over() and not find_finals(study).missing and not missing_confirmations(study)
 
 
 def send(spec: ExistingCluster, words: list[str], files: dict[str, str], as_json: bool, quiet: bool) -> NoReturn:

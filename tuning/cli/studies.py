@@ -72,6 +72,14 @@ def run(
     select: Select = None,
     register: RegisterAs = None,
     cluster: ClusterFile = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Check the study and predict its time and memory, without starting Ray or writing anything but "
+            "decoded images in `data.cache_dir`.",
+        ),
+    ] = False,
     allow_code: AllowCode = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -99,6 +107,7 @@ def run(
         select=select,
         register=register,
         cluster=cluster,
+        dry_run=dry_run,
         allow_code=allow_code,
         as_json=as_json,
         quiet=quiet,
@@ -153,17 +162,31 @@ def list_studies(
     listing.list_studies(folder, as_json=as_json)
 
 
-@app.command(cls=needing("report"), epilog="Example: antisample report runs/demo --json")
+@app.command(
+    cls=needing("report"),
+    epilog="Examples: antisample report runs/demo --json; antisample report runs/demo runs/seven --out both.html",
+)
 def report(
-    directory: StudyDirectory,
+    directories: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR...",
+            help="The directory of a study, such as runs/demo; several are compared on one page.",
+            autocompletion=completion.studies,
+        ),
+    ],
     select: Select = None,
     storage: StorageAddress = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Rewrite them even if they show trials that the journal has lost.")
     ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The page that compares several studies; by default comparison.html."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rewrite report.html and trials.parquet, and print the Pareto front."""
+    """Rewrite report.html and trials.parquet, and print the Pareto front; or compare several studies."""
     from tuning.cli.commands import report  # noqa: PLC0415
 
-    report.report(directory, select=select, storage=storage, rebuild=rebuild, as_json=as_json)
+    report.report_or_compare(directories, select=select, storage=storage, rebuild=rebuild, out=out, as_json=as_json)

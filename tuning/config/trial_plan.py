@@ -80,6 +80,13 @@ class TrialPlan:
         """Seeds that no trial has used."""
         return _seeds(self.config, "confirmation", self.config.confirm_seeds)
 
+    @property
+    def finalist_seeds(self) -> tuple[int, ...]:
+        """Seeds of the runs that finalists are chosen by, which neither trials nor confirmation use."""
+        selection = self.config.selection
+        runs_again = self.config.confirm_seeds and selection.finalists > 1 and selection.by == "rule"
+        return _seeds(self.config, "finalist", selection.finalist_replicates // 2) if runs_again else ()
+
     def unlearn_config(self, params: dict[str, Any], seed: int, request: int = 0) -> UnlearnConfig:
         """The configuration of one unlearning with these searched parameters and one of the forget requests.
 

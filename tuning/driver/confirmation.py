@@ -3,20 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-import ray
-from ray.exceptions import RayError, RayTaskError
-
 from tuning.driver.capacity import TrialResources
+from tuning.driver.fresh_runs import run_again
 from tuning.study.attributes import CONFIRMATIONS, Confirmation
 from tuning.study.outcome import find_outcome
 from tuning.study.reader import StudyReader
 from tuning.study.study import Study
 from tuning.trials.records import TrialRecord
 from tuning.worker.messages import RunResult
-from tuning.worker.tasks import run_once
-
-_TRIES = 3
-_LONGEST_REASON = 300
 
 
 def missing_confirmations(study: StudyReader) -> list[tuple[TrialRecord, int]]:
@@ -46,25 +40,14 @@ def confirm(
         share: What a run takes.
         on_done: Called with the runs done, their number, and why the last one failed; None if it did not.
     """
-    missing, plan = missing_confirmations(study), study.plan.for_workers()
-    # Ray itself would start a run without end that is killed because the machine's memory is full.
-    task = ray.remote(num_cpus=share.cpus, num_gpus=share.gpus, max_retries=0)(run_once)
+    missing, done = missing_confirmations(study), 0
 
-    def start(record: TrialRecord, seed: int) -> Any:
-        return task.remote(inputs, plan, record.params, seed, record.batch_halvings)
-
-    waiting = {start(record, seed): (record, seed, 1) for record, seed in missing}
-    while waiting:
-        (ready,), _ = ray.wait(list(waiting), num_returns=1)
-        record, seed, tries = waiting.pop(ready)
+    def ended(record: TrialRecord, seed: int, result: RunResult | str, by_itself: bool) -> None:
+        nonlocal done
+        del by_itself
         problem = None
-        try:
-            result: RunResult = ray.get(ready)
-        except RayError as error:
-            if tries < _TRIES and not isinstance(error, RayTaskError):
-                waiting[start(record, seed)] = (record, seed, tries + 1)
-                continue
-            problem = f"trial {record.number}, {_reason(error)}"
+        if isinstance(result, str):
+            problem = f"trial {record.number}, {result}"
         else:
             run: Confirmation = {
                 "number": record.number,
@@ -74,10 +57,7 @@ def confirm(
                 "elapsed_s": result.elapsed_s,
             }
             study.note(CONFIRMATIONS, [*study.noted(CONFIRMATIONS, []), run])
-        on_done(len(missing) - len(waiting), len(missing), problem)
+        done += 1
+        on_done(done, len(missing), problem)
 
-
-def _reason(error: RayError) -> str:
-    """What was raised in the worker, or what became of the worker, in a line."""
-    cause = error.cause if isinstance(error, RayTaskError) else error
-    return f"{type(cause).__name__}: {' '.join(str(cause).split())[:_LONGEST_REASON]}"
+    run_again(study, inputs, share, missing, ended)

@@ -1,6 +1,6 @@
-"""A look inside the chosen trial, kept when a search ends: confusion matrices, and pictures of its anti-samples.
+"""A look inside the chosen trial, kept when a search ends: confusion matrices, single images, and its anti-samples.
 
-Both are kept in the study and its directory, so that the report can be written again without data and model.
+All are kept in the study and its directory, so that the report can be written again without data and model.
 """
 
 from dataclasses import replace
@@ -15,11 +15,13 @@ from antisample.errors import AntisampleError
 from antisample.inputs import UnlearnInputs
 from antisample.methods import UnlearnContext
 from antisample.methods.anti_sample import AntiSample, AntiSampleConfig
+from antisample.models.predictions import Predictions
 from antisample.storage.atomic import atomic_write
 from antisample.types import Preprocessing
 from antisample.unlearning import subject_of
+from tuning.driver.gallery import PART, take_gallery
 from tuning.study.artifacts import StudyFiles
-from tuning.study.attributes import CONFUSIONS
+from tuning.study.attributes import CONFUSIONS, GALLERIES
 from tuning.study.confusions import ORIGINAL_MODEL, Cells
 from tuning.study.outcome import find_outcome
 from tuning.study.pictures import picture_file, picture_files
@@ -34,32 +36,44 @@ _SHOWN, _GAP_PX = 8, 2
 def inspect(study: Study, inputs: RequestInputs) -> None:
     """Keeps what the report shows of the original model and of the trials that may be chosen.
 
-    Confusion matrices are of the test images of the first forget request, from the model that the trial left. What
-    is there already is not done again.
+    Confusion matrices and single images are test images of the first forget request, judged by the model that the
+    trial left. What is there already is not done again.
 
     Args:
         study: Has come to its end.
         inputs: Of the study.
     """
     outcome, first = find_outcome(study), inputs[0]
-    matrices = study.noted(CONFUSIONS, {})
-    before = len(matrices)
+    matrices, galleries = study.noted(CONFUSIONS, {}), study.noted(GALLERIES, {})
+    kept = len(matrices), len(galleries)
     config, device = study.plan.starting_config(), choose_device(study.config.device)
-    if ORIGINAL_MODEL not in matrices:
-        matrices[ORIGINAL_MODEL] = _cells(first.original.build(first.dataset, device), first, config)
-    for record in {r.number: r for r in (outcome.by_rule, outcome.oracle) if r is not None}.values():
-        weights = None if str(record.number) in matrices else StudyFiles.of(study.config).load_weights(record.number)
-        if weights is not None:
+    before: Predictions | None = None
+    records = {str(r.number): r for r in (outcome.by_rule, outcome.oracle) if r is not None}
+    if ORIGINAL_MODEL not in matrices or not matrices.keys() & galleries.keys() >= records.keys():
+        before = _answers(first.original.build(first.dataset, device), first, config)
+        matrices.setdefault(ORIGINAL_MODEL, _cells(before))
+    for number, record in records.items():
+        is_kept = number in matrices and number in galleries
+        weights = None if is_kept else StudyFiles.of(study.config).load_weights(record.number)
+        if weights is not None and before is not None:
             unlearned = replace(first.original, state_dict=weights)
-            matrices[str(record.number)] = _cells(unlearned.build(first.dataset, device), first, config)
+            after = _answers(unlearned.build(first.dataset, device), first, config)
+            matrices[number] = _cells(after)
+            galleries[number] = take_gallery(study, record, first, before, after)
         if not picture_files(study, record):
             _take_pictures(study, record, first)
-    if len(matrices) > before:
+    if len(matrices) > kept[0]:
         study.note(CONFUSIONS, matrices)
+    if len(galleries) > kept[1]:
+        study.note(GALLERIES, galleries)
 
 
-def _cells(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -> Cells:
-    matrix = subject_of(model, inputs, config).predictions("test").confusion()
+def _answers(model: nn.Module, inputs: UnlearnInputs, config: UnlearnConfig) -> Predictions:
+    return subject_of(model, inputs, config).predictions(PART)
+
+
+def _cells(answers: Predictions) -> Cells:
+    matrix = answers.confusion()
     return [[int(i), int(j), int(matrix[i, j])] for i, j in np.argwhere(matrix)]
 
 

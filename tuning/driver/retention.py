@@ -1,10 +1,12 @@
-"""Deleting what a study needs no more while it runs: models that left the front, checkpoints of trials that ended."""
+"""Deleting what a study no longer needs while it runs: models that cannot be chosen any more, old checkpoints."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
 from tuning.study.artifacts import StudyFiles
+from tuning.study.attributes import ORIGINAL
 from tuning.study.reader import StudyReader
+from tuning.trials.finalists import find_finalists
 from tuning.trials.records import TrialRecord
 
 
@@ -12,7 +14,7 @@ class ArtifactRetention(AbstractContextManager["ArtifactRetention"]):
     """A listener of a study. It deletes in the background, since an object store may answer slowly or not at all.
 
     Args:
-        study: Says which trials run and which are on the front.
+        study: Says which trials run, are on the front or may become finalists.
         files: What to delete from.
     """
 
@@ -20,6 +22,7 @@ class ArtifactRetention(AbstractContextManager["ArtifactRetention"]):
         self._study, self._files = study, files
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="housekeeping")
         self._next: Future[None] | None = None
+        self._finalists: list[TrialRecord] = []
 
     def trial(self, record: TrialRecord) -> None:
         """A trial started, reported or ended."""
@@ -27,10 +30,16 @@ class ArtifactRetention(AbstractContextManager["ArtifactRetention"]):
             return
         # By name of what is not needed, since others may have begun by the time that it is done.
         ended = {trial.number for trial in self._study.records() if trial.has_ended}
-        front = {trial.number for trial in self._study.front()}
+        front = self._study.front()
+        self._finalists = find_finalists(
+            {r.number: r for r in (*front, *self._finalists, record) if r.state == "COMPLETE"}.values(),
+            self._study.config,
+            self._study.noted(ORIGINAL, {}),
+        )
+        needed = {trial.number for trial in (*front, *self._finalists)}
         if self._next is not None:
             self._next.cancel()  # if it has not begun: this one covers it
-        self._next = self._thread.submit(self._files.discard, ended - front, ended)
+        self._next = self._thread.submit(self._files.discard, ended - needed, ended)
 
     def __enter__(self) -> "ArtifactRetention":
         return self

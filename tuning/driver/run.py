@@ -23,6 +23,7 @@ from tuning.config.trial_plan import TrialPlan
 from tuning.driver.capacity import TrialResources
 from tuning.driver.confirmation import confirm, missing_confirmations
 from tuning.driver.diagnostics import inspect
+from tuning.driver.finals import run_finals
 from tuning.driver.gpu_sharing import share_gpus
 from tuning.driver.machines import live_slots, machines, worker_share
 from tuning.driver.provenance import record_provenance
@@ -34,6 +35,7 @@ from tuning.memory.settling import describe_memory, describe_skipped, settle_mem
 from tuning.study.artifacts import StudyFiles
 from tuning.study.attributes import ID, MEMORY
 from tuning.study.directory import check_directory, check_settings, note_settings, prepared_directory
+from tuning.study.finals import find_finals
 from tuning.study.history import record_search_end
 from tuning.study.kept_settings import as_begun, has_begun
 from tuning.study.lost_trials import refuse_lost_trials
@@ -142,7 +144,7 @@ def run(
         study.listen(stack.enter_context(ArtifactRetention(study, files)).trial)
         study.listen(progress.trial)
         try:
-            if not study.is_over() or missing_confirmations(study):
+            if not study.is_over() or find_finals(study).missing or missing_confirmations(study):
                 with start_ray():
                     lease.note_ray(ray_session())
                     _run_trials(study, ray.put(inputs), share, started, progress, ray_stays)
@@ -261,6 +263,7 @@ def _run_trials(
     if not study.is_over():
         _search(study, inputs, started, share, ray_stays)
     progress.searched()
+    run_finals(study, inputs, share, progress)
     confirm(study, inputs, share, progress.confirmed)
 
 

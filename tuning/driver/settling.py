@@ -28,11 +28,7 @@ def settled(config: StudyConfig, inputs: RequestInputs) -> tuple[StudyConfig, li
     Returns:
         The study, and what is to be said of it.
     """
-    notes = []
-    searched = TrialPlan.of(config).space.parameters
-    if "reinitialise" in searched and len(searched) > 1 and not _has_stages(inputs):
-        config = config.model_copy(update={"fixed": {**config.fixed, "reinitialise": 0}})
-        notes.append("The network has no stages, so `reinitialise` is not searched; name some in `model.stages`")
+    config, notes = settled_space(config, inputs)
     if not any(objective.metric == DEPTH for objective in config.objectives):
         return config, notes
     if not all(each.probe is not None and each.probe.informative for each in inputs):
@@ -48,6 +44,15 @@ def settled(config: StudyConfig, inputs: RequestInputs) -> tuple[StudyConfig, li
     constraints = (*config.constraints, Constraint(metric=RETAIN, at_least=floor))
     notes.append(f"A mask keeps a validation retain accuracy of {kept:.1%}; trials below {floor:.1%} do not count")
     return config.model_copy(update={"constraints": constraints}), notes
+
+
+def settled_space(config: StudyConfig, inputs: RequestInputs) -> tuple[StudyConfig, list[str]]:
+    """The part of `settled` that is about the search space: it needs no more of the inputs than data and network."""
+    searched = TrialPlan.of(config).space.parameters
+    if "reinitialise" not in searched or len(searched) == 1 or _has_stages(inputs):
+        return config, []
+    config = config.model_copy(update={"fixed": {**config.fixed, "reinitialise": 0}})
+    return config, ["The network has no stages, so `reinitialise` is not searched; name some in `model.stages`"]
 
 
 def _has_stages(inputs: RequestInputs) -> bool:

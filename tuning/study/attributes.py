@@ -57,6 +57,17 @@ class Confirmation(TypedDict):
 
 
 @with_config(STRICT)
+class FinalistRun(TypedDict):
+    """One run of a finalist with a fresh seed: its metrics, or why it has none."""
+
+    number: Whole
+    seed: Whole
+    metrics: Figures
+    elapsed_s: float
+    error: NotRequired[Text]
+
+
+@with_config(STRICT)
 class End(TypedDict):
     """See `tuning.study.history.SearchEnd`."""
 
@@ -135,14 +146,40 @@ class PriorTrial(TypedDict):
     constraints: NotRequired[Figures | None]
 
 
+_Label = Annotated[int, Field(ge=0, lt=2**63)]
+_Cell = Annotated[list[_Label], Field(min_length=3, max_length=3)]
+
+
+@with_config(STRICT)
+class JudgedImage(TypedDict):
+    """An image's true class, the class that a model gives it, and the probability of that."""
+
+    true: _Label
+    predicted: _Label
+    probability: Annotated[float, Field(ge=0, le=1)]
+
+
+@with_config(STRICT)
+class Gallery(TypedDict):
+    """Test images that a model is most confident about: forget images that it recognises, and retain images lost.
+
+    Lost are those that the original model recognises and this one does not. Pictures lie beside the study, in the
+    same order; the counts are of all such images, and of those they are among.
+    """
+
+    recognised: list[JudgedImage]
+    n_recognised: _Label
+    n_forget: _Label
+    lost: list[JudgedImage]
+    n_lost: _Label
+    n_right_before: _Label
+
+
 def _with_the_same_metrics(runs: list[Confirmation]) -> list[Confirmation]:
     if len(Counter(frozenset(run["metrics"]) for run in runs)) > 1:
         raise ValueError("the runs have different metrics from the first")
     return runs
 
-
-_Label = Annotated[int, Field(ge=0, lt=2**63)]
-_Cell = Annotated[list[_Label], Field(min_length=3, max_length=3)]
 
 ID: StudyAttribute[str] = StudyAttribute("id", Text)
 CREATED_MS: StudyAttribute[int] = StudyAttribute("created_ms", Milliseconds)
@@ -178,8 +215,11 @@ RETRAINING: StudyAttribute[Retraining] = StudyAttribute("retraining", Retraining
 CONFIRMATIONS: StudyAttribute[list[Confirmation]] = StudyAttribute(
     "confirmations", Annotated[list[Confirmation], AfterValidator(_with_the_same_metrics)]
 )
+FINALIST_RUNS: StudyAttribute[list[FinalistRun]] = StudyAttribute("finalist_runs", list[FinalistRun])
 CONFUSIONS: StudyAttribute[dict[str, list[list[int]]]] = StudyAttribute("confusions", dict[Text, list[_Cell]])
 """Confusion matrices as cells [true class, predicted class, images], by number of the trial and `original`."""
+GALLERIES: StudyAttribute[dict[str, Gallery]] = StudyAttribute("galleries", dict[Text, Gallery])
+"""What the report shows of single images, by number of the trial."""
 ENDINGS: StudyAttribute[list[End]] = StudyAttribute("endings", list[End])
 LEARNED: StudyAttribute[list[PriorTrial]] = StudyAttribute("learned", list[PriorTrial])
 WARM_START: StudyAttribute[WarmStarted] = StudyAttribute("warm_start", WarmStarted)

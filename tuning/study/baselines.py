@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from antisample.errors import ConfigError
-from tuning.study.attributes import BASELINES, ORIGINAL, RETRAINING, Retraining
+from tuning.study.attributes import BASELINES, FINALIST_RUNS, ORIGINAL, RETRAINING, Retraining
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 
@@ -26,7 +26,7 @@ class BaselineRow:
         metrics: By name; empty where the row does not apply.
         why_not: Why it does not apply, in words; None if it does.
         unlearning_s: Seconds of one unlearning; None where that is not known.
-        request_s: Seconds of everything that the request took: for the chosen trial the whole search.
+        request_s: Seconds of everything that the request took: for the chosen trial the whole search and its finals.
         trial: Number of the trial; None for what is no trial.
     """
 
@@ -90,6 +90,7 @@ def find_baselines(study: StudyReader, published: TrialRecord | None, chosen: Tr
         rows.append(BaselineRow(name, published.metrics, None, seconds, seconds, published.number))
     if chosen is not None:
         searched_s = sum(record.duration_s for record in records)
+        searched_s += sum(run["elapsed_s"] for run in study.noted(FINALIST_RUNS, []))
         rows.append(
             BaselineRow("chosen", chosen.metrics, None, chosen.unlearning_s, searched_s, chosen.number),
         )

@@ -17,7 +17,7 @@ _DECIDED = {"objectives", "constraints", "evaluation", "memory"}
 def parse_kept(values: Mapping[str, Any], source: str) -> StudyConfig:
     """Reads the settings that a study keeps, in its directory or in a database.
 
-    Earlier versions kept `space: null` for the method's own space, and knew neither recipes nor memory.
+    Earlier versions kept `space: null` for the method's own space, and knew neither recipes, memory nor finalists.
 
     Args:
         values: What is kept.
@@ -33,6 +33,9 @@ def parse_kept(values: Mapping[str, Any], source: str) -> StudyConfig:
     if filled.get("recipes") is None:
         filled["recipes"] = []
     filled.setdefault("memory", "none")
+    selection = filled.get("selection", {})
+    if isinstance(selection, dict) and "finalists" not in selection:  # it chose by the figures of its search
+        filled["selection"] = {**selection, "finalists": 0}
     study = parse_study(filled, source)
     return study if study.recipes else study.model_copy(update={"recipes": ()})
 
@@ -67,6 +70,8 @@ def as_begun(config: StudyConfig) -> StudyConfig:
             changes["recipes"] = kept.recipes
         if kept.by_samples == config.by_samples:
             changes |= {name: getattr(kept, name) for name in unsaid}
+    if kept is not None and "finalists" not in config.selection.model_fields_set:
+        changes["selection"] = config.selection.model_copy(update={"finalists": kept.selection.finalists})
     config = config.model_copy(update=changes)
     plan = TrialPlan.of(config)
     return config.model_copy(

@@ -5,9 +5,10 @@ from statistics import mean, stdev
 from typing import Any
 
 from tuning.config.objectives import DEPTH, Objective, minimised_point
-from tuning.study.attributes import CONFIRMATIONS, ORIGINAL, ORIGINAL_COUNTS
+from tuning.study.attributes import CONFIRMATIONS, FINALIST_RUNS, ORIGINAL, ORIGINAL_COUNTS
 from tuning.study.attributes import Confirmation as Confirmed
 from tuning.study.baselines import Baselines, find_baselines
+from tuning.study.finals import Finals, find_finals
 from tuning.study.reader import StudyReader
 from tuning.trials.front import minimised
 from tuning.trials.pareto import hypervolume
@@ -73,6 +74,7 @@ class Outcome:
         confirmations: Runs with fresh seeds.
         paired: Chosen minus published, seed by seed, by metric name; empty without both.
         baselines: What the result is held against, and what it cost.
+        finals: The runs of finalists that decided; None where there were none.
         by_samples: Whether single images were to be forgotten, not classes.
     """
 
@@ -90,6 +92,7 @@ class Outcome:
     confirmations: tuple[Confirmation, ...]
     paired: dict[str, Spread]
     baselines: Baselines
+    finals: Finals | None = None
     by_samples: bool = False
 
     @property
@@ -138,6 +141,7 @@ class Outcome:
             "by_rule": short(self.by_rule),
             "oracle": short(self.oracle),
             "regret": self.regret,
+            "finalists": self.finals.to_json() if self.finals is not None else [],
             "baselines": self.baselines.to_json(),
             "hypervolume": self.hypervolume,
             "reference": list(self.reference),
@@ -152,7 +156,9 @@ def find_outcome(study: StudyReader) -> Outcome:
     original = study.noted(ORIGINAL, {})
     front = study.front()
     reference = reference_point(config.objectives, original)
-    by_rule, oracle = choose(front, config, original), choose_oracle(front, config, original)
+    finals = find_finals(study) if study.noted(FINALIST_RUNS) else None
+    by_rule = (finals.choice() if finals is not None else None) or choose(front, config, original)
+    oracle = choose_oracle(front, config, original)
     choice = oracle if config.selection.by == "oracle" else by_rule
     chosen = choice.chosen
     published = next((r for r in records if r.origin.is_starting_point and r.state == "COMPLETE"), None)
@@ -179,6 +185,7 @@ def find_outcome(study: StudyReader) -> Outcome:
         confirmations=confirmations,
         paired=_paired(runs, chosen, published),
         baselines=find_baselines(study, published, chosen),
+        finals=finals,
         by_samples=config.by_samples,
     )
 

@@ -25,6 +25,9 @@ class ProgressListener(LoadingListener, Protocol):
     def searched(self) -> None:
         """The search has ended; what follows are runs with fresh seeds."""
 
+    def final(self, done: int, most: int, problem: str | None = None) -> None:
+        """One run of a finalist is finished, or failed with a problem; there are `most` runs at most."""
+
     def confirmed(self, done: int, total: int, problem: str | None = None) -> None:
         """One run with a fresh seed is finished, or failed with a problem."""
 
@@ -42,6 +45,9 @@ class SilentProgress(SilentLoading):
         """Nothing."""
 
     def searched(self) -> None:
+        """Nothing."""
+
+    def final(self, done: int, most: int, problem: str | None = None) -> None:
         """Nothing."""
 
     def confirmed(self, done: int, total: int, problem: str | None = None) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from antisample.errors import ConfigError
+from search_spaces import SearchSpace
 from tuning.config.objectives import ELAPSED
 from tuning.config.study import StudyConfig
 from tuning.study.attributes import FINGERPRINTS, WARM_START, PriorTrial, WarmStarted
@@ -56,12 +57,7 @@ def take_over(study: Study, directory: Path) -> WarmStart:
     earlier = study.noted(WARM_START)
     if earlier is not None:
         return WarmStart(**earlier)
-    other = open_study(directory)
-    if other.space.fingerprint() != study.space.fingerprint():
-        raise ConfigError([f"`--warm-start` {directory}: the study must have searched the same space, but did not."])
-    finished = [record for record in other.records() if record.state == "COMPLETE"]
-    if not finished:
-        raise ConfigError([f"`--warm-start` {directory}: the study has no finished trial."])
+    other, finished = earlier_study(directory, study.space)
     same_problem = _task(other) == _task(study)
     trials = finished if same_problem else list(find_outcome(other).front)
     if same_problem:
@@ -73,6 +69,28 @@ def take_over(study: Study, directory: Path) -> WarmStart:
     noted: WarmStarted = {"source": taken.source, "same_problem": same_problem, "n": taken.n}
     study.note(WARM_START, noted)
     return taken
+
+
+def earlier_study(directory: Path, space: SearchSpace) -> tuple[StudyReader, list[TrialRecord]]:
+    """Opens a study that another one starts from.
+
+    Args:
+        directory: Of the earlier study.
+        space: Of the other one.
+
+    Returns:
+        The earlier study, and its completed trials.
+
+    Raises:
+        ConfigError: If it searched another space, or nothing in it is finished.
+    """
+    earlier = open_study(directory)
+    if earlier.space.fingerprint() != space.fingerprint():
+        raise ConfigError([f"`--warm-start` {directory}: the study must have searched the same space, but did not."])
+    finished = [record for record in earlier.records() if record.state == "COMPLETE"]
+    if not finished:
+        raise ConfigError([f"`--warm-start` {directory}: the study has no finished trial."])
+    return earlier, finished
 
 
 def _knowledge(record: TrialRecord, config: StudyConfig) -> PriorTrial:

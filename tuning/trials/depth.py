@@ -50,7 +50,7 @@ def choose_by_depth(front: Sequence[TrialRecord], limits: Limits, config: "Study
         which = f"no trial on the front has {limits.forgotten}, and the one that forgets most"
         return limits.none(which, min(front, key=lambda r: (limits.shortfall(r), limits.left(r), r.number)))
     most = config.selection.max_retain_drop
-    near = [record for record in forget if record.metrics[DROP] <= most + record.metrics[DROP_ERROR]]
+    near = [record for record in forget if is_near(record, config)]
     if not near:
         kept = [record for record in forget if limits.keeps(record)]
         if not kept:
@@ -77,6 +77,11 @@ def choose_by_depth(front: Sequence[TrialRecord], limits: Limits, config: "Study
     drop = chosen.metrics[DROP]
     compared = f"{_points(abs(drop))} {'below' if drop >= 0 else 'above'} the mask's"
     return Choice(chosen, None, f"{reason}; {_left(chosen.metrics)}, and its retain accuracy is {compared}")
+
+
+def is_near(record: TrialRecord, config: "StudyConfig") -> bool:
+    """Whether a trial keeps nearly as much as a mask: within `selection.max_retain_drop` and a standard error."""
+    return record.metrics[DROP] <= config.selection.max_retain_drop + record.metrics[DROP_ERROR]
 
 
 def verdict(metrics: Mapping[str, float], references: Sequence[float] = ()) -> str | None:

@@ -38,9 +38,14 @@ class Limits:
         amount = f"{points:.1f}" if points >= 1 else f"{points:g}"
         return f"{amount} percentage points of {self._kept} (`selection.max_loss`)"
 
+    @property
+    def left_metric(self) -> str:
+        """The metric that says what is left of what was to be forgotten, in accuracy."""
+        return "validation/forget_gap" if self._by_samples else "validation/forget_accuracy"
+
     def left(self, record: TrialRecord) -> float:
         """What is left of what was to be forgotten, in accuracy."""
-        return record.metrics["validation/forget_gap" if self._by_samples else "validation/forget_accuracy"]
+        return record.metrics[self.left_metric]
 
     def loss(self, record: TrialRecord) -> float:
         """Retain accuracy lost; negative where the trial is better than the original model, or that is not known."""

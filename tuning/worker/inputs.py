@@ -41,8 +41,8 @@ def load_requests(
         AntisampleError: If a request does not fit the data or the original model, a file cannot be used, or a metric
             that the study needs cannot be computed on this data.
     """
-    configs = [plan.starting_config(request) for request in range(len(plan.config.forget))]
-    requests = _request_data(plan.config, configs)
+    configs = _starting_configs(plan)
+    requests = find_requests(plan)
     listener.data_loaded(requests)
     first = load_inputs(configs[0], listener, requests[0], None, train_references)
     others = zip(configs[1:], requests[1:], strict=True)
@@ -54,8 +54,17 @@ def labels_of(inputs: RequestInputs) -> list[list[int]]:
     return [[int(label) for label in each.splits.forget_classes] for each in inputs]
 
 
-def _request_data(config: StudyConfig, configs: Sequence[UnlearnConfig]) -> list[RequestData]:
-    """Data and splits of every request, with every problem at once."""
+def _starting_configs(plan: TrialPlan) -> list[UnlearnConfig]:
+    return [plan.starting_config(request) for request in range(len(plan.config.forget))]
+
+
+def find_requests(plan: TrialPlan) -> list[RequestData]:
+    """Data and splits of every forget request, in the order of `config.forget`.
+
+    Raises:
+        AntisampleError: If the data cannot be read, or with every problem of the requests; see `load_requests`.
+    """
+    config, configs = plan.config, _starting_configs(plan)
     dataset = open_dataset(config.data, config.split)
     requests: list[RequestData] = []
     problems: list[str] = []

@@ -10,6 +10,7 @@ import tuning.config.starting_points
 from antisample.errors import ConfigError
 from search_spaces import Recipe, earlier_space, load_space
 from tuning.config.loading import load_study, parse_study
+from tuning.config.selection import SelectionConfig
 from tuning.config.trial_plan import TrialPlan
 from tuning.study.directory import check_directory, open_study, study_config
 from tuning.study.kept_settings import as_begun, parse_kept
@@ -154,3 +155,13 @@ def test_a_study_with_relearn_epochs_goes_on_with_what_it_was_begun_with(values)
     more = {**evaluation, "final": ["relearn", "retrained"], "reference_seeds": 2}
     with pytest.raises(ConfigError, match="`evaluation` was"):
         check_directory(parse_study({**values, "evaluation": more, "objectives": study.objectives}))
+
+
+def test_a_study_of_before_finalists_goes_on_without_them(config, make_study):
+    values = yaml.safe_load(config.to_yaml())
+    del values["selection"]["finalists"], values["selection"]["finalist_replicates"]
+    config.directory.mkdir(parents=True)
+    (config.directory / "study.yaml").write_text(yaml.safe_dump(values))
+    assert as_begun(config).selection.finalists == 0
+    said = config.model_copy(update={"selection": SelectionConfig(finalists=3)})
+    assert as_begun(said).selection.finalists == 3

@@ -9,7 +9,7 @@ from rich.console import Console
 from antisample.models import find_builder
 from tuning.cli.launching import watched_local_ray
 from tuning.cli.reproduction_flags import ReproductionFlags, reproduction_config
-from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
+from tuning.interruption import STOPPING, exit_code, once, second_signal_stops, stop_for_loss
 from tuning.reproduction.config import ReproductionConfig
 from tuning.reproduction.display import print_reproduction, reproduction_table
 from tuning.reproduction.output import write_outputs
@@ -32,14 +32,17 @@ def reproduce(flags: ReproductionFlags, *, as_json: bool, quiet: bool) -> None:
     go_on = "Run the same command to continue; finished jobs are kept."
     say_stopped = once(lambda: console.print(f"Stopped. {go_on}"))
     launch = partial(watched_local_ray, None, None, lambda loss: stop_for_loss(f"{loss} {go_on}"))
-    with second_signal_stops(f"Stopped immediately. {go_on}", say_stopped):
+    stopping = once(partial(say, console, STOPPING))
+    with second_signal_stops(f"Stopped immediately. {go_on}", say_stopped, stopping):
         try:
             outcome = run_reproduction(config, Progress(console, quiet=quiet), launch)
         except InterruptedReproductionError as stopped:
+            stopping()
             _print_so_far(config, stopped.outcome, console, as_json)
             say_stopped()
             raise typer.Exit(exit_code()) from None
         except KeyboardInterrupt:  # before the first job
+            stopping()
             say_stopped()
             raise typer.Exit(exit_code()) from None
     rows = write_outputs(config, outcome)

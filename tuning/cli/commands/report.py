@@ -1,11 +1,14 @@
 """Looking at a study, where Ray and MLflow are not needed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from antisample.errors import ConfigError
+from tuning.cli.commands.comparison import compare_studies
 from tuning.cli.flags import selected
 from tuning.config.command_lines import program, shown_path
 from tuning.config.study import StudyConfig
@@ -22,6 +25,33 @@ from tuning.views.mlflow.delivered import kept_link
 from tuning.views.projections import copy_projections, rewrite_projections
 from tuning.views.terminal.console import output, print_json, say
 from tuning.views.terminal.outcome import print_outcome
+
+_PAGE = "comparison.html"
+
+
+def report_or_compare(
+    directories: Sequence[Path],
+    *,
+    select: str | None,
+    storage: str | None,
+    rebuild: bool,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """The report of one study, or a comparison of several.
+
+    Raises:
+        ConfigError: If an option is given that the other of both has.
+    """
+    if len(directories) == 1:
+        if out is not None:
+            raise ConfigError("`--out` names the page that compares several studies, but only one is given.")
+        report(directories[0], select=select, storage=storage, rebuild=rebuild, as_json=as_json)
+        return
+    for flag, is_given in (("--rebuild", rebuild), ("--storage", storage is not None)):
+        if is_given:
+            raise ConfigError(f"`{flag}` is for the report of one study, but {len(directories)} are given.")
+    compare_studies(directories, select=select, out=out or Path(_PAGE), as_json=as_json)
 
 
 def report(directory: Path, *, select: str | None, storage: str | None, rebuild: bool, as_json: bool) -> None:

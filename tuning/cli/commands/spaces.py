@@ -1,8 +1,9 @@
 """Showing search spaces, published sets and recipes."""
 
-from search_spaces import ChoiceParameter, load_space, packaged_recipes, published_sets, space_names
+from search_spaces import load_space, packaged_recipes, published_sets, space_names
 from tuning.views.terminal.console import output, print_json, say
 from tuning.views.terminal.fitted_table import Column, FittedTable
+from tuning.views.terminal.space_table import value_range
 
 
 def spaces(name: str | None, *, as_json: bool) -> None:
@@ -28,12 +29,8 @@ def spaces(name: str | None, *, as_json: bool) -> None:
         (Column("parameter", text=True), Column("range", text=True), Column("why", rank=1, text=True)),
     )
     for parameter_name, parameter in space.parameters.items():
-        if isinstance(parameter, ChoiceParameter):
-            value_range = " or ".join(map(str, parameter.choices))
-        else:
-            kind = ("whole, " if parameter.integer else "") + ("log" if parameter.log else "linear")
-            value_range = f"{parameter.low:g} to {parameter.high:g} ({kind})"
+        described = value_range(parameter)
         if (condition := space.condition(parameter_name)) != "":
-            value_range += f", only with {condition.replace('`', '')}"
-        table.add_row(parameter_name, value_range, parameter.why)
+            described += f", only with {condition.replace('`', '')}"
+        table.add_row(parameter_name, described, parameter.why)
     output().print(table)

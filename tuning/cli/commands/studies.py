@@ -1,9 +1,11 @@
 """Running and continuing a study."""
 
 import shlex
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.markup import escape
@@ -17,6 +19,7 @@ from cluster import (
     SubmittedCluster,
     load_cluster,
 )
+from tuning.cli.commands.predictions import predict
 from tuning.cli.commands.report import print_storage_problem
 from tuning.cli.flags import TaskFlags, accepting_original, check_uri, model_overrides, selected, study_of_flags
 from tuning.cli.launching import (
@@ -33,7 +36,7 @@ from tuning.cli.launching import (
 from tuning.config.command_lines import program, shown_path
 from tuning.config.loading import load_study
 from tuning.config.study import StudyConfig
-from tuning.interruption import exit_code, once, second_signal_stops, stop_for_loss
+from tuning.interruption import STOPPING, exit_code, is_stopped, once, second_signal_stops, stop_for_loss
 from tuning.study.changes import check_changes, stated_stores
 from tuning.study.directory import open_study, study_config
 from tuning.study.kept_settings import as_begun
@@ -48,6 +51,9 @@ from tuning.views.terminal.live import front_table
 from tuning.views.terminal.outcome import apply_command, print_outcome
 from tuning.views.terminal.progress import Progress
 
+if TYPE_CHECKING:
+    from tuning.driver.run import StudyRun
+
 
 def run(
     study: Path | None,
@@ -60,6 +66,7 @@ def run(
     select: str | None,
     register: str | None,
     cluster: Path | None,
+    dry_run: bool,
     allow_code: bool,
     as_json: bool,
     quiet: bool,
@@ -90,6 +97,9 @@ def run(
         config, partial(say, output(stderr=as_json)), allowed=allow_code, overrides=overrides, model=flags.model
     )
     check_study(config, spec)
+    if dry_run:
+        predict(config, spec, warm_start, as_json=as_json, quiet=quiet)
+        return
     if isinstance(spec, ExistingCluster) and spec.is_jobs_endpoint:
         words = [
             "run",
@@ -166,21 +176,18 @@ def _search(
     console = output(stderr=as_json)
     progress = Progress(console, quiet=quiet)
     go_on = f"Continue with: {program('antisample')} resume {shown_path(config.directory)}"
-    last_words = once(partial(_say_stopped, config, progress, go_on, as_json))
-    with second_signal_stops(f"Stopped immediately. {go_on}", last_words):
+    stopping = once(partial(say, console, STOPPING))
+    last_words = once(partial(_say_stopped, config, progress, go_on, as_json, stopping))
+    with second_signal_stops(f"Stopped immediately. {go_on}", last_words, stopping):
         try:
             done = run_from_here(config, spec, progress, warm_start, lambda loss: stop_for_loss(f"{loss} {go_on}"))
-        except KeyboardInterrupt:
-            last_words()
+            version, problem = _registered(config, done, register)
+        except BaseException as error:
+            if not is_stopped() and not isinstance(error, KeyboardInterrupt):
+                raise
+            last_words()  # also where a library made another error of the signal
             raise typer.Exit(exit_code()) from None
-    outcome, problem, version = done.outcome, done.mlflow_problem, None
-    if register is not None and problem is None and outcome.chosen is not None:
-        from tuning.views.mlflow import DeliveryError, sync  # noqa: PLC0415  (MLflow takes seconds to import)
-
-        try:
-            version = sync(_kept_study(config), config.mlflow_uri() or "", register).version
-        except (DeliveryError, AntisampleError) as error:
-            problem = str(error)
+    outcome = done.outcome
     if as_json:
         own = {"directory": str(config.directory), "apply": _apply(config, outcome), "registered_version": version}
         print_json({**outcome.to_json(), **own})
@@ -208,8 +215,23 @@ def _search(
         raise typer.Exit(1)
 
 
-def _say_stopped(config: StudyConfig, progress: Progress, go_on: str, as_json: bool) -> None:
-    """Prints the front so far of a search that was stopped, and how it goes on."""
+def _registered(config: StudyConfig, done: "StudyRun", register: str | None) -> tuple[int | None, str | None]:
+    """Registers the chosen model if that is wished; its version, and what MLflow lacks of the study."""
+    if register is None or done.mlflow_problem is not None or done.outcome.chosen is None:
+        return None, done.mlflow_problem
+    from tuning.views.mlflow import DeliveryError, sync  # noqa: PLC0415  (MLflow takes seconds to import)
+
+    try:
+        return sync(_kept_study(config), config.mlflow_uri() or "", register).version, None
+    except (DeliveryError, AntisampleError) as error:
+        return None, str(error)
+
+
+def _say_stopped(
+    config: StudyConfig, progress: Progress, go_on: str, as_json: bool, stopping: Callable[[], None]
+) -> None:
+    """Prints the front so far of a search that was stopped, and how it goes on; `stopping` is said before."""
+    stopping()
     progress.close()
     console = progress.console
     if not (config.directory / "study.yaml").is_file():

@@ -79,11 +79,9 @@ def _draw_error_bars(axes: Axes, plane: Plane) -> None:
 def _draw_coloured(figure: Figure, axes: Axes, plane: Plane) -> None:
     """The trials that keep the constraints; those on the front with an outline."""
     colour = plane.colour or ""
-    some = [*plane.others, *plane.front]
-    if not some:
+    if not (plane.others or plane.front):
         return
-    values = [scaled(colour, record.metrics[colour]) or 0.0 for record in some]
-    low, high = (0.0, 1.0) if colour == DEPTH else (min(values), max(values))
+    low, high = plane.colour_range
     for trials, name, size, outline in (
         (plane.others, "other trials", 22, "none"),
         (plane.front, "Pareto front", 40, INK),

@@ -1,5 +1,6 @@
 """The report's tables of what a result is held against: one a split, with the same columns for every row."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuning.study.outcome import Outcome
@@ -98,14 +99,19 @@ def _table(outcome: Outcome, part: str, *, costs: bool) -> BaselineTable | None:
     return BaselineTable(part, headings, [_line(row, across, part, outcome, costs) for row in result_rows(outcome)])
 
 
-def _line(line: ResultRow, across: list[Column], part: str, outcome: Outcome, costs: bool) -> BaselineLine:
-    row, counts = line.row, outcome.original_counts
-    cells = []
+def metric_cells(line: ResultRow, across: Sequence[Column], part: str, outcome: Outcome) -> list[Cell]:
+    """The figures of a row on a split, with the limits that follow from the number of images."""
+    cells, metrics = [], line.row.metrics
     for column in across:
-        note = column.note(row.metrics, part, counts.get(f"{part}/{column.images}"))
+        note = column.note(metrics, part, outcome.original_counts.get(f"{part}/{column.images}"))
         if line.spread and not note.endswith("%"):
             note = ""
-        cells.append(Cell(column.text(row.metrics, part, line.spread), note=note))
+        cells.append(Cell(column.text(metrics, part, line.spread), note=note))
+    return cells
+
+
+def _line(line: ResultRow, across: list[Column], part: str, outcome: Outcome, costs: bool) -> BaselineLine:
+    row, cells = line.row, metric_cells(line, across, part, outcome)
     if costs:
         spent = (row.unlearning_s, None if line.is_confirmed else row.request_s)
         cells += [Cell(seconds_text(s), note=share_text(outcome.baselines.share(s))) for s in spent]

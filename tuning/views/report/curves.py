@@ -7,6 +7,7 @@ from typing import Any
 from tuning.study.outcome import Outcome
 from tuning.trials.records import TrialRecord
 from tuning.views.report.drawing import Figure, assembled, count_axis, metric_axis, scaled
+from tuning.views.report.first_views import AxisValues, with_first_view
 from tuning.views.report.thinning import MOST_LINES, thinned
 
 _COLOURS = tuple(f"--line-{place}" for place in range(6))
@@ -42,7 +43,26 @@ def curves(records: list[TrialRecord], outcome: Outcome, metric: str) -> Figure:
             look = {"mode": "lines+markers", "marker": {"size": 5, "color": colour}, "showlegend": replicate == 0}
             traces.append(trace | look)
     last = max((x for trace in traces for x in trace["x"] if x is not None), default=1)
-    return assembled(traces, count_axis("epoch", last), metric_axis(metric), height=440)
+    figure = assembled(traces, count_axis("epoch", last), metric_axis(metric), height=440)
+    return with_first_view(figure, _axes(reported, outcome, metric, before))
+
+
+def _axes(reported: list[TrialRecord], outcome: Outcome, metric: str, before: float | None) -> dict[str, AxisValues]:
+    """Last epochs, and the lowest and highest value of each trial; the chosen one is in the first view."""
+    chosen = outcome.chosen.number if outcome.chosen is not None else None
+    epochs: list[tuple[int, float | None]] = []
+    heights: list[tuple[int, float | None]] = []
+    for record in reported:
+        lines = list(_lines(record, metric, before))
+        epochs += [(record.number, max(x for x in xs if x is not None)) for xs, _, _ in lines]
+        values = [y for _, ys, _ in lines for y in ys if y is not None]
+        heights += [(record.number, value) for value in (min(values), max(values))] if values else []
+    longest = [epoch for number, epoch in epochs if number == chosen]
+    around = [height for number, height in heights if number == chosen]
+    return {
+        "xaxis": AxisValues(epochs, [0, *longest]),
+        "yaxis": AxisValues(heights, around, metric.endswith("accuracy")),
+    }
 
 
 def _named(reported: list[TrialRecord], outcome: Outcome) -> dict[int, tuple[str, str, int]]:

@@ -4,7 +4,7 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
-from tuning.config.objectives import DEPTH, Objective
+from tuning.config.objectives import Objective
 from tuning.config.study import StudyConfig
 from tuning.study.outcome import Outcome
 from tuning.trials.depth import is_judged_by_depth
@@ -21,16 +21,16 @@ from tuning.views.report.drawing import (
     standard_error,
     trial_markers,
 )
+from tuning.views.report.first_views import EVERYTHING
 from tuning.views.report.hovers import mark_hover
 from tuning.views.report.planes import Mark, Plane, depth_plane, trade_off_plane
 from tuning.views.report.thinning import MOST_POINTS, thinned, thinning_note
-from tuning.views.report.windows import Window
+from tuning.views.report.windows import Range, Window
 
 _ONE = "The study has a single objective, so there is no trade-off to plot; see the optimisation history."
 _SYMBOLS = {"original": "square", "mask": "diamond", "untrained": "cross"}
 _ABOVE = ("mask", "untrained")
 _WITH_BARS = {"front": "--front", "start": "--start", "chosen": "--chosen"}
-_EVERYTHING = "Everything"
 _EDGE = 0.15
 
 
@@ -75,14 +75,14 @@ def _notes(whole: Plane, cut: Plane | None, outcome: Outcome, config: StudyConfi
     outside = max(plane.outside for plane in (whole, cut) if plane is not None)
     if outside:
         some = "1 trial lies" if outside == 1 else f"{outside} trials lie"
-        notes.append(f"{some} outside of what is plotted first; the button “{_EVERYTHING}” shows all.")
+        notes.append(f"{some} outside of what is plotted first; the button “{EVERYTHING}” shows all.")
     if config.replicates > 1:
         notes.append("Error bars are one standard error over the replicates of a trial.")
     return notes + thinning_note(max(len(whole.others), len(whole.infeasible)), MOST_POINTS)
 
 
 def _drawn(plane: Plane, counts: dict[str, int], objectives: tuple[Objective, ...]) -> Figure:
-    scale = {} if plane.colour is None else _colours(plane.colour, (*plane.others, *plane.front))
+    scale = {} if plane.colour is None else _colours(plane.colour, plane.colour_range)
 
     def points(role: str, name: str, some: Sequence[TrialRecord]) -> Figure:
         places = [plane.place(record.metrics) for record in some]
@@ -117,7 +117,7 @@ def _drawn(plane: Plane, counts: dict[str, int], objectives: tuple[Objective, ..
         figure["views"] = [
             {"label": "Around the front", "change": first},
             {"label": "The front alone", "change": _ranges(plane.closest)},
-            {"label": _EVERYTHING, "change": {f"{axis}axis.autorange": True for axis in "xy"}},
+            {"label": EVERYTHING, "change": {f"{axis}axis.autorange": True for axis in "xy"}},
         ]
     return figure
 
@@ -168,10 +168,9 @@ def _side(x: float, window: Window | None) -> str:
     return "right" if place < _EDGE else "left" if place > 1 - _EDGE else "center"
 
 
-def _colours(metric: str, some: Sequence[TrialRecord]) -> dict[str, Any]:
-    """The scale of a metric's colours; that of depth has the mask and an untrained network at its ends."""
-    values = [scaled(metric, record.metrics[metric]) or 0.0 for record in some] or [0.0]
-    low, high = (0.0, 1.0) if metric == DEPTH else (min(values), max(values))
+def _colours(metric: str, ends_at: Range) -> dict[str, Any]:
+    """The scale of a metric's colours."""
+    low, high = ends_at
     ends = {"cmin": short(low), "cmax": short(high)}
     bar: dict[str, Any] = {"title": {"text": label(metric), "side": "right"}, "thickness": 12, "outlinewidth": 0}
     bar |= {"ticksuffix": " %"} if metric.endswith("accuracy") else {}

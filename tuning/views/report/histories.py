@@ -1,5 +1,6 @@
 """The report's figures of how a search went: the hypervolume, and each objective, over trials and over time."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tuning.config.objectives import Constraint, Objective, minimised_point
@@ -18,6 +19,7 @@ from tuning.views.report.drawing import (
     short,
     trial_markers,
 )
+from tuning.views.report.first_views import AxisValues, with_first_view
 from tuning.views.report.thinning import MOST_POINTS, thinned
 
 _WITH_MARKERS = 60
@@ -50,9 +52,10 @@ def hypervolume_histories(
     heights = [short(volumes[i]) for i in drawn]
     over_trials = _steps([i + 1 for i in drawn], heights, texts)
     over_seconds = _steps([seconds[i] for i in drawn], heights, texts)
+    ends = AxisValues([(r.number, at) for r, at in zip(finished, seconds, strict=True)], [0.0])
     return (
         assembled([over_trials], count_axis("finished trials", len(volumes)), up),
-        assembled([over_seconds], seconds_axis(max(seconds, default=1)), up),
+        with_first_view(assembled([over_seconds], seconds_axis(max(seconds, default=1)), up), {"xaxis": ends}),
     )
 
 
@@ -75,6 +78,18 @@ def _steps(xs: list[Any], heights: list[float], texts: list[str]) -> Figure:
         "showlegend": False,
         "cliponaxis": False,
     }
+
+
+def objective_values(complete: Sequence[TrialRecord], outcome: Outcome, objective: Objective, at: int) -> AxisValues:
+    """An objective of trials along an axis: the best value and the chosen trial's are in the first view."""
+    metric = objective.metric
+    usual = [(r.number, scaled(metric, r.values[at])) for r in complete if r.values is not None]
+    heights = [height for _, height in usual if height is not None]
+    always = [min(heights, key=lambda height: objective.sign() * height)] if heights else []
+    chosen = outcome.chosen
+    if chosen is not None and chosen.values is not None:
+        always.append(scaled(metric, chosen.values[at]) or 0.0)
+    return AxisValues(usual, always, metric.endswith("accuracy"))
 
 
 def objective_history(
@@ -114,4 +129,5 @@ def objective_history(
         height = scaled(objective.metric, chosen.values[at])
         traces.append(trial_markers("chosen", "chosen", [chosen.number], [height], [chosen]))
     last = max(record.number for record in complete)
-    return assembled(traces, count_axis("trial", last), metric_axis(objective.metric))
+    figure = assembled(traces, count_axis("trial", last), metric_axis(objective.metric))
+    return with_first_view(figure, {"yaxis": objective_values(complete, outcome, objective, at)})

@@ -5,7 +5,7 @@ import gzip
 from datetime import UTC, datetime
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 
 from tuning.memory.settling import describe_memory
 from tuning.study.attributes import CLASS_NAMES, COMMAND, ENVIRONMENT, FORGET_REQUESTS, FORGETTING, MEMORY, NOTES
@@ -19,6 +19,8 @@ from tuning.views.plain_values import finite
 from tuning.views.report.baselines import baseline_section
 from tuning.views.report.chosen_trial import pictures
 from tuning.views.report.drawing import label
+from tuning.views.report.finalists import finalist_table
+from tuning.views.report.gallery import gallery_rows
 from tuning.views.report.hovers import hover_texts
 from tuning.views.report.sections import figure_sections
 from tuning.views.report.tables import confirmation_rows
@@ -38,24 +40,18 @@ def render_report(study: StudyReader) -> str:
     sections = figure_sections(study, records, outcome)
     drawn = {f"{key}-{i}": figure for key, (titled, _) in sections.items() for i, (_, figure) in enumerate(titled)}
     trials = trial_data(study, outcome) | {"command": apply_command(study.config, "{trial}")}
-    environment = Environment(
-        loader=PackageLoader("tuning.views.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    return environment.get_template("report.html.jinja").render(
+    return page_template("report.html.jinja").render(
         config=study.config,
         yaml=study.config.to_yaml(),
         facts=_facts(study, records),
         outcome=outcome,
         headline=headline(outcome),
         baselines=baseline_section(outcome),
+        finalists=finalist_table(outcome),
         confirmation=confirmation_rows(outcome),
         sections=sections,
         pictures=pictures(study, outcome),
+        gallery=gallery_rows(study, outcome),
         drawn=finite(drawn),
         hovers=hover_texts(drawn.values(), records, study.config.objectives),
         trials=trials,
@@ -64,8 +60,21 @@ def render_report(study: StudyReader) -> str:
         versions=sorted({tuple(sorted(r.versions.items())) for r in records if r.versions}),
         workers=sorted({r.worker for r in records if r.worker}),
         command=study.noted(COMMAND, ""),
-        plotly=_plotly(),
+        plotly=plotly_script(),
     )
+
+
+def page_template(name: str, package: str = __package__) -> Template:
+    """A template of a package, which may include those of this one; whatever it fills in is escaped."""
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(each, "") for each in (package, __package__)]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    return environment.get_template(name)
 
 
 def _plugins(study: StudyReader) -> dict[str, str]:
@@ -112,7 +121,7 @@ def _time(milliseconds: int) -> str:
 
 
 @cache
-def _plotly() -> str:
+def plotly_script() -> str:
     """Plotly's script, compressed, as base64: the page inflates it before it draws."""
     from plotly.offline import get_plotlyjs  # noqa: PLC0415  (half a second that a search need not wait for)
 

@@ -2,6 +2,7 @@
 
 import html
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from search_spaces import ChoiceParameter, SearchSpace
@@ -9,7 +10,9 @@ from tuning.config.objectives import Objective
 from tuning.study.outcome import Outcome
 from tuning.trials.records import TrialRecord
 from tuning.views.report.drawing import Figure, assembled, completed, formatted, label, short
+from tuning.views.report.first_views import outside_text
 from tuning.views.report.thinning import MOST_LINES, thinned
+from tuning.views.report.windows import Range, usual_range
 
 _STROKES = {
     "trials": {"width": 1, "color": "--faint"},
@@ -22,8 +25,13 @@ _STROKES = {
 def parallel(
     records: list[TrialRecord], outcome: Outcome, objectives: tuple[Objective, ...], space: SearchSpace
 ) -> Figure:
-    """One line a completed trial: parameters over their search range, objectives over the values found."""
-    complete = _drawn(completed(records), outcome)
+    """One line a completed trial: parameters over their search range, objectives over the observed values.
+
+    A line leaves the figure at the axis of an objective where its value is far from all others.
+    """
+    every = completed(records)
+    complete = _drawn(every, outcome)
+    ranges = {o.metric: _observed(every, outcome, o) for o in objectives}
     names = [*space.order(), *(objective.metric for objective in objectives)]
     heights: list[list[float | None]] = []
     labels: list[tuple[int, float, str]] = []
@@ -35,8 +43,7 @@ def parallel(
             labels += [(column, i / top, html.escape(str(c))) for i, c in enumerate(parameter.choices)]
             continue
         values = [r.metrics.get(name) if parameter is None else r.params.get(name) for r in complete]
-        low = min((v for v in values if v is not None), default=0.0) if parameter is None else parameter.low
-        high = max((v for v in values if v is not None), default=1.0) if parameter is None else parameter.high
+        low, high = ranges[name] if parameter is None else (parameter.low, parameter.high)
         log = parameter is not None and parameter.log
         heights.append([_height(v, low, high, log) for v in values])
         labels += [(column, 0.0, formatted(name, low)), (column, 1.0, formatted(name, high))]
@@ -66,7 +73,25 @@ def parallel(
         "tickangle": 0,
     }
     up = {"range": [-0.09, 1.09], "visible": False}
-    return assembled(traces, across, up, height=460) | {"least_width": 88 * len(names)}
+    figure = assembled(traces, across, up, height=460) | {"least_width": 88 * len(names)}
+    far = {
+        r.number
+        for r in every
+        for name, ends in ranges.items()
+        if not ends[0] <= r.metrics.get(name, ends[0]) <= ends[1]
+    }
+    return figure | ({"outside": outside_text(len(far))} if far else {})
+
+
+def _observed(every: Sequence[TrialRecord], outcome: Outcome, objective: Objective) -> Range:
+    """From the smallest to the largest value of an objective, without the few that would flatten all others."""
+    values = [r.metrics[objective.metric] for r in every if math.isfinite(r.metrics.get(objective.metric, math.nan))]
+    if not values:
+        return 0.0, 1.0
+    always = [min(values, key=lambda value: objective.sign() * value)]
+    if outcome.chosen is not None and outcome.chosen.values is not None:
+        always.append(outcome.chosen.metrics[objective.metric])
+    return usual_range(values, always) or (min(values), max(values))
 
 
 def _drawn(complete: list[TrialRecord], outcome: Outcome) -> list[TrialRecord]:
@@ -113,6 +138,8 @@ def _height(value: float | None, low: float, high: float, log: bool) -> float | 
     if low == high:
         return 0.5
     if log:
+        if value <= 0:
+            return None
         value, low, high = math.log(value), math.log(low), math.log(high)
     return short((value - low) / (high - low))
 

@@ -14,7 +14,7 @@ from tuning.trials.pareto import non_dominated
 from tuning.trials.records import TrialRecord
 from tuning.views.baseline_texts import references
 from tuning.views.report.drawing import completed, scaled
-from tuning.views.report.windows import Window, window_around
+from tuning.views.report.windows import Range, Window, usual_range, window_around
 
 Place = tuple[float, float]
 
@@ -69,6 +69,22 @@ class Plane:
     def place(self, metrics: dict[str, float]) -> Place:
         """Where figures lie, as drawn: accuracies in percent; NaN for what is missing."""
         return _drawn(self.across, metrics), _drawn(self.up, metrics)
+
+    @property
+    def colour_range(self) -> Range:
+        """Where the scale of colours begins and ends; values far from all others have the colour of its end.
+
+        That of depth has the mask and an untrained network at its ends.
+        """
+        metric = self.colour or ""
+        if metric == DEPTH:
+            return 0.0, 1.0
+        front, others = (
+            [scaled(metric, record.metrics.get(metric)) or 0.0 for record in some]
+            for some in (self.front, self.others)
+        )
+        values = [*front, *others] or [0.0]
+        return usual_range(values, front) or (min(values), max(values))
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:

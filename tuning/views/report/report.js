@@ -60,6 +60,8 @@
       button.setAttribute("aria-pressed", String(position === 0));
       button.addEventListener("click", () => {
         [...bar.children].forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
+        const outside = place.closest("figure").querySelector(".outside");
+        if (outside) outside.style.visibility = position === 0 ? "" : "hidden";
         Plotly.relayout(place, structuredClone(change));
       });
       bar.append(button);
@@ -82,40 +84,50 @@
 
   async function inflated() {
     const packed = atob(document.getElementById("plotly").textContent);
-    const bytes = Uint8Array.from(packed, (letter) => letter.charCodeAt(0));
+    const bytes = new Uint8Array(packed.length);
+    for (let at = 0; at < bytes.length; at += 1) bytes[at] = packed.charCodeAt(at);
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     return new Response(stream).text();
   }
 
+  const pause = () => new Promise((resolve) => setTimeout(resolve));
+
   async function start() {
+    const keys = Object.keys(figures);
+    const waiting = new Set(keys), near = new Set();
+    const place = (key) => document.getElementById("plot-" + key);
+    for (const key of keys) {
+      place(key).replaceChildren();
+      place(key).style.minHeight = figures[key].layout.height + "px";
+      if (figures[key].least_width) place(key).style.minWidth = figures[key].least_width + "px";
+      addViews(key);
+    }
+    await pause();
     const script = document.createElement("script");
     script.textContent = await inflated();
     document.head.append(script);
-    const keys = Object.keys(figures);
-    const waiting = new Set(keys);
-    const show = (key) => { if (waiting.delete(key)) draw(key, false); };
-    const drawAll = (paper) => { for (const key of keys) if (paper || !waiting.has(key)) draw(key, paper); };
-    // What is looked at is drawn at once, the rest one by one, so that a large page answers from the start.
-    const near = new IntersectionObserver((entries) => {
-      for (const entry of entries) if (entry.isIntersecting) show(entry.target.id.replace("plot-", ""));
-    }, { rootMargin: "400px" });
-    for (const key of keys) {
-      const place = document.getElementById("plot-" + key);
-      place.replaceChildren();
-      place.style.minHeight = figures[key].layout.height + "px";
-      if (figures[key].least_width) place.style.minWidth = figures[key].least_width + "px";
-      addViews(key);
-      near.observe(place);
+    // Only what is near the window is drawn, one figure at a time, so that a large page answers from the start.
+    let busy = false;
+    async function drawNear() {
+      if (busy) return;
+      busy = true;
+      for (let key; (key = keys.find((each) => near.has(each) && waiting.has(each))) !== undefined;) {
+        waiting.delete(key);
+        draw(key, false);
+        await pause();
+      }
+      busy = false;
+      root.dataset.figures = waiting.size ? "ready" : "drawn";
     }
+    const observer = new IntersectionObserver((entries) => {
+      for (const entry of entries) near[entry.isIntersecting ? "add" : "delete"](entry.target.id.replace("plot-", ""));
+      drawNear();
+    }, { rootMargin: "300px" });
+    keys.forEach((key) => observer.observe(place(key)));
+    const drawAll = (paper) => { for (const key of keys) if (paper || !waiting.has(key)) draw(key, paper); };
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll(false));
     window.addEventListener("beforeprint", () => { root.classList.add("printing"); waiting.clear(); drawAll(true); });
-    window.addEventListener("afterprint", () => { root.classList.remove("printing"); drawAll(false); });
-    for (const key of keys) {
-      await new Promise((resolve) => setTimeout(resolve));
-      show(key);
-    }
-    near.disconnect();
-    root.dataset.figures = "drawn";
+    window.addEventListener("afterprint", () => { root.classList.remove("printing"); drawAll(false); root.dataset.figures = "drawn"; });
   }
 
   document.querySelectorAll(".scroll").forEach(fading);

@@ -13,8 +13,9 @@ from tuning.views.report.fronts import front_figures
 from tuning.views.report.histories import hypervolume_histories, objective_history
 from tuning.views.report.importance import ENOUGH, RELIABLE, Importance, find_importance, importance_bars
 from tuning.views.report.parallel import parallel
+from tuning.views.report.relearning import relearning_figures
 from tuning.views.report.slices import rank_figure, slice_figure
-from tuning.views.report.thinning import MOST_IN_A_SLICE, MOST_LINES, MOST_POINTS, thinning_note
+from tuning.views.report.thinning import MOST_LINES, MOST_POINTS, most_in_a_slice, thinning_note
 from tuning.views.report.timeline import timeline
 
 Section = tuple[list[tuple[str, Figure]], list[str]]
@@ -32,6 +33,7 @@ def figure_sections(study: StudyReader, records: list[TrialRecord], outcome: Out
         sections["curves"] = (drawn, thinning_note(len(records), MOST_LINES))
         sections["timeline"] = ([("", timeline(records))], [])
     sections["confusion"] = confusion_figures(study, outcome)
+    sections["relearning"] = (relearning_figures(outcome), [])
     if not complete:
         return sections
     sections["pareto"] = front_figures(records, outcome, study.config)
@@ -56,7 +58,8 @@ def _importance(study: StudyReader, complete: list[TrialRecord], outcome: Outcom
         (f"{_title(o.metric)} over each hyperparameter", slice_figure(complete, outcome, objectives, at, space))
         for at, o in enumerate(objectives)
     ]
-    notes = thinning_note(len(complete), MOST_IN_A_SLICE)
+    panels = sum(any(name in record.params for record in complete) for name in space.order())
+    notes = thinning_note(len(complete), most_in_a_slice(panels))
     if len(complete) < ENOUGH:
         notes.append(f"Importance requires at least {ENOUGH} completed trials; the study has {len(complete)}.")
         return slices, notes
@@ -74,7 +77,7 @@ def _importance(study: StudyReader, complete: list[TrialRecord], outcome: Outcom
             notes.append(f"{title}: no hyperparameter explains the differences between trials.")
             continue
         bars.append((f"Importance for {label(objective.metric)}", importance_bars(importance)))
-        ranks += _rank(complete, objective, importance, study)
+        ranks += _rank(complete, objective, importance, study, outcome.chosen)
     if rare:
         notes.append(f"Fewer than {ENOUGH} trials have {' or '.join(rare)}, too few to judge importance.")
     if bars and len(complete) < RELIABLE:
@@ -86,14 +89,18 @@ def _importance(study: StudyReader, complete: list[TrialRecord], outcome: Outcom
 
 
 def _rank(
-    complete: list[TrialRecord], objective: Objective, importance: Importance, study: StudyReader
+    complete: list[TrialRecord],
+    objective: Objective,
+    importance: Importance,
+    study: StudyReader,
+    chosen: TrialRecord | None,
 ) -> list[tuple[str, Figure]]:
     """The two most important hyperparameters, if there are two that some trial has both of."""
     names = [name for name in importance.order if name in study.space.parameters][:2]
     if len(names) < 2 or not any(all(name in record.params for name in names) for record in complete):
         return []
     title = f"{names[0]} and {names[1]}, coloured by the rank in {label(objective.metric)}"
-    return [(title, rank_figure(complete, objective, (names[0], names[1]), study.space))]
+    return [(title, rank_figure(complete, objective, (names[0], names[1]), study.space, chosen))]
 
 
 def _differ(complete: list[TrialRecord], at: int) -> bool:

@@ -13,7 +13,9 @@ from tuning.config.objectives import Objective
 from tuning.study.outcome import Outcome
 from tuning.trials.records import TrialRecord
 from tuning.views.report.drawing import Figure, axis, completed, label, metric_axis, scaled, short, trial_markers
-from tuning.views.report.thinning import MOST_IN_A_SLICE, MOST_POINTS, thinned
+from tuning.views.report.first_views import AxisValues, with_first_view
+from tuning.views.report.histories import objective_values
+from tuning.views.report.thinning import MOST_POINTS, most_in_a_slice, thinned
 
 _COLUMNS, _ROW, _GAP_ACROSS, _GAP_UP = 6, 130, 0.02, 62
 _TOP, _BOTTOM = 40, 60
@@ -44,11 +46,13 @@ def slice_figure(
         "hovermode": "closest",
     }
     front = {record.number for record in outcome.front}
-    others = thinned([r for r in complete if r.number not in front], MOST_IN_A_SLICE)
+    others = thinned([r for r in complete if r.number not in front], most_in_a_slice(len(names)))
     chosen = [outcome.chosen] if outcome.chosen is not None else []
     groups = [("trials", "other trials", others), ("front", "Pareto front", list(outcome.front))]
     groups += [("chosen", f"chosen: trial {record.number}", [record]) for record in chosen]
     traces: list[Figure] = []
+    heights_of = objective_values(complete, outcome, objectives[at], at)
+    first: dict[str, AxisValues] = {}
     for place, name in enumerate(names):
         row, column = divmod(place, _COLUMNS)
         number = "" if place == 0 else str(place + 1)
@@ -67,21 +71,34 @@ def slice_figure(
             **({} if place == 0 else {"matches": "y"}),
             **({} if column == 0 else {"showticklabels": False}),
         }
+        first |= {f"xaxis{number}": parameter_values(name, space.parameters[name], complete, chosen)}
+        first |= {f"yaxis{number}": heights_of}
         for role, title, group in groups:
             some = [record for record in group if name in record.params]
             heights = [scaled(metric, record.metrics.get(metric)) for record in some]
             trace = trial_markers(role, title, _values(name, space, some), heights, some)
             axes = {"xaxis": f"x{number}", "yaxis": f"y{number}", "legendgroup": role, "showlegend": place == 0}
             traces.append(trace | axes)
-    return {"data": traces, "layout": layout, "least_width": 900, "wide": True}
+    return with_first_view({"data": traces, "layout": layout, "least_width": 900, "wide": True}, first)
 
 
 def rank_figure(
-    records: Sequence[TrialRecord], objective: Objective, names: tuple[str, str], space: SearchSpace
+    records: Sequence[TrialRecord],
+    objective: Objective,
+    names: tuple[str, str],
+    space: SearchSpace,
+    chosen: TrialRecord | None = None,
 ) -> Figure:
     """Completed trials by two hyperparameters, coloured by their rank in an objective; the best are bright.
 
     A rank, unlike the value, is not flattened by a trial that was wrecked.
+
+    Args:
+        records: With completed trials that have both.
+        objective: What they are ranked by.
+        names: Of the hyperparameters.
+        space: What is searched.
+        chosen: The chosen trial, if any, which is in the first view.
     """
     metric = objective.metric
     both = [r for r in completed(records) if all(name in r.params for name in names) and metric in r.metrics]
@@ -118,7 +135,12 @@ def rank_figure(
         "xaxis": across,
         "yaxis": up,
     }
-    return {"data": [trace], "layout": layout}
+    inside = [chosen] if chosen is not None else []
+    views = {
+        side: parameter_values(name, space.parameters[name], some, inside)
+        for side, name in zip(("xaxis", "yaxis"), names, strict=True)
+    }
+    return with_first_view({"data": [trace], "layout": layout}, views)
 
 
 def parameter_axis(name: str, parameter: Parameter, records: Sequence[TrialRecord]) -> dict[str, Any]:
@@ -139,6 +161,29 @@ def parameter_axis(name: str, parameter: Parameter, records: Sequence[TrialRecor
         details |= {"tickformat": "~g"}
     room = _ROOM * (high - low)
     return details | {"range": [round(low - room, 6), round(high + room, 6)], "nticks": 5}
+
+
+def parameter_values(
+    name: str, parameter: Parameter, records: Sequence[TrialRecord], inside: Sequence[TrialRecord]
+) -> AxisValues:
+    """What lies along the axis of a hyperparameter: the search range first, and what was tried far beyond it later.
+
+    Args:
+        name: Of the hyperparameter.
+        parameter: Its search range; a choice has no trials beyond it.
+        records: Trials.
+        inside: Trials that must be in the first view.
+    """
+    if isinstance(parameter, ChoiceParameter):
+        return AxisValues(())
+    is_log = parameter.log and min([parameter.low, *(float(r.params[name]) for r in records if name in r.params)]) > 0
+
+    def place(value: float) -> float:
+        return math.log10(value) if is_log else value
+
+    tried = [(r.number, place(float(r.params[name]))) for r in records if name in r.params]
+    ends = [place(parameter.low), place(parameter.high)]
+    return AxisValues(tried, (*ends, *(place(float(r.params[name])) for r in inside if name in r.params)))
 
 
 def _values(name: str, space: SearchSpace, records: Sequence[TrialRecord]) -> list[Any]:

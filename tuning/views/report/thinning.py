@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-MOST_POINTS, MOST_IN_A_SLICE, MOST_LINES = 2000, 500, 300
+MOST_POINTS, MOST_LINES = 1000, 200
+_IN_ALL_SLICES, _MOST_IN_A_SLICE = 2000, 500
 _GOLDEN = 0.6180339887498949
 
 
@@ -16,6 +17,11 @@ class Numbered(Protocol):
 
 
 T = TypeVar("T", bound=Numbered)
+
+
+def most_in_a_slice(panels: int) -> int:
+    """Trials in each of so many small panels of one figure, which is drawn at once."""
+    return min(_MOST_IN_A_SLICE, _IN_ALL_SLICES // max(1, panels))
 
 
 def thinned(some: Sequence[T], most: int) -> list[T]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tuning.trials.records import EpochRecord, TrialRecord
 from tuning.views.report.drawing import Figure, assembled, seconds_axis, short
+from tuning.views.report.first_views import AxisValues, with_first_view
 from tuning.views.report.thinning import MOST_POINTS
 
 _STATES = {
@@ -128,7 +129,8 @@ def timeline(records: list[TrialRecord]) -> Figure:
     end = max((_seconds(s.last.timestamp_ms, begun_ms) for s in done), default=1)
     figure = assembled(traces, seconds_axis(end), up, height=min(900, 130 + 44 * len(numbers)))
     figure["layout"]["barmode"] = "overlay"
-    return figure
+    ends = [(s.record.number, _seconds(s.last.timestamp_ms, begun_ms)) for s in done]
+    return with_first_view(figure, {"xaxis": AxisValues(ends, [0.0])})
 
 
 def _worker(step: EpochRecord, record: TrialRecord) -> str:

@@ -113,7 +113,10 @@ def front_table(outcome: Outcome, limit: int | None = None) -> FittedTable:
         )
     if limit is not None and len(outcome.front) > limit:
         table.add_row(f"+{len(outcome.front) - limit} more")
-    if outcome.published is not None and outcome.published not in outcome.front:
+    if outcome.chosen is not None and outcome.chosen not in outcome.front:
+        c = outcome.chosen
+        row(f"{c.number} *", c.metrics, str(c.fidelity), f"{c.duration_s:.1f}", f"{c.origin} (dominated)")
+    if outcome.published is not None and outcome.published not in (*outcome.front, outcome.chosen):
         p = outcome.published
         row(str(p.number), p.metrics, str(p.fidelity), f"{p.duration_s:.1f}", f"{p.origin} (dominated)")
     if outcome.original:

@@ -1,5 +1,6 @@
 """What a person sees while a study runs: a live table on a terminal, plain lines elsewhere."""
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _SHOWN = ("validation/forget_accuracy", "validation/retain_accuracy")
 _FAILURES = 3
+_WAITING_EVERY_S = 30.0
 _LOST_WORKER = (
     "trial {}: its worker process ended unexpectedly, possibly killed for lack of memory; the trial continues from "
     "its last finished epoch"
@@ -44,6 +46,7 @@ class Progress(ProgressListener):
         self._live: Live | None = None
         self._started = time.monotonic()
         self._first_trial: float | None = None
+        self._waited = threading.Event()
         self._table: RenderableType = Text("")
         self._done_before = 0
         self._slots: Callable[[], int] | None = None
@@ -91,14 +94,22 @@ class Progress(ProgressListener):
         self._slots = slots
         self._study, self._started, self._done_before = study, time.monotonic(), study.n_finished()
         self.say(_begins(self._done_before, study.config.n_trials, str(study.config.directory)))
-        if not self.quiet and self.console.is_terminal and not study.is_over():
+        if self.quiet or study.is_over():
+            return
+        if self.console.is_terminal:
             self._live = Live(get_renderable=self._view, console=self.console, refresh_per_second=4, transient=True)
             self._live.start()
+        else:
+            self.say("Starting workers, 0 s")
+            threading.Thread(target=self._wait_for_workers, name="waiting", daemon=True).start()
 
     def trial(self, record: TrialRecord) -> None:
         """A trial started, reported or ended."""
         if self._first_trial is None:
             self._first_trial = time.monotonic()
+            if self._live is None and self._study is not None and not self._waited.is_set():
+                self._waited.set()
+                self.say(f"First trial started after {self._since_start()}")
         if record.error and record.state == "FAIL":
             self._failures.append(f"trial {record.number} failed: {record.error}")
         if record.state == "RUNNING" and record.retries > self._retries.get(record.number, record.retries):
@@ -112,9 +123,15 @@ class Progress(ProgressListener):
 
     def searched(self) -> None:
         """The search has ended; what follows are runs with fresh seeds."""
+        self._waited.set()
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def final(self, done: int, most: int, problem: str | None = None) -> None:
+        """One run of a finalist is finished, or failed with a problem; there are `most` runs at most."""
+        failed = f" failed: {problem}" if problem is not None else ""
+        self.say(f"  finalists: run {done} of at most {most} with fresh seeds{failed}")
 
     def confirmed(self, done: int, total: int, problem: str | None = None) -> None:
         """One run with a fresh seed is finished, or failed with a problem."""
@@ -160,11 +177,19 @@ class Progress(ProgressListener):
 
     def _view(self) -> RenderableType:
         """What the live display shows; called in its thread too, which must not read the study."""
+        if self._first_trial is None:
+            return Text(f"Starting workers, {self._since_start()}")
+        return self._table
+
+    def _wait_for_workers(self) -> None:
+        """Says without a terminal, which would show it, for how long workers have been starting."""
+        while not self._waited.wait(_WAITING_EVERY_S):
+            self.say(f"Starting workers, {self._since_start()}")
+
+    def _since_start(self) -> str:
         from tuning.views.terminal.live import duration  # noqa: PLC0415  (see `_trials_table`)
 
-        if self._first_trial is None:
-            return Text(f"Starting workers, {duration(time.monotonic() - self._started)}")
-        return self._table
+        return duration(time.monotonic() - self._started)
 
     def _trials_table(self) -> RenderableType:
         if self._study is None:

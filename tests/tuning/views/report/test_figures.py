@@ -1,6 +1,7 @@
 """What figures say and leave out: uncertainty, importance, thinning, and where their axes end."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -8,13 +9,15 @@ from tuning.config.loading import parse_study
 from tuning.study.outcome import find_outcome
 from tuning.views.report.curves import curves
 from tuning.views.report.fronts import front_figures
+from tuning.views.report.histories import hypervolume_histories, objective_history
 from tuning.views.report.hovers import hover, hover_texts
 from tuning.views.report.importance import find_importance, importance_bars
+from tuning.views.report.parallel import parallel
 from tuning.views.report.planes import trade_off_plane
 from tuning.views.report.sections import figure_sections
 from tuning.views.report.slices import rank_figure, slice_figure
 from tuning.views.report.thinning import thinned, thinning_note
-from tuning.views.report.timeline import Stretch, merged
+from tuning.views.report.timeline import Stretch, merged, timeline
 from tuning.views.report.windows import window_around
 
 FORGET, RETAIN = "validation/forget_accuracy", "validation/retain_accuracy"
@@ -170,6 +173,99 @@ def test_a_window_leaves_out_what_would_flatten_the_rest(usual, expected):
     assert low < expected[0]
     assert high > expected[1]
     assert high - low < 1.5 * (expected[1] - expected[0]) + 0.11
+
+
+def far_off(study, figure_of):
+    """A figure's first view: its ranges, its other view, and what is said of the trials outside."""
+    figure = figure_of(study, find_outcome(study))
+    first, everything = figure["views"]
+    assert (first["label"], everything["label"]) == ("Most trials", "Everything")
+    for name, (low, high) in first["change"].items():
+        assert figure["layout"][name.partition(".")[0]]["range"] == [low, high]
+    return first["change"], everything["change"], figure["outside"]
+
+
+def test_one_wrecked_trial_flattens_neither_slices_nor_histories_nor_curves(make_search):
+    values = iter([(0.3, 0.9), (0.2, 0.92), (0.25, 0.905), (0.2, 0.91), (0.3, 0.93), (0.31, 0.1)])
+    study = make_search(6, lambda _: next(values), constraints=[])
+    config = study.config
+    figures = (
+        lambda s, o: slice_figure(s.records(), o, config.objectives, 1, s.space),
+        lambda s, o: objective_history(s.records(), o, config.objectives, 1),
+    )
+    for figure_of in figures:
+        first, everything, outside = far_off(study, figure_of)
+        low, high = first["yaxis.range"]
+        assert 80 < low < 90
+        assert 93 < high <= 100
+        assert everything["yaxis.autorange"]
+        assert outside == "1 trial lies outside of this view"
+
+
+def test_the_best_value_is_in_the_first_view_however_far_it_is(make_search):
+    values = iter([(0.9, 0.9), (0.92, 0.92), (0.91, 0.905), (0.93, 0.91), (0.9, 0.93), (0.0, 0.89)])
+    study = make_search(6, lambda _: next(values), constraints=[])
+    assert "views" not in objective_history(study.records(), find_outcome(study), study.config.objectives, 0)
+
+
+def test_a_rate_far_beyond_the_search_range_flattens_neither_slices_nor_ranks(make_search):
+    study = make_search(8, by_rate)
+    outcome, records = find_outcome(study), study.records()
+    others = [record.number for record in records if record != outcome.chosen]
+    far = [replace(r, params=r.params | {"unlearn_scale_lr": 1e9}) if r.number == others[0] else r for r in records]
+    rate = study.space.parameters["unlearn_scale_lr"]
+    names = ("p", "unlearn_scale_lr")
+    for figure, axis in (
+        (slice_figure(far, outcome, study.config.objectives, 0, study.space), "xaxis"),
+        (rank_figure(far, study.config.objectives[0], names, study.space, outcome.chosen), "yaxis"),
+    ):
+        first, everything = (view["change"] for view in figure["views"])
+        (changed,) = [name for name in first if "axis" in name and first[name][1] < 3 and everything[name][1] > 8]
+        assert changed.startswith(axis)
+        assert first[changed][0] < math.log10(rate.low)
+        assert math.log10(rate.high) < first[changed][1]
+        assert figure["outside"] == "1 trial lies outside of this view"
+
+
+def test_a_trial_that_ended_days_later_flattens_no_time(make_search):
+    study = make_search(8, by_rate)
+    begun = min(record.started_ms for record in study.records())
+    records = [
+        replace(
+            r,
+            finished_ms=begun + (1000 * (r.number + 1) if r.number != 3 else 400_000_000),
+            steps=tuple(replace(step, timestamp_ms=begun + 900 + 1000 * r.number) for step in r.steps)
+            if r.number != 3
+            else tuple(replace(step, timestamp_ms=begun + 400_000_000) for step in r.steps),
+        )
+        for r in study.records()
+    ]
+    _, over_seconds = hypervolume_histories(records, study.config.objectives, (0.1, 0.8))
+    for figure in (over_seconds, timeline(records)):
+        first, everything = (view["change"]["xaxis.range"] for view in figure["views"])
+        assert first[0] == 0
+        assert 8 <= first[1] < 15
+        assert everything[1] == 400_000
+
+
+def test_an_objective_far_off_leaves_parallel_coordinates_and_colours_their_scale(make_search):
+    values = iter([(0.3, 0.9), (0.2, 0.92), (0.25, 0.905), (0.2, 0.91), (0.3, 0.93), (0.31, 0.1)])
+    study = make_search(6, lambda _: next(values), constraints=[])
+    figure = parallel(study.records(), find_outcome(study), study.config.objectives, study.space)
+    texts = next(trace for trace in figure["data"] if trace["mode"] == "text")["text"]
+    assert {"90.0 %", "93.0 %"} <= set(texts)
+    assert figure["outside"] == "1 trial lies outside of this view"
+    plane = trade_off_plane(study.records(), find_outcome(study), study.config)
+    assert replace(plane, colour=RETAIN).colour_range == (90.0, 93.0)
+
+
+def test_few_trials_and_even_ones_have_a_single_view(make_search):
+    values = iter([(0.1, 0.9), (0.3, 0.91), (0.5, 0.92), (0.9, 0.1)])
+    few = make_search(4, lambda _: next(values), constraints=[])
+    even = make_search(12, by_rate, name="even")
+    for study in (few, even):
+        sections = figure_sections(study, study.records(), find_outcome(study))
+        assert not [t for key in ("history", "curves", "timeline") for t, f in sections[key][0] if "outside" in f]
 
 
 def test_percentages_end_at_a_hundred(make_search):

@@ -13,6 +13,7 @@ from PIL import Image
 
 from tuning.config.loading import parse_study
 from tuning.study.attributes import (
+    BASELINES,
     CLASS_NAMES,
     COMMAND,
     CONFIRMATIONS,
@@ -20,12 +21,13 @@ from tuning.study.attributes import (
     ENVIRONMENT,
     FORGET_REQUESTS,
     FORGETTING,
+    GALLERIES,
     NOTES,
     ORIGINAL,
     ORIGINAL_COUNTS,
 )
 from tuning.study.outcome import find_outcome
-from tuning.study.pictures import picture_file
+from tuning.study.pictures import image_file, picture_file
 from tuning.study.study import Study
 from tuning.study.trial_reader import TrialReader
 from tuning.views.report import render_report, write_report
@@ -44,6 +46,7 @@ SECTIONS = (
     "curves",
     "inside",
     "confusion",
+    "gallery",
     "timeline",
     "trials",
     "environment",
@@ -197,6 +200,7 @@ def test_it_has_every_section_and_figure(text):
         "confirmation",
         "inside",
         "confusion",
+        "gallery",
         "trials",
         "environment",
     }
@@ -399,6 +403,77 @@ def test_pictures_and_confusions_of_the_chosen_trial_are_shown_from_the_director
     assert after["hovertext"][3][8] == "3 (forgotten), predicted as 8: 30 of 36 images"
     assert after["z"][3][8] == 83.3
     assert [address.partition(",")[0] for address in page.addresses] == ["data:image/png;base64"] * 4
+
+
+@pytest.fixture
+def with_gallery(tmp_path):
+    """A study of hostile class names whose chosen trial recognises one image and lost none."""
+    study = make_study(tmp_path, 12)
+    chosen = find_outcome(study).chosen
+    study.note(CLASS_NAMES, [str(digit) for digit in range(9)] + [HOSTILE])
+    image = {"true": 3, "predicted": 3, "probability": 0.9712}
+    counts = {"n_recognised": 1, "n_forget": 29, "lost": [], "n_lost": 0, "n_right_before": 245}
+    study.note(GALLERIES, {str(chosen.number): {"recognised": [image], **counts}})
+    return study, chosen
+
+
+def test_single_images_have_captions_and_a_sentence_where_there_are_none(with_gallery):
+    study, chosen = with_gallery
+    path = image_file(study, chosen, "recognised", 0)
+    path.parent.mkdir()
+    Image.new("RGB", (8, 8)).save(path)
+    text = render_report(study)
+    assert "1 of the 29 forget images is still recognised." in text
+    assert "None of the 245 retain images that the original model classifies correctly is now misclassified." in text
+    assert "true: 3\npredicted: 3\nprobability: 97.1 %" in text
+    assert 'alt="An image of class 3, predicted as 3 with a probability of 97.1 %"' in text
+    assert [address.partition(",")[0] for address in Page(text).addresses] == ["data:image/png;base64"]
+
+
+def test_an_image_that_is_gone_leaves_its_caption(with_gallery):
+    study, chosen = with_gallery
+    kept = study.noted(GALLERIES)
+    kept[str(chosen.number)]["recognised"][0]["predicted"] = 9
+    study.note(GALLERIES, kept)
+    text = render_report(study)
+    assert "The image is missing." in text
+    assert Page(text).addresses == []
+    assert "predicted: &lt;/script&gt;" in text
+
+
+def test_studies_from_before_say_that_their_images_were_not_judged(text):
+    assert "the images are judged when a search finishes" in text
+    assert "How fast the forgotten classes come back" not in text
+
+
+def test_relearning_is_drawn_where_it_was_measured(tmp_path):
+    study = make_study(tmp_path, 12)
+
+    def curve(*shares):
+        steps = zip((0, 8, 32, 64), shares, strict=True)
+        return {f"{part}/relearn_{n}": v for part in ("validation",) for n, v in steps} | {
+            "validation/relearn_area": 0.5
+        }
+
+    chosen = find_outcome(study).chosen
+    study.note(ORIGINAL, study.noted(ORIGINAL) | curve(0.9, 1.0, 1.0, 1.0))
+    base = metrics_of(random.Random(0), 0.0, 0.97)
+    study.note(BASELINES, {"mask": base | curve(0.9, 1.0, 1.0, 1.0), "reference": base | curve(0.1, 0.4, 0.7, 0.8)})
+    runs = [
+        {"number": chosen.number, "seed": seed, "metrics": base | curve(0.0, 0.2, share, 1.0), "counts": COUNTS}
+        for seed, share in ((11, 0.4), (12, 0.6))
+    ]
+    study.note(CONFIRMATIONS, runs)
+    text = render_report(study)
+    drawn = Page(text).figures()
+    assert [key for key in drawn if key.startswith("relearning")] == ["relearning-0"], "nothing on test images"
+    traces = {trace["name"]: trace for trace in drawn["relearning-0"]["data"]}
+    assert set(traces) == {"original", "mask", "reference", f"chosen: trial {chosen.number}"}
+    assert traces[f"chosen: trial {chosen.number}"]["y"] == [0, 20, 50, 100], "the mean of the runs with fresh seeds"
+    assert traces["reference"]["y"] == [10, 40, 70, 80]
+    axes = drawn["relearning-0"]["layout"]
+    assert axes["xaxis"]["ticktext"] == ["0", "8", "32", "64"]
+    assert (axes["yaxis"]["ticksuffix"], axes["yaxis"]["range"]) == (" %", [-3, 103])
 
 
 def test_of_many_classes_those_to_forget_and_those_with_most_errors_are_drawn(tmp_path):

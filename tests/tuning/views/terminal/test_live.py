@@ -2,6 +2,8 @@
 
 import io
 import re
+import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -60,9 +62,27 @@ def test_without_a_terminal_there_are_plain_lines(small_study):
     for record in small_study.records():
         progress.trial(record)
     lines = console.file.getvalue().splitlines()
-    assert "trial   0 complete: forget   0.0%, retain  80.0%" in lines[1]
-    assert lines[3] == "  trial 2 failed: DivergedError: the loss is nan"
+    assert lines[1:3] == ["Starting workers, 0 s", "First trial started after 0 s"]
+    assert "trial   0 complete: forget   0.0%, retain  80.0%" in lines[3]
+    assert lines[5] == "  trial 2 failed: DivergedError: the loss is nan"
     assert "\x1b" not in console.file.getvalue()
+
+
+def test_without_a_terminal_a_long_wait_for_workers_is_said_again_until_the_first_trial(small_study, monkeypatch):
+    monkeypatch.setattr("tuning.views.terminal.progress._WAITING_EVERY_S", 0.01)
+    console = Console(file=io.StringIO(), width=120)
+    progress = Progress(console)
+    progress.start(small_study, lambda: 2)
+    deadline = time.monotonic() + 30
+    while console.file.getvalue().count("Starting workers, 0 s") < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert console.file.getvalue().count("Starting workers") >= 3
+    progress.trial(small_study.records()[0])
+    for thread in threading.enumerate():
+        if thread.name == "waiting":
+            thread.join(30)
+    assert console.file.getvalue().count("First trial started") == 1
+    assert [t.name for t in threading.enumerate() if t.name == "waiting"] == [], "nobody waits any more"
 
 
 def test_on_a_terminal_the_table_is_live_and_failures_stay_in_it(small_study):

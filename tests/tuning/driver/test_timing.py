@@ -1,0 +1,28 @@
+"""The part of the images that unlearnings are timed on."""
+
+import numpy as np
+
+from antisample.data.forget_request import ForgetRequest
+from antisample.data.splits import SplitConfig, make_splits
+from antisample.datasets import load_dataset
+from tuning.driver.timing import part_of
+
+
+def test_a_part_has_its_share_of_what_is_to_forget_and_of_every_class(tmp_path):
+    dataset = load_dataset("digits", cache_dir=tmp_path)
+    splits = make_splits(dataset, ForgetRequest(classes=("3",)), SplitConfig(), has_checkpoint=False)
+    some = part_of(splits, 300)
+    assert abs(len(some.forget) + len(some.retain) - 300) <= 1
+    assert len(some.forget) == round(300 * len(splits.forget) / (len(splits.forget) + len(splits.retain)))
+    assert set(np.unique(dataset.train.labels[some.retain])) == set(range(10)) - {3}
+    assert set(some.retain) <= set(splits.retain)
+    assert some.fingerprint != splits.fingerprint
+
+
+def test_a_part_of_more_than_there_is_is_everything(tmp_path):
+    dataset = load_dataset("digits", cache_dir=tmp_path)
+    splits = make_splits(dataset, ForgetRequest(classes=("3",)), SplitConfig(), has_checkpoint=False)
+    some = part_of(splits, 100_000)
+    for each in ("forget", "retain", "validation", "test"):
+        assert np.array_equal(getattr(some, each), getattr(splits, each))
+    assert len(part_of(splits, 2).forget) == 1, "there is always something to forget"

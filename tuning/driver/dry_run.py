@@ -18,9 +18,11 @@ from tuning.driver.loaded_requests import LoadedRequests
 from tuning.driver.machines import worker_share
 from tuning.driver.settling import settled_space
 from tuning.driver.timing import measure_costs
+from tuning.memory.settling import describe_memory, settle_memory, with_fewer_recipes
 from tuning.study.artifacts import StudyFiles
 from tuning.study.attributes import FINGERPRINTS
 from tuning.study.directory import check_directory, check_settings
+from tuning.study.finals import find_finals
 from tuning.study.forecast import Workload, forecast
 from tuning.study.kept_settings import as_begun, has_begun
 from tuning.study.lost_trials import refuse_lost_trials
@@ -31,7 +33,7 @@ from tuning.study.reader import StudyReader
 from tuning.study.storage.lease import lease_backend
 from tuning.study.warm_start import earlier_study
 from tuning.worker.fingerprints import check_fingerprints, fingerprints_of
-from tuning.worker.inputs import find_requests
+from tuning.worker.inputs import find_requests, labels_of
 
 _EXPORT_S = 10.0
 """What `log_model` says of the export."""
@@ -74,8 +76,12 @@ def dry_run(
     if study is not None and loaded.is_trained:
         earlier = study.noted(FINGERPRINTS, {})
         check_fingerprints(config.directory, earlier, fingerprints_of(loaded.inputs))
+    remembered = None
     if study is None:
-        plan = TrialPlan.of(settled_space(config, loaded.inputs)[0])
+        begun = settled_space(config, loaded.inputs)[0]
+        if warm_start is None or config.memory != "auto":
+            remembered = settle_memory(begun, fingerprints_of(loaded.inputs), labels_of(loaded.inputs))
+        plan = TrialPlan.of(with_fewer_recipes(begun, remembered))
     measured = measure_costs(plan, loaded.inputs[0], loaded.prediction_s)
     finished = study.n_finished() if study is not None else None
     left = 0 if study is not None and study.is_over() else max(0, config.n_trials - (finished or 0))
@@ -107,6 +113,7 @@ def dry_run(
         forgetting=tuple(request.forgetting() for request in requests),
         retain_images=len(first.retain),
         accuracies=loaded.accuracies,
+        remembered=describe_memory(remembered) if remembered is not None else None,
         finished=finished,
         trials_left=left,
         missing_references=missing,
@@ -134,5 +141,8 @@ def _kept(config: StudyConfig) -> tuple[StudyReader | None, TrialPlan]:
 
 
 def _confirmations(plan: TrialPlan, ended: StudyReader | None) -> int:
-    """Runs with fresh seeds: of the chosen trial and the first starting point, or what an ended search left over."""
-    return len(missing_confirmations(ended)) if ended is not None else 2 * len(plan.confirmation_seeds)
+    """Runs with fresh seeds at most: of finalists, the chosen trial and the first starting point, or what is left."""
+    if ended is not None:
+        return len(find_finals(ended).missing) + len(missing_confirmations(ended))
+    finals = plan.config.selection.finalist_replicates if plan.finalist_seeds else 0
+    return finals + 2 * len(plan.confirmation_seeds)

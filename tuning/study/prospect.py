@@ -56,6 +56,7 @@ class Prospect:
         forgetting: What each request forgets.
         retain_images: Of the first request.
         accuracies: Of the original, for each request; empty where it has to be trained first.
+        remembered: What is taken over from earlier requests, in words; None if nothing is asked for or it has begun.
         finished: Trials that are finished already; None if the study is new.
         trials_left: Trials to finish.
         missing_references: Retrained references to train first.
@@ -69,6 +70,7 @@ class Prospect:
     forgetting: tuple[Forgetting, ...]
     retain_images: int
     accuracies: tuple[OriginalAccuracy, ...]
+    remembered: str | None
     finished: int | None
     trials_left: int
     missing_references: int
@@ -95,6 +97,7 @@ class Prospect:
                 for name, parameter in self.plan.space.parameters.items()
             },
             "fixed": dict(config.fixed),
+            "from_memory": self.remembered,
             "n_trials": config.n_trials,
             "replicates": config.replicates,
             "confirm_seeds": config.confirm_seeds,

@@ -19,7 +19,8 @@ def print_prospect(console: Console, run: Prospect) -> None:
     config = run.plan.config
     fixed = ", ".join(f"{name} {value}" for name, value in config.fixed.items())
     say(console, f"Fixed: {fixed or 'nothing'}")
-    for line in (_trials(run), _workers(run)):
+    remembered = [f"From memory: {run.remembered}"] if run.remembered is not None else []
+    for line in (*remembered, _trials(run), _workers(run)):
         say(console, line)
     console.print(_stages(run.forecast))
     for line in _notes(run):
@@ -77,6 +78,8 @@ def _trials(run: Prospect) -> str:
     confirmed = (
         f"; {_n(config.confirm_seeds, 'fresh seed')} to re-run the chosen trial" if config.confirm_seeds else ""
     )
+    if run.plan.finalist_seeds:
+        confirmed = f"; at most {_n(config.selection.finalist_replicates, 'run')} of finalists{confirmed}"
     references = (
         f"; {_n(run.missing_references, 'retrained reference')} to train first" if run.missing_references else ""
     )

@@ -12,7 +12,11 @@ from cluster import local_ray
 from tuning.config.loading import parse_study
 from tuning.driver.capacity import TrialResources
 from tuning.driver.confirmation import confirm, missing_confirmations
-from tuning.study.attributes import CONFIRMATIONS
+from tuning.driver.finals import run_finals
+from tuning.study.attributes import CONFIRMATIONS, FINALIST_RUNS
+from tuning.study.finals import find_finals
+from tuning.study.outcome import find_outcome
+from tuning.study.progress_listener import SilentProgress
 from tuning.worker.inputs import load_requests
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -153,3 +157,56 @@ def test_a_run_that_fails_stays_missing_and_says_why(study, run, act, place, act
     (place / "action").unlink()
     assert run() == [(1, 1, None)]
     assert not missing_confirmations(study)
+
+
+@pytest.fixture
+def finalists(study, metrics):
+    """Two trials between which fresh runs have to decide."""
+    study.ask("b")
+    study.complete("b", metrics(0.0, 0.82), {})
+    return study
+
+
+@pytest.fixture
+def play(finalists):
+    """Runs the finals; what is told of them."""
+    inputs = load_requests(finalists.plan)
+
+    class Told(SilentProgress):
+        def __init__(self):
+            self.said = []
+
+        def final(self, done, most, problem=None):
+            self.said.append((done, most, problem))
+
+    def go():
+        told = Told()
+        run_finals(finalists, ray.put(inputs), TrialResources(1, 0), told)
+        return told.said
+
+    return go
+
+
+def test_finalists_have_the_same_seeds_and_decide_by_validation_images_alone(finalists, play):
+    said = play()
+    runs = finalists.noted(FINALIST_RUNS)
+    assert [done for done, _, _ in said] == list(range(1, len(runs) + 1))
+    assert len(runs) <= 20
+    by_trial = {n: [run["seed"] for run in runs if run["number"] == n] for n in (0, 1)}
+    shorter = min(map(len, by_trial.values()))
+    assert set(by_trial[0][:shorter]) == set(by_trial[1][:shorter])
+    assert all(name.startswith("validation/") for run in runs for name in run["metrics"])
+    assert not find_finals(finalists).missing
+    assert not play(), "nothing is run twice"
+
+
+def test_a_finalist_that_fails_is_out_and_one_whose_worker_dies_stays_missing(finalists, play, act, place):
+    act("end")
+    said = play()
+    assert all("WorkerCrashedError" in problem for _, _, problem in said)
+    assert len(find_finals(finalists).missing) == 2
+    act("run out of memory")
+    assert all("OutOfMemoryError" in problem for _, _, problem in play())
+    assert {run["error"].split(":")[0] for run in finalists.noted(FINALIST_RUNS)} == {"OutOfMemoryError"}
+    assert not find_finals(finalists).missing
+    assert find_outcome(finalists).chosen is not None, "by the figures of the search"

@@ -256,7 +256,7 @@ def test_the_cursor_says_what_each_store_has_and_no_password(fill, uri, monkeypa
     content = json.loads((fill.config.directory / "mlflow.json").read_text())
     runs = {run.get("trial"): run for run in content[uri].values()}
     assert runs[1] == {"trial": 1, "begun": True, "steps": 2, "last_step": 2, "ended": True}
-    assert runs[None] == {"begun": True}
+    assert runs[None] == {"begun": True, "experiment": "1"}
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     with pytest.raises(DeliveryError) as caught:
         sync(fill, "http://me:secret@127.0.0.1:9")

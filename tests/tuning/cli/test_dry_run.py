@@ -74,7 +74,9 @@ def test_it_says_what_would_be_done_and_how_long_that_takes(dry):
     assert "0.1 to 6 (log)" in said
     assert "optimizer = 'sgd'" in said
     assert "Fixed: epochs 2" in said
-    assert "Trials: 4 with 2 replicates each; at most 20 runs of finalists; 3 fresh seeds to re-run the chosen" in said
+    assert (
+        "Trials: 4 with 2 replicates each; at most 20 runs of finalists; 3 fresh seeds to re-run the chosen" in said
+    )
     assert "at once, since each takes 1 core, and this machine offers" in said
     assert "predicted time" in said
     assert "total" in said

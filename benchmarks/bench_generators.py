@@ -136,7 +136,8 @@ def main() -> None:
                 continue
             console.print(f"{generator}, seed {seed}")
             record["runs"].append(search(arguments, generator, seed))
-            record |= {"command": " ".join(["python", *sys.argv]), "trials": arguments.trials, **surroundings()}
+            record |= {"trials": arguments.trials, "replicates": arguments.replicates, **surroundings()}
+            record["command"] = f"python benchmarks/bench_generators.py --name {arguments.name}"
             with atomic_write(path) as unfinished:
                 unfinished.write_text(json.dumps(record, indent=1) + "\n")
     console.print(table(record["runs"]))

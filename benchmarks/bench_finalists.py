@@ -61,13 +61,16 @@ def study(budget: int) -> StudyConfig:
     )
 
 
-def search(recorded: Runs, config: StudyConfig, seed: int, replicates: int) -> dict[str, float] | None:
+def search(
+    recorded: Runs, config: StudyConfig, seed: int, replicates: int, from_front: bool
+) -> dict[str, float] | None:
     """One search and its choice: true figures, the best that it could have chosen, and the runs of its finals."""
     draws, budget = random.Random(seed), config.selection.finalist_replicates
     numbers = draws.sample(sorted(recorded), 40)
     records = [_record(number, draws.choices(recorded[number], k=replicates)) for number in numbers]
-    chosen = choose(front_of(records, config.objectives), config, ORIGINAL).chosen
-    finalists = find_finalists(records, config, ORIGINAL)
+    front = front_of(records, config.objectives)
+    chosen = choose(front, config, ORIGINAL).chosen
+    finalists = find_finalists(front if from_front else records, config, ORIGINAL)
     runs: Runs = {record.number: [] for record in finalists}
     in_play, used, decision = list(runs), 0, None
     while in_play and used + len(in_play) <= budget and not (decision and decision.is_settled):
@@ -83,7 +86,15 @@ def search(recorded: Runs, config: StudyConfig, seed: int, replicates: int) -> d
     truth = {number: (_mean(recorded[number], FORGET), _mean(recorded[number], RETAIN)) for number in numbers}
     best = max((retain for forget, retain in truth.values() if forget <= LIMIT), default=0.0)
     forget, retain = truth[chosen.number]
-    return {"forget": forget, "retain": retain, "best": best, "runs": float(used)}
+    good = {number for number, (each, _) in truth.items() if each <= LIMIT}
+    return {
+        "forget": forget,
+        "retain": retain,
+        "best": best,
+        "runs": float(used),
+        "good": float(len(good)),
+        "good_on_front": float(len(good & {record.number for record in front})),
+    }
 
 
 def _mean(runs: list[dict[str, float]], metric: str) -> float:
@@ -123,6 +134,7 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, nargs="+", default=[1, 3])
     parser.add_argument("--budgets", type=int, nargs="+", default=[0, 10, 20, 35])
     parser.add_argument("--searches", type=int, default=200)
+    parser.add_argument("--from-front", action="store_true", help="finalists of the front alone, which we do not do")
     arguments = parser.parse_args()
     shown = Table(
         "recording", "replicates", "runs of finals", "keeps the limit", "and best retain", "forget", "retain"
@@ -133,7 +145,10 @@ def main() -> None:
         for replicates in arguments.replicates:
             for budget in arguments.budgets:
                 config = study(budget)
-                every = [search(recorded, config, seed, replicates) for seed in range(arguments.searches)]
+                every = [
+                    search(recorded, config, seed, replicates, arguments.from_front)
+                    for seed in range(arguments.searches)
+                ]
                 ends = [end for end in every if end is not None]
                 kept = [end["forget"] <= LIMIT for end in ends]
                 good = [each and end["retain"] >= end["best"] - WITHIN for each, end in zip(kept, ends, strict=True)]
@@ -145,7 +160,10 @@ def main() -> None:
                     "chosen": len(ends),
                     "keeps_limit": fmean(kept),
                     "keeps_limit_and_best_retain": fmean(good),
-                    **{name: fmean(end[name] for end in ends) for name in ("forget", "retain", "runs")},
+                    **{
+                        name: fmean(end[name] for end in ends)
+                        for name in ("forget", "retain", "runs", "good", "good_on_front")
+                    },
                 }
                 rows.append(row)
                 shown.add_row(
@@ -163,7 +181,9 @@ def main() -> None:
         **surroundings(),
         "rows": rows,
     }
-    (HERE / "records" / "finalists.json").write_text(json.dumps(record, indent=1) + "\n")
+    (HERE / "records" / f"finalists{'-from-front' * arguments.from_front}.json").write_text(
+        json.dumps(record, indent=1) + "\n"
+    )
     Console(width=120).print(shown)
 
 

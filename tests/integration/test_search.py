@@ -35,7 +35,7 @@ def test_the_result_names_original_published_front_and_chosen(finished):
     assert {"original", "published", "front", "chosen", "hypervolume"} <= set(result)
     assert result["published"]["number"] == 0
     assert result["published"]["params"]["unlearn_scale_lr"] == 1.6
-    assert result["chosen"]["number"] in [trial["number"] for trial in result["front"]]
+    assert result["chosen"]["number"] in {trial["number"] for trial in (*result["front"], *result["finalists"])}
     assert {"validation/forget_accuracy", "test/retain_accuracy"} <= set(result["chosen"]["metrics"])
     assert {c["role"]: len(c["seeds"]) for c in result["confirmations"]}["published"] == 2
 
@@ -48,9 +48,10 @@ def test_the_directory_holds_all_that_is_promised(finished):
     assert re.search(r"of the \d+ forget images (is|are) still recognised", report)
 
 
-def test_the_models_of_the_front_and_no_others_are_kept(finished):
+def test_the_models_of_the_front_and_of_the_finalists_and_no_others_are_kept(finished):
     kept = {path.name for path in (finished.directory / "models").iterdir()}
-    assert kept == {f"trial-{trial['number']:05d}.safetensors" for trial in finished.result["front"]}
+    needed = [*finished.result["front"], *finished.result["finalists"]]
+    assert kept == {f"trial-{trial['number']:05d}.safetensors" for trial in needed}
     for path in (finished.directory / "models").iterdir():
         with safe_open(path, "pt") as file:
             assert file.metadata()["model"] == "SmallCNN"

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from antisample.inputs import UnlearnInputs, load_inputs
     from antisample.metrics import evaluate
     from antisample.models.config import ModelConfig
+    from antisample.objects.forgetting import forget
+    from antisample.objects.result import ForgetResult
     from antisample.types import Dataset, EpochReport, Splits, StepReport, UnlearnMetrics
     from antisample.unlearning import Unlearning, subject_of, unlearn
 
@@ -26,6 +28,8 @@ _HOMES = {
     "inputs": ("UnlearnInputs", "load_inputs"),
     "metrics": ("evaluate",),
     "models.config": ("ModelConfig",),
+    "objects.forgetting": ("forget",),
+    "objects.result": ("ForgetResult",),
     "types": ("Dataset", "EpochReport", "Splits", "StepReport", "UnlearnMetrics"),
     "unlearning": ("Unlearning", "subject_of", "unlearn"),
 }
@@ -39,6 +43,7 @@ __all__ = [
     "DivergedError",
     "EpochReport",
     "ForgetRequest",
+    "ForgetResult",
     "ModelConfig",
     "SplitConfig",
     "Splits",
@@ -48,6 +53,7 @@ __all__ = [
     "UnlearnMetrics",
     "Unlearning",
     "evaluate",
+    "forget",
     "load_inputs",
     "subject_of",
     "unlearn",

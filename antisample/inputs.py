@@ -152,21 +152,28 @@ def open_dataset(data: DataConfig, split: SplitConfig) -> Dataset:
     )
 
 
-def request_data(config: UnlearnConfig, dataset: Dataset) -> RequestData:
+def request_data(config: UnlearnConfig, dataset: Dataset, original: OriginalModel | None = None) -> RequestData:
     """The splits of a forget request, and what cannot be measured on them.
+
+    Args:
+        config: Names the request.
+        dataset: The data.
+        original: The original model, where it was handed over as an object.
 
     Raises:
         ConfigError: If the request does not fit the data or the method, or a metric cannot be computed.
     """
     if config.forget.samples and not config.method.forgets_samples:
         raise ConfigError(config.method.samples_refusal())
-    has_checkpoint = config.model.checkpoint is not None
+    has_checkpoint = config.model.checkpoint is not None or original is not None
     splits = make_splits(dataset, _by_position(config), config.split, has_checkpoint=has_checkpoint)
     left_out = left_out_families(config.evaluation.final, dataset, splits)
-    return RequestData(dataset, splits, left_out | _without_stages(config, dataset, left_out))
+    return RequestData(dataset, splits, left_out | _without_stages(config, dataset, left_out, original))
 
 
-def _without_stages(config: UnlearnConfig, dataset: Dataset, left_out: Mapping[str, str]) -> dict[str, str]:
+def _without_stages(
+    config: UnlearnConfig, dataset: Dataset, left_out: Mapping[str, str], original: OriginalModel | None
+) -> dict[str, str]:
     """Leaves out the probe of the default, and why, if the network is one of the user's own that has no stages.
 
     Raises:
@@ -177,7 +184,10 @@ def _without_stages(config: UnlearnConfig, dataset: Dataset, left_out: Mapping[s
     if not config.model.stages and not (read and ":" in config.model.name):
         return {}
     try:
-        stages_of(config.model, dataset)
+        if original is None:
+            stages_of(config.model, dataset)
+        else:
+            original.stage_names(dataset)
     except ConfigError as error:
         if config.model.stages or not is_default(families):
             raise
@@ -191,6 +201,7 @@ def load_inputs(
     data: RequestData | None = None,
     shared: UnlearnInputs | None = None,
     train_references: Callable[[Sequence[ReferenceTraining]], None] = lambda _: None,
+    original: OriginalModel | None = None,
 ) -> UnlearnInputs:
     """Loads data and original model; trains the latter where there is neither checkpoint nor cache.
 
@@ -205,6 +216,7 @@ def load_inputs(
         shared: The inputs of another forget request, whose original model is this one's, too.
         train_references: May train references in its own way and leave them in the cache; others are trained here,
             one after the other.
+        original: The original model, where it was handed over as an object; `data` is then given, too.
 
     Returns:
         The inputs.
@@ -220,7 +232,7 @@ def load_inputs(
     device, cache_dir = choose_device(config.device), config.data.cache_dir
     if shared is not None:
         original = shared.original
-    else:
+    elif original is None:
         original = original_model(config.model, dataset, splits, cache_dir, device, listener.training_epoch)
     validation = _validation_predictions(config, dataset, splits, original, device, shared)
     listener.original_loaded(original, OriginalAccuracy.of(validation, splits), data.forgetting())

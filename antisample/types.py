@@ -17,11 +17,12 @@ class ImageSet:
     """Labelled images.
 
     Attributes:
-        images: uint8, shape [n, channels, height, width]; may be a read-only memory map.
+        images: [n, channels, height, width]; may be a read-only memory map. uint8 pixels; of objects in memory also
+            float32, which are the model's input as they are (`UNCHANGED`).
         labels: int64, shape [n], values in [0, number of classes).
     """
 
-    images: npt.NDArray[np.uint8]
+    images: npt.NDArray[np.uint8 | np.float32]
     labels: IndexArray
 
     def __len__(self) -> int:
@@ -68,12 +69,12 @@ class Dataset:
 
     @property
     def channels(self) -> int:
-        """1 for grey images, 3 for colour."""
+        """1 for grey images, 3 for colour; objects in memory may have any number."""
         return int(self.train.images.shape[1])
 
     @property
     def image_size(self) -> int:
-        """Height of an image in pixels; images are square."""
+        """Height of an image in pixels; all but objects in memory are square."""
         return int(self.train.images.shape[2])
 
 

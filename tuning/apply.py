@@ -1,60 +1,28 @@
 """Unlearning for good: a configuration becomes a model file and a card of what was done. Needs no search library."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
-from antisample.checkpoints.checkpoint import weights_bytes, weights_fingerprint
+from antisample.checkpoints.checkpoint import weights_bytes
 from antisample.config import UnlearnConfig
 from antisample.determinism import deterministic
 from antisample.device import choose_device, describe_device
-from antisample.export.card import (
-    CardMetric,
-    DataFacts,
-    OriginalFacts,
-    RequestFacts,
-    SpreadFigure,
-    TimeFacts,
-    UnlearningCard,
-    images_of,
-)
-from antisample.export.card_file import CARD_FILES, environment_facts, now, write_card
+from antisample.export.card import UnlearningCard
+from antisample.export.card_file import CARD_FILES, write_card
 from antisample.export.formats import EXPORT_FILES, ExportError, ExportFormat
 from antisample.export.model_files import WEIGHTS_FILE, write_model
-from antisample.inputs import UnlearnInputs, load_inputs, open_dataset, request_data
-from antisample.metrics import left_out_notes
-from antisample.metrics.forgetting import Forgetting
-from antisample.metrics.retrained import reference_values
+from antisample.export.unlearned import Provenance, finish_unlearning, unlearning_card
+from antisample.inputs import load_inputs, open_dataset, request_data
 from antisample.models.original_network import build_network
 from antisample.storage.atomic import check_writable
-from antisample.types import EpochReport, UnlearnMetrics
-from antisample.unlearning import evaluate_baselines, evaluate_finished, unlearn
+from antisample.types import EpochReport
 from tuning.config.command_lines import shown_path
 from tuning.views.terminal.progress import Progress
 from tuning.worker.fingerprints import check_fingerprints, fingerprints_of
 
+__all__ = ["Provenance", "apply_config"]
+
 _FILES = (WEIGHTS_FILE, *EXPORT_FILES.values(), *CARD_FILES)
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where an unlearning comes from: what its card says of that, and what has to be as it was.
-
-    Attributes:
-        command: What repeats it; `{threads}` in it becomes the number of threads.
-        origin: Where the hyperparameters come from.
-        spread: Of the same hyperparameters over several seeds, by metric.
-        spread_over: What the spread is over, in words.
-        directory: Of the study that it comes from; None without one.
-        fingerprints: What that study noted of data, splits and original model; see `check_fingerprints`.
-    """
-
-    command: str
-    origin: dict[str, str | int]
-    spread: Mapping[str, SpreadFigure] = field(default_factory=dict)
-    spread_over: str = ""
-    directory: Path | None = None
-    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
 
 def apply_config(
@@ -94,67 +62,11 @@ def apply_config(
         if provenance.directory is not None:
             check_fingerprints(provenance.directory, provenance.fingerprints, fingerprints_of((inputs,)))
         progress.say(f"Unlearning with {config.method.name} on {describe_device(device)}")
-        running = unlearn(config, inputs)
-        running.prepare()  # what the method refuses is refused before anything is measured
-        original = evaluate_finished(inputs.original.build(inputs.dataset, device), inputs, config)
-        for step in running:
-            values = step.metrics.values
-            done = f"epoch {step.step}" if step.step else "0 epochs"
-            progress.say(
-                f"  {done}: validation forget {values['validation/forget_accuracy']:.1%}, "
-                f"retain {values['validation/retain_accuracy']:.1%}, {step.elapsed_s:.1f} s"
-            )
-        environment = environment_facts(config, not_deterministic)
-    files, problems = write_model(running, out, formats)
-    weights = weights_fingerprint(dict(running.model.state_dict()))
-    forgetting = Forgetting.of(inputs.dataset, inputs.splits)
-    splits, dataset, preprocessing = inputs.splits, inputs.dataset, inputs.original.preprocessing
-    card = UnlearningCard(
-        created=now(),
-        request=RequestFacts(
-            in_words=config.forget.describe(),
-            classes=forgetting.names,
-            labels=forgetting.labels,
-            images=forgetting.train,
-            validation=forgetting.validation,
-            test=forgetting.test,
-            never_seen=splits.never_seen,
-        ),
-        data=DataFacts(
-            name=dataset.name,
-            fingerprint=dataset.fingerprint,
-            splits_fingerprint=splits.fingerprint,
-            retain=len(splits.retain),
-            validation=len(splits.validation),
-            validation_from=splits.validation_from,
-            test=len(splits.test),
-            notes=(*dataset.notes, *left_out_notes(inputs.left_out, inputs.splits)),
-        ),
-        original=OriginalFacts(
-            fingerprint=inputs.original.fingerprint,
-            mean=preprocessing.mean,
-            std=preprocessing.std,
-            initial_weights=inputs.original.initial.origin,
-            notes=inputs.original.notes,
-        ),
-        origin=provenance.origin,
-        seed=config.seed,
-        config=config,
-        fingerprint=weights,
-        files=files,
-        metrics=_metrics(inputs, config, original, step, provenance),
-        spread_over=provenance.spread_over,
-        time=TimeFacts(
-            unlearning_s=step.elapsed_s + sum(table.elapsed_s for table in inputs.neighbours.values()),
-            evaluation_s=step.evaluation_s,
-            retraining_s=inputs.reference.elapsed_s if inputs.reference is not None else None,
-        ),
-        environment=environment,
-        folder=str(Path.cwd()),
-        command=provenance.command.replace("{threads}", str(environment.threads)),
-    )
+        finished = finish_unlearning(config, inputs, not_deterministic, lambda step: progress.say(_describe(step)))
+    files, problems = write_model(finished.running, out, formats)
+    card = unlearning_card(finished, provenance, files)
+    values, counts = finished.last.metrics.values, finished.last.metrics.counts
     write_card(out, card)
-    counts = step.metrics.counts
     progress.say(
         f"Test: forget {values['test/forget_accuracy']:.2%} of {counts['test/forget']} images, "
         f"retain {values['test/retain_accuracy']:.2%} of {counts['test/retain']} images"
@@ -167,22 +79,10 @@ def apply_config(
     return card
 
 
-def _metrics(
-    inputs: UnlearnInputs, config: UnlearnConfig, original: UnlearnMetrics, last: EpochReport, provenance: Provenance
-) -> tuple[CardMetric, ...]:
-    reference = reference_values(inputs.reference, inputs.splits, config.evaluation)
-    baselines = {name: measured.values for name, measured in evaluate_baselines(inputs, config).items()}
-    counts = last.metrics.counts
-    return tuple(
-        CardMetric(
-            name=name,
-            images=images_of(name, counts),
-            original=original.values[name],
-            unlearned=value,
-            retrained=reference.get(name),
-            mask=baselines.get("mask", {}).get(name),
-            untrained=baselines["untrained"].get(name),
-            spread=provenance.spread.get(name),
-        )
-        for name, value in last.metrics.values.items()
+def _describe(step: EpochReport) -> str:
+    values = step.metrics.values
+    done = f"epoch {step.step}" if step.step else "0 epochs"
+    return (
+        f"  {done}: validation forget {values['validation/forget_accuracy']:.1%}, "
+        f"retain {values['validation/retain_accuracy']:.1%}, {step.elapsed_s:.1f} s"
     )

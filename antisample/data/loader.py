@@ -11,7 +11,7 @@ from antisample.types import ImageSet, IndexArray, Preprocessing
 
 
 class Normaliser:
-    """Maps uint8 images to what the model expects, (pixel / 255 - mean) / std, as float32.
+    """Maps images to what the model expects, (pixel / 255 - mean) / std, as float32.
 
     Args:
         preprocessing: Mean and std, one value a channel.
@@ -37,7 +37,7 @@ class Normaliser:
 
 
 def to_device(images: ImageSet, positions: IndexArray, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Copies the images at `positions` to `device`: uint8 [n, c, h, w] and int64 labels [n]."""
+    """Copies the images at `positions` to `device`: [n, c, h, w] of their type, and int64 labels [n]."""
     return (
         torch.from_numpy(images.images[positions]).to(device),
         torch.from_numpy(images.labels[positions]).to(device),

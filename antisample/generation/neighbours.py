@@ -25,8 +25,8 @@ def farthest_neighbours(forget: Tensor, retain: Tensor, k: int, scale: Tensor) -
     """Finds the `k` retain images farthest from every forget image by Euclidean distance, farthest first.
 
     Args:
-        forget: uint8 images [n, channels, ...], n at least 1.
-        retain: uint8 images [m, channels, ...] on the same device.
+        forget: uint8 images [n, channels, ...], n at least 1; or float32, whose distances are float64.
+        retain: Images [m, channels, ...] of the same type on the same device.
         k: Neighbours an image, in [1, m].
         scale: How much a step of a pixel's value moves the model's input, a value a channel: 1 / (255 std).
 
@@ -37,6 +37,9 @@ def farthest_neighbours(forget: Tensor, retain: Tensor, k: int, scale: Tensor) -
         ConfigError: If `k` is out of range or there is nothing to rank.
     """
     _check(len(forget), len(retain), k)
+    if forget.is_floating_point():
+        by_channel = scale.double().view(1, -1, *[1] * (forget.dim() - 2))
+        return _farthest_of_floats(forget.double() * by_channel, retain, by_channel, k)
     weights = scale.double().square()
     shortlist = min(k + _SPARE_CANDIDATES, len(retain))
     neighbours = torch.empty(len(forget), k, dtype=torch.int64, device=forget.device)
@@ -79,6 +82,21 @@ def farthest_points(forget: Tensor, retain: Tensor, k: int) -> Tensor:
         for top in range(0, len(forget), rows)
     ]
     return torch.cat([squared.argsort(dim=1, descending=True, stable=True)[:, :k] for squared in parts])
+
+
+def _farthest_of_floats(forget: Tensor, retain: Tensor, by_channel: Tensor, k: int) -> Tensor:
+    """`farthest_neighbours` for images of floats, scaled already in `forget`: by products in float64."""
+    asked = forget.flatten(1)
+    elements, columns = _CHUNKS[forget.device.type]
+    rows = max(1, elements // len(retain))
+    parts = []
+    for some in torch.split(asked, rows):
+        squared = torch.empty(len(some), len(retain), dtype=torch.float64, device=some.device)
+        for left in range(0, len(retain), columns):
+            pool = (retain[left : left + columns].double() * by_channel).flatten(1)
+            squared[:, left : left + columns] = pool.square().sum(1) - 2 * some @ pool.T
+        parts.append(squared.argsort(dim=1, descending=True, stable=True)[:, :k])
+    return torch.cat(parts)
 
 
 def _check(n: int, m: int, k: int) -> None:

@@ -23,14 +23,7 @@ def reinitialise_last(model: nn.Module, n: int, original: OriginalModel, dataset
         ConfigError: If the network has no stages.
     """
     stages = original.stage_names(dataset)
-    fresh = original.initial.fresh_model(
-        original.name,
-        dataset.n_classes,
-        dataset.channels,
-        derive(seed, "reinitialise") % 2**31,
-        original.arguments,
-        dataset.train.images.shape[2:],
-    )
+    fresh = original.fresh_model(dataset, derive(seed, "reinitialise") % 2**31)
     left = {layer for stage in stage_layers(fresh, stages)[: max(0, len(stages) - n)] for layer in stage}
     weights = {key: value for key, value in fresh.state_dict().items() if key.rpartition(".")[0] not in left}
     bare_network(model).load_state_dict(weights, strict=False)

@@ -27,8 +27,5 @@ class Retrain:
         images, labels = to_device(context.dataset.train, context.splits.retain, context.device)
         original, dataset = context.original, context.dataset
         shape = dataset.train.images.shape[1:]
-        model = original.initial.fresh_model(
-            original.name, dataset.n_classes, dataset.channels, context.seed, original.arguments, shape[1:]
-        )
-        model = optimised_for(model, original.name, shape, context.device)
+        model = optimised_for(original.fresh_model(dataset, context.seed), original.name, shape, context.device)
         return train_from_scratch(model, TrainingData(images, labels, context.normaliser()), config, context.seed)

@@ -17,7 +17,7 @@ from antisample.methods import OriginalModel, RetrainConfig, UnlearnContext, fin
 from antisample.metrics import EvaluationSettings, EvaluationSubject, RetrainedReference
 from antisample.metrics.prediction_cache import kept_predictions
 from antisample.metrics.similarity import known_features
-from antisample.models import code_digest, optimised_for
+from antisample.models import optimised_for
 from antisample.models.trained_models import find_or_train
 from antisample.storage.atomic import check_writable
 from antisample.storage.cache import Cache
@@ -115,7 +115,7 @@ class ReferenceTraining:
             "recipe": self.recipe.model_dump(exclude={"seed"}),
             "seed": self.seed,
         }
-        if (code := code_digest(self.original.name)) is not None:
+        if (code := self.original.code_digest()) is not None:
             key["code"] = code
         if self.original.arguments:
             key["arguments"] = self.original.arguments

@@ -6,11 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from antisample.models import build_model, optimised_for
+from antisample.models import build_model, code_digest, optimised_for
+from antisample.models.custom.outputs import take_logits
+from antisample.models.in_memory import code_digest_in_memory, fresh_copy
 from antisample.models.initial_weights import RANDOM_WEIGHTS, InitialWeights
 from antisample.models.mapped_weights import as_bytes, as_tensors
 from antisample.models.masked_outputs import with_outputs_of
 from antisample.models.stages import stage_names
+from antisample.seeds import derive
 from antisample.types import Dataset, Preprocessing
 
 
@@ -27,6 +30,7 @@ class OriginalModel:
         arguments: Of the builder, likewise.
         notes: What a person should know of how it was built and read, in sentences.
         stages: Dotted names of the modules that are its stages, where the user has named them.
+        network: The network itself, on the CPU, where it was handed over as an object; never changed.
     """
 
     name: str
@@ -37,6 +41,7 @@ class OriginalModel:
     arguments: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
+    network: nn.Module | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "state_dict": as_bytes(self.state_dict)}
@@ -46,8 +51,25 @@ class OriginalModel:
 
     def untrained(self, dataset: Dataset) -> nn.Module:
         """The same architecture with fresh weights from torch's global random state, on the CPU."""
+        if self.network is not None:
+            model = fresh_copy(self.network)
+            model.register_forward_hook(take_logits)
+            return model
         size = dataset.train.images.shape[2:]
         return build_model(self.name, dataset.n_classes, dataset.channels, self.arguments, size)
+
+    def fresh_model(self, dataset: Dataset, seed: int) -> nn.Module:
+        """An untrained model as a retraining starts from it; see `InitialWeights.fresh_model`."""
+        if self.network is not None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(derive(seed, "initial weights"))
+                return self.untrained(dataset)
+        size = dataset.train.images.shape[2:]
+        return self.initial.fresh_model(self.name, dataset.n_classes, dataset.channels, seed, self.arguments, size)
+
+    def code_digest(self) -> str | None:
+        """Digest of the code behind a network of the user's own; see `antisample.models.code_digest`."""
+        return code_digest(self.name) if self.network is None else code_digest_in_memory(self.network)
 
     def fitting(self, dataset: Dataset, state_dict: dict[str, Tensor]) -> nn.Module:
         """The same architecture with fresh weights, and with the output module that these weights belong to."""

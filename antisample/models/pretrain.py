@@ -183,7 +183,7 @@ def _from_checkpoint(
         preprocessing = pixel_statistics(dataset.train)
     elif preprocessing is None:
         model.load_state_dict(weights)
-        preprocessing, tried = _tried(model, config, dataset, splits, device, source)
+        preprocessing, tried = tried_normalisation(model, config.name, dataset, splits, device, source)
         notes = (*notes, tried)
     fingerprint = weights_fingerprint(weights)
     return OriginalModel(
@@ -191,14 +191,26 @@ def _from_checkpoint(
     )
 
 
-def _tried(
-    model: nn.Module, config: ModelConfig, dataset: Dataset, splits: Splits, device: torch.device, source: str
+def tried_normalisation(
+    model: nn.Module, name: str, dataset: Dataset, splits: Splits, device: torch.device, source: str
 ) -> tuple[Preprocessing, str]:
-    """The usual normalisation under which the model recognises most, and a sentence that says so."""
+    """The usual normalisation under which a model recognises most, and a sentence that says so.
+
+    Args:
+        model: The network with its weights.
+        name: What it was built by.
+        dataset: The data.
+        splits: Tell the validation images that it is tried on.
+        device: Where to compute.
+        source: Where the model comes from, for messages.
+
+    Raises:
+        ConfigError: If the images do not decide.
+    """
     images = dataset.split(splits.validation_from)
     some = np.linspace(0, len(splits.validation) - 1, min(MOST_IMAGES, len(splits.validation)))
     positions = splits.validation[some.astype(np.int64)]
-    quick = optimised_for(model, config.name, images.images.shape[1:], device)
+    quick = optimised_for(model, name, images.images.shape[1:], device)
 
     def correct(preprocessing: Preprocessing) -> npt.NDArray[np.bool_]:
         predictions = predict(quick, images, positions, Normaliser(preprocessing, device), device, 100)
@@ -206,12 +218,12 @@ def _tried(
         order = other_order(labels, said, dataset.n_classes) or {}  # a wrong order is found later, and named
         return np.asarray(said == [order.get(int(label), int(label)) for label in labels])
 
-    name, accuracy = decided_normalisation(dataset, correct, source)
+    best, accuracy = decided_normalisation(dataset, correct, source)
     note = (
-        f"{source} does not state the normalisation that the model expects; {describe(name)} (`{name}`) were used, "
+        f"{source} does not state the normalisation that the model expects; {describe(best)} (`{best}`) were used, "
         f"since the model recognises the most images with them ({accuracy:.1%} of {len(positions)})."
     )
-    return usual_normalisation(name, dataset), note
+    return usual_normalisation(best, dataset), note
 
 
 def configured_preprocessing(config: ModelConfig, dataset: Dataset) -> Preprocessing | None:

@@ -11,6 +11,7 @@ from antisample.checkpoints.checkpoint import Checkpoint, pack_checkpoint
 from antisample.device import differentiable
 from antisample.errors import ConfigError, in_one_line
 from antisample.models.custom.network_state import buffer_shapes, contents, difference_in_use
+from antisample.models.in_memory import is_in_memory
 from antisample.models.kernels.arrange import optimised_for
 from antisample.seeds import undisturbed
 from antisample.training.adam import Adam
@@ -163,6 +164,8 @@ class NetworkTrial:
         when = " in train mode" if mode == "train" else ""
         is_shape = any(word in reason for word in ("channel", "shape", "size"))
         hint = "; `data.image_size` resizes images, and `model.arguments` are passed to the builder"
+        if is_in_memory(self.name):
+            hint = "; images are [n, channels, height, width]"
         return f"does not accept the images of {self.data}, {shape}{when}: {reason}{hint if is_shape else ''}"
 
     def _fixed_size(self, model: nn.Module, count: int) -> str | None:

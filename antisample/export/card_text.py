@@ -3,6 +3,7 @@
 import json
 
 from antisample.export.card import CardMetric, SpreadFigure, UnlearningCard
+from antisample.models.in_memory import is_in_memory
 from antisample.plain_text import markdown_block, markdown_code, markdown_text
 
 _PARTS = {
@@ -74,9 +75,20 @@ def card_text(card: UnlearningCard) -> str:
         "",
         *markdown_block(card.command),
         "",
-        "There, `antisample verify` with the path of card.json measures the model again and says which figures hold.",
+        _how_to_verify(card),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _how_to_verify(card: UnlearningCard) -> str:
+    if is_in_memory(card.config.model.name):
+        return (
+            "`model`, `train` and `test` were objects in memory, which no file names. Whoever has them can call this "
+            "again, and compare the fingerprint of the weights."
+        )
+    return (
+        "There, `antisample verify` with the path of card.json measures the model again and says which figures hold."
+    )
 
 
 def _facts(pairs: list[tuple[str, str]]) -> list[str]:

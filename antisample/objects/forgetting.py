@@ -24,7 +24,7 @@ from antisample.models.original import OriginalModel
 from antisample.objects.dataset import IN_MEMORY, ObjectData, read_objects
 from antisample.objects.original import copied_network, found_normalisation, original_in_memory, output_count
 from antisample.objects.result import ForgetResult
-from antisample.objects.words import own_words
+from antisample.objects.words import in_own_words, own_words
 from antisample.seeds import undisturbed
 from antisample.types import Dataset, Preprocessing, Splits
 from antisample.validation.settings import shown
@@ -286,7 +286,7 @@ def _mean_and_std(normalisation: Any, channels: int) -> Preprocessing:
 
 def _tried(network: nn.Module, dataset: Dataset, splits: Splits) -> tuple[Preprocessing, tuple[str, ...]]:
     preprocessing, note = found_normalisation(network, dataset, splits)
-    return preprocessing, (note,)
+    return preprocessing, (in_own_words(note),)
 
 
 def _call(config: UnlearnConfig, hyperparameters: Mapping[str, Any]) -> str:

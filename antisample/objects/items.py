@@ -141,8 +141,12 @@ def is_images(value: Any) -> bool:
 
 def same(first: Any, second: Any) -> bool:
     """Whether an item is the same on a second reading: image and label, to the last bit."""
+    if type(first) is not type(second):
+        return False
     if isinstance(first, tuple | list):
         return len(first) == len(second) and all(map(same, first, second))
+    if isinstance(first, Mapping):
+        return same(list(first.items()), list(second.items()))
     if isinstance(first, Image.Image):
         return bool(np.array_equal(np.asarray(first), np.asarray(second)))
     if isinstance(first, Tensor):

@@ -16,6 +16,11 @@ _REPLACED = (
         re.compile(r"Specify it with `--normalisation`, one of (.*), or MEAN/STD \(.*\)\."),
         r"Give `normalisation`: one of \1, or a pair (mean, std) with a value for each channel.",
     ),
+    (
+        re.compile(r"The model: does not state the normalisation that the model expects, and"),
+        "The images are pixels, and it is not known how the model expects them to be normalised:",
+    ),
+    (re.compile(r"does not state the normalisation that the model expects;"), "does not state its normalisation;"),
     (re.compile(r"`method\.name`"), "`method`"),
     (re.compile(r"`data\.cache_dir`"), "`cache_dir`"),
     (re.compile(r"; or set `split\.validation_from` to train or test"), ""),
@@ -39,4 +44,4 @@ def own_words() -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        raise ConfigError([in_own_words(problem) for problem in error.problems], error.source) from error
+        raise ConfigError([in_own_words(problem) for problem in error.problems], error.source) from None

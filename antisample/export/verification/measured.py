@@ -23,6 +23,7 @@ from antisample.export.formats import EXPORT_FILES
 from antisample.inputs import LoadingListener, UnlearnInputs, load_inputs
 from antisample.metrics.retrained import reference_values
 from antisample.models import optimised_for
+from antisample.models.in_memory import is_in_memory
 from antisample.unlearning import evaluate_baselines, evaluate_finished
 
 _MOST_TEXT = 64 * 2**20
@@ -82,6 +83,12 @@ def measure_card(
 def _measured(
     card: UnlearningCard, folder: Path, listener: LoadingListener, cache_dir: Path | str | None
 ) -> MeasuredCard:
+    if is_in_memory(card.config.model.name):
+        raise DataError(
+            "The card was made of a model and data in memory, which no file names, so nothing can be measured again. "
+            "Whoever has these objects can repeat the call that the card states and compare the fingerprints of the "
+            "two cards."
+        )
     weights = next((file for file in card.files if file.format == "safetensors"), None)
     if weights is None:
         raise DataError("The card names no safetensors file, so there is no model to evaluate.")

@@ -10,7 +10,7 @@ from antisample.config import UnlearnConfig
 from antisample.data.forget_request import ForgetRequest
 from antisample.data.splits import SplitConfig, make_splits
 from antisample.datasets import load_dataset, training_files
-from antisample.datasets.config import DataConfig
+from antisample.datasets.config import IN_MEMORY, DataConfig
 from antisample.device import choose_device
 from antisample.errors import ConfigError
 from antisample.generation.neighbour_table import NeighbourTable, neighbour_tables
@@ -140,7 +140,16 @@ SILENT: LoadingListener = SilentLoading()
 
 
 def open_dataset(data: DataConfig, split: SplitConfig) -> Dataset:
-    """Opens the data set of a configuration; see `load_dataset`."""
+    """Opens the data set of a configuration; see `load_dataset`.
+
+    Raises:
+        ConfigError: If it was handed over as objects, which no configuration holds.
+    """
+    if data.source == IN_MEMORY:
+        raise ConfigError(
+            "Data and model were objects in memory, which no file names: use `tuning.search` or `antisample.forget` "
+            "with the same objects."
+        )
     return load_dataset(
         data.source,
         root=data.root,

@@ -7,6 +7,9 @@ from pydantic import Field, field_validator
 from antisample.storage.file_store import checked_place, is_object_store
 from antisample.validation.settings import Settings
 
+IN_MEMORY = "in memory"
+"""What stands in the place of `data.source` for data that was handed over as objects."""
+
 
 class DataConfig(Settings):
     """Which images.

@@ -17,6 +17,7 @@ from antisample.errors import ConfigError, in_one_line
 from antisample.models.custom.builder_call import builder_call
 from antisample.models.custom.lazy_layers import is_lazy, materialise
 from antisample.models.custom.outputs import take_logits
+from antisample.models.in_memory import is_in_memory
 from antisample.models.kernels.arrange import optimised_for
 from antisample.models.kernels.fused_conv import optimise_for
 from antisample.models.networks.allcnn import AllCNN
@@ -51,7 +52,8 @@ def check_name(name: str) -> None:
     Raises:
         ConfigError: If it is neither registered nor of the form `package.module:function`.
     """
-    if not re.fullmatch(r"\w+(\.\w+)*:\w+", name) and _registered(name) is None:
+    is_known = is_in_memory(name) or _registered(name) is not None
+    if not is_known and not re.fullmatch(r"\w+(\.\w+)*:\w+", name):
         raise ConfigError(
             f"`model.name` must be one of {', '.join(_BUILDERS)} or `package.module:function`, but got {shown(name)}."
             f"{did_you_mean(name, _BUILDERS)}"
@@ -75,6 +77,11 @@ def find_builder(name: str) -> ModelBuilder:
     if registered is not None:
         return registered
     check_name(name)
+    if is_in_memory(name):
+        raise ConfigError(
+            "The model was an object in memory, which no name builds again: use `tuning.search` or "
+            "`antisample.forget` with the same objects."
+        )
     module_name, _, attribute = name.partition(":")
     try:
         with redirect_stdout(sys.stderr):

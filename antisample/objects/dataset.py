@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 
 from antisample.datasets.cache import fingerprint
+from antisample.datasets.config import IN_MEMORY
 from antisample.datasets.source import DecodedData, refuse_class_names
 from antisample.errors import DataError
 from antisample.objects.keeping import kept_images
 from antisample.objects.levels import pixel_levels, to_pixels, unchanged
 from antisample.objects.reading import ReadImages, read_images
 from antisample.types import Dataset, ImageSet, Preprocessing
-
-IN_MEMORY = "in memory"
-"""What stands in the place of `data.source`."""
 
 _FOLDER = "objects"
 

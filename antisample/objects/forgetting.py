@@ -11,6 +11,7 @@ from torch import nn
 from antisample.checkpoints.channel_values import checked_preprocessing
 from antisample.config import UnlearnConfig
 from antisample.data.splits import make_splits
+from antisample.datasets.config import IN_MEMORY
 from antisample.determinism import deterministic
 from antisample.device import Precision, choose_device
 from antisample.errors import ConfigError
@@ -21,7 +22,7 @@ from antisample.models.in_memory import name_in_memory
 from antisample.models.masked_outputs import with_outputs_of
 from antisample.models.normalisation import NORMALISATIONS, usual_normalisation
 from antisample.models.original import OriginalModel
-from antisample.objects.dataset import IN_MEMORY, ObjectData, read_objects
+from antisample.objects.dataset import ObjectData, read_objects
 from antisample.objects.original import copied_network, found_normalisation, original_in_memory, output_count
 from antisample.objects.result import ForgetResult
 from antisample.objects.words import in_own_words, own_words

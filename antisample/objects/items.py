@@ -147,10 +147,8 @@ def same(first: Any, second: Any) -> bool:
         return len(first) == len(second) and all(map(same, first, second))
     if isinstance(first, Mapping):
         return same(list(first.items()), list(second.items()))
-    if isinstance(first, Image.Image):
-        return bool(np.array_equal(np.asarray(first), np.asarray(second)))
     if isinstance(first, Tensor):
         return torch.equal(first, second)
-    if isinstance(first, np.ndarray):
-        return bool(np.array_equal(first, second))
+    if isinstance(first, Image.Image | np.ndarray):
+        return bool(np.array_equal(np.asarray(first), np.asarray(second)))
     return bool(first == second)

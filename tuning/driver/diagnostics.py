@@ -19,7 +19,7 @@ from antisample.models.predictions import Predictions
 from antisample.storage.atomic import atomic_write
 from antisample.types import Preprocessing
 from antisample.unlearning import subject_of
-from tuning.driver.gallery import PART, take_gallery
+from tuning.driver.gallery import PART, shown_shades, take_gallery
 from tuning.study.artifacts import StudyFiles
 from tuning.study.attributes import CONFUSIONS, GALLERIES
 from tuning.study.confusions import ORIGINAL_MODEL, Cells
@@ -99,7 +99,7 @@ def _strip(images: Tensor, preprocessing: Preprocessing) -> Image.Image:
     """Images side by side, [n, c, h, w] normalised, with transparent gaps between them."""
     pixels = images.detach().cpu().numpy()
     mean, std = (np.array(values)[:, None, None] for values in (preprocessing.mean, preprocessing.std))
-    shades = (255 * (pixels * std + mean)).round().clip(0, 255).astype(np.uint8)
+    shades = shown_shades(255 * (pixels * std + mean))
     if shades.shape[1] == 1:
         shades = shades.repeat(3, axis=1)
     n, _, height, width = shades.shape

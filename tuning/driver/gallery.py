@@ -1,6 +1,7 @@
 """Single images that tell what a model forgot: forget images that it still recognises, retain images that it lost."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from tuning.trials.records import TrialRecord
 
 PART: SplitName = "test"
 _MOST, _MOST_PX = 8, 96
+_DARK = 32
 
 
 def take_gallery(
@@ -72,7 +74,7 @@ def _judged(answers: Predictions, rows: Sequence[int] | IndexArray) -> list[Judg
     ]
 
 
-def _pixels(inputs: UnlearnInputs, row: int) -> npt.NDArray[np.uint8]:
+def _pixels(inputs: UnlearnInputs, row: int) -> npt.NDArray[Any]:
     """The image behind a row of predictions; samples to forget, which are training images, come first."""
     dataset, splits = inputs.dataset, inputs.splits
     images: ImageSet
@@ -84,8 +86,26 @@ def _pixels(inputs: UnlearnInputs, row: int) -> npt.NDArray[np.uint8]:
     return np.asarray(images.images[positions[row]])
 
 
-def _picture(pixels: npt.NDArray[np.uint8]) -> Image.Image:
+def shown_shades(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Images as people can see them: values that are no pixels are spread over all shades.
+
+    Args:
+        values: [n, c, h, w]; pixels lie in [0, 255], and some of what is drawn around them a little outside.
+
+    Returns:
+        uint8, [n, 1 or 3, h, w]; of other numbers of channels the mean.
+    """
+    if values.shape[1] not in (1, 3):
+        values = values.mean(axis=1, keepdims=True)
+    if values.max() <= _DARK:  # floats that a model is given as they are
+        low, high = values.min(), values.max()
+        values = 255 * (values - low) / max(high - low, 1e-12)
+    return np.asarray(values.round().clip(0, 255).astype(np.uint8))
+
+
+def _picture(pixels: npt.NDArray[Any]) -> Image.Image:
     """An image, [c, h, w], made smaller where it is large: a page holds it."""
+    pixels = shown_shades(pixels[None])[0] if pixels.dtype != np.uint8 or len(pixels) not in (1, 3) else pixels
     picture = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
     picture.thumbnail((_MOST_PX, _MOST_PX))
     return picture

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
@@ -51,8 +52,9 @@ from tuning.trust.consent import remember_study
 from tuning.views.mlflow import SearchSummary, StudyMetadata, Tracker
 from tuning.views.mlflow.payload import PLOTS
 from tuning.views.projections import FILES, copy_projections, write_projections
+from tuning.views.terminal.progress import Progress
 from tuning.worker.fingerprints import fingerprints_of
-from tuning.worker.inputs import RequestInputs, labels_of, load_requests
+from tuning.worker.inputs import ObjectsInMemory, RequestInputs, labels_of, load_requests
 from tuning.worker.trainable import UnlearnTrainable
 
 if TYPE_CHECKING:
@@ -93,16 +95,34 @@ class StudyRun:
 
 def run_study(
     config: StudyConfig,
-    progress: ProgressListener | None = None,
+    progress: ProgressListener | bool | None = True,
     launch: Launch | None = None,
     warm_start: Path | None = None,
 ) -> Outcome:
-    """Runs or continues a study and returns its outcome; see `run`."""
-    return run(config, progress or SilentProgress(), launch, warm_start).outcome
+    """Runs or continues a study and returns its outcome; see `run`.
+
+    Args:
+        config: See `run`.
+        progress: Whether to show what happens; or who is told.
+        launch: See `run`.
+        warm_start: See `run`.
+    """
+    return run(config, listener_of(progress), launch, warm_start).outcome
+
+
+def listener_of(progress: ProgressListener | bool | None) -> ProgressListener:
+    """Who is told what happens: nobody, the screen, or somebody else."""
+    if progress is True:
+        return Progress()
+    return progress or SilentProgress()
 
 
 def run(
-    config: StudyConfig, progress: ProgressListener, launch: Launch | None = None, warm_start: Path | None = None
+    config: StudyConfig,
+    progress: ProgressListener,
+    launch: Launch | None = None,
+    warm_start: Path | None = None,
+    objects: ObjectsInMemory | None = None,
 ) -> StudyRun:
     """Runs or continues a study until its trials are finished or its time is over.
 
@@ -112,6 +132,7 @@ def run(
         launch: Starts Ray for the length of a `with` block; by default the Ray that this process is in is used and
             left alone, else one is started and stopped at the end.
         warm_start: Directory of an earlier study to take over from; see `take_over`.
+        objects: Data and model, where the configuration names none.
 
     Returns:
         The outcome, which is also in `trials.parquet` and `report.html` in the study's directory and in its
@@ -133,7 +154,8 @@ def run(
         lease = stack.enter_context(held_lease(lease_backend(config)))
         start_ray = launch or ray_of_this_process
         with ReferenceTasks(config, share, start_ray, progress.reference_epoch, progress.say) as references:
-            study, inputs = _begin(config, lease, share, progress, warm_start, references)
+            load = partial(load_requests, listener=progress, train_references=references, objects=objects)
+            study, inputs = _begin(config, lease, share, progress, warm_start, load)
         config, files = study.config, StudyFiles.of(study.config)
         if config.storage_path is not None:
             files.claim(study.noted(ID, ""))
@@ -171,7 +193,7 @@ def _begin(
     share: TrialResources,
     progress: ProgressListener,
     warm_start: Path | None,
-    train_references: ReferenceTasks,
+    load: Callable[[TrialPlan], RequestInputs],
 ) -> tuple[Study, RequestInputs]:
     """Opens the study, begun if it is new, and loads its inputs; nothing stays of a new one where that fails."""
     inputs, memory, is_new = None, None, not has_begun(config)
@@ -179,7 +201,7 @@ def _begin(
         if is_new:
             StudyFiles.of(config).check()
             _introduce(config, share, progress)
-            inputs = load_requests(TrialPlan.of(config), progress, train_references)
+            inputs = load(TrialPlan.of(config))
             config, notes = settled(config, inputs)
             if warm_start is None or config.memory != "auto":  # which names the study to start from
                 memory = settle_memory(config, fingerprints_of(inputs), labels_of(inputs))
@@ -194,7 +216,7 @@ def _begin(
         if inputs is None:
             StudyFiles.of(config).check()
             _introduce(config, share, progress)
-            inputs = load_requests(study.plan.with_model(noted_model(study)), progress, train_references)
+            inputs = load(study.plan.with_model(noted_model(study)))
         for line in (*changed, record_provenance(study, inputs), describe_added_trials(study.by_hand())):
             if line is not None:
                 progress.say(line)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from antisample.models.config import ModelConfig
+from antisample.models.in_memory import is_in_memory
 from antisample.plain_text import plain_text
 from tuning.trust.module_files import module_files
 
@@ -50,5 +51,5 @@ def named_code(model: ModelConfig, sampler: str = "auto") -> tuple[NamedCode, ..
     return tuple(
         NamedCode(code.key, code.name, code.arguments, module_files(code.module))
         for code in named
-        if ":" in code.name
+        if ":" in code.name and not is_in_memory(code.name)
     )

@@ -1,7 +1,7 @@
 """The forget requests of a study: what they share, and figures over all of them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from antisample.config import UnlearnConfig
@@ -17,7 +17,8 @@ from antisample.inputs import (
 )
 from antisample.metrics import PARTS, image_counts, metric_names
 from antisample.metrics.retrained_reference import ReferenceTraining
-from antisample.types import UnlearnMetrics
+from antisample.models.original import OriginalModel
+from antisample.types import Dataset, UnlearnMetrics
 from antisample.unlearning import evaluate_baselines, evaluate_original, evaluate_references, reference_floor
 from tuning.config.study import StudyConfig
 from tuning.config.trial_plan import TrialPlan
@@ -25,10 +26,24 @@ from tuning.config.trial_plan import TrialPlan
 RequestInputs = tuple[UnlearnInputs, ...]
 
 
+@dataclass(frozen=True)
+class ObjectsInMemory:
+    """Data and model that were handed over as objects, and that no configuration names.
+
+    Attributes:
+        dataset: The data.
+        original: The model.
+    """
+
+    dataset: Dataset
+    original: OriginalModel
+
+
 def load_requests(
     plan: TrialPlan,
     listener: LoadingListener = SILENT,
     train_references: Callable[[Sequence[ReferenceTraining]], None] = lambda _: None,
+    objects: ObjectsInMemory | None = None,
 ) -> RequestInputs:
     """Loads the inputs of every forget request, in the order of `config.forget`; data and original model once.
 
@@ -36,15 +51,17 @@ def load_requests(
         plan: Of the study.
         listener: Is told what happens; each request has retrained references of its own.
         train_references: See `load_inputs`.
+        objects: Data and model, where the configuration names none.
 
     Raises:
         AntisampleError: If a request does not fit the data or the original model, a file cannot be used, or a metric
             that the study needs cannot be computed on this data.
     """
     configs = _starting_configs(plan)
-    requests = find_requests(plan)
+    requests = find_requests(plan, objects)
     listener.data_loaded(requests)
-    first = load_inputs(configs[0], listener, requests[0], None, train_references)
+    original = objects.original if objects is not None else None
+    first = load_inputs(configs[0], listener, requests[0], None, train_references, original)
     others = zip(configs[1:], requests[1:], strict=True)
     return (first, *(load_inputs(each, listener, request, first, train_references) for each, request in others))
 
@@ -58,19 +75,24 @@ def _starting_configs(plan: TrialPlan) -> list[UnlearnConfig]:
     return [plan.starting_config(request) for request in range(len(plan.config.forget))]
 
 
-def find_requests(plan: TrialPlan) -> list[RequestData]:
+def find_requests(plan: TrialPlan, objects: ObjectsInMemory | None = None) -> list[RequestData]:
     """Data and splits of every forget request, in the order of `config.forget`.
+
+    Args:
+        plan: Of the study.
+        objects: See `load_requests`.
 
     Raises:
         AntisampleError: If the data cannot be read, or with every problem of the requests; see `load_requests`.
     """
     config, configs = plan.config, _starting_configs(plan)
-    dataset = open_dataset(config.data, config.split)
+    dataset = open_dataset(config.data, config.split) if objects is None else objects.dataset
+    original = objects.original if objects is not None else None
     requests: list[RequestData] = []
     problems: list[str] = []
     for each in configs:
         try:
-            requests.append(request_data(each, dataset))
+            requests.append(request_data(each, dataset, original))
         except ConfigError as error:
             problems += error.problems
     if problems:

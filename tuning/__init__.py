@@ -9,18 +9,22 @@ if TYPE_CHECKING:
     from tuning.config.loading import load_study
     from tuning.config.study import StudyConfig
     from tuning.driver.run import run_study
+    from tuning.objects.result import SearchResult
+    from tuning.objects.searching import search
     from tuning.study.outcome import Outcome
 
 _HOMES = {
     "Outcome": "tuning.study.outcome",
+    "SearchResult": "tuning.objects.result",
     "StudyConfig": "tuning.config.study",
     "load_study": "tuning.config.loading",
     "run_study": "tuning.driver.run",
+    "search": "tuning.objects.searching",
 }
 
-_OF_A_SEARCH = ("Outcome", "run_study")
+_OF_A_SEARCH = ("Outcome", "SearchResult", "run_study", "search")
 
-__all__ = ["Outcome", "StudyConfig", "load_study", "run_study"]
+__all__ = ["Outcome", "SearchResult", "StudyConfig", "load_study", "run_study", "search"]
 
 
 def __getattr__(name: str) -> Any:

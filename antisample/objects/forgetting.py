@@ -1,38 +1,26 @@
 """`forget`: a model and data sets in memory become a model that has forgotten."""
 
-import copy
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from antisample.checkpoints.channel_values import checked_preprocessing
 from antisample.config import UnlearnConfig
-from antisample.data.splits import make_splits
 from antisample.datasets.config import IN_MEMORY
 from antisample.determinism import deterministic
 from antisample.device import Precision, choose_device
 from antisample.errors import ConfigError
 from antisample.export.unlearned import Provenance, finish_unlearning
-from antisample.inputs import RequestData, load_inputs, request_data
+from antisample.inputs import load_inputs, request_data
 from antisample.methods import find_method
 from antisample.models.in_memory import name_in_memory
-from antisample.models.masked_outputs import with_outputs_of
-from antisample.models.normalisation import NORMALISATIONS, usual_normalisation
-from antisample.models.original import OriginalModel
-from antisample.objects.dataset import ObjectData, read_objects
-from antisample.objects.original import copied_network, found_normalisation, original_in_memory, output_count
 from antisample.objects.result import ForgetResult
-from antisample.objects.words import in_own_words, own_words
+from antisample.objects.subject import Normalisation, Subject, check_request, read_subject, returned_model
+from antisample.objects.words import own_words
 from antisample.seeds import undisturbed
-from antisample.types import Dataset, Preprocessing, Splits
 from antisample.validation.settings import shown
 from antisample.validation.spelling import did_you_mean
-
-Normalisation = str | tuple[Sequence[float], Sequence[float]]
-"""Name of a common normalisation, or mean and standard deviation with a value for each channel."""
 
 _CACHE_DIR = Path("runs/cache")
 _ARGUMENTS = (
@@ -116,85 +104,32 @@ def forget(
             cache_dir=cache_dir,
             hyperparameters=hyperparameters,
         )
-        subject = read_subject(config, model, train, test, validation, class_names, normalisation)
-        with undisturbed(choose_device(config.device)), deterministic() as not_deterministic:
-            inputs = load_inputs(subject.config, data=subject.request, original=subject.original)
-            finished = finish_unlearning(subject.config, inputs, not_deterministic)
-            provenance = Provenance(_call(config, hyperparameters), {"called from": "Python"})
-            rows = finished.metrics(provenance)
-    unlearned = returned_model(model, subject.network, finished.running.model)
-    return ForgetResult(unlearned, dict(finished.last.metrics.values), rows, inputs.notes, finished, provenance)
+        subject = read_subject(
+            config.data, config.split, config.forget, model, train, test, validation, class_names, normalisation
+        )
+        config = config.model_copy(update={"model": subject.model_config(accept_original=accept_original)})
+        provenance = Provenance(_call(config, hyperparameters), {"called from": "Python"})
+        return unlearned_subject(config, subject, provenance)
 
 
-@dataclass(frozen=True)
-class Subject:
-    """Objects in memory as the core takes them.
-
-    Attributes:
-        config: Names what has to be named.
-        network: A copy of the model, on the CPU.
-        request: Data and splits.
-        original: The original model.
-    """
-
-    config: UnlearnConfig
-    network: nn.Module
-    request: RequestData
-    original: OriginalModel
-
-
-def read_subject(
-    config: UnlearnConfig,
-    model: nn.Module,
-    train: Any,
-    test: Any,
-    validation: Any,
-    class_names: Sequence[str] | None,
-    normalisation: Normalisation | None,
-) -> Subject:
-    """Reads the objects and checks that they go together; see `forget`.
-
-    Raises:
-        AntisampleError: If they do not.
-    """
-    network = copied_network(model)
-    cache_dir = Path(config.data.cache_dir)
-    by_samples = bool(config.forget.samples)
-    data = read_objects(train, test, validation, cache_dir, class_names, by_samples=by_samples)
-    stated = _stated(normalisation, data)
-    dataset = data.dataset(output_count(network, data))
-    splits = make_splits(dataset, config.forget, config.split, has_checkpoint=True)
-    preprocessing = data.preprocessing
-    notes: tuple[str, ...] = ()
-    if isinstance(stated, str):
-        preprocessing = usual_normalisation(stated, dataset)
-    elif stated is not None:
-        preprocessing = stated
-    if preprocessing is None:
-        preprocessing, notes = _tried(network, dataset, splits)
-    original = original_in_memory(network, dataset, preprocessing)
-    original = replace(original, notes=(*original.notes, *notes))
-    named = config.model.model_copy(
-        update={"name": original.name, "mean": preprocessing.mean, "std": preprocessing.std}
-    )
-    config = config.model_copy(update={"model": named})
-    return Subject(config, network, request_data(config, dataset, original), original)
-
-
-def returned_model(given: nn.Module, network: nn.Module, unlearned: nn.Module) -> nn.Module:
-    """A model of the class and on the device of the one that was given, with other weights, in eval mode.
+def unlearned_subject(
+    config: UnlearnConfig, subject: Subject, provenance: Provenance, threads: int | None = None
+) -> ForgetResult:
+    """Unlearns objects in memory, repeatably.
 
     Args:
-        given: The caller's.
-        network: A copy of it.
-        unlearned: Has the weights, and masked outputs where the method masks.
+        config: What to forget, and how.
+        subject: The objects.
+        provenance: For the card.
+        threads: Threads of the processor; by default as many as torch takes.
     """
-    weights = {name: value.detach().cpu() for name, value in unlearned.state_dict().items()}
-    model = with_outputs_of(copy.deepcopy(network), weights)
-    model.load_state_dict(weights)
-    tensors: Iterable[Any] = (*given.parameters(), *given.buffers())
-    place = next((each.device for each in tensors), None)
-    return model.to(place).eval()
+    with undisturbed(choose_device(config.device)), deterministic(threads) as not_deterministic:
+        request = request_data(config, subject.dataset, subject.original)
+        inputs = load_inputs(config, data=request, original=subject.original)
+        finished = finish_unlearning(config, inputs, not_deterministic)
+        rows = finished.metrics(provenance)
+    model = returned_model(subject, finished.running.model.state_dict())
+    return ForgetResult(model, dict(finished.last.metrics.values), rows, inputs.notes, finished, provenance)
 
 
 def _config(
@@ -231,63 +166,6 @@ def _config(
             **others,
         }
     )
-
-
-def check_request(classes: Any, samples: Any) -> None:
-    """Checks that one of both is given, and that samples are positions.
-
-    Raises:
-        ConfigError: If not.
-    """
-    if (classes is None) == (samples is None):
-        got = "neither" if classes is None else "both"
-        raise ConfigError(f"Either `classes` or `samples` must be given, but got {got}.")
-    if isinstance(samples, str | Path) or (
-        isinstance(samples, Iterable) and any(isinstance(each, str) for each in samples)
-    ):
-        raise ConfigError(f"`samples` must be positions in `train`, from 0, but got {shown(samples)}.")
-
-
-def _stated(normalisation: Normalisation | None, data: ObjectData) -> str | Preprocessing | None:
-    """The normalisation that the caller states, checked."""
-    if normalisation is None:
-        return None
-    if data.preprocessing is not None:
-        raise ConfigError(
-            "`normalisation` is for images of whole numbers, but got images of floats, which the model is given as "
-            "they are; leave it out."
-        )
-    if isinstance(normalisation, str):
-        if normalisation not in NORMALISATIONS:
-            raise ConfigError(
-                f"`normalisation` must be one of {', '.join(NORMALISATIONS)}, or a pair (mean, std), but got "
-                f"{shown(normalisation)}.{did_you_mean(normalisation, NORMALISATIONS)}"
-            )
-        return normalisation
-    return _mean_and_std(normalisation, data.train.images.shape[1])
-
-
-def _mean_and_std(normalisation: Any, channels: int) -> Preprocessing:
-    if not isinstance(normalisation, tuple | list) or len(normalisation) != 2:
-        raise ConfigError(
-            f"`normalisation` must be one of {', '.join(NORMALISATIONS)}, or a pair (mean, std), but got "
-            f"{shown(normalisation)}."
-        )
-    try:
-        preprocessing = checked_preprocessing(*normalisation)
-    except ValueError as error:
-        raise ConfigError(f"`normalisation`: {error}.") from error
-    if len(preprocessing.mean) != channels:
-        raise ConfigError(
-            f"`normalisation` must have a value for each of the {channels} channels of the images, but got "
-            f"{len(preprocessing.mean)}."
-        )
-    return preprocessing
-
-
-def _tried(network: nn.Module, dataset: Dataset, splits: Splits) -> tuple[Preprocessing, tuple[str, ...]]:
-    preprocessing, note = found_normalisation(network, dataset, splits)
-    return preprocessing, (in_own_words(note),)
 
 
 def _call(config: UnlearnConfig, hyperparameters: Mapping[str, Any]) -> str:

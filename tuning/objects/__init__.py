@@ -1,0 +1,1 @@
+"""A search over a model and data sets that exist as objects in memory."""

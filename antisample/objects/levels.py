@@ -43,7 +43,7 @@ def pixel_levels(images: Sequence[Pixels]) -> Preprocessing | None:
     if not (high > low).all():
         return None
     std = 1 / (high - low)
-    mean = -low * std
+    mean = 0.0 - low * std
     rounded = mean.round(_DIGITS), std.round(_DIGITS)
     if (rounded[1] > 0).all() and _near(rounded, low, high):
         mean, std = rounded

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 RUN_AS_WRITTEN = (
     "docs/tutorial.md",
     "README.md",
+    "docs/guides/objects.md",
     "docs/guides/own-model.md",
     "docs/guides/deletion-requests.md",
     "docs/api/index.md",

@@ -49,6 +49,7 @@ def search(net, train, test, n_trials):
         fixed={"epochs": 1},
         confirm_seeds=0,
         memory="none",
+        selection={"max_loss": 0.9},
         tracking_uri="none",
         evaluation={"final": []},
         resources={"max_concurrent": 2},

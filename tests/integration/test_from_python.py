@@ -1,4 +1,4 @@
-"""`run_study` in programs: silent, and the process is afterwards as it was."""
+"""`run_study` in programs: silent where that is wished, and the process is afterwards as it was."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ signal.signal(signal.SIGTERM, hear)
 handlers = {number: signal.getsignal(number) for number in signal.Signals if number not in (9, 19)}
 
 def search(name):
-    results.append(len(run_study(load_study(Path("study.yaml"), [f"name={name}"])).front))
+    results.append(len(run_study(load_study(Path("study.yaml"), [f"name={name}"]), progress=False).front))
 
 def threaded(*names):
     threads = [threading.Thread(target=search, args=(name,)) for name in names]
@@ -104,7 +104,7 @@ QUICK = ("two at once",)  # a single search, in a thread
 @pytest.mark.parametrize(
     "where", [where if where in QUICK else pytest.param(where, marks=pytest.mark.slow) for where in PLACES]
 )
-def test_a_search_prints_nothing_and_leaves_nothing(make_workplace, where):
+def test_a_silent_search_prints_nothing_and_leaves_nothing(make_workplace, where):
     place = make_workplace(n_trials=2, fixed={"epochs": 1}, published=[], confirm_seeds=1, tracking_uri="none")
     done = subprocess.run(
         [sys.executable, "-c", START + PLACES[where] + "\nprint(len(results))"],

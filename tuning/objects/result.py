@@ -15,6 +15,7 @@ from antisample.objects.forgetting import unlearned_subject
 from antisample.objects.result import ForgetResult, needed_package
 from antisample.objects.subject import Subject, returned_model
 from antisample.objects.words import own_words
+from antisample.validation.settings import shown
 from tuning.applied_trial import trial_config
 from tuning.study.artifacts import StudyFiles
 from tuning.study.outcome import Outcome
@@ -59,7 +60,7 @@ class SearchResult:
             ConfigError: If it takes none.
         """
         if self.outcome.chosen is None:
-            raise ConfigError(f"No trial was chosen: {self.outcome.reason}")
+            raise ConfigError(f"No trial was chosen; `applied(N)` unlearns by another one. {self.outcome.reason}")
         return self.outcome.chosen
 
     @property
@@ -91,6 +92,24 @@ class SearchResult:
             ConfigError: If none was chosen.
         """
         return self._applied.card()
+
+    def applied(self, number: int) -> ForgetResult:
+        """Unlearns once more by a trial, with the same seed.
+
+        Args:
+            number: Of a finished trial.
+
+        Returns:
+            Its model with figures and card.
+
+        Raises:
+            ConfigError: If there is no finished trial of this number.
+        """
+        finished = {record.number: record for record in self.trials if record.state == "COMPLETE"}
+        if number not in finished:
+            listed = ", ".join(map(str, finished)) or "none yet"
+            raise ConfigError(f"`number` must be that of a finished trial ({listed}), but got {shown(number)}.")
+        return self._unlearned(finished[number])
 
     def save(self, folder: Path | str) -> UnlearningCard:
         """Writes `model.safetensors`, `card.json` and `card.md` of the chosen trial; see `card`."""
@@ -138,14 +157,16 @@ class SearchResult:
 
     @cached_property
     def _applied(self) -> ForgetResult:
-        """The chosen trial, unlearned once more."""
+        return self._unlearned(self.chosen)
+
+    def _unlearned(self, record: TrialRecord) -> ForgetResult:
         study = self._study.config
-        request, values = study.forget[0], self._study.plan.method_values(self.chosen.params)
+        request, values = study.forget[0], self._study.plan.method_values(record.params)
         what = f"samples={list(request.samples)}" if request.samples else f"classes={list(request.classes)}"
-        settings = {"method": study.method, "seed": self.chosen.seeds[0], "precision": study.precision, **values}
+        settings = {"method": study.method, "seed": record.seeds[0], "precision": study.precision, **values}
         told = ", ".join(f"{name}={value!r}" for name, value in settings.items())
         command = f"antisample.forget(model, train, test, {what}, {told})"
-        config, provenance = trial_config(self._study, self.chosen, request, command)
+        config, provenance = trial_config(self._study, record, request, command)
         with own_words():
             return unlearned_subject(config, self._subject, provenance, study.resources.cpus_per_trial)
 

@@ -60,6 +60,18 @@ class _StopBetweenSteps(tune.Callback):
         return {}
 
 
+class _SilentReporter(tune.ProgressReporter):
+    """Shows nothing: in a notebook, Ray's own would wipe out what a cell has shown before."""
+
+    def should_report(self, trials: list[Any], done: bool = False) -> bool:
+        """Never."""
+        del trials, done
+        return False
+
+    def report(self, trials: list[Any], done: bool, *sys_info: str) -> None:
+        """Nothing."""
+
+
 def search(
     study: Study,
     trainable: Any,
@@ -110,6 +122,7 @@ def search(
                     storage_path=str(study.config.directory.resolve()),
                     verbose=0,
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                    progress_reporter=_SilentReporter(),
                     callbacks=[_StopBetweenSteps(wished)],
                 ),
             ).fit()

@@ -8,22 +8,27 @@ from tuning.driver.fresh_runs import run_again
 from tuning.study.attributes import CONFIRMATIONS, Confirmation
 from tuning.study.outcome import find_outcome
 from tuning.study.reader import StudyReader
-from tuning.study.study import Study
+from tuning.study.spending import Account, run_s
+from tuning.study.study import Study, now_ms
 from tuning.trials.records import TrialRecord
 from tuning.worker.messages import RunResult
 
 
 def missing_confirmations(study: StudyReader) -> list[tuple[TrialRecord, int]]:
-    """Which trials still have to be run with which seeds."""
-    outcome = find_outcome(study)
+    """Which trials still have to be run with which seeds.
+
+    With a budget, those of the chosen trial come first, and there are as many as fit into what the finals have left.
+    """
+    outcome, account = find_outcome(study), Account.of(study)
     done = {(run["number"], run["seed"]) for run in study.noted(CONFIRMATIONS, [])}
-    wanted = {record.number: record for record in (outcome.published, outcome.chosen) if record is not None}
-    return [
-        (record, seed)
-        for seed in study.plan.confirmation_seeds
-        for record in wanted.values()
-        if (record.number, seed) not in done
-    ]
+    trials = {record.number: record for record in (outcome.published, outcome.chosen) if record is not None}
+    wanted = [(record, seed) for seed in study.plan.confirmation_seeds for record in trials.values()]
+    if account is not None:
+        chosen = outcome.chosen.number if outcome.chosen is not None else None
+        wanted.sort(key=lambda run: run[0].number != chosen)
+        before_s, costs = account.used_s - account.confirmed_s, [run_s(study, record) for record, _ in wanted]
+        wanted = [run for at, run in enumerate(wanted) if account.holds(before_s, costs[: at + 1])]
+    return [(record, seed) for record, seed in wanted if (record.number, seed) not in done]
 
 
 def confirm(
@@ -55,6 +60,8 @@ def confirm(
                 "metrics": result.metrics,
                 "counts": result.counts,
                 "elapsed_s": result.elapsed_s,
+                "spent_s": result.spent_s,
+                "ended_ms": now_ms(),
             }
             study.note(CONFIRMATIONS, [*study.noted(CONFIRMATIONS, []), run])
         done += 1

@@ -6,6 +6,7 @@ from antisample.errors import ConfigError
 from tuning.config.study import StudyConfig
 
 BY_SET = (
+    "budget",
     "n_trials",
     "time_budget_min",
     "max_failures",

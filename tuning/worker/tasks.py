@@ -32,6 +32,7 @@ def run_once(
         mean([end.metrics.values for end in ends]),
         counts_of(plan.config, inputs),
         fmean(end.elapsed_s for end in ends),
+        sum(end.elapsed_s + end.evaluation_s for end in ends),
     )
 
 

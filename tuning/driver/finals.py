@@ -8,6 +8,7 @@ from tuning.study.attributes import FINALIST_RUNS, FinalistRun
 from tuning.study.finals import find_finals
 from tuning.study.progress_listener import ProgressListener
 from tuning.study.study import Study, now_ms
+from tuning.trials.needed_metrics import needed_measures
 from tuning.trials.records import TrialRecord
 from tuning.worker.messages import RunResult
 
@@ -50,7 +51,7 @@ def run_finals(study: Study, inputs: Any, share: TrialResources, progress: Progr
         progress.final(len(finals.runs), study.config.selection.finalist_replicates, problem)
 
     while not lost and (missing := find_finals(study).missing):
-        run_again(study, inputs, share, missing, ended)
+        run_again(study, inputs, share, missing, ended, needed_measures(study.config))
 
 
 def _validation(metrics: dict[str, float]) -> dict[str, float]:

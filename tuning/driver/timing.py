@@ -19,11 +19,13 @@ from antisample.inputs import UnlearnInputs
 from antisample.methods import UnlearnContext, find_method
 from antisample.metrics import PARTS, EvaluationSubject, evaluate, image_counts, needing_reference
 from antisample.metrics.probe import probe_anchors
-from antisample.unlearning import subject_of
+from antisample.types import SplitName
+from antisample.unlearning import Measures, subject_of
 from search_spaces import Value
 from tuning.config.trial_plan import TrialPlan
 from tuning.study.forecast import UnlearningCosts
 from tuning.study.space_draws import even_draws
+from tuning.trials.needed_metrics import needed_measures
 from tuning.worker.retraining_time import (
     OUT_OF_MEMORY,
     n_training,
@@ -149,18 +151,21 @@ def _evaluation_s(
     config = plan.starting_config()
     settings = config.evaluation.model_copy(update={"max_train_images": len(some.splits.retain)})
     config = config.model_copy(update={"evaluation": settings})
-    counts = image_counts(inputs.dataset, inputs.splits, plan.config.evaluation, PARTS)
-    ratio = sum(counts.values()) / sum(image_counts(some.dataset, some.splits, settings, PARTS).values())
-    families = [name for name in inputs.families(config) if name != "classification"]
+    parts, needed = needed_measures(plan.config) or Measures(PARTS, inputs.families(config))
+    counts = image_counts(inputs.dataset, inputs.splits, plan.config.evaluation, parts)
+    ratio = sum(counts.values()) / sum(image_counts(some.dataset, some.splits, settings, parts).values())
+    families = [name for name in inputs.families(config) if name != "classification" and name in needed]
     subject = _original(some, config)
-    predicting_s, _ = timed(subject.device, lambda: evaluate(subject, PARTS))
-    times = _family_times(subject, families)
+    predicting_s, _ = timed(subject.device, lambda: evaluate(subject, parts))
+    times = _family_times(subject, families, parts)
     validated = sum(n for part, n in counts.items() if part.startswith("validation/")) / sum(counts.values())
     left_out = tuple(name for name in families if name not in times)
     return ratio * (predicting_s + sum(times.values())), ratio * predicting_s * validated, left_out
 
 
-def _family_times(subject: EvaluationSubject, families: Sequence[str]) -> dict[str, float]:
+def _family_times(
+    subject: EvaluationSubject, families: Sequence[str], parts: Sequence[SplitName] = PARTS
+) -> dict[str, float]:
     """Seconds that each family takes beside the predictions; without those that cannot be timed, or not in time."""
     started, times = time.perf_counter(), {}
     for family in families:
@@ -169,7 +174,7 @@ def _family_times(subject: EvaluationSubject, families: Sequence[str]) -> dict[s
         with suppress(AntisampleError, ValueError, IndexError):  # the part is too small for it
             # The anchors of the probe are measured once a study.
             ready = replace(subject, probe=probe_anchors(subject)) if family == "probe" else subject
-            times[family] = timed(subject.device, partial(evaluate, ready, PARTS, (family,)))[0]
+            times[family] = timed(subject.device, partial(evaluate, ready, parts, (family,)))[0]
     return times
 
 

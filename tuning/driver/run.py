@@ -277,7 +277,7 @@ def _run_trials(
         study.may_begin()  # which keeps that the budget is used up where the clock ended the search
         reason = study.stopped_because()
         if reason is not None:
-            progress.say(f"The search ends after {study.n_finished()} trials: {reason}")
+            progress.say(f"The search has ended: {reason}")
     run_finals(study, inputs, share, progress)
     confirm(study, inputs, share, progress.confirmed)
 

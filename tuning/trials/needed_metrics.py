@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from antisample.metrics import PARTS, metric_names
+from antisample.metrics import metric_names
 from antisample.unlearning import Measures
 from tuning.trials.depth import is_judged_by_depth
 from tuning.trials.selection import GAP, MIA, figures_of_a_choice
@@ -23,5 +23,4 @@ def needed_measures(config: "StudyConfig") -> Measures | None:
     needed |= {GAP} if config.selection.by == "oracle" else set()
     needed |= set() if is_judged_by_depth(config) else {MIA}
     families = [name for name in config.evaluation.final if needed & set(metric_names((name,)))]
-    parts = [part for part in PARTS if any(metric.startswith(f"{part}/") for metric in needed)]
-    return Measures(tuple(parts), ("classification", *families))
+    return Measures(("validation",), ("classification", *families))

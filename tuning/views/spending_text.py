@@ -1,15 +1,21 @@
 """What a request has cost, in words, in both units: retrainings and minutes."""
 
+from tuning.config.study import StudyConfig
+from tuning.study.outcome import Outcome
 from tuning.study.spending import Spending
 
 
-def spending_lines(spending: Spending) -> list[str]:
-    """What was spent on what, and why the search ended early; nothing before anything was spent."""
+def spending_lines(outcome: Outcome, config: StudyConfig) -> list[str]:
+    """What was spent on what, why the search ended early, and what had no room; none before something was spent."""
+    spending, chosen = outcome.spending, outcome.chosen
     if not spending.total_s:
         return []
     lines = [f"Whole request: {describe_spending(spending)}."]
     if spending.stopped_because is not None:
         lines.append(f"The search ended early: {spending.stopped_because}.")
+    confirmed = [confirmation.number for confirmation in outcome.confirmations]
+    if spending.budget is not None and config.confirm_seeds and chosen is not None and chosen.number not in confirmed:
+        lines.append("The budget has no room to run the chosen trial again with fresh seeds, so it is not confirmed.")
     return lines
 
 

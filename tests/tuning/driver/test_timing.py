@@ -5,7 +5,7 @@ import numpy as np
 from antisample.data.forget_request import ForgetRequest
 from antisample.data.splits import SplitConfig, make_splits
 from antisample.datasets import load_dataset
-from tuning.driver.timing import part_of
+from tuning.worker.retraining_time import part_of
 
 
 def test_a_part_has_its_share_of_what_is_to_forget_and_of_every_class(tmp_path):

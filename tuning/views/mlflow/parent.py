@@ -49,7 +49,7 @@ def description(study: StudyReader, outcome: Outcome) -> str:
         lines += _confirmed(outcome)
     lines += [
         "",
-        *spending_lines(outcome.spending),
+        *spending_lines(outcome, config),
         "",
         *_baselines(outcome),
         *_front(outcome, is_judged_by_depth(config)),

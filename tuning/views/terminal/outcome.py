@@ -58,7 +58,7 @@ def print_outcome(
     if outcome.baselines.rows:
         console.print(baseline_table(outcome))
         _say_cost(console, outcome)
-    for line in spending_lines(outcome.spending):
+    for line in spending_lines(outcome, config):
         say(console, line)
     console.print(front_table(outcome))
     reference = ", ".join(f"{value:.3f}" for value in outcome.reference)

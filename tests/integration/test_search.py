@@ -123,6 +123,10 @@ def test_the_printed_command_applies_the_chosen_trial(finished):
         assert metrics[name]["unlearned"] == pytest.approx(finished.result["chosen"]["metrics"][name])
         assert metrics[name]["spread"]["n"] == 2
     assert card["spread_over"] == "2 seeds that the search had not used"
+    spent = finished.result["spent"]
+    assert card["time"]["request_s"] == pytest.approx(spent["seconds"]["total"])
+    assert card["time"]["request_retrainings"] == pytest.approx(spent["retrainings"]["total"])
+    assert "; the whole request took " in (finished.directory / "unlearned" / "card.md").read_text()
 
 
 def test_any_finished_trial_can_be_applied_and_others_are_refused(finished):

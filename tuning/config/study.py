@@ -232,7 +232,7 @@ class StudyConfig(Settings):
         problems = []
         metrics = [objective.metric for objective in self.objectives]
         if self.n_trials is None and self.budget is None:
-            problems.append("`n_trials` must be a number where there is no `budget`.")
+            problems.append("`n_trials` must be a whole number, but got nothing. A study with a `budget` needs none.")
         if self.selection.by == "oracle" and "retrained" not in self.evaluation.final:
             problems.append("`selection.by` can only be oracle if `evaluation.final` contains retrained.")
         if len({bool(request.samples) for request in self.forget}) > 1:

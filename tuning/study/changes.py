@@ -6,9 +6,9 @@ from antisample.errors import ConfigError
 from tuning.config.study import StudyConfig
 
 BY_SET = (
-    "budget",
     "n_trials",
     "time_budget_min",
+    "budget",
     "max_failures",
     "max_retries",
     "confirm_seeds",

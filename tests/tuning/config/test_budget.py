@@ -52,7 +52,7 @@ def test_a_budget_takes_the_place_of_the_number_of_trials(values, said, n_trials
 
 
 def test_without_a_budget_there_has_to_be_a_number_of_trials(values):
-    with pytest.raises(ConfigError, match="`n_trials` must be a number where there is no `budget`"):
+    with pytest.raises(ConfigError, match="`n_trials` must be a whole number, but got nothing"):
         parse_study({**values, "n_trials": None})
 
 

@@ -6,6 +6,7 @@ from tuning.config.budget import kept_for_the_end
 from tuning.study.attributes import ORIGINAL, TIMED_RETRAINING_S
 from tuning.study.reader import StudyReader
 from tuning.study.spending import Account, passes, run_s
+from tuning.trials.depth import verdict
 from tuning.trials.finalists import find_finalists, keeps_every_limit
 from tuning.trials.front import front_of
 from tuning.trials.records import TrialRecord
@@ -69,6 +70,8 @@ def _why_settled(study: StudyReader, records: list[TrialRecord]) -> str | None:
     finalists = find_finalists(finished, config, original)
     if not before or not finalists or not all(keeps_every_limit(each, config, original) for each in finalists):
         return None
+    if verdict(finalists[0].metrics) is not None:
+        return None  # a choice that is no deeper than a mask keeps the limits, and is not what was sought
     chosen = choose(front_of(before, config.objectives, config.constraints), config, original).chosen
     if chosen is None or chosen.number != finalists[0].number:
         return None

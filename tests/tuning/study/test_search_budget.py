@@ -29,11 +29,12 @@ def begin(values, make_study):
 def finish(metrics, report):
     """Asks for a trial and finishes it with so many seconds and figures."""
 
-    def do(study, key, seconds, forget=0.0, retain=0.85):
+    def do(study, key, seconds, forget=0.0, retain=0.85, **more):
         record = study.ask(key)
         if record is not None:
             study.report(key, {**report(1), "elapsed_s": float(seconds), "evaluation_s": 0.0, "last": True})
-            study.complete(key, metrics(forget, retain), {})
+            others = {f"validation/{name}": value for name, value in more.items()}
+            study.complete(key, {**metrics(forget, retain), **others}, {})
         return record
 
     return do
@@ -132,6 +133,20 @@ def test_a_search_goes_on_while_a_finalist_breaks_a_limit_or_the_choice_changes(
     improving = begin(budget=1000.0, name="improving")
     for key in range(2 * SETTLED_AFTER):
         assert finish(improving, str(key), 1, 0.0, 0.82 + key / 400) is not None
+
+
+@pytest.mark.parametrize(("left", "ends"), [(1.0, False), (0.4, True)])
+def test_a_choice_no_deeper_than_a_mask_ends_no_search_for_depth(begin, finish, left, ends):
+    study = begin(budget=1000.0, evaluation={"final": ["probe", "mask"]})
+    for key in range(SETTLED_AFTER + 2):
+        figures = {
+            "probe_left": left + (key > 0) / 100,
+            "probe_error": 0.001,
+            "mask_drop": 0.0,
+            "mask_drop_error": 0.0,
+        }
+        finish(study, str(key), 1, 0.0, 0.88 - (key > 0) / 1000, **figures)
+    assert (study.ask("x") is None) == ends
 
 
 def test_without_a_budget_only_the_number_of_trials_ends_a_search(begin, finish):

@@ -1,6 +1,7 @@
 """What the fresh runs of finalists say so far, and which are to come."""
 
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from tuning.study.attributes import FINALIST_RUNS, ORIGINAL, FinalistRun
@@ -70,8 +71,8 @@ def find_finals(study: StudyReader) -> Finals:
     the choice is settled or the next round would be more than `selection.finalist_replicates` in all. A finalist with
     a run that failed is out.
 
-    With a budget there are as many finalists as two rounds of them have room for, and one run that confirms the
-    chosen trial; a further round begins only if it has room, and is finished once it has begun.
+    With a budget there are as many finalists as two rounds of them have room for, which a decision takes, and one run
+    that confirms the chosen trial; a further round begins only if it has room, and is finished once it has begun.
     """
     seeds, config, original = study.plan.finalist_seeds, study.config, study.noted(ORIGINAL, {})
     finalists = find_finalists(study.records(), config, original) if seeds else []
@@ -88,9 +89,11 @@ def find_finals(study: StudyReader) -> Finals:
         if settled or used + len(in_play) > config.selection.finalist_replicates:
             break
         missing = [(by_number[number], seed) for number in in_play if (number, seed) not in results]
-        if missing and account is not None and len(missing) == len(in_play):
-            round_s = [*(costs[number] for number in in_play), max(costs.values())]
-            if not account.holds(account.used_s, round_s):
+        is_optional = len(missing) == len(in_play) and (not used or decision is not None)
+        if missing and account is not None and is_optional:
+            spent = [run["spent_s"] for run in study.noted(FINALIST_RUNS, []) if "spent_s" in run]
+            round_s = [fmean(spent)] * len(in_play) if spent else [costs[number] for number in in_play]
+            if not account.holds(account.used_s, [*round_s, max(round_s)]):
                 return Finals(tuple(finalists), tuple(runs), decision, (), str(config.budget))
         if missing:
             return Finals(tuple(finalists), tuple(runs), decision, tuple(missing))

@@ -19,7 +19,7 @@ CLASSES = {"cat": 0, "dog": 1, "ship": 2}
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    """What a reader has after make setup: Makefile, studies, an environment; and a folder of images."""
+    """What a reader has after make setup: Makefile, studies, an environment; and images and objects of their own."""
     folder = tmp_path_factory.mktemp("checkout")
     for name in (
         "Makefile",
@@ -38,6 +38,8 @@ def checkout(tmp_path_factory):
     (folder / ".venv").mkdir()
     (folder / ".venv" / "bin").symlink_to(Path(sys.prefix) / "bin")
     (folder / ".venv" / ".ready").touch()
+    (training,) = (snippet for snippet in snippets("docs/guides/objects.md") if snippet.title == "my_training.py")
+    (folder / "my_training.py").write_text(training.code)
     digits = load_digits()
     for label, value in CLASSES.items():
         images = digits.images[digits.target == value]

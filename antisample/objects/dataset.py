@@ -15,6 +15,7 @@ from antisample.errors import DataError
 from antisample.objects.keeping import kept_images
 from antisample.objects.levels import pixel_levels, to_pixels, unchanged
 from antisample.objects.reading import ReadImages, read_images
+from antisample.storage.cache import Cache
 from antisample.types import Dataset, ImageSet, Preprocessing
 
 _FOLDER = "objects"
@@ -79,7 +80,7 @@ def read_objects(
     train: Any,
     test: Any,
     validation: Any,
-    cache_dir: Path,
+    cache_dir: Path | str,
     class_names: Sequence[str] | None = None,
     *,
     by_samples: bool = False,
@@ -102,7 +103,7 @@ def read_objects(
     notes: list[str] = []
     for name, each in read.items():
         if not each.yields_the_same:
-            read[name], path = kept_images(each, cache_dir / _FOLDER)
+            read[name], path = kept_images(each, Cache.at(cache_dir).folder / _FOLDER)
             notes.append(
                 f"{name} yields other images each time it is read (random transforms?). It was read once, and what "
                 f"it yielded is what everything here was computed on; it is kept as {path.name}."

@@ -17,7 +17,7 @@ from antisample.methods import find_method
 from antisample.models.in_memory import name_in_memory
 from antisample.objects.result import ForgetResult
 from antisample.objects.subject import Normalisation, Subject, check_request, read_subject, returned_model
-from antisample.objects.words import own_words
+from antisample.objects.words import in_own_words, own_words
 from antisample.seeds import undisturbed
 from antisample.validation.settings import shown
 from antisample.validation.spelling import did_you_mean
@@ -30,6 +30,7 @@ _ARGUMENTS = (
     "validation",
     "class_names",
     "normalisation",
+    "stages",
     "seed",
     "device",
     "precision",
@@ -54,6 +55,7 @@ def forget(
     device: str = "auto",
     precision: Precision = "float32",
     evaluation: Mapping[str, Any] | None = None,
+    stages: Sequence[str] = (),
     accept_original: bool = False,
     cache_dir: Path | str = _CACHE_DIR,
     **hyperparameters: Any,
@@ -79,6 +81,8 @@ def forget(
         device: Where to compute: `auto` uses a GPU if there is one; otherwise `cpu`, `cuda` or, say, `cuda:1`.
         precision: Of the training.
         evaluation: How metrics are computed: keys of `evaluation` in a study file, such as `{"final": ["probe"]}`.
+        stages: Dotted names of the modules that are the network's stages, which the probe reads; by default they are
+            looked for.
         accept_original: Whether to continue with a model that is no better than guessing.
         cache_dir: Where neighbours are cached, and images of data sets that yield others each time.
         **hyperparameters: Of the method.
@@ -105,7 +109,16 @@ def forget(
             hyperparameters=hyperparameters,
         )
         subject = read_subject(
-            config.data, config.split, config.forget, model, train, test, validation, class_names, normalisation
+            config.data,
+            config.split,
+            config.forget,
+            model,
+            train,
+            test,
+            validation,
+            class_names,
+            normalisation,
+            stages,
         )
         config = config.model_copy(update={"model": subject.model_config(accept_original=accept_original)})
         provenance = Provenance(_call(config, hyperparameters), {"called from": "Python"})
@@ -128,8 +141,9 @@ def unlearned_subject(
         inputs = load_inputs(config, data=request, original=subject.original)
         finished = finish_unlearning(config, inputs, not_deterministic)
         rows = finished.metrics(provenance)
+    notes = tuple(map(in_own_words, inputs.notes))
     model = returned_model(subject, finished.running.model.state_dict())
-    return ForgetResult(model, dict(finished.last.metrics.values), rows, inputs.notes, finished, provenance)
+    return ForgetResult(model, dict(finished.last.metrics.values), rows, notes, finished, provenance)
 
 
 def _config(

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 from torch import Tensor, nn
@@ -52,6 +52,7 @@ class Subject:
             mean=preprocessing.mean,
             std=preprocessing.std,
             accept_original=accept_original,
+            stages=self.original.stages,
         )
 
 
@@ -65,6 +66,7 @@ def read_subject(
     validation: Any,
     class_names: Sequence[str] | None,
     normalisation: Normalisation | None,
+    stages: Sequence[str] = (),
 ) -> Subject:
     """Reads the objects and checks that they go together; see `forget`.
 
@@ -72,8 +74,7 @@ def read_subject(
         AntisampleError: If they do not.
     """
     network = copied_network(model)
-    cache_dir = Path(data_config.cache_dir)
-    data = read_objects(train, test, validation, cache_dir, class_names, by_samples=bool(request.samples))
+    data = read_objects(train, test, validation, data_config.cache_dir, class_names, by_samples=bool(request.samples))
     stated = _stated(normalisation, data)
     dataset = data.dataset(output_count(network, data))
     splits = make_splits(dataset, request, split, has_checkpoint=True)
@@ -86,7 +87,7 @@ def read_subject(
     if preprocessing is None:
         preprocessing, notes = _tried(network, dataset, splits)
     original = original_in_memory(network, dataset, preprocessing)
-    original = replace(original, notes=(*original.notes, *notes))
+    original = replace(original, notes=(*original.notes, *notes), stages=tuple(stages))
     return Subject(model, network, dataset, original)
 
 
@@ -114,7 +115,7 @@ def check_request(classes: Any, samples: Any) -> None:
     if (classes is None) == (samples is None):
         got = "neither" if classes is None else "both"
         raise ConfigError(f"Either `classes` or `samples` must be given, but got {got}.")
-    if isinstance(samples, str | Path) or (
+    if isinstance(samples, str | PathLike) or (
         isinstance(samples, Iterable) and any(isinstance(each, str) for each in samples)
     ):
         raise ConfigError(f"`samples` must be positions in `train`, from 0, but got {shown(samples)}.")

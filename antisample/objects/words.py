@@ -21,6 +21,7 @@ _REPLACED = (
         "The images are pixels, and it is not known how the model expects them to be normalised:",
     ),
     (re.compile(r"does not state the normalisation that the model expects;"), "does not state its normalisation;"),
+    (re.compile(r"(`forget\.samples` must be positions[\w ]*) or files"), r"\1"),
     (re.compile(r"`method\.name`"), "`method`"),
     (re.compile(r"`data\.cache_dir`"), "`cache_dir`"),
     (re.compile(r"; or set `split\.validation_from` to train or test"), ""),

@@ -56,6 +56,13 @@ def search(net, train, test, n_trials):
     )
 
 
+def refusal(result):
+    try:
+        result.applied(99)
+    except AntisampleError as error:
+        return str(error)
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     network, (training, testing) = trained(), data()
@@ -79,5 +86,7 @@ if __name__ == "__main__":
         "plotted": len(result.plot().axes[0].collections),
         "command": card.command,
         "head": weights["head.bias"],
+        "another": result.applied(1).card().origin["trial"],
+        "no trial": refusal(result),
     }
     sys.stderr.write(json.dumps(facts))

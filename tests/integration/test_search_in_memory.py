@@ -65,6 +65,8 @@ def test_results_show_themselves(first):
     assert "metrics.test/retain_accuracy" in facts["columns"]
     assert facts["html"].startswith("<table><tr><th>trial</th>")
     assert facts["plotted"] == 3
+    assert facts["another"] == 1
+    assert facts["no trial"] == "`number` must be that of a finished trial (0, 1, 2), but got 99."
 
 
 def test_ray_writes_no_images_to_disk(first, folder):

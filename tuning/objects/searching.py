@@ -24,7 +24,16 @@ from tuning.worker.inputs import ObjectsInMemory
 
 _OF_OBJECTS = {"data", "model", "forget", "split"}
 """Keys of a study file that arguments of their own take the place of."""
-_ARGUMENTS = ("classes", "samples", "validation", "class_names", "normalisation", "accept_original", "cache_dir")
+_ARGUMENTS = (
+    "classes",
+    "samples",
+    "validation",
+    "class_names",
+    "normalisation",
+    "stages",
+    "accept_original",
+    "cache_dir",
+)
 
 
 def search(
@@ -39,6 +48,7 @@ def search(
     validation: Any = None,
     class_names: Sequence[str] | None = None,
     normalisation: Normalisation | None = None,
+    stages: Sequence[str] = (),
     accept_original: bool = False,
     cache_dir: Path | str = Path("runs/cache"),
     progress: ProgressListener | bool = True,
@@ -60,6 +70,8 @@ def search(
         validation: Images for validation.
         class_names: One for each output of the model.
         normalisation: What the model expects of pixels.
+        stages: Dotted names of the modules that are the network's stages, which the probe reads; by default they are
+            looked for.
         accept_original: Whether to continue with a model that is no better than guessing.
         cache_dir: Where neighbours are cached, and images of data sets that yield others each time.
         progress: Whether to show what happens; or who is told.
@@ -76,7 +88,16 @@ def search(
     with own_words():
         config = _config(classes, samples, name, n_trials, accept_original, cache_dir, settings)
         subject = read_subject(
-            config.data, config.split, config.forget[0], model, train, test, validation, class_names, normalisation
+            config.data,
+            config.split,
+            config.forget[0],
+            model,
+            train,
+            test,
+            validation,
+            class_names,
+            normalisation,
+            stages,
         )
         named = subject.model_config(accept_original=accept_original)
         config = config.model_copy(update={"model": named})

@@ -258,6 +258,18 @@ def test_a_mask_is_part_of_the_model_that_comes_back(forget):
     assert (answers.argmax(1) != 3).all()
 
 
+def test_stages_may_be_named_and_are_looked_for_otherwise(forget):
+    data, evaluation = halves(floats()), {"final": ["probe"]}
+    assert "test/probe_left" in forget(trained_network(), *data, classes=[3], evaluation=evaluation).metrics
+    with pytest.raises(ConfigError, match=r"`stages` must name modules of `model`, but 'conv' is none of them"):
+        forget(trained_network(), *data, classes=[3], stages=["conv"])
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    with pytest.raises(ConfigError, match=r"`model` has no stages: .* Name modules in `stages`"):
+        forget(flat, *data, classes=[3], evaluation=evaluation, accept_original=True)
+    result = forget(flat, *data, classes=[3], evaluation=None, accept_original=True)
+    assert any("`model` has no stages" in note for note in result.notes)
+
+
 def test_retraining_starts_from_fresh_weights(forget):
     net = trained_network()
     result = forget(net, *halves(floats()), classes=[3], method="retrain", epochs=2)

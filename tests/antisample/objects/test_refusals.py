@@ -185,7 +185,9 @@ def test_a_model_that_cannot_be_used(tmp_path, model, message):
             {"classes": None, "samples": "ids.txt"},
             "`samples` must be positions in `train`, from 0, but got 'ids.txt'.",
         ),
-        ({"classes": None, "samples": [-1]}, "`samples` must be positions of at least 0"),
+        ({"classes": None, "samples": [-1]}, "`samples` must be positions of at least 0, but got -1."),
+        ({"classes": None, "samples": [1.5]}, "`samples` must be positions, but got 1.5 (float)."),
+        ({"classes": None, "samples": TRAIN[1] == 3}, "`samples` must be positions, but got False (bool)."),
         ({"method": "antisampel"}, "`method` must be one of"),
         ({"method": 3}, "`method` must be the name of a method, but got 3."),
         (

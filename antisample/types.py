@@ -103,7 +103,8 @@ class Splits:
         test: Positions in the test split; computed once, for finished trials.
         fingerprint: Hexadecimal digest of all of the above and of the data set's fingerprint.
         by_samples: Whether single images are to be forgotten, and their classes kept.
-        never_seen: How many samples of the request the original model has never seen; they are used for nothing.
+        never_seen: How many images of the request the original model has never seen; they are used for nothing.
+        notes: What there is to say about the request, whole sentences.
     """
 
     forget_classes: tuple[int, ...]
@@ -115,6 +116,7 @@ class Splits:
     fingerprint: str
     by_samples: bool = False
     never_seen: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ def apply_config(
             validation=len(splits.validation),
             validation_from=splits.validation_from,
             test=len(splits.test),
-            notes=(*dataset.notes, *left_out_notes(inputs.left_out, inputs.splits)),
+            notes=(*dataset.notes, *splits.notes, *left_out_notes(inputs.left_out, inputs.splits)),
         ),
         original=OriginalFacts(
             fingerprint=inputs.original.fingerprint,

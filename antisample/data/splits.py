@@ -1,6 +1,7 @@
 """From a forget request and a seed to the images that may be trained on, selected on and judged on."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -39,7 +40,14 @@ class SplitConfig(Settings):
         return {name: value for name, value in handler(self).items() if name != "test_fraction" or value is not None}
 
 
-def make_splits(dataset: Dataset, request: ForgetRequest, config: SplitConfig, *, has_checkpoint: bool) -> Splits:
+def make_splits(
+    dataset: Dataset,
+    request: ForgetRequest,
+    config: SplitConfig,
+    *,
+    has_checkpoint: bool,
+    unseen: Mapping[SplitName, IndexArray] | None = None,
+) -> Splits:
     """Draws the validation images and sorts the training images into forget and retain.
 
     The draw depends on the data and `config` alone, so every forget request shares one original model. Samples to
@@ -50,6 +58,8 @@ def make_splits(dataset: Dataset, request: ForgetRequest, config: SplitConfig, *
         request: What to forget; samples by position.
         config: How to draw.
         has_checkpoint: Whether the original model comes from outside and may have seen every training image.
+        unseen: Positions of images of the request outside the training split, by split; like samples that were drawn
+            for validation, they are used for nothing.
 
     Returns:
         The splits, positions ascending.
@@ -69,11 +79,14 @@ def make_splits(dataset: Dataset, request: ForgetRequest, config: SplitConfig, *
     if request.samples:
         asked = np.array(request.samples)
         to_forget = np.isin(train, asked)
-        if source == "train":
-            validation = np.setdiff1d(validation, asked)
+        unseen = {"train": asked, **(unseen or {})}
+        held_out = len(validation) + len(test)
+        validation = np.setdiff1d(validation, unseen.get(source, []))
+        test = np.setdiff1d(test, unseen.get("test", []))
+        never_seen = held_out - len(validation) - len(test)
         _check_samples(dataset, train, to_forget, validation)
     else:
-        to_forget = np.isin(dataset.train.labels[train], classes)
+        to_forget, never_seen = np.isin(dataset.train.labels[train], classes), 0
     _check_measurable(dataset, classes, "test", test, by_samples=bool(request.samples))
     forget, retain = train[to_forget], train[~to_forget]
     kind = ("samples",) if request.samples else ()
@@ -86,7 +99,7 @@ def make_splits(dataset: Dataset, request: ForgetRequest, config: SplitConfig, *
         test=test,
         fingerprint=_digest(dataset.fingerprint, source, classes, forget, retain, validation, test, *kind),
         by_samples=bool(request.samples),
-        never_seen=len(request.samples) - len(forget) if request.samples else 0,
+        never_seen=never_seen,
     )
 
 
@@ -154,17 +167,17 @@ def _check_samples(
     """Raises ConfigError if samples cannot be forgotten on this data."""
     if not to_forget.any():
         raise ConfigError(
-            "`forget.samples` must name images that the model was trained on, but all of them are held out as "
-            "validation images."
+            "`forget` must name images that the model was trained on, but all of them are held out as validation "
+            "images."
         )
     if not len(validation):
-        raise ConfigError("`forget.samples` must leave validation images, but got all of them.")
+        raise ConfigError("`forget` must leave validation images, but got all of them.")
     labels = dataset.train.labels[train]
     gone = np.setdiff1d(labels[to_forget], labels[~to_forget])
     if len(gone):
         names = ", ".join(dataset.class_names[label] for label in gone[:5])
         raise ConfigError(
-            f"`forget.samples` must leave training images of every class, but got all of {names}; to forget a whole "
+            f"`forget` must leave training images of every class, but got all of {names}; to forget a whole "
             "class, use `forget.classes`."
         )
 

@@ -90,7 +90,7 @@ def _forgotten(card: UnlearningCard) -> str:
         markdown_text(json.dumps(name, ensure_ascii=False)) + (f" (label {label})" if label is not None else "")
         for name, label in zip(request.classes, labels, strict=True)
     )
-    if card.config.forget.samples:
+    if card.config.forget.by_samples:
         never = f"; {request.never_seen} more were never trained on" if request.never_seen else ""
         return f"{markdown_text(request.in_words)}: {request.images} training images of {classes}{never}"
     unseen = f", {request.validation} validation and {request.test} test images" if request.labels else " images"

@@ -101,7 +101,7 @@ def _data(card: UnlearningCard, measured: MeasuredCard) -> Verification:
         "validation": len(splits.validation),
         "validation_from": splits.validation_from,
         "test": len(splits.test),
-        "notes": (*dataset.notes, *left_out_notes(inputs.left_out, inputs.splits)),
+        "notes": (*dataset.notes, *splits.notes, *left_out_notes(inputs.left_out, inputs.splits)),
     }
     network: dict[str, Any] = {"initial_weights": original.initial.origin, "notes": original.notes}
     normalisation = {"mean": original.preprocessing.mean, "std": original.preprocessing.std}

@@ -71,10 +71,10 @@ def test_a_file_of_ids_is_read_once_and_kept_in_the_study(values, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"forget": [{"samples": [1]}, {"classes": [3]}]}, "classes in all of its requests, or samples in all"),
+        ({"forget": [{"samples": [1]}, {"classes": [3]}]}, "classes in all of its requests, or images in all"),
         ({"method": "unsir"}, "'unsir' forgets classes"),
         ({"forget": {"samples": [-1]}}, r"`forget.samples` must be positions of at least 0 or files, but got -1"),
-        ({"forget": {}}, "must name either `classes` or `samples`, but got neither"),
+        ({"forget": {}}, "must name either `classes`, `samples`, or a `column` and its `value`, but got none"),
     ],
 )
 def test_requests_that_do_not_work_are_refused(values, changes, message):

@@ -64,7 +64,8 @@ class Progress(ProgressListener):
         self._n_requests = len(requests)
         self.console.print(Text(forgetting_line([request.forgetting() for request in requests])), soft_wrap=True)
         left_out = [reason for request in requests for reason in left_out_notes(request.left_out, request.splits)]
-        for note in dict.fromkeys([*requests[0].dataset.notes, *left_out]):
+        of_requests = [note for request in requests for note in request.splits.notes]
+        for note in dict.fromkeys([*requests[0].dataset.notes, *of_requests, *left_out]):
             self.say(f"  {note}")
 
     def original_loaded(self, original: OriginalModel, accuracy: OriginalAccuracy, request: Forgetting) -> None:

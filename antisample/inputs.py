@@ -13,6 +13,7 @@ from antisample.datasets import load_dataset, training_files
 from antisample.datasets.config import DataConfig
 from antisample.datasets.groups import GroupImages, group_images
 from antisample.device import choose_device
+from antisample.duplicates.settling import settle_copies
 from antisample.errors import ConfigError
 from antisample.generation.neighbour_table import NeighbourTable, neighbour_tables
 from antisample.methods import OriginalModel
@@ -77,6 +78,7 @@ class UnlearnInputs:
         return (
             *self.dataset.notes,
             *self.splits.notes,
+            *([copies.describe()] if (copies := self.splits.copies) is not None and copies.total else ()),
             *left_out_notes(self.left_out, self.splits),
             *self.original.notes,
             *(self.probe.notes(names) if self.probe is not None else ()),
@@ -109,6 +111,9 @@ class RequestData:
 class LoadingListener(Protocol):
     """Is told what happens while inputs are loaded; the methods of subclasses show it to a person."""
 
+    def copies_searched(self, share: float, elapsed_s: float) -> None:
+        """This share of the other images of a split was searched for copies of images to forget."""
+
     def data_loaded(self, requests: Sequence[RequestData]) -> None:
         """The data is there, and it is known what each request will forget; all work is still to come."""
 
@@ -124,6 +129,9 @@ class LoadingListener(Protocol):
 
 class SilentLoading:
     """A `LoadingListener` that shows nothing."""
+
+    def copies_searched(self, share: float, elapsed_s: float) -> None:
+        """Nothing."""
 
     def data_loaded(self, requests: Sequence[RequestData]) -> None:
         """Nothing."""
@@ -154,8 +162,8 @@ def open_dataset(data: DataConfig, split: SplitConfig) -> Dataset:
     )
 
 
-def request_data(config: UnlearnConfig, dataset: Dataset) -> RequestData:
-    """The splits of a forget request, and what cannot be measured on them.
+def request_data(config: UnlearnConfig, dataset: Dataset, listener: LoadingListener = SILENT) -> RequestData:
+    """The splits of a forget request, copies of its images, and what cannot be measured on them.
 
     Raises:
         ConfigError: If the request does not fit the data or the method, or a metric cannot be computed.
@@ -165,7 +173,13 @@ def request_data(config: UnlearnConfig, dataset: Dataset) -> RequestData:
     has_checkpoint = config.model.checkpoint is not None
     request, unseen, notes = _by_position(config)
     splits = make_splits(dataset, request, config.split, has_checkpoint=has_checkpoint, unseen=unseen)
-    splits = replace(splits, notes=notes)
+    splits = settle_copies(
+        dataset,
+        replace(splits, notes=notes),
+        config.forget.duplicates,
+        config.data.cache_dir,
+        listener.copies_searched,
+    )
     left_out = left_out_families(config.evaluation.final, dataset, splits)
     return RequestData(dataset, splits, left_out | _without_stages(config, dataset, left_out))
 
@@ -218,7 +232,7 @@ def load_inputs(
             knows nothing of the data or of what is to be forgotten; see `check_original`.
     """
     if data is None:
-        data = request_data(config, open_dataset(config.data, config.split))
+        data = request_data(config, open_dataset(config.data, config.split), listener)
         listener.data_loaded([data])
     dataset, splits = data.dataset, data.splits
     device, cache_dir = choose_device(config.device), config.data.cache_dir

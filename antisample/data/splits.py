@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -84,23 +85,46 @@ def make_splits(
         validation = np.setdiff1d(validation, unseen.get(source, []))
         test = np.setdiff1d(test, unseen.get("test", []))
         never_seen = held_out - len(validation) - len(test)
-        _check_samples(dataset, train, to_forget, validation)
+        if not to_forget.any():
+            raise ConfigError(
+                "`forget` must name images that the model was trained on, but all of them are held out as validation "
+                "images."
+            )
     else:
         to_forget, never_seen = np.isin(dataset.train.labels[train], classes), 0
-    _check_measurable(dataset, classes, "test", test, by_samples=bool(request.samples))
     forget, retain = train[to_forget], train[~to_forget]
-    kind = ("samples",) if request.samples else ()
-    return Splits(
+    splits = Splits(
         forget_classes=classes,
         forget=forget,
         retain=retain,
         validation=validation,
         validation_from=source,
         test=test,
-        fingerprint=_digest(dataset.fingerprint, source, classes, forget, retain, validation, test, *kind),
+        fingerprint="",
         by_samples=bool(request.samples),
         never_seen=never_seen,
     )
+    check_leftover(dataset, splits)
+    return replace(splits, fingerprint=splits_digest(dataset, splits))
+
+
+def splits_digest(dataset: Dataset, splits: Splits) -> str:
+    """The fingerprint of splits."""
+    parts = (splits.forget, splits.retain, splits.validation, splits.test)
+    kind = ("samples",) if splits.by_samples else ()
+    return _digest(dataset.fingerprint, splits.validation_from, splits.forget_classes, *parts, *kind)
+
+
+def check_leftover(dataset: Dataset, splits: Splits) -> None:
+    """Checks that there is something to retain, and something to measure.
+
+    Raises:
+        ConfigError: If nothing is left of a class or a part.
+    """
+    if splits.by_samples and not len(splits.validation):
+        raise ConfigError("`forget` must leave validation images, but got all of them.")
+    _check_retained(dataset, splits)
+    _check_measurable(dataset, splits.forget_classes, "test", splits.test, by_samples=splits.by_samples)
 
 
 def _source_of_validation(dataset: Dataset, config: SplitConfig, has_checkpoint: bool) -> SplitName:
@@ -161,19 +185,10 @@ def _classes_of(request: ForgetRequest, dataset: Dataset) -> tuple[int, ...]:
     return tuple(int(label) for label in np.unique(dataset.train.labels[np.array(request.samples)]))
 
 
-def _check_samples(
-    dataset: Dataset, train: IndexArray, to_forget: npt.NDArray[np.bool_], validation: IndexArray
-) -> None:
-    """Raises ConfigError if samples cannot be forgotten on this data."""
-    if not to_forget.any():
-        raise ConfigError(
-            "`forget` must name images that the model was trained on, but all of them are held out as validation "
-            "images."
-        )
-    if not len(validation):
-        raise ConfigError("`forget` must leave validation images, but got all of them.")
-    labels = dataset.train.labels[train]
-    gone = np.setdiff1d(labels[to_forget], labels[~to_forget])
+def _check_retained(dataset: Dataset, splits: Splits) -> None:
+    """Raises ConfigError if a class that is kept would have no training images left."""
+    forget, retain = (np.unique(dataset.train.labels[part]) for part in (splits.forget, splits.retain))
+    gone = np.setdiff1d(forget, retain if splits.by_samples else np.union1d(retain, splits.forget_classes))
     if len(gone):
         names = ", ".join(dataset.class_names[label] for label in gone[:5])
         raise ConfigError(

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from antisample.errors import ConfigError, DataError
-from antisample.export.card import PluginFacts, UnlearningCard, images_of
+from antisample.export.card import CopiesFound, PluginFacts, UnlearningCard, images_of
 from antisample.export.card_file import CARD_FILES, card_config, parse_json
 from antisample.export.card_text import card_text
 from antisample.export.verification.measured import MeasuredCard
@@ -94,6 +94,7 @@ def _data(card: UnlearningCard, measured: MeasuredCard) -> Verification:
         "validation": forgetting.validation,
         "test": forgetting.test,
         "never_seen": splits.never_seen,
+        "copies": CopiesFound.of(splits),
     }
     data = {
         "name": dataset.name,

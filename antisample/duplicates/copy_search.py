@@ -66,7 +66,7 @@ class CopySearch:
         self._detail = DetailOf(pixels)
         self._lattice = spread_shifts(self._detail.reach)
         self._coarse = torch.stack([self._detail.coarse(shift) for shift in self._lattice], dim=1).flatten(0, 1)
-        self._hashes = perceptual_hashes(self._detail.brightness)
+        self._hashes = perceptual_hashes(self._detail.luminance)
 
     def among(self, images: ImageSet, positions: IndexArray) -> CopyPairs:
         """Searches.
@@ -131,7 +131,7 @@ class CopySearch:
 
     def _hash_candidates(self, detail: DetailOf) -> Tensor:
         """Likewise, where perceptual hashes differ by few bits."""
-        theirs, unshifted = perceptual_hashes(detail.brightness), self._lattice.index((0, 0))
+        theirs, unshifted = perceptual_hashes(detail.luminance), self._lattice.index((0, 0))
         rows = []
         for top in range(0, len(self._hashes), _ROWS):
             bits = np.bitwise_count(self._hashes[top : top + _ROWS, None] ^ theirs[None])

@@ -1,8 +1,8 @@
-"""What an image shows beside brightness and contrast: its detail, as vectors that copies have in common.
+"""What an image shows beside colour, brightness and contrast: its detail, as vectors that copies have in common.
 
-Detail is a band of frequencies: a small box blur minus a large one. It hardly changes when an image is encoded again,
-or made smaller and large again. Borders are left out, and an image is also described as if it were shifted, so that a
-shifted copy has the same vectors, whatever its border was filled with.
+Detail is a band of frequencies of the luminance: a small box blur minus a large one. It hardly changes when an image
+is encoded again, or made smaller and large again. Borders are left out, and an image is also
+described as if it were shifted, so that a shifted copy has the same vectors, whatever its border was filled with.
 """
 
 from functools import cached_property
@@ -17,6 +17,7 @@ SMALLEST = 16
 """Pixels a side below which detail cannot be told from chance."""
 
 _LARGEST = 32
+_LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue, as JPEG has it
 _PLAIN = 0.5  # grey levels: detail below it may be noise of an encoder
 
 
@@ -29,15 +30,18 @@ class DetailOf:
 
     def __init__(self, images: npt.NDArray[np.uint8]) -> None:
         pixels = torch.from_numpy(np.ascontiguousarray(images)).float()
+        if pixels.shape[1] == len(_LUMINANCE):
+            pixels = (pixels * torch.tensor(_LUMINANCE).view(-1, 1, 1)).sum(1, keepdim=True)
         self._pixels = adaptive_avg_pool2d(pixels, _LARGEST) if pixels.shape[-1] > _LARGEST else pixels
         side = self._pixels.shape[-1]
         self.reach = round(side / 16)
         self._blur, self._cell = 2 * (side // 8) + 1, side // 8
 
     @property
-    def brightness(self) -> npt.NDArray[np.float32]:
-        """Mean of the channels, [n, h, h]."""
-        return self._pixels.mean(1).numpy()
+    def luminance(self) -> npt.NDArray[np.float32]:
+        """Brightness as people see it, [n, h, h]."""
+        brightness: npt.NDArray[np.float32] = self._pixels[:, 0].numpy()
+        return brightness
 
     def coarse(self, shift: tuple[int, int]) -> Tensor:
         """Few values an image, for a search: [n, d], of length 1, or 0 where there is next to no detail.
@@ -53,15 +57,14 @@ class DetailOf:
         return _unit(cells.flatten(1))
 
     def fine(self, shift: tuple[int, int], which: Tensor | slice = slice(None)) -> Tensor:
-        """The detail of every channel and pixel of some images, for a comparison; see `coarse`."""
+        """The detail of every pixel of some images, for a comparison; see `coarse`."""
         side = self._detail.shape[-1] - 2 * self.reach
         down, right = (self.reach - by for by in shift)
         return _unit(self._detail[which, :, down : down + side, right : right + side].flatten(1))
 
     @cached_property
     def _cells(self) -> Tensor:
-        grey = self._pixels.mean(1, keepdim=True)
-        return avg_pool2d(_band(grey, 1, self._blur), self._cell, 1)
+        return avg_pool2d(_band(self._pixels, 1, self._blur), self._cell, 1)
 
     @cached_property
     def _detail(self) -> Tensor:

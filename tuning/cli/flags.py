@@ -93,7 +93,7 @@ def direct_config(flags: UnlearnFlags) -> tuple[UnlearnConfig, dict[str, Any]]:
     missing = [
         f"`--{flag}` is required without `--study`{hint}."
         for flag, value, hint in (
-            ("forget", _names_a_request(flags), ", `--forget-samples`, or `--forget-column` with `--forget-value`,"),
+            ("forget", _names_a_request(flags), " or `--forget-samples` or `--forget-column`"),
             ("dataset", dataset, " or `--published`"),
             ("model", model_name, " or `--published`"),
         )
@@ -122,7 +122,7 @@ def study_of_flags(flags: TaskFlags, overrides: Sequence[str]) -> StudyConfig:
         for flag, value, hint in (
             ("model", flags.model, ""),
             ("data", flags.dataset, ""),
-            ("forget", _names_a_request(flags), ", `--forget-samples`, or `--forget-column` with `--forget-value`,"),
+            ("forget", _names_a_request(flags), " or `--forget-samples` or `--forget-column`"),
         )
         if not value
     ]

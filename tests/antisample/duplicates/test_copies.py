@@ -66,14 +66,15 @@ def test_copies_are_found_and_other_images_are_not(size, channels):
         shifted(originals[3], by, -by),
         shifted(originals[4], 0, by),
         np.clip(originals[5].astype(int) // 2 + 60, 0, 255).astype(np.uint8),
+        np.tile(originals[6].mean(0, keepdims=True).astype(np.uint8), (channels, 1, 1)),
     ]
     images = np.concatenate([others[:150], np.stack(changed), others[150:]])
     pairs = CopySearch(ImageSet(originals, np.zeros(30, np.int64)), np.arange(30)).among(
         ImageSet(images, np.zeros(len(images), np.int64)), np.arange(len(images))
     )
-    assert pairs.copies.tolist() == list(range(150, 156))
-    assert pairs.of.tolist() == list(range(6))
-    assert pairs.exact.tolist() == [True] + 5 * [False]
+    assert pairs.copies.tolist() == list(range(150, 157))
+    assert pairs.of.tolist() == list(range(7))
+    assert pairs.exact.tolist() == [True] + 5 * [False] + [channels == 1]
     assert (pairs.similarity >= 0.9).all()
 
 

@@ -90,7 +90,7 @@ def run(
         typer.Option(
             "--dry-run",
             help="Check the study and predict its time and memory, without starting Ray or writing anything but "
-            "decoded images in `data.cache_dir`.",
+            "decoded images and the copies among them in `data.cache_dir`.",
         ),
     ] = False,
     allow_code: AllowCode = False,

@@ -9,6 +9,7 @@ from antisample.config import UnlearnConfig
 from antisample.device import choose_device
 from antisample.export.card import (
     CardMetric,
+    CopiesFound,
     DataFacts,
     EnvironmentFacts,
     ModelFile,
@@ -141,6 +142,7 @@ def unlearning_card(
             validation=forgetting.validation,
             test=forgetting.test,
             never_seen=splits.never_seen,
+            copies=CopiesFound.of(splits),
         ),
         data=DataFacts(
             name=dataset.name,
@@ -150,7 +152,7 @@ def unlearning_card(
             validation=len(splits.validation),
             validation_from=splits.validation_from,
             test=len(splits.test),
-            notes=(*dataset.notes, *left_out_notes(inputs.left_out, inputs.splits)),
+            notes=(*dataset.notes, *splits.notes, *left_out_notes(inputs.left_out, inputs.splits)),
         ),
         original=OriginalFacts(
             fingerprint=inputs.original.fingerprint,

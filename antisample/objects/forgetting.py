@@ -137,7 +137,7 @@ def unlearned_subject(
         threads: Threads of the processor; by default as many as torch takes.
     """
     with undisturbed(choose_device(config.device)), deterministic(threads) as not_deterministic:
-        request = request_data(config, subject.dataset, subject.original)
+        request = request_data(config, subject.dataset, original=subject.original)
         inputs = load_inputs(config, data=request, original=subject.original)
         finished = finish_unlearning(config, inputs, not_deterministic)
         rows = finished.metrics(provenance)

@@ -58,7 +58,7 @@ def load_requests(
             that the study needs cannot be computed on this data.
     """
     configs = _starting_configs(plan)
-    requests = find_requests(plan, objects)
+    requests = find_requests(plan, listener, objects)
     listener.data_loaded(requests)
     original = objects.original if objects is not None else None
     first = load_inputs(configs[0], listener, requests[0], None, train_references, original)
@@ -75,11 +75,14 @@ def _starting_configs(plan: TrialPlan) -> list[UnlearnConfig]:
     return [plan.starting_config(request) for request in range(len(plan.config.forget))]
 
 
-def find_requests(plan: TrialPlan, objects: ObjectsInMemory | None = None) -> list[RequestData]:
+def find_requests(
+    plan: TrialPlan, listener: LoadingListener = SILENT, objects: ObjectsInMemory | None = None
+) -> list[RequestData]:
     """Data and splits of every forget request, in the order of `config.forget`.
 
     Args:
         plan: Of the study.
+        listener: Is told of the search for copies.
         objects: See `load_requests`.
 
     Raises:
@@ -92,7 +95,7 @@ def find_requests(plan: TrialPlan, objects: ObjectsInMemory | None = None) -> li
     problems: list[str] = []
     for each in configs:
         try:
-            requests.append(request_data(each, dataset, original))
+            requests.append(request_data(each, dataset, listener, original))
         except ConfigError as error:
             problems += error.problems
     if problems:

@@ -38,7 +38,7 @@ CIFAR10 = [HERE / "records" / f"search-cifar10-class-{label}.parquet" for label 
 PATHS = {
     "SmallCNN 3": HERE / "data" / "curves.parquet",
     **{f"SmallCNN {label}": SHARED / f"SmallCNN-{label}.parquet" for label in (7, 0, 1, 5)},
-    **{f"AllCNN {label}": HERE / "records" / f"curves-AllCNN-{label}.parquet" for label in (3, 7)},
+    **{f"perceptron {label}": HERE / "records" / f"curves-perceptron-{label}.parquet" for label in (3, 7, 0, 1, 5)},
 }
 SAMPLERS = ("random", "qmc", "nsga2", "tpe", "gp")
 TRIALS, NOTHING = 30, "from nothing"

@@ -10,6 +10,7 @@ from antisample.determinism import deterministic
 from antisample.device import choose_device, describe_device
 from antisample.export.card import (
     CardMetric,
+    CopiesFound,
     DataFacts,
     OriginalFacts,
     RequestFacts,
@@ -47,6 +48,8 @@ class Provenance:
         spread_over: What the spread is over, in words.
         directory: Of the study that it comes from; None without one.
         fingerprints: What that study noted of data, splits and original model; see `check_fingerprints`.
+        request_s: Worker seconds that the study of this request took in all; None without one.
+        request_retrainings: The same as a multiple of one retraining; None where that is not known.
     """
 
     command: str
@@ -55,6 +58,8 @@ class Provenance:
     spread_over: str = ""
     directory: Path | None = None
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+    request_s: float | None = None
+    request_retrainings: float | None = None
 
 
 def apply_config(
@@ -86,7 +91,7 @@ def apply_config(
     device = choose_device(config.device)
     check_writable(out, _FILES)
     with deterministic(threads) as not_deterministic:
-        data = request_data(config, open_dataset(config.data, config.split))
+        data = request_data(config, open_dataset(config.data, config.split), progress)
         progress.data_loaded([data])
         untrained = build_network(config.model, data.dataset).state_dict()
         check_writable(out, n_bytes=(1 + len(formats)) * weights_bytes(untrained))
@@ -119,6 +124,7 @@ def apply_config(
             validation=forgetting.validation,
             test=forgetting.test,
             never_seen=splits.never_seen,
+            copies=CopiesFound.of(splits),
         ),
         data=DataFacts(
             name=dataset.name,
@@ -128,7 +134,7 @@ def apply_config(
             validation=len(splits.validation),
             validation_from=splits.validation_from,
             test=len(splits.test),
-            notes=(*dataset.notes, *left_out_notes(inputs.left_out, inputs.splits)),
+            notes=(*dataset.notes, *splits.notes, *left_out_notes(inputs.left_out, inputs.splits)),
         ),
         original=OriginalFacts(
             fingerprint=inputs.original.fingerprint,
@@ -148,6 +154,8 @@ def apply_config(
             unlearning_s=step.elapsed_s + sum(table.elapsed_s for table in inputs.neighbours.values()),
             evaluation_s=step.evaluation_s,
             retraining_s=inputs.reference.elapsed_s if inputs.reference is not None else None,
+            request_s=provenance.request_s,
+            request_retrainings=provenance.request_retrainings,
         ),
         environment=environment,
         folder=str(Path.cwd()),

@@ -59,7 +59,7 @@ def test_what_follows_the_search_has_its_share(begin, finish):
 
 
 def test_a_first_trial_always_begins_and_a_failed_one_is_replaced(begin):
-    study = begin(budget=0.000_001)
+    study = begin(budget=0.05)
     assert study.ask("a") is not None
     study.fail("a", "DivergedError: the loss is nan")
     assert study.ask("b") is not None
@@ -114,6 +114,16 @@ def test_minutes_are_those_of_the_clock(begin, finish):
     assert study.ask("b") is not None
     study.note(DRIVES, [{"begun_ms": now_ms() - 595_000, "workers": 4}])
     assert study.ask("c") is None
+
+
+def test_a_budget_that_is_used_up_before_a_trial_is_done_ends_the_search_too(begin):
+    study = begin(budget="1 min")
+    study.note(DRIVES, [{"begun_ms": now_ms() - 30_000, "workers": 1}])
+    assert study.ask("a") is not None, "there is half a minute"
+    study.abort_running("the time budget is used up.")
+    study.note(DRIVES, [{"begun_ms": now_ms() - 61_000, "workers": 1}])
+    assert study.ask("b") is None
+    assert study.stopped_because() == "the budget of 1 min is used up"
 
 
 def test_a_search_ends_early_once_its_finalists_keep_every_limit_and_the_choice_stays(begin, finish):

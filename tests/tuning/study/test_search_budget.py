@@ -83,12 +83,13 @@ def test_before_a_trial_is_done_its_epochs_tell_what_it_takes(begin):
     assert [study.ask(key) is not None for key in "abc"] == [True, True, False]
 
 
-def test_the_end_is_kept_and_another_budget_goes_on(begin, finish):
+def test_the_end_is_kept_and_another_budget_goes_on(begin, finish, call):
     study = begin(budget=1.0)
     finish(study, "a", 60)
     assert study.ask("b") is None
     (summary,) = summarise_studies(study.config.runs_dir)[0]
     assert (summary.state, summary.done, summary.total) == ("finished", 1, None)
+    assert " 1 " in call("list", study.config.runs_dir)[1]
     again = begin(budget=1.0)
     assert again.is_over()
     assert again.ask("b") is None

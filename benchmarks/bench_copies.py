@@ -2,10 +2,9 @@
 
 `python benchmarks/bench_copies.py --data PATH_OF_CIFAR10` plants copies of images of a class among the images of the
 other classes: encoded as JPEG, made smaller and large again, shifted by up to two pixels over black or over repeated
-borders. Class 3 (cat) chooses the threshold; the other classes report (0 and 1, airplane and automobile, had a part in
-the choice of the method before). Then it takes half of a class as samples, and
-writes which images of the other half, and of the test split, count as copies: CIFAR-10 has some. Writes
-records/copies.json.
+borders. Class 3 (cat) chooses the threshold; the other classes report. Classes 0 and 1 (airplane, automobile) had a
+part in choosing the method, before. Then it takes half of a class as samples, and writes which images of the other
+half, and of the test split, count as copies: CIFAR-10 has some. Writes records/copies.json.
 """
 
 import argparse

@@ -1,11 +1,11 @@
 """Promotion: which trial is worth more replicates, where every replicate is a task of its own.
 
-Trials stand on rungs, at 1, 4 and 10 replicates say, and nothing of them runs until they are promoted to the next. Of
-those that came to a rung the best `1 / reduction_factor` go on, the highest rung first, and nobody waits for others to
-arrive: the asynchronous rule of Li et al. (MLSys 2020). What `ParetoHalving` stops never comes back; here a trial goes
-on later, once enough worse ones have arrived. Trials are ranked by the mean of their objectives, which are shares of
-images or probabilities: on recorded searches, ranking by fronts lost the best trial now and then
-(`benchmarks/bench_promotion.py`).
+Trials stand on rungs, at 1, 4 and 10 replicates say, and nothing of them runs until they are promoted to the
+next. Of those that came to a rung the best `1 / reduction_factor` go on, the highest rung first, and nobody
+waits for others to arrive: the asynchronous rule of Li et al. (MLSys 2020). What `ParetoHalving` stops never
+comes back; here a trial goes on later, once enough worse ones have arrived. Trials are ranked by the mean of
+their objectives, which are shares of images or probabilities: on recorded searches, ranking by fronts lost the
+best trial now and then (`benchmarks/bench_promotion.py`).
 """
 
 import math

@@ -15,8 +15,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from tuning.strategies.promotion import Promotion, Standing
+from tuning.strategies.promotion import Promotion
 from tuning.strategies.replicate_tasks import ReplicateTask, ReplicateTasks
+from tuning.strategies.standing import Standing
 from tuning.trials.pareto import Point, hypervolume, non_dominated
 
 Rule = Callable[[int, int, Point], bool]

@@ -10,44 +10,22 @@ best trial now and then (`benchmarks/bench_promotion.py`).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import fmean
 
+from tuning.strategies.halving import rungs
+from tuning.strategies.standing import Standing
 from tuning.trials.pareto import Point
 
 
-def promotion_rungs(least: int, most: int, reduction_factor: int, n_requests: int = 1) -> tuple[int, ...]:
+def promotion_rungs(least: int, most: int, reduction_factor: int) -> tuple[int, ...]:
     """The replicates after which trials are compared, and those of a whole trial.
 
     Args:
-        least: Of the first rung; it is rounded up to whole rounds of the forget requests, so that all trials of a
-            rung are judged by the same of them.
+        least: Of the first rung.
         most: Of a whole trial.
         reduction_factor: Each rung is this many times as high as the one before it.
-        n_requests: Forget requests of the study.
     """
-    rungs, rung = [], math.ceil(least / n_requests) * n_requests
-    while rung < most:
-        rungs.append(rung)
-        rung *= reduction_factor
-    return (*rungs, most)
-
-
-@dataclass(frozen=True)
-class Standing:
-    """A trial's figures at a rung.
-
-    Attributes:
-        point: Its objectives, means over its replicates, minimised.
-        violation: By how much it breaks constraints; 0 if it keeps them all.
-        hopeless: Whether it cannot come to keep them: it is compared, and never goes on.
-        exempt: Whether it goes on whatever its figures are, as starting points do.
-    """
-
-    point: Point
-    violation: float = 0.0
-    hopeless: bool = False
-    exempt: bool = False
+    return (*rungs(least, most, reduction_factor), most)
 
 
 class Promotion:
@@ -67,10 +45,14 @@ class Promotion:
 
     def arrive(self, number: int, replicates: int, standing: Standing) -> None:
         """Takes the figures of a trial that has come to a rung below the last."""
-        for rung in self.rungs[: self.rungs.index(replicates)]:
-            self._promoted[rung].add(number)
+        self.go(number, replicates)
         self._arrived[replicates][number] = standing
         self._rankings.pop(replicates, None)
+
+    def go(self, number: int, replicates: int) -> None:
+        """A trial is on its way to a rung: those below it have let it go on."""
+        for rung in self.rungs[: self.rungs.index(replicates)]:
+            self._promoted[rung].add(number)
 
     def end(self, number: int) -> None:
         """A trial has ended: others are still compared with it, and it does not go on."""
@@ -85,7 +67,7 @@ class Promotion:
         for rung, after in reversed(list(zip(self.rungs[:-1], self.rungs[1:], strict=True))):
             number = self._best_waiting(rung, drained=drained)
             if number is not None:
-                self._promoted[rung].add(number)
+                self.go(number, after)
                 return number, after
         return None
 

@@ -4,7 +4,8 @@ from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from tuning.strategies.promotion import Promotion, Standing
+from tuning.strategies.promotion import Promotion
+from tuning.strategies.standing import Standing
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class ReplicateTasks:
         self._rungs: dict[int, int] = {}
 
     @property
+    def rungs(self) -> tuple[int, ...]:
+        """Replicates, ascending."""
+        return self._promotion.rungs
+
+    @property
     def first_rung(self) -> int:
         """Where new trials go."""
         return self._promotion.rungs[0]
@@ -56,6 +62,7 @@ class ReplicateTasks:
         Returns:
             Whether anything is missing.
         """
+        self._promotion.go(number, rung)
         missing = [replicate for replicate in range(rung) if replicate not in done]
         self._rungs[number], self._missing[number] = rung, set(missing)
         self._waiting.extend(ReplicateTask(number, replicate, rung) for replicate in missing)
@@ -91,6 +98,10 @@ class ReplicateTasks:
     def stand(self, number: int, standing: Standing) -> None:
         """A trial that has come to its rung, not the last, waits there for its promotion."""
         self._promotion.arrive(number, self._rungs[number], standing)
+
+    def remember(self, number: int, rung: int, standing: Standing) -> None:
+        """A trial came to a rung, not the last, before this driver began."""
+        self._promotion.arrive(number, rung, standing)
 
     def end(self, number: int) -> None:
         """A trial has ended: nothing of it is to be run."""

@@ -49,6 +49,7 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         batch_halvings=attributes.get("batch_halvings", 0),
         retries=attributes.get("retries", 0),
         failure=_failure(trial),
+        rung=attributes.get("rung"),
     )
 
 

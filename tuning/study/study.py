@@ -76,9 +76,7 @@ class Study(StudyReader):
         if key in self._running:
             return self._record(self._running[key])
         self._check_lease()
-        while self._starting_points:
-            origin, params = self._starting_points.pop(0)
-            self.enqueue(params, Origin(origin))
+        self._enqueue_starting_points()
         while True:
             if self._orphans:
                 trial = self._adopt(self._orphans.pop(0))
@@ -107,7 +105,7 @@ class Study(StudyReader):
         if trial is None:
             return False
         self._check_lease()
-        record = EpochRecord(timestamp_ms=_now_ms(), **content)
+        record = EpochRecord(timestamp_ms=now_ms(), **content)
         if all(reported.step != record.step for reported in self._reader.last_read(trial.number).steps):
             attributes.set_epoch(trial, record)
         so_far = self._announce(trial.number)
@@ -239,8 +237,12 @@ class Study(StudyReader):
         self._study.set_user_attr(attribute.key, value)
 
     def n_running(self) -> int:
-        """Trials that this driver has under way."""
+        """Trials, or replicates where these are tasks of their own, that this driver has under way."""
         return len(self._running)
+
+    def replicate_of(self, key: str) -> int | None:  # noqa: ARG002
+        """The only replicate to be run under this key; None for all that the trial lacks."""
+        return None
 
     @property
     def token(self) -> str:
@@ -254,6 +256,11 @@ class Study(StudyReader):
         self._suggestions.add_prior_trials(prior)
         self._starting_points = with_remembered(self.plan.starting_points, remembered)
 
+    def _enqueue_starting_points(self) -> None:
+        while self._starting_points:
+            origin, params = self._starting_points.pop(0)
+            self.enqueue(params, Origin(origin))
+
     def _adopt(self, number: int) -> optuna.Trial | None:
         frozen: FrozenTrial = self._study.get_trials(deepcopy=False)[number]
         if frozen.state.is_finished():  # by hand, meanwhile
@@ -265,7 +272,7 @@ class Study(StudyReader):
     def _begin(self, key: str, trial: optuna.Trial) -> bool:
         """Keeps in a trial that it runs; False if somebody else has ended it."""
         try:
-            attributes.set_begun(trial, key, self.plan.trial_seeds, _now_ms())
+            attributes.set_begun(trial, key, self.plan.trial_seeds, now_ms())
         except UpdateFinishedTrialError:
             return False
         self._running[key] = trial
@@ -279,7 +286,7 @@ class Study(StudyReader):
             if suggested.waited:
                 attributes.set_origin(trial, origin)
             return trial
-        attributes.set_refused(trial, origin, suggested.misfit, _now_ms())
+        attributes.set_refused(trial, origin, suggested.misfit, now_ms())
         self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
         self._announce(trial.number)
         return None
@@ -291,7 +298,7 @@ class Study(StudyReader):
     def _finish(self, key: str, state: TrialState, values: list[float] | None = None) -> None:
         self._check_lease()
         trial = self._running.pop(key)
-        attributes.set_finished(trial, _now_ms())
+        attributes.set_finished(trial, now_ms())
         self._study.tell(trial.number, values=values, state=state, skip_if_finished=True)
         self._announce(trial.number)
 
@@ -305,5 +312,6 @@ class Study(StudyReader):
         return record
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """Milliseconds since 1970."""
     return time.time_ns() // 1_000_000

@@ -4,23 +4,23 @@ import random
 
 import pytest
 
-from tuning.strategies.promotion import Promotion, Standing, promotion_rungs
+from tuning.config.fidelity import FidelityConfig
+from tuning.strategies.promotion import Promotion, promotion_rungs
 from tuning.strategies.replicate_tasks import ReplicateTask, ReplicateTasks
+from tuning.strategies.standing import Standing
 
 
 @pytest.mark.parametrize(
-    ("least", "most", "factor", "requests", "rungs"),
-    [
-        (1, 10, 4, 1, (1, 4, 10)),
-        (1, 16, 4, 1, (1, 4, 16)),
-        (1, 3, 4, 1, (1, 3)),
-        (1, 6, 2, 3, (3, 6)),
-        (2, 12, 2, 3, (3, 6, 12)),
-        (1, 2, 4, 2, (2,)),
-    ],
+    ("least", "most", "factor", "rungs"),
+    [(1, 10, 4, (1, 4, 10)), (1, 16, 4, (1, 4, 16)), (1, 3, 4, (1, 3)), (3, 12, 2, (3, 6, 12))],
 )
-def test_rungs_are_whole_rounds_of_the_requests_and_end_with_a_whole_trial(least, most, factor, requests, rungs):
-    assert promotion_rungs(least, most, factor, requests) == rungs
+def test_the_last_rung_is_a_whole_trial(least, most, factor, rungs):
+    assert promotion_rungs(least, most, factor) == rungs
+
+
+@pytest.mark.parametrize(("least", "requests", "first"), [(1, 1, 1), (1, 3, 3), (3, 3, 3), (4, 3, 6)])
+def test_the_first_rung_is_whole_rounds_of_the_requests(least, requests, first):
+    assert FidelityConfig(rule="promotion", min=least).first_rung(requests) == first
 
 
 def arrived(values, rung=1, rungs=(1, 4, 10), factor=4):

@@ -11,6 +11,8 @@ from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
 from tuning.study.outcome import find_outcome
 from tuning.trials.failures import FailureKind
+from tuning.views.mlflow.payload import step_metrics
+from tuning.views.report.timeline import stretches
 
 EPOCHS = 2
 QUALITIES = (0.3, 0.5, 0.4, 0.05, 0.45, 0.1, 0.6, 0.7)
@@ -128,6 +130,17 @@ def test_replicates_of_a_promoted_trial_run_side_by_side(values, make_study):
     for key in ("4", "2", "3", "3", "4", "2"):
         workers.report(key)
     assert_sound(study, 1)
+    (record,) = study.records()
+    told = [(m.key, m.step) for m in step_metrics(record, record.steps) if m.key.endswith("train_loss")]
+    assert sorted(told) == [(f"replicate {n}/train_loss", epoch) for n in (1, 2, 3, 4) for epoch in (1, 2)]
+    bars = stretches([record])
+    assert [(bar.worker, bar.first.replicate, bar.is_retry) for bar in bars] == [
+        ("0", 0, False),
+        ("2", 1, False),
+        ("3", 2, False),
+        ("4", 3, False),
+    ]
+    assert [bar.first.timestamp_ms - bar.begun_ms for bar in bars] == pytest.approx([11_000.0] * 4)
 
 
 def test_a_trial_on_a_rung_is_paused_and_samplers_see_its_means(promoting, make_study):

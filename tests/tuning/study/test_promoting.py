@@ -4,6 +4,7 @@ import random
 from statistics import fmean
 
 import optuna
+import pyarrow.parquet as pq
 import pytest
 from optuna.trial import TrialState
 
@@ -13,6 +14,7 @@ from tuning.study.outcome import find_outcome
 from tuning.trials.failures import FailureKind
 from tuning.views.mlflow.payload import step_metrics
 from tuning.views.report.timeline import stretches
+from tuning.views.table import write_table
 
 EPOCHS = 2
 QUALITIES = (0.3, 0.5, 0.4, 0.05, 0.45, 0.1, 0.6, 0.7)
@@ -99,18 +101,22 @@ def assert_sound(study, n_trials):
             assert (len(replicates), record.unlearning_s) == (4, 20.0)
             assert record.metrics["test/forget_accuracy"] == pytest.approx(0.15)
             assert record.spread["test/forget_accuracy"] == pytest.approx(0.1291, abs=1e-4)
-            assert record.counts == {"validation/forget": 9}
+            assert (record.counts, record.partial) == ({"validation/forget": 9}, {})
         else:
             assert (record.state, record.rung) == ("PRUNED", len(replicates))
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_the_best_come_to_the_end_and_every_replicate_is_run_once(promoting, make_study, seed):
+def test_the_best_come_to_the_end_and_every_replicate_is_run_once(promoting, make_study, tmp_path, seed):
     study = make_study(promoting)
     workers = Workers(study, seed).work()
     assert_sound(study, 6)
     assert len(workers.done) == len(set(workers.done))
     complete = [record.number for record in study.records() if record.state == "COMPLETE"]
+    write_table(study.records(), tmp_path / "trials.parquet")
+    rungs = pq.read_table(tmp_path / "trials.parquet").column("rung").to_pylist()
+    assert rungs == [record.rung for record in study.records()]
+    assert [rung for number, rung in enumerate(rungs) if number in complete] == [4] * len(complete)
     assert {0, 3} <= set(complete), "the defaults, and the best"
     assert len(workers.done) < 6 * 4
     assert {record.number for record in find_outcome(study).front} <= set(complete)

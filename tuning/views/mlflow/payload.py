@@ -247,6 +247,7 @@ def final_tags(record: TrialRecord) -> "list[RunTag]":
         "antisample.worker": record.worker,
         "antisample.error": record.error,
         "antisample.batch_halvings": record.batch_halvings or None,
+        "antisample.rung": record.rung,
         **{f"antisample.version.{name}": version for name, version in record.versions.items()},
     }
     return [RunTag(name, storable(str(value))[:_LONGEST_TAG]) for name, value in facts.items() if value is not None]

@@ -141,8 +141,7 @@ def test_the_driver_is_killed_at_random_moments(make_workplace, n_kills, rule):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n_workers", [2, 8])
-def test_a_driver_is_killed_while_trials_wait_for_their_promotion(make_workplace, n_workers):
+def test_a_driver_is_killed_while_trials_wait_for_their_promotion(make_workplace):
     place = make_workplace(
         n_trials=8,
         replicates=4,
@@ -156,7 +155,7 @@ def test_a_driver_is_killed_while_trials_wait_for_their_promotion(make_workplace
         evaluation={"final": []},
         fidelity={"rule": "promotion", "reduction_factor": 2},
         confirm_seeds=0,
-        resources={"max_concurrent": n_workers},
+        resources={"max_concurrent": 2},
     )
 
     def some_wait(found):

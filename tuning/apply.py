@@ -47,6 +47,8 @@ class Provenance:
         spread_over: What the spread is over, in words.
         directory: Of the study that it comes from; None without one.
         fingerprints: What that study noted of data, splits and original model; see `check_fingerprints`.
+        request_s: Worker seconds that the study of this request took in all; None without one.
+        request_retrainings: The same as a multiple of one retraining; None where that is not known.
     """
 
     command: str
@@ -55,6 +57,8 @@ class Provenance:
     spread_over: str = ""
     directory: Path | None = None
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+    request_s: float | None = None
+    request_retrainings: float | None = None
 
 
 def apply_config(
@@ -148,6 +152,8 @@ def apply_config(
             unlearning_s=step.elapsed_s + sum(table.elapsed_s for table in inputs.neighbours.values()),
             evaluation_s=step.evaluation_s,
             retraining_s=inputs.reference.elapsed_s if inputs.reference is not None else None,
+            request_s=provenance.request_s,
+            request_retrainings=provenance.request_retrainings,
         ),
         environment=environment,
         folder=str(Path.cwd()),

@@ -162,11 +162,16 @@ class TimeFacts(Settings):
         unlearning_s: Preparation and training.
         evaluation_s: Measuring.
         retraining_s: What training the retrained reference took, where there is one.
+        request_s: Worker seconds of the whole request, where the model comes from a study of it: trials, runs of
+            finalists and runs with fresh seeds, with their evaluation.
+        request_retrainings: The same as a multiple of one retraining, where that is known.
     """
 
     unlearning_s: Seconds
     evaluation_s: Seconds
     retraining_s: Seconds | None = None
+    request_s: Seconds | None = None
+    request_retrainings: Seconds | None = None
 
 
 class PluginFacts(Settings):

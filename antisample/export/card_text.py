@@ -113,6 +113,10 @@ def _time(card: UnlearningCard) -> str:
         text += f"; retraining took {time.retraining_s:.1f} s"
         if time.retraining_s > 0:
             text += f" ({time.unlearning_s / time.retraining_s:.1%})"
+    if time.request_s is not None:
+        text += f"; the whole request took {time.request_s:.1f} s of workers"
+        if time.request_retrainings is not None:
+            text += f", {time.request_retrainings:.2f} retrainings"
     return text
 
 

@@ -18,6 +18,7 @@ from antisample.errors import ConfigError
 from antisample.models.normalisation import NORMALISATIONS
 from antisample.validation.spelling import did_you_mean
 from search_spaces import published_set
+from tuning.config.budget import Budget
 from tuning.config.loading import override_value, parse_study
 from tuning.config.study import StudyConfig
 from tuning.config.tracking_address import tracking_problem
@@ -215,6 +216,20 @@ def accepting_original(config: _Config, *, accept_original: bool) -> _Config:
 def selected(select: str | None) -> list[str]:
     """What `--select` overrides in a study."""
     return [] if select is None else [f"selection.by={select}"]
+
+
+def budgeted(budget: str | None) -> list[str]:
+    """What `--budget` overrides in a study.
+
+    Raises:
+        ConfigError: If it is none.
+    """
+    if budget is None:
+        return []
+    try:
+        return [f"budget={Budget.parse(budget).plain()}"]
+    except ValueError as error:
+        raise ConfigError(f"`--budget` {error}.") from None
 
 
 def check_uri(uri: str) -> None:

@@ -69,6 +69,13 @@ def run(
             help="Where a new study looks for earlier requests, whose best configurations it tries first.",
         ),
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar='RETRAININGS|"N min"',
+            help="What the request may cost, such as 1.5 (retrainings) or `30 min`, instead of `n_trials`.",
+        ),
+    ] = None,
     select: Select = None,
     register: RegisterAs = None,
     cluster: ClusterFile = None,
@@ -104,6 +111,7 @@ def run(
         tracking_uri=tracking_uri,
         warm_start=warm_start,
         memory=memory,
+        budget=budget,
         select=select,
         register=register,
         cluster=cluster,

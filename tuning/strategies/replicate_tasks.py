@@ -68,14 +68,15 @@ class ReplicateTasks:
         self._waiting.extend(ReplicateTask(number, replicate, rung) for replicate in missing)
         return bool(missing)
 
-    def next(self, *, drained: bool = False) -> ReplicateTask | None:
+    def next(self, *, drained: bool = False, promote: bool = True) -> ReplicateTask | None:
         """What a free worker does next; None if only a new trial is left to begin, if anything.
 
         Args:
             drained: Whether nothing runs and no trial is left to begin.
+            promote: Whether trials may be promoted, or only what has been promoted is run.
         """
         while not self._waiting:
-            promoted = self._promotion.next(drained=drained)
+            promoted = self._promotion.next(drained=drained) if promote else None
             if promoted is None:
                 return None
             number, rung = promoted

@@ -16,6 +16,7 @@ from tuning.strategies.promotion import Promotion, promotion_rungs
 from tuning.strategies.replicate_tasks import ReplicateTask, ReplicateTasks
 from tuning.strategies.standing import RungJudge, Standing
 from tuning.study import trial_attributes as attributes
+from tuning.study.search_budget import why_no_trial
 from tuning.study.storage.lease import Lease
 from tuning.study.study import Study, now_ms
 from tuning.study.trial_attributes import AboutResult
@@ -70,15 +71,16 @@ class PromotingStudy(Study):
             self._go_on_with(key, self._orphans.pop(0))
         while not self.failures_used_up():
             self._forget_ended()
-            may_begin = self.n_finished() + len(self._open) < self.config.n_trials
-            task = self._tasks.next(drained=not self._running and not may_begin)
+            may_begin = self.may_begin()
+            spent = not may_begin and self.config.budget is not None and why_no_trial(self, now_ms()) is not None
+            task = self._tasks.next(drained=not self._running and not may_begin, promote=not spent)
             if task is not None:
                 if self._start(key, task):
                     return self._announce(task.number)
-            elif not may_begin:
-                if not self._running:
-                    self._prune(list(self._open))
+            elif not may_begin and (self._running or not self._open):
                 return None
+            elif not may_begin:
+                self._prune(list(self._open))  # which may leave room in a budget
             else:
                 trial = self._accepted(self._suggestions.ask(self._reader.typical_s()))
                 if trial is not None:
@@ -149,7 +151,7 @@ class PromotingStudy(Study):
             about |= {"spread": spread, "batch_halvings": halvings}
             super().complete(key, means, counts, **about)
             self._close(task.number)
-        self._prune(self._tasks.settled(self.config.n_trials))
+        self._prune(self._tasks.settled(self.config.n_trials or _WITHOUT_LIMIT))
 
     @batched
     @unless_ended
@@ -218,6 +220,9 @@ class PromotingStudy(Study):
                     self._tasks.remember(record.number, rung, standing)
             if record.has_ended:
                 self._tasks.end(record.number)
+
+    def _n_open(self) -> int:
+        return len(self._open)
 
     def _standing(self, record: TrialRecord, rung: int) -> Standing | None:
         now = after_replicates(record.steps, rung)
@@ -293,6 +298,7 @@ class PromotingStudy(Study):
 
 
 _SECONDS = ("elapsed_s", "evaluation_s")
+_WITHOUT_LIMIT = 10**9
 
 
 def _spent(steps: tuple[EpochRecord, ...], name: str, *, but_for: int) -> float:

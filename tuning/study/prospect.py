@@ -99,6 +99,7 @@ class Prospect:
             "fixed": dict(config.fixed),
             "from_memory": self.remembered,
             "n_trials": config.n_trials,
+            "budget": config.budget.plain() if config.budget is not None else None,
             "replicates": config.replicates,
             "confirm_seeds": config.confirm_seeds,
             "references_to_train": self.missing_references,

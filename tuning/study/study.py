@@ -15,8 +15,9 @@ from tuning.config.study import StudyConfig
 from tuning.strategies.stopping import StoppingRule
 from tuning.strategies.suggester import Suggested, TrialSuggester
 from tuning.study import trial_attributes as attributes
-from tuning.study.attributes import LEARNED, MEMORY, PriorTrial, Remembered, StudyAttribute
+from tuning.study.attributes import LEARNED, MEMORY, SEARCH_STOP, PriorTrial, Remembered, SearchStop, StudyAttribute
 from tuning.study.reader import StudyReader
+from tuning.study.search_budget import why_no_trial
 from tuning.study.storage.lease import Lease
 from tuning.study.trial_attributes import AboutResult
 from tuning.study.writing import batched, unless_ended
@@ -80,12 +81,25 @@ class Study(StudyReader):
         while True:
             if self._orphans:
                 trial = self._adopt(self._orphans.pop(0))
-            elif self.is_over() or self.n_finished() + len(self._running) >= self.config.n_trials:
+            elif not self.may_begin():
                 return None
             else:
                 trial = self._accepted(self._suggestions.ask(self._reader.typical_s()))
             if trial is not None and self._begin(key, trial):
                 return self._announce(trial.number)
+
+    def may_begin(self) -> bool:
+        """Whether another trial may be suggested now; that a budget ends the search for good is kept in the study."""
+        most, budget = self.config.n_trials, self.config.budget
+        if self.is_over() or (most is not None and self.n_finished() + self._n_open() >= most):
+            return False
+        if budget is None:
+            return True
+        reason = why_no_trial(self, now_ms())
+        if reason is not None and not self._n_open() and not self._orphans:
+            stop: SearchStop = {"reason": reason, "budget": budget.plain()}
+            self.note(SEARCH_STOP, stop)
+        return reason is None
 
     @batched
     @unless_ended
@@ -256,6 +270,10 @@ class Study(StudyReader):
         self._suggestions.add_prior_trials(prior)
         self._starting_points = with_remembered(self.plan.starting_points, remembered)
 
+    def _n_open(self) -> int:
+        """Trials that this driver has begun or gone on with, and that have not ended."""
+        return len(self._running)
+
     def _enqueue_starting_points(self) -> None:
         while self._starting_points:
             origin, params = self._starting_points.pop(0)
@@ -313,5 +331,5 @@ class Study(StudyReader):
 
 
 def now_ms() -> int:
-    """Milliseconds since 1970."""
+    """The time now, milliseconds since 1970."""
     return time.time_ns() // 1_000_000

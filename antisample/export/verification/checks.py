@@ -214,6 +214,12 @@ def _environment(card: UnlearningCard, measured: MeasuredCard) -> Verification:
         parts.append(checked("time.retraining_s", time.retraining_s, is_there))
     elif time.retraining_s is not None:
         parts.append(not_checked("time.retraining_s", time.retraining_s, "durations are not measured again"))
+    for name in ("request_s", "request_retrainings"):
+        stated_s, what = getattr(time, name), f"time.{name}"
+        if stated_s is not None and "study" in card.origin:
+            parts.append(not_checked(what, stated_s, "the study may have gone on since"))
+        elif stated_s is not None:
+            parts.append(checked(what, stated_s, "there is no study"))
     for name in dict.fromkeys([*here.versions, *stated.versions]):
         parts.append(_where(f"version of {name}", stated.versions.get(name), here.versions.get(name)))
     parts.append(_plugins(stated.plugins, here.plugins))

@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 
 from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
+from tuning.study.attributes import TIMED_RETRAINING_S
 from tuning.study.outcome import find_outcome
 from tuning.trials.failures import FailureKind
 from tuning.views.mlflow.payload import step_metrics
@@ -36,7 +37,7 @@ def promoting(values):
 
 def quality(number, replicate):
     """Forget accuracy of a replicate: that of its trial, and noise."""
-    return QUALITIES[number] + 0.01 * random.Random(f"{number} {replicate}").random()
+    return QUALITIES[number % len(QUALITIES)] + 0.01 * random.Random(f"{number} {replicate}").random()
 
 
 class Workers:
@@ -270,6 +271,21 @@ def test_when_time_is_up_what_stands_on_a_rung_is_stopped_and_the_rest_is_tried_
     again = make_study(promoting)
     retried = again.ask("again")
     assert retried.origin.endswith(f"retry of {begun}")
+
+
+@pytest.mark.parametrize("most", [None, 40])
+def test_a_budget_that_is_used_up_promotes_nobody_and_ends_the_search_for_good(promoting, make_study, most):
+    values = promoting.model_dump(exclude={"n_trials"} if most is None else set())
+    values |= {"n_trials": most} if most is not None else {}
+    study = make_study(parse_study({**values, "budget": 3.0, "confirm_seeds": 0}))
+    study.note(TIMED_RETRAINING_S, 100.0)
+    workers = Workers(study).work()
+    assert study.is_over()
+    assert "could exceed the budget of 3 retrainings" in study.stopped_because()
+    assert {record.state for record in study.records()} == {"COMPLETE", "PRUNED"}
+    spent = sum(record.duration_s for record in study.records())
+    assert 150 < spent == 22 * len(workers.done) < 350
+    assert make_study(study.config).ask("again") is None
 
 
 def test_a_trial_that_somebody_else_ends_is_left_alone(promoting, make_study):

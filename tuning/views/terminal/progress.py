@@ -93,7 +93,7 @@ class Progress(ProgressListener):
         """The search begins; `slots` says how many trials may be under way at the moment."""
         self._slots = slots
         self._study, self._started, self._done_before = study, time.monotonic(), study.n_finished()
-        self.say(_begins(self._done_before, study.config.n_trials, str(study.config.directory)))
+        self.say(_begins(self._done_before, study))
         if self.quiet or study.is_over():
             return
         if self.console.is_terminal:
@@ -160,7 +160,7 @@ class Progress(ProgressListener):
         done = sum(state in ("COMPLETE", "PRUNED") for state in states)
         front = self._study.front()
         text = (
-            f"{done} of {max(done, self._study.config.n_trials)} done, running {states.count('RUNNING') - paused}, "
+            f"{_progress(done, self._study.config.n_trials)} done, running {states.count('RUNNING') - paused}, "
             f"{f'waiting {paused}, ' if paused else ''}"
             f"failed {states.count('FAIL')}, front {len(front)}"
         )
@@ -171,10 +171,11 @@ class Progress(ProgressListener):
 
     def _left_s(self) -> float | None:
         """Seconds that the rest may take at the pace so far; None before the first trial is done, and at the end."""
-        if self._study is None or self._first_trial is None:
+        most = self._study.config.n_trials if self._study is not None else None
+        if self._study is None or self._first_trial is None or most is None:
             return None
         done = self._study.n_finished()
-        fresh, left = done - self._done_before, self._study.config.n_trials - done
+        fresh, left = done - self._done_before, most - done
         return (time.monotonic() - self._first_trial) / fresh * left if fresh and left > 0 else None
 
     def _view(self) -> RenderableType:
@@ -202,9 +203,16 @@ class Progress(ProgressListener):
         return live_view(self._study, self._left_s(), at_once, tuple(self._failures))
 
 
-def _begins(done: int, n_trials: int, where: str) -> str:
+def _progress(done: int, n_trials: int | None) -> str:
+    return str(done) if n_trials is None else f"{done} of {max(done, n_trials)}"
+
+
+def _begins(done: int, study: "StudyReader") -> str:
     """What a search is about to do; `n_trials` may have been lowered below what is finished."""
-    if done >= n_trials:
-        limit = f", and `n_trials` is {n_trials}" if done > n_trials else ""
+    n_trials, budget, where = study.config.n_trials, study.config.budget, study.config.directory
+    if study.is_over():
+        limit = f", and `n_trials` is {n_trials}" if n_trials is not None and done > n_trials else ""
         return f"No more trials to run in {where}: {done} {'has' if done == 1 else 'have'} finished{limit}"
-    return f"Running {n_trials} trials{f' ({done} already finished)' if done else ''} in {where}"
+    trials = "trials" if n_trials is None else f"{n_trials} trials"
+    within = "" if budget is None else f" within a budget of {budget}"
+    return f"Running {trials}{within}{f' ({done} already finished)' if done else ''} in {where}"

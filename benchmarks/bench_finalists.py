@@ -11,6 +11,7 @@ import argparse
 import json
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -65,22 +66,14 @@ def search(
     recorded: Runs, config: StudyConfig, seed: int, replicates: int, from_front: bool
 ) -> dict[str, float] | None:
     """One search and its choice: true figures, the best that it could have chosen, and the runs of its finals."""
-    draws, budget = random.Random(seed), config.selection.finalist_replicates
+    draws = random.Random(seed)
     numbers = draws.sample(sorted(recorded), 40)
-    records = [_record(number, draws.choices(recorded[number], k=replicates)) for number in numbers]
+    records = [record_of(number, draws.choices(recorded[number], k=replicates)) for number in numbers]
     front = front_of(records, config.objectives)
     chosen = choose(front, config, ORIGINAL).chosen
-    finalists = find_finalists(front if from_front else records, config, ORIGINAL)
-    runs: Runs = {record.number: [] for record in finalists}
-    in_play, used, decision = list(runs), 0, None
-    while in_play and used + len(in_play) <= budget and not (decision and decision.is_settled):
-        for number in in_play:
-            runs[number].append(draws.choice(recorded[number]))
-        used += len(in_play)
-        decision = decide(finalists, runs, config, ORIGINAL)
-        in_play = list(decision.in_play) if decision is not None else in_play
-    if isinstance(decision, Decision):
-        chosen = decision.choice.chosen
+    chosen, used = run_finals(
+        front if from_front else records, chosen, lambda number: draws.choice(recorded[number]), config, ORIGINAL
+    )
     if chosen is None:
         return None
     truth = {number: (_mean(recorded[number], FORGET), _mean(recorded[number], RETAIN)) for number in numbers}
@@ -97,11 +90,44 @@ def search(
     }
 
 
+def run_finals(
+    records: list[TrialRecord],
+    chosen: TrialRecord | None,
+    again: Callable[[int], dict[str, float]],
+    config: StudyConfig,
+    original: dict[str, float],
+) -> tuple[TrialRecord | None, int]:
+    """The finals: who is chosen, and after how many further runs.
+
+    Args:
+        records: Of whom the finalists are.
+        chosen: By the figures of the search; stays where there are no finals.
+        again: Runs a trial once more, by number.
+        config: Its selection rule and budget are read.
+        original: Metrics of the original model.
+    """
+    finalists = find_finalists(records, config, original)
+    runs: Runs = {record.number: [] for record in finalists}
+    in_play, used, decision = list(runs), 0, None
+    while (
+        in_play
+        and used + len(in_play) <= config.selection.finalist_replicates
+        and not (decision and decision.is_settled)
+    ):
+        for number in in_play:
+            runs[number].append(again(number))
+        used += len(in_play)
+        decision = decide(finalists, runs, config, original)
+        in_play = list(decision.in_play) if decision is not None else in_play
+    return (decision.choice.chosen if isinstance(decision, Decision) else chosen), used
+
+
 def _mean(runs: list[dict[str, float]], metric: str) -> float:
     return fmean(run[metric] for run in runs)
 
 
-def _record(number: int, runs: list[dict[str, float]]) -> TrialRecord:
+def record_of(number: int, runs: list[dict[str, float]]) -> TrialRecord:
+    """A finished trial of the digits whose figures are the means of its runs."""
     metrics = {name: _mean(runs, name) for name in runs[0]}
     counts = {"validation/forget": 29, "validation/retain": 258}
     values = (metrics[FORGET], metrics[RETAIN])

@@ -6,6 +6,8 @@ same in all. Each class in turn is the new request, and others are earlier ones:
 trials does it take to one that meets the goal? The goal: a forget accuracy of at most 1 % and a retain accuracy
 within a point of the best among such trials.
 
+`--network perceptron` takes the recordings of another network instead (`second_network.py`), which lie in records/.
+
 In `all`, every earlier request has tried all hundred configurations. In `half`, each has tried the published one and
 49 others, drawn for each request. In `in turn`, the earlier requests came one after the other: each has tried the
 published configuration, what it remembered of those before it, and others at random, 24 in all.
@@ -33,7 +35,7 @@ from tuning.memory.portfolio import Tier, choose_portfolio
 
 HERE = Path(__file__).parent
 RECORDINGS = HERE.parents[1] / "shared" / "search"
-RECORD = HERE / "records" / "memory.json"
+CLASSES = (0, 1, 3, 5, 7)
 SHARED, DRAWS, EACH, POINT = 100, 40, 24, 0.01
 METRICS = ("validation/forget_accuracy", "validation/retain_accuracy", "validation/forget_confidence")
 
@@ -150,18 +152,25 @@ def measure(studies: Sequence[EarlierStudy]) -> dict[str, dict[str, float]]:
 def main() -> int:
     """Measures and prints, and writes the record."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=RECORD)
+    parser.add_argument("--network", choices=("SmallCNN", "perceptron"), default="SmallCNN")
     arguments = parser.parse_args()
-    if not RECORDINGS.is_dir():
-        print(f"Skipped: the recordings are not in {RECORDINGS.name}/ beside this checkout.")
+    own = arguments.network == "SmallCNN"
+    if own:
+        paths = {label: RECORDINGS / f"SmallCNN-{label}.parquet" for label in CLASSES}
+        paths[3] = HERE / "data" / "curves.parquet"
+    else:
+        paths = {label: HERE / "records" / f"curves-{arguments.network}-{label}.parquet" for label in CLASSES}
+    missing = [path.name for path in paths.values() if not path.exists()]
+    if missing:
+        print(f"Skipped: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not there.")
         return 0
-    paths = {label: RECORDINGS / f"SmallCNN-{label}.parquet" for label in (0, 1, 5, 7)}
-    paths[3] = HERE / "data" / "curves.parquet"
-    studies = [recorded(path, label) for label, path in sorted(paths.items())]
+    studies = [recorded(path, label) for label, path in paths.items()]
     rows = measure(studies)
-    about = {"command": "python benchmarks/bench_memory.py", **surroundings()}
+    option = "" if own else f" --network {arguments.network}"
+    about = {"command": f"python benchmarks/bench_memory.py{option}", **surroundings()}
     meeting = {study.name: len(goal(study)) for study in studies}
-    arguments.out.write_text(json.dumps({**about, "meeting_the_goal": meeting, "rows": rows}, indent=1) + "\n")
+    record = HERE / "records" / f"memory{'' if own else f'-{arguments.network}'}.json"
+    record.write_text(json.dumps({**about, "meeting_the_goal": meeting, "rows": rows}, indent=1) + "\n")
     print(f"Configurations of {SHARED} that meet the goal: {meeting}")
     for name, row in rows.items():
         shares = ", ".join(f"within {n}: {row[f'within_{n}']:.0%}" for n in (3, 5, 6, 10))

@@ -1,15 +1,18 @@
-"""Records real unlearnings for the simulator: `python benchmarks/record_curves.py`, about 10 minutes on 2 cores.
+"""Records real unlearnings of the digits for simulations: `python benchmarks/record_curves.py`, minutes to an hour.
 
-Every configuration is run with the same ten seeds on the digits, and its validation figures are kept after every
-epoch. Nothing is stopped early and nothing is synthetic.
+Every configuration of the space that the published work searches is run with the same seeds, and its validation
+figures are kept after every epoch. Nothing is stopped early and nothing is synthetic. `--model` and `--forget` name
+another network and class, `--same-as FILE` takes the configurations of another recording, so that requests can be
+compared. The file is written after every few configurations; run again, the command goes on where it was.
 """
 
 import argparse
 import json
 import os
 import platform
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -31,20 +34,23 @@ from tuning.strategies.samplers import distributions
 
 CURVES = Path(__file__).parent / "data" / "curves.parquet"
 METRICS = ("validation/forget_accuracy", "validation/retain_accuracy", "validation/forget_confidence")
+Row = dict[str, Any]
 
 
-def study_config() -> StudyConfig:
-    """The task that the curves were recorded on."""
+def study_config(model: str = "SmallCNN", forget: int = 3, replicates: int = 10) -> StudyConfig:
+    """The task that curves are recorded on."""
     return parse_study(
         {
             "name": "curves",
             "runs_dir": "runs",
             "memory": "none",
+            "space": "antisample-published",
             "data": {"source": "digits"},
-            "model": {"name": "SmallCNN", "recipe": {"epochs": 15, "batch_size": 64}},
-            "forget": {"classes": [3]},
+            "model": {"name": model, "recipe": {"epochs": 15, "batch_size": 64}},
+            "forget": {"classes": [forget]},
             "published": ["ResNet9/mnist/100"],
-            "replicates": 10,
+            "recipes": False,
+            "replicates": replicates,
             "evaluation": {"final": []},
         }
     )
@@ -52,27 +58,28 @@ def study_config() -> StudyConfig:
 
 def configurations(n: int, seed: int) -> list[dict[str, Any]]:
     """The published set, then draws from the space as the sampler `random` makes them."""
-    config = study_config()
+    plan = TrialPlan.of(study_config())
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
-    drawn = [study.ask(distributions(TrialPlan.of(config).space)).params for _ in range(n - 1)]
-    return [TrialPlan.of(config).starting_points[0][1], *drawn]
+    drawn = [study.ask(distributions(plan.space)).params for _ in range(n - 1)]
+    return [plan.starting_points[0][1], *drawn]
 
 
 @cache
-def _inputs() -> UnlearnInputs:
+def _inputs(model: str, forget: int) -> UnlearnInputs:
     torch.set_num_threads(1)
-    config = TrialPlan.of(study_config()).starting_config()
+    config = TrialPlan.of(study_config(model, forget)).starting_config()
     inputs = load_inputs(config)
     list(unlearn(config, inputs))  # the first one in a process takes seconds longer
     return inputs
 
 
-def _record(number: int, params: dict[str, Any]) -> list[dict[str, Any]]:
-    config, inputs, rows = study_config(), _inputs(), []
-    for replicate, seed in enumerate(TrialPlan.of(config).trial_seeds):
+def record(number: int, params: dict[str, Any], model: str, forget: int, replicates: int) -> list[Row]:
+    """One row an epoch of every replicate of a configuration."""
+    plan, inputs, rows = TrialPlan.of(study_config(model, forget, replicates)), _inputs(model, forget), []
+    for replicate, seed in enumerate(plan.trial_seeds):
         try:
-            for report in unlearn(TrialPlan.of(config).unlearn_config(params, seed), inputs):
+            for report in unlearn(plan.unlearn_config(params, seed), inputs):
                 figures = {name: report.metrics.values[name] for name in METRICS}
                 place = {"configuration": number, "replicate": replicate, "epoch": report.step}
                 rows.append({**place, "last": report.last, "elapsed_s": report.elapsed_s, **figures})
@@ -81,29 +88,70 @@ def _record(number: int, params: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
+def recorded_rows(path: Path, about: dict[str, str]) -> list[Row]:
+    """The rows of a recording that was begun.
+
+    Raises:
+        ValueError: If the file is a recording of something else.
+    """
+    if not path.exists():
+        return []
+    table = pq.read_table(path)
+    metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    different = [name for name, value in about.items() if metadata.get(name) != value]
+    if different:
+        raise ValueError(f"{path.name} records something else ({', '.join(different)} differ); name another file.")
+    rows: list[Row] = table.to_pylist()
+    return rows
+
+
+def write(path: Path, rows: Sequence[Row], about: dict[str, str]) -> None:
+    """Writes all rows, in order, in place of what was there."""
+    ordered = sorted(rows, key=lambda row: (row["configuration"], row["replicate"], row["epoch"]))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial_file = path.with_suffix(".partial")
+    pq.write_table(pa.Table.from_pylist(ordered).replace_schema_metadata(about), partial_file, compression="zstd")
+    partial_file.replace(path)
+
+
 def main() -> None:
     """Records and writes the curves, with the environment in the file's metadata."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--configurations", type=int, default=300)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--configurations", type=int, default=240)
+    parser.add_argument("--replicates", type=int, default=10)
+    parser.add_argument("--model", default="SmallCNN")
+    parser.add_argument("--forget", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--same-as", type=Path, help="a recording whose configurations are taken")
+    parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--out", type=Path, default=CURVES)
     arguments = parser.parse_args()
-    wanted = configurations(arguments.configurations, arguments.seed)
-    _inputs()  # trains the original once, before the workers look for it
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        recorded = list(track(pool.map(_record, range(len(wanted)), wanted), total=len(wanted)))
-    rows = [row for part in recorded for row in part]
-    original = _inputs().original
+    if arguments.same_as is not None:
+        metadata = pq.read_schema(arguments.same_as).metadata
+        wanted = json.loads(metadata[b"parameters"])[: arguments.configurations]
+    else:
+        wanted = configurations(arguments.configurations, arguments.seed)
+    model, forget = arguments.model, arguments.forget
+    original = _inputs(model, forget).original  # trained once, before the workers look for it
     about = {
         "parameters": json.dumps(wanted),
-        "command": f"python benchmarks/record_curves.py --configurations {len(wanted)} --seed {arguments.seed}",
+        "model": model,
+        "classes": json.dumps([forget]),
         "device": f"{describe_device(choose_device('cpu'))}, {platform.processor() or platform.machine()}",
         "versions": json.dumps({"antisample": antisample.__version__, "torch": torch.__version__}),
         "original": original.fingerprint,
     }
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows).replace_schema_metadata(about), arguments.out, compression="zstd")
-    print(f"{len(rows)} epochs of {len(wanted)} configurations in {arguments.out}")
+    rows = recorded_rows(arguments.out, about)
+    done = {row["configuration"] for row in rows}
+    missing = [number for number in range(len(wanted)) if number not in done]
+    one = partial(record, model=model, forget=forget, replicates=arguments.replicates)
+    with ProcessPoolExecutor(arguments.processes) as pool:
+        results = pool.map(one, missing, [wanted[number] for number in missing])
+        for n, part in enumerate(track(results, total=len(missing)), 1):
+            rows += part
+            if n % 4 == 0 or n == len(missing):
+                write(arguments.out, rows, about)
+    print(f"{len(rows)} epochs of {len(wanted)} configurations in {arguments.out.name}")
 
 
 if __name__ == "__main__":

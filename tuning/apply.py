@@ -10,6 +10,7 @@ from antisample.determinism import deterministic
 from antisample.device import choose_device, describe_device
 from antisample.export.card import (
     CardMetric,
+    CopiesFound,
     DataFacts,
     OriginalFacts,
     RequestFacts,
@@ -90,7 +91,7 @@ def apply_config(
     device = choose_device(config.device)
     check_writable(out, _FILES)
     with deterministic(threads) as not_deterministic:
-        data = request_data(config, open_dataset(config.data, config.split))
+        data = request_data(config, open_dataset(config.data, config.split), progress)
         progress.data_loaded([data])
         untrained = build_network(config.model, data.dataset).state_dict()
         check_writable(out, n_bytes=(1 + len(formats)) * weights_bytes(untrained))
@@ -123,6 +124,7 @@ def apply_config(
             validation=forgetting.validation,
             test=forgetting.test,
             never_seen=splits.never_seen,
+            copies=CopiesFound.of(splits),
         ),
         data=DataFacts(
             name=dataset.name,
@@ -132,7 +134,7 @@ def apply_config(
             validation=len(splits.validation),
             validation_from=splits.validation_from,
             test=len(splits.test),
-            notes=(*dataset.notes, *left_out_notes(inputs.left_out, inputs.splits)),
+            notes=(*dataset.notes, *splits.notes, *left_out_notes(inputs.left_out, inputs.splits)),
         ),
         original=OriginalFacts(
             fingerprint=inputs.original.fingerprint,

@@ -7,8 +7,9 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from antisample.checkpoints.channel_values import channel_values, check_lengths
 from antisample.config import UnlearnConfig
+from antisample.data.forget_request import Duplicates
 from antisample.plugins.discovery import Plugin, PluginKind
-from antisample.types import SplitName
+from antisample.types import SplitName, Splits
 from antisample.validation.settings import Settings
 
 Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -17,6 +18,39 @@ Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 MOST_THREADS = 4096
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
+
+
+class CopiesFound(Settings):
+    """Copies of the images to forget among the other images, and what was done about them.
+
+    Attributes:
+        retain: Among the images to retain.
+        validation: Among validation images; of classes to forget, none count.
+        test: Likewise, of test images.
+        exact: How many of all these are the same, pixel by pixel.
+        duplicates: `report`: they stayed where they were; `forget`: those to retain were forgotten, too, and the
+            others left out; `refuse`: there were none.
+    """
+
+    retain: Count
+    validation: Count
+    test: Count
+    exact: Count
+    duplicates: Duplicates
+
+    @classmethod
+    def of(cls, splits: Splits) -> "CopiesFound | None":
+        """Reads them off the splits of a request; None if nobody has looked for any."""
+        facts = splits.copies
+        if facts is None:
+            return None
+        return cls(
+            retain=facts.retain,
+            validation=facts.validation,
+            test=facts.test,
+            exact=facts.exact,
+            duplicates=facts.duplicates,
+        )
 
 
 class RequestFacts(Settings):
@@ -30,6 +64,7 @@ class RequestFacts(Settings):
         validation: Validation images of the classes to forget; none where samples are forgotten.
         test: Likewise.
         never_seen: Images asked for that the original model was not trained on.
+        copies: Copies of the images to forget; None in cards of versions that did not look for any.
     """
 
     in_words: str
@@ -39,6 +74,7 @@ class RequestFacts(Settings):
     validation: Count = 0
     test: Count = 0
     never_seen: Count = 0
+    copies: CopiesFound | None = None
 
     @model_validator(mode="after")
     def _a_label_for_each_class(self) -> "RequestFacts":

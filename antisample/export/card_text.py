@@ -29,6 +29,7 @@ def card_text(card: UnlearningCard) -> str:
         *_facts(
             [
                 ("Forgotten", _forgotten(card)),
+                *_copies(card),
                 ("Data", f"{markdown_text(data.name)}, fingerprint `{data.fingerprint}`"),
                 ("Splits", _splits(card)),
                 (
@@ -90,11 +91,26 @@ def _forgotten(card: UnlearningCard) -> str:
         markdown_text(json.dumps(name, ensure_ascii=False)) + (f" (label {label})" if label is not None else "")
         for name, label in zip(request.classes, labels, strict=True)
     )
-    if card.config.forget.samples:
+    if card.config.forget.by_samples:
         never = f"; {request.never_seen} more were never trained on" if request.never_seen else ""
         return f"{markdown_text(request.in_words)}: {request.images} training images of {classes}{never}"
     unseen = f", {request.validation} validation and {request.test} test images" if request.labels else " images"
     return f"{classes}: {request.images} training{unseen}"
+
+
+def _copies(card: UnlearningCard) -> list[tuple[str, str]]:
+    copies = card.request.copies
+    if copies is None:
+        return []
+    number = copies.retain + copies.validation + copies.test
+    done = {"report": "they stayed there", "forget": "the first were forgotten, too, and the others left out"}
+    text = "none were found"
+    if number:
+        text = (
+            f"{copies.retain} among the images to retain, {copies.validation} in validation and {copies.test} in "
+            f"test, {copies.exact} of them exact; {done.get(copies.duplicates, 'refused')}"
+        )
+    return [("Copies of them", text)]
 
 
 def _splits(card: UnlearningCard) -> str:

@@ -17,8 +17,11 @@ from tuning.cli.options import (
     ClusterFile,
     DataRoot,
     DatasetName,
+    Duplicates,
     ForgetClasses,
+    ForgetColumn,
     ForgetSamples,
+    ForgetValue,
     ModelName,
     Normalisation,
     Overrides,
@@ -49,6 +52,9 @@ def run(
     root: DataRoot = None,
     forget: ForgetClasses = None,
     forget_samples: ForgetSamples = None,
+    forget_column: ForgetColumn = None,
+    forget_value: ForgetValue = None,
+    duplicates: Duplicates = None,
     overrides: Overrides = None,
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow store or server; `none` disables tracking.")
@@ -84,7 +90,7 @@ def run(
         typer.Option(
             "--dry-run",
             help="Check the study and predict its time and memory, without starting Ray or writing anything but "
-            "decoded images in `data.cache_dir`.",
+            "decoded images and the copies among them in `data.cache_dir`.",
         ),
     ] = False,
     allow_code: AllowCode = False,
@@ -106,6 +112,9 @@ def run(
             root=root,
             forget=forget,
             forget_samples=forget_samples,
+            forget_column=forget_column,
+            forget_value=forget_value,
+            duplicates=duplicates,
         ),
         overrides=overrides,
         tracking_uri=tracking_uri,

@@ -202,7 +202,7 @@ class StudyConfig(Settings):
     @property
     def by_samples(self) -> bool:
         """Whether single images are to be forgotten, not classes."""
-        return bool(self.forget[0].samples)
+        return self.forget[0].by_samples
 
     def mlflow_uri(self) -> str | None:
         """The MLflow store: `tracking_uri`, or SQLite in `runs_dir`; None if tracking is off."""
@@ -235,8 +235,8 @@ class StudyConfig(Settings):
             problems.append("`n_trials` must be a whole number, but got nothing. A study with a `budget` needs none.")
         if self.selection.by == "oracle" and "retrained" not in self.evaluation.final:
             problems.append("`selection.by` can only be oracle if `evaluation.final` contains retrained.")
-        if len({bool(request.samples) for request in self.forget}) > 1:
-            problems.append("`forget` must name classes in all of its requests, or samples in all of them.")
+        if len({request.by_samples for request in self.forget}) > 1:
+            problems.append("`forget` must name classes in all of its requests, or images in all of them.")
         n_samples = sum(len(request.samples) for request in self.forget)
         if n_samples > _MOST_SAMPLES:  # study.yaml holds them, and is read up to a size
             problems.append(f"`forget` must name at most {_MOST_SAMPLES:,} samples, but names {n_samples:,}.")

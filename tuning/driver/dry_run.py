@@ -48,7 +48,7 @@ def dry_run(
     warm_start: Path | None,
     checked_files: Sequence[str] = (),
 ) -> Prospect:
-    """Checks a study and predicts what it takes; nothing is written but decoded images in `data.cache_dir`.
+    """Checks a study and predicts what it takes; decoded images and found copies are written, in `data.cache_dir`.
 
     Args:
         config: The study.
@@ -72,7 +72,7 @@ def dry_run(
     study, plan = _kept(config)
     if warm_start is not None:
         earlier_study(warm_start, plan.space)
-    requests = find_requests(plan)
+    requests = find_requests(plan, listener)
     listener.data_loaded(requests)
     loaded = LoadedRequests.of(plan, requests)
     if study is not None and loaded.is_trained:

@@ -75,13 +75,9 @@ def sampler_plugin(name: str) -> Plugin | None:
     return _REGISTRY.plugin(name)
 
 
-def resolve_sampler(name: str, space: SearchSpace, n_trials: int) -> str:
-    """Turns `auto` into a name: gp for numbers and under 250 trials, tpe with choices or conditions, else nsga2."""
-    if name != "auto":
-        return name
-    if space.has_conditions or any(isinstance(parameter, ChoiceParameter) for parameter in space.parameters.values()):
-        return "tpe"
-    return "gp" if n_trials < 250 else "nsga2"
+def resolve_sampler(name: str) -> str:
+    """Turns `auto` into a name: tpe, which no other sampler surpassed where they were compared (docs/results.md)."""
+    return "tpe" if name == "auto" else name
 
 
 def make_sampler(
@@ -91,7 +87,7 @@ def make_sampler(
 
     Args:
         name: One of `sampler_names()`, or `package.module:Class` of any Optuna sampler that takes `seed`.
-        space: What is searched; `auto` depends on it, and `tpe` models groups of parameters if it has conditions.
+        space: What is searched; `tpe` models groups of parameters if it has conditions.
         n_trials: Trials of the whole study; a quarter of them, at least 4, are a generation of `nsga2`.
         seed: Seed of the study.
         n_existing: Trials already in the study, so that a resumed search does not repeat its draws.
@@ -104,7 +100,7 @@ def make_sampler(
     Raises:
         ConfigError: If there is no such sampler.
     """
-    resolved = resolve_sampler(name, space, n_trials)
+    resolved = resolve_sampler(name)
     stream = derive(seed, "sampler", n_existing) % 2**32
     startup = _STARTUP_AFTER_PORTFOLIO if after_portfolio else _STARTUP
     if resolved == "tpe" and space.has_conditions:

@@ -8,13 +8,14 @@ from statistics import median
 from typing import Any
 
 import optuna
+from optuna.trial import TrialState
 
 from tuning.config.trial_plan import TrialPlan
 from tuning.strategies.eligibility import TrialCheck
 from tuning.strategies.pruned_trials import PrunedAwareSampler
 from tuning.strategies.samplers import make_sampler, resolve_sampler
 
-_SHARE, _ASKED = 0.05, 5
+_SHARE, _BUSY, _ASKED = 0.05, 0.5, 5
 _TPE_S = 0.03  # what TPE takes itself
 _QUICK = ("tpe", "nsga2", "qmc", "random")
 _logger = logging.getLogger(__name__)
@@ -35,11 +36,23 @@ class Suggested:
     misfit: str | None
 
 
+def is_too_slow(asked_s: float, trial_s: float, workers: int) -> bool:
+    """Whether suggesting trials keeps workers waiting.
+
+    Args:
+        asked_s: Seconds that a suggestion takes.
+        trial_s: Seconds of a trial.
+        workers: Trials at once, at least 1; the next of them ends after `trial_s / workers` on average.
+    """
+    return asked_s > _SHARE * trial_s or asked_s > _BUSY * trial_s / workers
+
+
 class TrialSuggester:
     """Suggests trials of an Optuna study by the sampler that the configuration names.
 
-    Asking holds up every worker that waits. Where a sampler that is slower than TPE took more than 5 % of a trial's
-    time in the median of five askings, TPE takes over. Time that a slow database takes is not the sampler's.
+    One driver asks for all workers, one after the other. Where a sampler that is slower than TPE takes more than 5 %
+    of a trial's time in the median of five askings, or more than half of the time after which the next of the workers
+    asks, so that they begin to queue, TPE takes over. Time that a slow database takes is not the sampler's.
 
     Args:
         study: Where trials are added; its sampler is set here.
@@ -69,16 +82,21 @@ class TrialSuggester:
         waited = "fixed_params" in before.system_attrs or bool(before.params) or bool(before.user_attrs)
         misfit = self._complete(trial, waited=waited)
         self._asked_s.append(self._sampler.busy_s - before_s)
-        typical = median(self._asked_s)
-        slow = trial_s is not None and len(self._asked_s) == _ASKED and typical > max(_SHARE * trial_s, _TPE_S)
-        if slow and self._name not in _QUICK:
-            self.notice = (
-                f"The sampler {self._name} took {typical:.2f} s to suggest a trial of {trial_s:.1f} s; "
-                "switching to tpe."
-            )
-            _logger.warning(self.notice)
-            self._use("tpe")
+        if trial_s is not None and len(self._asked_s) == _ASKED and self._name not in _QUICK:
+            self._give_way_if_slow(median(self._asked_s), trial_s)
         return Suggested(trial, waited, misfit)
+
+    def _give_way_if_slow(self, asked_s: float, trial_s: float) -> None:
+        workers = sum(trial.state == TrialState.RUNNING for trial in self._study.get_trials(deepcopy=False))
+        if asked_s <= _TPE_S or not is_too_slow(asked_s, trial_s, workers):
+            return
+        for_whom = f" with {workers} trials at once" if workers > 1 else ""
+        self.notice = (
+            f"The sampler {self._name} took {asked_s:.2f} s to suggest a trial of {trial_s:.1f} s{for_whom}; "
+            "switching to tpe."
+        )
+        _logger.warning(self.notice)
+        self._use("tpe")
 
     def adopt(self, trial_id: int) -> Suggested:
         """A trial that is in the study already, with all of its parameters.
@@ -119,7 +137,7 @@ class TrialSuggester:
     def _use(self, name: str) -> None:
         config = self._config
         n_existing = len(self._study.get_trials(deepcopy=False))
-        self._name = resolve_sampler(name, self._space, config.planned_trials)
+        self._name = resolve_sampler(name)
         sampler = make_sampler(
             name, self._space, config.planned_trials, config.seed, n_existing, after_portfolio=self._after_portfolio
         )

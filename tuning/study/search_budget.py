@@ -17,7 +17,9 @@ SETTLED_AFTER = 8
 
 
 def why_no_trial(study: StudyReader, now_ms: int | None = None) -> str | None:
-    """Why no further trial may begin at the moment; None if one may. One always may until one is done.
+    """Why no further trial may begin at the moment; None if one may.
+
+    Until one is done, one may begin whatever it will cost, unless the budget is used up.
 
     Args:
         study: A study with a budget.
@@ -27,9 +29,10 @@ def why_no_trial(study: StudyReader, now_ms: int | None = None) -> str | None:
         A sentence without its stop. It holds for good where no trial is under way, whose end may leave room.
     """
     records = study.records()
-    if all(record.state == "FAIL" for record in records):
-        return None
     account = Account.of(study, now_ms)
+    if all(record.state == "FAIL" for record in records):
+        used_up = account is not None and account.used_s >= account.limit_s
+        return f"the budget of {study.config.budget} is used up" if used_up else None
     if account is not None and not _has_room(study, records, account):
         return f"another trial and what follows the search could exceed the budget of {study.config.budget}"
     return _why_settled(study, records)

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from antisample.errors import ConfigError, DataError
-from antisample.export.card import PluginFacts, UnlearningCard, images_of
+from antisample.export.card import CopiesFound, PluginFacts, RequestFacts, UnlearningCard, images_of
 from antisample.export.card_file import CARD_FILES, card_config, parse_json
 from antisample.export.card_text import card_text
 from antisample.export.verification.measured import MeasuredCard
@@ -27,6 +27,7 @@ from antisample.metrics import left_out_notes
 from antisample.metrics.forgetting import Forgetting
 from antisample.models.masked_outputs import MASK_KEY, is_masked, masked_classes
 from antisample.plugins.discovery import LABELS
+from antisample.types import Splits
 
 _SUFFIXES = {"safetensors": ".safetensors", "torch.export": ".pt2", "onnx": ".onnx"}
 _BASELINES = ("mask", "untrained")
@@ -101,7 +102,7 @@ def _data(card: UnlearningCard, measured: MeasuredCard) -> Verification:
         "validation": len(splits.validation),
         "validation_from": splits.validation_from,
         "test": len(splits.test),
-        "notes": (*dataset.notes, *left_out_notes(inputs.left_out, inputs.splits)),
+        "notes": (*dataset.notes, *splits.notes, *left_out_notes(inputs.left_out, inputs.splits)),
     }
     network: dict[str, Any] = {"initial_weights": original.initial.origin, "notes": original.notes}
     normalisation = {"mean": original.preprocessing.mean, "std": original.preprocessing.std}
@@ -119,11 +120,20 @@ def _data(card: UnlearningCard, measured: MeasuredCard) -> Verification:
         [
             checks,
             _facts("request", card.request, request),
+            _copies(card.request, splits),
             _facts("data", card.data, data),
             _facts("original", card.original, network),
             unknown,
         ]
     )
+
+
+def _copies(stated: RequestFacts, splits: Splits) -> Verification:
+    """What the card says of copies; cards of before say nothing."""
+    actual = CopiesFound.of(splits)
+    if stated.copies is None or actual is None:
+        return not_checked("request.copies", None, _NOT_STATED)
+    return compared_values("request.copies", stated.copies.model_dump(), actual.model_dump())
 
 
 def _facts(part: str, stated: BaseModel, actual: Mapping[str, Any]) -> Verification:

@@ -59,7 +59,7 @@ def test_what_follows_the_search_has_its_share(begin, finish):
 
 
 def test_a_first_trial_always_begins_and_a_failed_one_is_replaced(begin):
-    study = begin(budget=0.000_001)
+    study = begin(budget=0.05)
     assert study.ask("a") is not None
     study.fail("a", "DivergedError: the loss is nan")
     assert study.ask("b") is not None
@@ -83,12 +83,13 @@ def test_before_a_trial_is_done_its_epochs_tell_what_it_takes(begin):
     assert [study.ask(key) is not None for key in "abc"] == [True, True, False]
 
 
-def test_the_end_is_kept_and_another_budget_goes_on(begin, finish):
+def test_the_end_is_kept_and_another_budget_goes_on(begin, finish, call):
     study = begin(budget=1.0)
     finish(study, "a", 60)
     assert study.ask("b") is None
     (summary,) = summarise_studies(study.config.runs_dir)[0]
     assert (summary.state, summary.done, summary.total) == ("finished", 1, None)
+    assert " 1 " in call("list", study.config.runs_dir)[1]
     again = begin(budget=1.0)
     assert again.is_over()
     assert again.ask("b") is None
@@ -114,6 +115,16 @@ def test_minutes_are_those_of_the_clock(begin, finish):
     assert study.ask("b") is not None
     study.note(DRIVES, [{"begun_ms": now_ms() - 595_000, "workers": 4}])
     assert study.ask("c") is None
+
+
+def test_a_budget_that_is_used_up_before_a_trial_is_done_ends_the_search_too(begin):
+    study = begin(budget="1 min")
+    study.note(DRIVES, [{"begun_ms": now_ms() - 30_000, "workers": 1}])
+    assert study.ask("a") is not None, "there is half a minute"
+    study.abort_running("the time budget is used up.")
+    study.note(DRIVES, [{"begun_ms": now_ms() - 61_000, "workers": 1}])
+    assert study.ask("b") is None
+    assert study.stopped_because() == "the budget of 1 min is used up"
 
 
 def test_a_search_ends_early_once_its_finalists_keep_every_limit_and_the_choice_stays(begin, finish):

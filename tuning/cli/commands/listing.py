@@ -60,9 +60,10 @@ def _table(folder: Path, studies: list[StudySummary]) -> FittedTable:
 
 
 def _trials(study: StudySummary) -> str:
-    if study.total is None:
+    if study.total is None and study.done is None:
         return ""
-    text = f"{'?' if study.done is None else study.done} of {study.total}"
+    done = "?" if study.done is None else str(study.done)
+    text = done if study.total is None else f"{done} of {study.total}"  # a budget alone says no total
     return f"{text}, {study.failed} failed" if study.failed else text
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _SHOWN = ("validation/forget_accuracy", "validation/retain_accuracy")
 _FAILURES = 3
 _WAITING_EVERY_S = 30.0
+_COPIES_EVERY_S = 10.0
 _LOST_WORKER = (
     "trial {}: its worker process ended unexpectedly, possibly killed for lack of memory; the trial continues from "
     "its last finished epoch"
@@ -53,6 +54,7 @@ class Progress(ProgressListener):
         self._n_requests, self._measured = 1, False
         self._failures: deque[str] = deque(maxlen=_FAILURES)
         self._retries: dict[int, int] = {}
+        self._copies_said = 0.0
 
     def say(self, text: str) -> None:
         """Prints a sentence as it is: brackets are no markup. A terminal breaks it between words, not in figures."""
@@ -64,8 +66,18 @@ class Progress(ProgressListener):
         self._n_requests = len(requests)
         self.console.print(Text(forgetting_line([request.forgetting() for request in requests])), soft_wrap=True)
         left_out = [reason for request in requests for reason in left_out_notes(request.left_out, request.splits)]
-        for note in dict.fromkeys([*requests[0].dataset.notes, *left_out]):
+        of_requests = [note for request in requests for note in request.splits.notes]
+        copies = [request.splits.copies for request in requests]
+        of_requests += [each.describe() for each in copies if each is not None and each.total]
+        for note in dict.fromkeys([*requests[0].dataset.notes, *of_requests, *left_out]):
             self.say(f"  {note}")
+
+    def copies_searched(self, share: float, elapsed_s: float) -> None:
+        """Tells, every ten seconds, how far the search for copies of the images to forget has come."""
+        now = time.monotonic()
+        if share < 1 and min(elapsed_s, now - self._copies_said) >= _COPIES_EVERY_S:
+            self._copies_said = now
+            self.say(f"  looking for copies of the images to forget: {share:.0%}")
 
     def original_loaded(self, original: OriginalModel, accuracy: OriginalAccuracy, request: Forgetting) -> None:
         """Says how well the original model does."""

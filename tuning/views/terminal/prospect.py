@@ -135,7 +135,7 @@ def _notes(run: Prospect) -> list[str]:
         f"Memory: about {_gb(run.memory.worker)} for each worker{gpu}, {_gb(run.memory.total)} in all; this "
         f"machine has {_gb(run.memory.free)} free."
     )
-    lines.append("Nothing was started or written, except for decoded images in `data.cache_dir`.")
+    lines.append("Nothing was started or written, except for decoded images and found copies in `data.cache_dir`.")
     return lines
 
 

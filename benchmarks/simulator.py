@@ -15,6 +15,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from tuning.strategies.promotion import Promotion
+from tuning.strategies.replicate_tasks import ReplicateTask, ReplicateTasks
+from tuning.strategies.standing import Standing
 from tuning.trials.pareto import Point, hypervolume, non_dominated
 
 Rule = Callable[[int, int, Point], bool]
@@ -69,11 +72,13 @@ class Search:
         ends: Of trials that ran to their end: virtual seconds and mean point, in order.
         elapsed_s: Virtual seconds of the whole search.
         replicates: Run in all.
+        whole: Configurations that ran to their end, in the same order as `ends`.
     """
 
     ends: list[tuple[float, Point]]
     elapsed_s: float
     replicates: int
+    whole: tuple[int, ...] = ()
 
     def hypervolume(self, reference: Point, by_s: float = float("inf")) -> float:
         """Covered by what had ended at a time."""
@@ -105,7 +110,7 @@ def simulate(
     """
     waiting = list(reversed(order))
     clock: list[tuple[float, int, int, int]] = []  # when the next replicate ends, tie-breaker, trial, replicate
-    ends, done, now, n_started = [], 0, 0.0, 0
+    ends, whole, done, now, n_started = [], [], 0, 0.0, 0
     while waiting or clock:
         while waiting and len(clock) < workers and (until_s is None or now < until_s):
             number = waiting.pop()
@@ -118,9 +123,48 @@ def simulate(
         point = curves.mean(number, replicate)
         if replicate == curves.replicates:
             ends.append((now, point))
+            whole.append(number)
         elif rule(number, replicate, point):
             heapq.heappush(clock, (now + curves.seconds[number][replicate], place, number, replicate + 1))
-    return Search(ends, now, done)
+    return Search(ends, now, done, tuple(whole))
+
+
+def simulate_tasks(curves: Curves, order: Sequence[int], promotion: Promotion, workers: int) -> Search:
+    """Runs every replicate as a task of its own; trials are promoted as in a study with `rule: promotion`.
+
+    Args:
+        curves: What is replayed.
+        order: Configurations.
+        promotion: Of as many replicates as were recorded, or fewer.
+        workers: Tasks at once.
+    """
+    tasks, fresh = ReplicateTasks(promotion), list(reversed(order))
+    clock: list[tuple[float, int, ReplicateTask]] = []  # when a task ends, tie-breaker
+    ends, whole, done, now = [], [], 0, 0.0
+    while True:
+        while len(clock) < workers:
+            task = tasks.next(drained=not clock and not fresh)
+            if task is None and fresh:
+                tasks.open(fresh.pop(), tasks.first_rung)
+                continue
+            if task is None:
+                break
+            heapq.heappush(clock, (now + curves.seconds[task.number][task.replicate], done + len(clock), task))
+        if not clock:
+            return Search(ends, now, done, tuple(whole))
+        now, _, task = heapq.heappop(clock)
+        done += 1
+        if not tasks.done(task):
+            continue
+        point = curves.mean(task.number, task.rung)
+        if task.rung < tasks.last_rung:
+            tasks.stand(task.number, Standing(point))
+        else:
+            ends.append((now, point))
+            whole.append(task.number)
+            tasks.end(task.number)
+        for number in tasks.settled(len(order)):
+            tasks.end(number)
 
 
 def served_by_one_driver(durations: Sequence[float], workers: int, cost_s: Callable[[int], float]) -> float:

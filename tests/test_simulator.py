@@ -1,7 +1,9 @@
 """The simulated search: its clock, its workers, and when a rule is asked."""
 
 import pytest
-from simulator import Curves, served_by_one_driver, simulate
+from simulator import Curves, served_by_one_driver, simulate, simulate_tasks
+
+from tuning.strategies.promotion import Promotion
 
 
 @pytest.fixture
@@ -62,6 +64,16 @@ def test_the_hypervolume_grows_as_trials_end(curves):
 
 def test_nothing_starts_after_the_time_is_over(curves):
     assert len(simulate(curves, [0, 1, 2], never, 1, until_s=5.0).ends) == 1
+
+
+def test_replicates_as_tasks_run_side_by_side_and_only_the_best_is_promoted(curves):
+    crowd = simulate_tasks(curves, [0, 1, 2], Promotion((3,), 2), 256)
+    assert [second for second, _ in crowd.ends] == [1.0, 3.0, 10.0]
+    search = simulate_tasks(curves, [2, 0, 1], Promotion((1, 3), 2), 1)
+    assert (search.whole, search.replicates) == ((0, 1), 7)
+    assert [second for second, _ in search.ends] == [16.0, 19.0]
+    apart = simulate_tasks(curves, [0, 1, 2], Promotion((1, 3), 4), 3)
+    assert (apart.whole, apart.replicates, apart.elapsed_s) == ((1,), 5, 11.0), "its two others side by side"
 
 
 def test_one_driver_is_the_limit_of_short_trials_and_none_of_long_ones():

@@ -31,16 +31,24 @@ def records(place):
 
 def wait_for_steps(place, process, n, *, timeout_s=120):
     """Waits until n epochs are reported and a trial runs."""
+
+    def reported(found):
+        return sum(record.fidelity for record in found) >= n and any(record.state == "RUNNING" for record in found)
+
+    wait_until(place, process, reported, f"{n} epochs", timeout_s=timeout_s)
+
+
+def wait_until(place, process, holds, what, *, timeout_s=120):
+    """Waits until something holds of the records."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        found = records(place)
-        if sum(record.fidelity for record in found) >= n and any(record.state == "RUNNING" for record in found):
+        if holds(records(place)):
             return
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.2)
     process.terminate()
     out, err = process.communicate(timeout=60)
-    raise TimeoutError(f"fewer than {n} epochs in {timeout_s} s:\n{out}\n{err}")
+    raise TimeoutError(f"no {what} in {timeout_s} s:\n{out}\n{err}")
 
 
 def assert_nothing_is_lost(place, n_trials):
@@ -104,18 +112,20 @@ def kill_the_driver_again_and_again(place, n_kills, seed):
 
 
 @pytest.mark.parametrize(
-    "n_kills",
+    ("n_kills", "rule"),
     [
-        3,
-        pytest.param(20, marks=pytest.mark.slow),
-        pytest.param(100, marks=[pytest.mark.slow, pytest.mark.soak]),
+        (3, "stopping"),
+        pytest.param(3, "promotion", marks=pytest.mark.slow),
+        pytest.param(20, "stopping", marks=pytest.mark.slow),
+        pytest.param(20, "promotion", marks=[pytest.mark.slow, pytest.mark.soak]),
+        pytest.param(100, "stopping", marks=[pytest.mark.slow, pytest.mark.soak]),
     ],
 )
-def test_the_driver_is_killed_at_random_moments(make_workplace, n_kills):
+def test_the_driver_is_killed_at_random_moments(make_workplace, n_kills, rule):
     place = make_workplace(
         n_trials=3 + n_kills,
         replicates=4,
-        fidelity={"reduction_factor": 2},
+        fidelity={"rule": rule, "reduction_factor": 2},
         confirm_seeds=0,
         resources={"checkpoint_every_s": 0},
     )
@@ -130,6 +140,47 @@ def test_the_driver_is_killed_at_random_moments(make_workplace, n_kills):
     assert not [record for record in records(place) if record.state == "FAIL"]
 
 
+@pytest.mark.slow
+def test_a_driver_is_killed_while_trials_wait_for_their_promotion(make_workplace):
+    place = make_workplace(
+        n_trials=8,
+        replicates=4,
+        published=[],
+        recipes=False,
+        fixed={"epochs": 2},
+        objectives=[  # without a limit, which would end many trials at their first rung
+            {"metric": "validation/forget_accuracy", "direction": "minimize"},
+            {"metric": "validation/retain_accuracy", "direction": "maximize"},
+        ],
+        evaluation={"final": []},
+        fidelity={"rule": "promotion", "reduction_factor": 2},
+        confirm_seeds=0,
+        resources={"max_concurrent": 2},
+    )
+
+    def some_wait(found):
+        under_way = [record for record in found if not record.has_ended]
+        return any(record.is_paused for record in under_way) and not all(record.is_paused for record in under_way)
+
+    with place.start("run", "study.yaml") as process:
+        wait_until(place, process, some_wait, "trial that waits", timeout_s=240)
+        os.killpg(process.pid, signal.SIGKILL)
+    before = records(place)
+    done = place.run("resume", "runs/small")
+    assert done.code == 0, done.err
+    assert_nothing_is_lost(place, 8)
+    after = records(place)
+    assert len(after) == 8, "every trial went on under its number"
+    for record in before:
+        now = after[record.number]
+        assert (now.params, now.steps[: len(record.steps)]) == (record.params, record.steps)
+    complete = [record for record in after if record.state == "COMPLETE"]
+    assert {record.number for record in find_outcome(open_study(place.directory)).front} <= {
+        r.number for r in complete
+    }
+    assert any(len({step.worker for step in record.steps}) > 1 for record in complete), "replicates ran side by side"
+
+
 CREDENTIALS = {
     name: f"made-up-{name.lower()}"
     for name in (
@@ -139,10 +190,12 @@ CREDENTIALS = {
 }
 
 
-def test_a_killed_worker_costs_no_trial_and_no_finished_replicate(make_workplace, monkeypatch):
+@pytest.mark.parametrize("rule", [None, pytest.param("promotion", marks=pytest.mark.slow)])
+def test_a_killed_worker_costs_no_trial_and_no_finished_replicate(make_workplace, monkeypatch, rule):
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
-    place = make_workplace(n_trials=4, replicates=4, confirm_seeds=0)
+    fidelity = {} if rule is None else {"fidelity": {"rule": rule}}
+    place = make_workplace(n_trials=4, replicates=4, confirm_seeds=0, **fidelity)
     with place.start("run", "study.yaml") as process:
         wait_for_steps(place, process, 6)
         victim = workers(place)[0]

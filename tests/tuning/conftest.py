@@ -13,6 +13,7 @@ from tuning import cli
 from tuning.config.loading import parse_study
 from tuning.config.study import StudyConfig
 from tuning.study.attributes import CREATED_MS, ID, ORIGINAL
+from tuning.study.promoting import study_of
 from tuning.study.storage.lease import Lease, lease_backend
 from tuning.study.study import Study
 from tuning.views.mlflow import EXPERIMENT
@@ -84,7 +85,7 @@ def make_study():
 
     def make(config: StudyConfig, lease: Lease | None = None) -> Study:
         config.directory.mkdir(parents=True, exist_ok=True)
-        study = Study(config, lease)
+        study = study_of(config, lease)
         if study.noted(ORIGINAL) is None:
             study.note(ORIGINAL, {"validation/forget_accuracy": 0.9, "validation/retain_accuracy": 0.9})
             study.note(ID, "an id")

@@ -97,6 +97,7 @@ def settings(incomplete: str) -> list[str]:
         "precision": lambda: ("float32", "bfloat16"),
         "selection.by": lambda: ("rule", "oracle"),
         "fidelity.attribute": lambda: ("replicates", "epochs"),
+        "fidelity.rule": lambda: ("stopping", "promotion"),
     }
     key, is_value, _ = incomplete.partition("=")
     if is_value:

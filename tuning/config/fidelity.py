@@ -16,16 +16,31 @@ class FidelityConfig(Settings):
     Attributes:
         attribute: `replicates`: a trial may stop after some of its replicates, judged by their mean so far. `epochs`:
             it may stop after some of its epochs.
-        min: The first rung, at least 1.
+        rule: `stopping`: replicates or epochs of a trial run in a row, and a trial that is not among the best at a
+            rung is stopped. `promotion`, with replicates: each replicate is a task that any free worker takes; a
+            trial waits at a rung until it is among the best, and its next replicates then run side by side.
+        min: The first rung, at least 1; with `promotion`, rounded up to a multiple of the number of forget requests.
         reduction_factor: Each rung is this many times as high as the previous one, and one in this many trials
             continues. 4 is the default of the published asynchronous rule (Li et al., MLSys 2020).
     """
 
     attribute: Literal["replicates", "epochs"] = "replicates"
+    rule: Literal["stopping", "promotion"] = "stopping"
     min: int = Field(default=1, ge=1)
     reduction_factor: int = Field(default=4, ge=2)
 
-    def problems(self, full: int, replicates: int, objectives: Sequence[str], limits: Sequence[str]) -> list[str]:
+    @property
+    def promotes(self) -> bool:
+        """Whether replicates are tasks of their own."""
+        return self.rule == "promotion"
+
+    def first_rung(self, requests: int) -> int:
+        """Replicates of the first rung with promotion: whole rounds of so many forget requests."""
+        return -(-self.min // requests) * requests
+
+    def problems(
+        self, full: int, replicates: int, objectives: Sequence[str], limits: Sequence[str], requests: int = 1
+    ) -> list[str]:
         """Why trials cannot be stopped early, one sentence each.
 
         Args:
@@ -33,11 +48,19 @@ class FidelityConfig(Settings):
             replicates: Of the study.
             objectives: Their metrics; with epochs, rungs judge by those that each epoch gives.
             limits: Metrics of constraints.
+            requests: How many forget requests there are.
         """
         if self.attribute == "replicates":
-            if self.min < full:
-                return []
-            return [f"`fidelity.min` must be below `replicates`, which is {full}, but got {self.min}."]
+            if self.min >= full:
+                return [f"`fidelity.min` must be below `replicates`, which is {full}, but got {self.min}."]
+            if self.promotes and self.first_rung(requests) >= full:
+                return [
+                    f"With fidelity.rule promotion, `replicates` must be above {self.first_rung(requests)}, since a "
+                    f"trial is compared after all of its {requests} forget requests, but got {full}."
+                ]
+            return []
+        if self.promotes:
+            return ["`fidelity.rule` must be stopping with fidelity epochs, but got promotion."]
         if full == 0:
             return ["`fidelity.attribute` cannot be epochs for a method that has no `epochs`."]
         problems = [

@@ -187,7 +187,9 @@ def _problems(config: StudyConfig) -> list[str]:
     ]
     if config.fidelity is not None and not problems:
         limited = [constraint.metric for constraint in config.constraints]
-        problems += config.fidelity.problems(full_fidelity(config), config.replicates, metrics, limited)
+        problems += config.fidelity.problems(
+            full_fidelity(config), config.replicates, metrics, limited, len(config.forget)
+        )
     is_known = config.method in method_names()
     if config.by_samples and is_known and not find_method(config.method).config_type.forgets_samples:
         problems.append(find_method(config.method).config_type.samples_refusal())

@@ -45,6 +45,7 @@ from tuning.study.model_source import noted_model
 from tuning.study.outcome import Outcome
 from tuning.study.plugins import check_noted_plugins
 from tuning.study.progress_listener import ProgressListener, SilentProgress
+from tuning.study.promoting import study_of
 from tuning.study.spending import Account
 from tuning.study.storage.lease import Lease, held_lease, lease_backend
 from tuning.study.study import Study, now_ms
@@ -216,7 +217,7 @@ def _begin(
             keep(config)
             for note in notes:
                 progress.say(note)
-        study = Study(config, lease)
+        study = study_of(config, lease)
         check_settings(study)
         refuse_lost_trials(study)
         changed = check_noted_plugins(study)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -9,6 +10,7 @@ from ray.tune.search import Searcher
 from tuning.driver.error_capture import ErrorCapture
 from tuning.study.study import Study
 from tuning.trials.failures import FailureKind, interrupted
+from tuning.trials.records import TrialRecord
 from tuning.worker.messages import (
     FinishedReplicate,
     TrialAssignment,
@@ -45,19 +47,21 @@ class StudySearcher(Searcher):
             record = self._study.ask(trial_id)
         if record is None:
             return Searcher.FINISHED if self._study.is_over() else None
+        return self._assignment(record, self._study.replicate_of(trial_id)).to_config()
+
+    def _assignment(self, record: TrialRecord, replicate: int | None) -> TrialAssignment:
+        assigned = TrialAssignment(
+            number=record.number, params=record.params, seeds=record.seeds, token=self._study.token
+        )
+        if replicate is not None:
+            epochs = sum(epoch.replicate == replicate for epoch in record.steps)
+            return replace(assigned, step=epochs, replicate=replicate, batch_halvings=record.batch_halvings)
         finished = (
             FinishedReplicate(epoch.metrics, epoch.elapsed_s, epoch.evaluation_s, epoch.step)
             for epoch in record.steps
             if epoch.last
         )
-        return TrialAssignment(
-            number=record.number,
-            params=record.params,
-            seeds=record.seeds,
-            step=record.fidelity,
-            finished=tuple(finished),
-            token=self._study.token,
-        ).to_config()
+        return replace(assigned, step=record.fidelity, finished=tuple(finished))
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Ray's hook; `StudyScheduler` has recorded the epoch already."""

@@ -22,7 +22,7 @@ from tuning.trials.selection import figures_of_a_choice
 
 _OWN = {
     *("key", "number", "seeds", "metrics", "spread", "counts", "partial", "started_ms", "finished_ms", "retries"),
-    *("worker", "versions", "error", "failure", "batch_halvings"),
+    *("worker", "versions", "error", "failure", "batch_halvings", "rung"),
 }
 _LONGEST_VALUE = 60
 

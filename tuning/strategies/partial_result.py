@@ -40,9 +40,34 @@ def reached(steps: Sequence[EpochRecord], attribute: str) -> PartialResult | Non
     ends = [step for step in steps if step.last]
     if not steps[-1].last:
         return None
+    return _means(ends, steps[-1].elapsed_s)
+
+
+def after_replicates(steps: Sequence[EpochRecord], n: int) -> PartialResult | None:
+    """Figures of a trial's first n replicates, which may run side by side; None if one has not come to its end."""
+    ends = [step for step in steps if step.last and step.replicate < n]
+    if len(ends) < n:
+        return None
+    seconds, before = 0.0, 0.0
+    for step in steps:
+        seconds += (step.elapsed_s - before) * (step.replicate < n)
+        before = step.elapsed_s
+    return _means(ends, seconds)
+
+
+def result_of(steps: Sequence[EpochRecord]) -> tuple[dict[str, float], dict[str, float]]:
+    """All metrics of a whole trial: means over its replicates, and standard deviations where there are several."""
+    ends = [step.metrics for step in steps if step.last]
+    columns = {name: [metrics[name] for metrics in ends] for name in ends[0]}
+    spread = {name: stdev(values) for name, values in columns.items()} if len(ends) > 1 else {}
+    return {name: fmean(values) for name, values in columns.items()}, spread
+
+
+def _means(ends: Sequence[EpochRecord], elapsed_s: float) -> PartialResult:
+    """Means over replicates that have come to their end, all together in so many seconds."""
     names = [name for name in ends[0].metrics if name.startswith("validation/")]
     columns = {name: [step.metrics[name] for step in ends] for name in names}
     n = len(ends)
-    metrics = {name: fmean(values) for name, values in columns.items()} | {ELAPSED: steps[-1].elapsed_s / n}
+    metrics = {name: fmean(values) for name, values in columns.items()} | {ELAPSED: elapsed_s / n}
     errors = {name: stdev(values) / sqrt(n) for name, values in columns.items()} if n > 1 else {}
     return PartialResult(n, metrics, errors, n)

@@ -1,4 +1,4 @@
-"""What samplers see of a study: stopped trials appear as finished ones.
+"""What samplers see of a study: stopped trials, and those that stand on a rung, appear as finished ones.
 
 GP and NSGA-II ignore Optuna's PRUNED trials, and would suggest again and again what was stopped; TPE can rank them
 with a single objective only.
@@ -6,7 +6,7 @@ with a single objective only.
 
 import copy
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from tuning.config.objectives import Constraint
 from tuning.strategies.eligibility import TrialCheck
 
 PARTIAL = "partial"
@@ -26,7 +27,7 @@ def stopped_values(
     """Objective values that a stopped trial is shown with; None where there are none yet.
 
     Args:
-        trial: PRUNED, with the attribute `partial`.
+        trial: PRUNED, or promoted from rung to rung, with the attribute `partial`.
         metrics: One an objective.
         worst: Per objective the worst value of any finished trial, where a stopped trial's own values come too early
             to be taken as they are (fidelity epochs); None to take them as they are (replicates: they are means).
@@ -77,6 +78,7 @@ class PrunedAwareSampler(BaseSampler):
         check: Says what fits.
         metrics: One an objective.
         signs: 1 where smaller is better, -1 where larger is.
+        limits: The study's constraints: trials that stand on a rung have none of their own yet.
         pessimistic: See `stopped_values`.
 
     Attributes:
@@ -85,11 +87,18 @@ class PrunedAwareSampler(BaseSampler):
     """
 
     def __init__(
-        self, sampler: BaseSampler, check: TrialCheck, metrics: list[str], signs: list[int], *, pessimistic: bool
+        self,
+        sampler: BaseSampler,
+        check: TrialCheck,
+        metrics: list[str],
+        signs: list[int],
+        limits: Sequence[Constraint] = (),
+        *,
+        pessimistic: bool,
     ) -> None:
         self.sampler, self._check = sampler, check
         self._ended: dict[int, FrozenTrial | None] = {}  # by number, as they are shown
-        self._metrics, self._signs, self._pessimistic = metrics, signs, pessimistic
+        self._metrics, self._signs, self._limits, self._pessimistic = metrics, signs, limits, pessimistic
         self.learned: list[FrozenTrial] = []
         self.busy_s = 0.0
 
@@ -126,7 +135,7 @@ class PrunedAwareSampler(BaseSampler):
         return fitting
 
     def _finished(self, trial: FrozenTrial, worst: list[float] | None) -> FrozenTrial:
-        if trial.state != TrialState.PRUNED or PARTIAL not in trial.user_attrs:
+        if trial.state not in (TrialState.PRUNED, TrialState.RUNNING) or PARTIAL not in trial.user_attrs:
             return trial
         values = stopped_values(trial, self._metrics, worst, self._signs)
         if values is None:
@@ -134,6 +143,10 @@ class PrunedAwareSampler(BaseSampler):
         completed = copy.copy(trial)
         completed.state = TrialState.COMPLETE
         completed.values = values
+        if trial.state == TrialState.RUNNING:
+            completed.system_attrs = dict(trial.system_attrs)
+            for limit in self._limits:
+                completed.set_constraint(str(limit), limit.violation(trial.user_attrs[PARTIAL]["metrics"]))
         return completed
 
     @contextmanager

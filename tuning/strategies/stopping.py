@@ -1,16 +1,12 @@
 """When a trial is stopped before its full fidelity."""
 
-import math
 from collections.abc import Iterable
 
-from tuning.config.objectives import RETAIN, minimised_point
 from tuning.config.trial_plan import TrialPlan
 from tuning.strategies.halving import ParetoHalving, rungs
 from tuning.strategies.partial_result import PartialResult, reached
+from tuning.strategies.standing import RungJudge
 from tuning.trials.records import TrialRecord
-
-_RECOVERABLE = 0.5
-"""A network that keeps this share of its limit after some epochs may keep all of it in the end."""
 
 
 class StoppingRule:
@@ -25,10 +21,9 @@ class StoppingRule:
 
     def __init__(self, plan: TrialPlan, records: Iterable[TrialRecord]) -> None:
         self._config = config = plan.config
-        self._objectives = plan.rung_objectives
-        self._by_replicates = config.fidelity is None or config.fidelity.attribute == "replicates"
+        self._judge = RungJudge(plan)
         self._halving: ParetoHalving | None = None
-        if config.fidelity is not None:
+        if config.fidelity is not None and not config.fidelity.promotes:
             factor = config.fidelity.reduction_factor
             self._halving = ParetoHalving(rungs(config.fidelity.min, plan.full_fidelity, factor), factor)
             for record in records:
@@ -51,26 +46,9 @@ class StoppingRule:
         return now
 
     def _goes_on(self, number: int, now: PartialResult) -> bool:
-        values = tuple(now.metrics.get(objective.metric, math.nan) for objective in self._objectives)
-        limits = [
-            constraint.violation(now.metrics) if constraint.metric in now.metrics else math.nan
-            for constraint in self._config.constraints
-        ]
-        if self._halving is None or not all(map(math.isfinite, (*values, *limits))):
+        standing = self._judge.standing(now)
+        if self._halving is None or standing is None:
             return True  # it fails by itself when it is told
-        point = minimised_point(values, self._objectives)
-        violation = sum(max(0.0, limit) for limit in limits)
-        return self._halving.goes_on(number, now.fidelity, point, violation, hopeless=self._is_hopeless(now))
-
-    def _is_hopeless(self, now: PartialResult) -> bool:
-        """Whether a trial is wrecked: too much of its retain accuracy is gone for the rest of it to bring it back.
-
-        Means over replicates are what they are; after a few epochs, a network may have half of what it must keep.
-        """
-        share = 1.0 if self._by_replicates else _RECOVERABLE
-        return any(
-            constraint.metric == RETAIN
-            and constraint.at_least is not None
-            and now.metrics[RETAIN] < share * constraint.at_least
-            for constraint in self._config.constraints
+        return self._halving.goes_on(
+            number, now.fidelity, standing.point, standing.violation, hopeless=standing.hopeless
         )

@@ -146,6 +146,7 @@ class TrialSuggester:
             self._check,
             [objective.metric for objective in config.objectives],
             [objective.sign() for objective in config.objectives],
+            config.constraints,
             pessimistic=config.fidelity is not None and config.fidelity.attribute == "epochs",
         )
         self._sampler.learned = self._learned

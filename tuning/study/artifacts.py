@@ -5,6 +5,7 @@ None of them is the truth. A checkpoint that is lost costs time, never a number.
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tuning.config.study import StudyConfig
 _logger = logging.getLogger(__name__)
 
 _OWNER = "study.json"
+_REPLICATE = re.compile(r"-replicate-\d+(?=\.pt$)")
 
 
 class StudyFiles:
@@ -66,21 +68,26 @@ class StudyFiles:
                 "`storage_path`, or delete these files to use the place again."
             )
 
-    def save_checkpoint(self, number: int, state: dict[str, Any]) -> None:
+    def save_checkpoint(self, number: int, state: dict[str, Any], replicate: int | None = None) -> None:
         """Keeps the state of a running trial; where an object store does not answer, the older one stays.
+
+        Args:
+            number: Of the trial.
+            state: What it needs to go on.
+            replicate: Of which replicate it is, where several may run at once.
 
         Raises:
             DataError: If a folder cannot be written to.
         """
         try:
-            self.store.write(_checkpoint(number), pack_state(state))
+            self.store.write(_checkpoint(number, replicate), pack_state(state))
         except StorageError as error:
             _logger.warning("Trial %d continues without a checkpoint. %s", number, error)
 
-    def load_checkpoint(self, number: int) -> dict[str, Any] | None:
-        """The kept state of a trial; None if there is none that is whole and can be reached."""
+    def load_checkpoint(self, number: int, replicate: int | None = None) -> dict[str, Any] | None:
+        """The kept state of a trial, or of one replicate; None if there is none that is whole and can be reached."""
         try:
-            return unpack_state(self.store.read(_checkpoint(number)))
+            return unpack_state(self.store.read(_checkpoint(number, replicate)))
         except (StorageError, DataError) as error:
             _logger.warning("Trial %d starts again. %s", number, error)
             return None
@@ -109,9 +116,10 @@ class StudyFiles:
         unneeded["checkpoints"] = {_checkpoint(number) for number in checkpoints}
         try:
             for folder, paths in unneeded.items():
-                there = {f"{folder}/{name}" for name in self.store.names(folder)}
-                for path in sorted(there & paths):
-                    self.store.delete(path)
+                for name in sorted(self.store.names(folder)):
+                    path = f"{folder}/{name}"
+                    if _REPLICATE.sub("", path) in paths:
+                        self.store.delete(path)
         except (StorageError, OSError) as error:
             _logger.warning("Files that are no longer needed were not deleted. %s", error)
 
@@ -133,8 +141,9 @@ def _model(number: int) -> str:
     return f"models/trial-{number:05d}.safetensors"
 
 
-def _checkpoint(number: int) -> str:
-    return f"checkpoints/trial-{number:05d}.pt"
+def _checkpoint(number: int, replicate: int | None = None) -> str:
+    of_replicate = f"-replicate-{replicate}" if replicate is not None else ""
+    return f"checkpoints/trial-{number:05d}{of_replicate}.pt"
 
 
 def _study_of(content: bytes) -> str | None:

@@ -25,6 +25,8 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
     if failure_kind(attributes) is FailureKind.REFUSED:
         return _bare_record(trial, refused=True)
     steps = tuple(EpochRecord(**value) for key, value in sorted(attributes.items()) if key.startswith(STEP_PREFIX))
+    # What a trial had at a rung says nothing any more once it has come to its end, or failed.
+    partial = attributes.get("partial", {}) if trial.state not in (TrialState.COMPLETE, TrialState.FAIL) else {}
     started = trial.datetime_start
     finished = trial.datetime_complete
     return TrialRecord(
@@ -44,11 +46,12 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         worker=attributes.get("worker"),
         versions=attributes.get("versions", {}),
         error=attributes.get("error") or (_ENDED_BY_HAND if trial.state == TrialState.FAIL else None),
-        partial=attributes.get("partial", {}).get("metrics", {}),
-        partial_error=attributes.get("partial", {}).get("standard_error", {}),
+        partial=partial.get("metrics", {}),
+        partial_error=partial.get("standard_error", {}),
         batch_halvings=attributes.get("batch_halvings", 0),
         retries=attributes.get("retries", 0),
         failure=_failure(trial),
+        rung=attributes.get("rung"),
     )
 
 

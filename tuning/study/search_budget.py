@@ -39,7 +39,7 @@ def why_no_trial(study: StudyReader, now_ms: int | None = None) -> str | None:
 
 
 def _has_room(study: StudyReader, records: list[TrialRecord], account: Account) -> bool:
-    running = [record for record in records if not record.has_ended]
+    running = [record for record in records if not (record.has_ended or record.is_paused)]
     expected_s = _expected_s(study, records)
     # On the clock, those that run end while the next one runs.
     to_come = sum(max(0.0, expected_s - record.duration_s) for record in running) if account.workers == 1 else 0.0

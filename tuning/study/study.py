@@ -77,9 +77,7 @@ class Study(StudyReader):
         if key in self._running:
             return self._record(self._running[key])
         self._check_lease()
-        while self._starting_points:
-            origin, params = self._starting_points.pop(0)
-            self.enqueue(params, Origin(origin))
+        self._enqueue_starting_points()
         while True:
             if self._orphans:
                 trial = self._adopt(self._orphans.pop(0))
@@ -93,12 +91,12 @@ class Study(StudyReader):
     def may_begin(self) -> bool:
         """Whether another trial may be suggested now; that a budget ends the search for good is kept in the study."""
         most, budget = self.config.n_trials, self.config.budget
-        if self.is_over() or (most is not None and self.n_finished() + len(self._running) >= most):
+        if self.is_over() or (most is not None and self.n_finished() + self._n_open() >= most):
             return False
         if budget is None:
             return True
         reason = why_no_trial(self, now_ms())
-        if reason is not None and not self._running and not self._orphans:
+        if reason is not None and not self._n_open() and not self._orphans:
             stop: SearchStop = {"reason": reason, "budget": budget.plain()}
             self.note(SEARCH_STOP, stop)
         return reason is None
@@ -253,8 +251,12 @@ class Study(StudyReader):
         self._study.set_user_attr(attribute.key, value)
 
     def n_running(self) -> int:
-        """Trials that this driver has under way."""
+        """Trials, or replicates where these are tasks of their own, that this driver has under way."""
         return len(self._running)
+
+    def replicate_of(self, key: str) -> int | None:  # noqa: ARG002
+        """The only replicate to be run under this key; None for all that the trial lacks."""
+        return None
 
     @property
     def token(self) -> str:
@@ -267,6 +269,15 @@ class Study(StudyReader):
         prior = self.noted(LEARNED, [])
         self._suggestions.add_prior_trials(prior)
         self._starting_points = with_remembered(self.plan.starting_points, remembered)
+
+    def _n_open(self) -> int:
+        """Trials that this driver has begun or gone on with, and that have not ended."""
+        return len(self._running)
+
+    def _enqueue_starting_points(self) -> None:
+        while self._starting_points:
+            origin, params = self._starting_points.pop(0)
+            self.enqueue(params, Origin(origin))
 
     def _adopt(self, number: int) -> optuna.Trial | None:
         frozen: FrozenTrial = self._study.get_trials(deepcopy=False)[number]

@@ -66,6 +66,16 @@ def set_partial(trial: optuna.Trial, partial: PartialResult) -> None:
     trial.set_user_attr(PARTIAL, asdict(partial))
 
 
+def set_rung(trial: optuna.Trial, rung: int) -> None:
+    """Keeps the replicates that a trial is to come to before it is compared again."""
+    trial.set_user_attr("rung", rung)
+
+
+def set_batch_halvings(trial: optuna.Trial, n: int) -> None:
+    """Keeps how often the batch was halved in a replicate, for those that begin later."""
+    trial.set_user_attr("batch_halvings", n)
+
+
 def set_result(trial: optuna.Trial, *, metrics: dict[str, float], counts: dict[str, int], **about: Any) -> None:
     """Keeps what came of a complete trial; `about` as in `AboutResult`."""
     for name, value in {"metrics": metrics, "counts": counts, **about}.items():

@@ -40,6 +40,7 @@ class _Attributes(StrictModel):
     partial: _Partial | None = None
     batch_halvings: Whole = 0
     retries: Whole = 0
+    rung: Whole | None = None
 
 
 class _Step(StrictModel):

@@ -59,10 +59,11 @@ class TrialRecord:
         versions: Of the program, torch and Python.
         error: Why it failed.
         failure: The kind of that; None unless it failed.
-        partial: Means as far as it came, by metric name; empty unless PRUNED.
+        partial: Means as far as it came, by metric name; empty unless PRUNED, or RUNNING beyond the first rung.
         partial_error: Standard errors of these means; empty for a single replicate.
         batch_halvings: How often its batch was halved since the GPU ran out of memory.
         retries: How often a worker of it died.
+        rung: Replicates that it is to come to before it is compared again; None where trials are not promoted.
     """
 
     number: int
@@ -86,11 +87,18 @@ class TrialRecord:
     batch_halvings: int = 0
     retries: int = 0
     failure: FailureKind | None = None
+    rung: int | None = None
 
     @property
     def has_ended(self) -> bool:
         """Whether nothing more is to come of it."""
         return self.state not in ("RUNNING", "WAITING")
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it stands on a rung, so that nothing of it runs."""
+        whole = sum(step.last for step in self.steps)
+        return self.state == "RUNNING" and self.rung is not None and self.rung <= whole < len(self.seeds)
 
     @property
     def fidelity(self) -> int:
@@ -105,7 +113,7 @@ class TrialRecord:
     @property
     def unlearning_s(self) -> float:
         """Seconds of one unlearning, the mean over the replicates; 0 before the first report."""
-        return self.steps[-1].elapsed_s / (self.steps[-1].replicate + 1) if self.steps else 0.0
+        return self.steps[-1].elapsed_s / len({step.replicate for step in self.steps}) if self.steps else 0.0
 
 
 def step_attribute(step: int) -> str:

@@ -16,8 +16,9 @@ def write_table(records: list[TrialRecord], path: Path) -> None:
     """Writes trials.parquet: a row a trial, in one step.
 
     Columns: number, state, origin, seeds, fidelity, duration_s, batch_halvings, error, `params.NAME`, `metrics.NAME`,
-    and `spread.NAME` where trials have several replicates, `partial.NAME` where trials were stopped early. Where a
-    trial lacks a metric the cell is null, never a number. A parameter whose values have no common type that Parquet
+    and `spread.NAME` where trials have several replicates, `partial.NAME` where trials were stopped early, and `rung`
+    where they are promoted: the replicates that a trial came to. Where a trial lacks a metric the cell is null, never
+    a number. A parameter whose values have no common type that Parquet
     knows is written as text.
 
     Args:
@@ -36,6 +37,8 @@ def write_table(records: list[TrialRecord], path: Path) -> None:
         "batch_halvings": pa.array([r.batch_halvings for r in records], pa.int64()),
         "error": pa.array([None if r.error is None else _text(r.error) for r in records], pa.string()),
     }
+    if any(r.rung is not None for r in records):
+        columns["rung"] = pa.array([r.rung for r in records], pa.int64())
     columns |= {f"params.{_text(name)}": _column([r.params.get(name) for r in records]) for name in names}
     columns |= {
         f"spread.{name}": pa.array([r.spread.get(name) for r in records], pa.float64())

@@ -41,6 +41,9 @@ class TrialAssignment:
         seeds: One seed per replicate.
         step: Epochs that the study has reports of.
         finished: Replicates that the study has whole.
+        replicate: The only one to run; None for all in a row. Its epochs and seconds are then counted from its own
+            beginning, and its result is of it alone.
+        batch_halvings: How often the batch was halved in replicates before.
         token: Fencing token of the driver, which every report carries back.
     """
 
@@ -49,6 +52,8 @@ class TrialAssignment:
     seeds: tuple[int, ...]
     step: int = 0
     finished: tuple[FinishedReplicate, ...] = ()
+    replicate: int | None = None
+    batch_halvings: int = 0
     token: str = ""
 
     def to_config(self) -> dict[str, Any]:
@@ -64,7 +69,7 @@ class TrialAssignment:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialResult:
-    """What came of a whole trial; see `TrialRecord` for the fields.
+    """What came of a whole trial, or of the only replicate that was asked for; see `TrialRecord` for the fields.
 
     Attributes:
         metrics: Means over the replicates.

@@ -66,7 +66,7 @@ class UnlearnTrainable(tune.Trainable):
         # The last replicate is run again even if all are there: its end makes the trial's result.
         self._finished = list(self._trial.finished[: len(self._trial.seeds) - 1])
         self._steps_before = self._finished[-1].step if self._finished else 0
-        self._halvings = 0
+        self._halvings = self._trial.batch_halvings
         self._refused: TrialFailure | None = None
         try:
             check_node(self._plan.plugins)
@@ -102,9 +102,9 @@ class UnlearnTrainable(tune.Trainable):
                 self._finished.append(
                     FinishedReplicate(report.metrics, report.elapsed_s, report.evaluation_s, report.step)
                 )
-                if len(self._finished) == 1:
+                if report.replicate == 0:
                     self._save_model()
-                if len(self._finished) == len(self._trial.seeds):
+                if self._trial.replicate is not None or len(self._finished) == len(self._trial.seeds):
                     return replace(report, result=self._result())
                 self._start_replicate()
             elif time.monotonic() - self._saved >= self._study.resources.checkpoint_every_s:
@@ -126,18 +126,22 @@ class UnlearnTrainable(tune.Trainable):
 
     def _start_replicate(self) -> None:
         """Begins the next replicate, or goes on with it where a worker that died has saved its state."""
-        replicate = len(self._finished)
+        replicate = self._replicate()
         request = self._plan.request_of(replicate)
         inputs = self._inputs[request]
         config = self._plan.unlearn_config(self._trial.params, self._trial.seeds[replicate], request)
         self._run, self._saved, self._unheard = self._unlearning(config, inputs), time.monotonic(), None
-        state = self._files.load_checkpoint(self._trial.number)
+        state = self._files.load_checkpoint(self._trial.number, self._trial.replicate)
         if state is not None and self._is_of(state, replicate):
             self._halvings = state["halvings"]
             self._run = self._unlearning(config, inputs)
             self._run.load_state_dict(state["run"])
             if state["content"]["step"] > self._trial.step:  # the driver died before it heard of this
                 self._unheard = TrialReport.from_state(state["content"], self._trial.token)
+
+    def _replicate(self) -> int:
+        """The replicate under way."""
+        return self._trial.replicate if self._trial.replicate is not None else len(self._finished)
 
     def _is_of(self, state: dict[str, Any], replicate: int) -> bool:
         """Whether a saved state is of this replicate of this trial, and not of a larger batch than the GPU holds."""
@@ -155,7 +159,7 @@ class UnlearnTrainable(tune.Trainable):
             "halvings": self._halvings,
             "params": self._trial.params,
         }
-        self._files.save_checkpoint(self._trial.number, state)
+        self._files.save_checkpoint(self._trial.number, state, self._trial.replicate)
         self._saved = time.monotonic()
 
     def _report(self, epoch: EpochReport) -> TrialReport:
@@ -163,7 +167,7 @@ class UnlearnTrainable(tune.Trainable):
         return TrialReport(
             token=self._trial.token,
             step=self._steps_before + max(1, epoch.step),  # reports of a trial are told apart by it
-            replicate=len(self._finished),
+            replicate=self._replicate(),
             elapsed_s=epoch.elapsed_s + (before.elapsed_s if before else 0.0),
             evaluation_s=epoch.evaluation_s + (before.evaluation_s if before else 0.0),
             train_loss=epoch.train_loss,

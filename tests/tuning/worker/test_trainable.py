@@ -13,6 +13,7 @@ from antisample.plugins.discovery import Plugin
 from antisample.unlearning import unlearn
 from tuning.config.loading import parse_study
 from tuning.config.trial_plan import TrialPlan
+from tuning.study.artifacts import StudyFiles
 from tuning.trials.failures import FailureKind
 from tuning.worker import trainable as module
 from tuning.worker.inputs import counts_of, load_requests, original_metrics
@@ -50,7 +51,7 @@ def study(values, cache_dir):
 def start(tmp_path):
     """Starts a worker with a trial, as Ray does but in this process."""
 
-    def make(config, *, steps=(), params=PARAMS, plugins=()):
+    def make(config, *, steps=(), params=PARAMS, plugins=(), replicate=None):
         inputs = load_requests(TrialPlan.of(config))
 
         class Here(UnlearnTrainable):
@@ -64,7 +65,8 @@ def start(tmp_path):
             params=params,
             seeds=tuple(TrialPlan.of(config).trial_seeds),
             step=steps[-1].step if steps else 0,
-            finished=tuple(finished),
+            finished=tuple(finished) if replicate is None else (),
+            replicate=replicate,
             token="t",
         )
         return Here(trial.to_config())
@@ -100,6 +102,30 @@ def test_replicates_take_the_forget_requests_in_turn_and_the_trial_is_their_mean
     assert final.metrics == {name: fmean(values[name] for values in alone) for name in alone[0]}
     assert final.counts == counts_of(config, inputs) == original_metrics(TrialPlan.of(config), inputs).counts
     assert final.counts["test/forget"] == sum(counts_of(config, (each,))["test/forget"] for each in inputs)
+
+
+def test_a_replicate_alone_is_what_it_is_in_a_row_and_goes_on_from_a_checkpoint_of_its_own(study, start):
+    config = study(resources={"checkpoint_every_s": 0}, **ONE_FAMILY)
+    in_a_row = run(start(config))
+    (model,) = (config.directory / "models").iterdir()
+    first = model.read_bytes()
+    for replicate in (2, 1):
+        expected = [report for report in in_a_row if report.replicate == replicate]
+        begun = start(config, replicate=replicate)
+        reports = [report_in(begun.step(), "t")]
+        reports += run(start(config, replicate=replicate, steps=reports))  # the worker has died
+        assert [report.step for report in reports] == [1, 2]
+        for report, same in zip(reports, expected, strict=True):
+            assert (report.replicate, report.train_loss, report.metrics) == (replicate, same.train_loss, same.metrics)
+        assert reports[-1].result.metrics == reports[-1].metrics
+        assert reports[-1].elapsed_s < in_a_row[-1].elapsed_s
+    assert model.read_bytes() == first, "the model of a trial is that of its first replicate"
+    names = {path.name for path in (config.directory / "checkpoints").iterdir()}
+    assert {f"trial-00000-replicate-{replicate}.pt" for replicate in (1, 2)} < names
+    StudyFiles.of(config).discard(set(), {1})
+    assert {path.name for path in (config.directory / "checkpoints").iterdir()} == names
+    StudyFiles.of(config).discard(set(), {0})
+    assert not list((config.directory / "checkpoints").iterdir())
 
 
 def test_data_and_original_model_are_loaded_once_for_all_requests(study):

@@ -1,5 +1,6 @@
 """What MLflow is told. All of it is a function of the study's directory, so that telling it again changes nothing."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,15 +210,16 @@ def step_metrics(record: TrialRecord, steps: Sequence[EpochRecord]) -> "list[Met
     """The points of a trial's curves at these steps; of several replicates, each has curves of its own."""
     from mlflow.entities import Metric  # noqa: PLC0415
 
-    first: dict[int, int] = {}
-    for each in record.steps:
-        first.setdefault(each.replicate, each.step)
+    epochs: dict[int, int] = {}
+    of_replicate: Counter[int] = Counter()
+    for each in record.steps:  # of replicates that run side by side, reports come in turn
+        of_replicate[each.replicate] += 1
+        epochs[each.step] = of_replicate[each.replicate]
 
     def point(step: EpochRecord, name: str, value: float) -> Metric:
         if len(record.seeds) < 2:
             return Metric(name, value, step.timestamp_ms, step.step)
-        epoch = step.step - first[step.replicate] + 1
-        return Metric(f"replicate {step.replicate + 1}/{name}", value, step.timestamp_ms, epoch)
+        return Metric(f"replicate {step.replicate + 1}/{name}", value, step.timestamp_ms, epochs[step.step])
 
     return [
         point(step, name, value)
@@ -251,6 +253,7 @@ def final_tags(record: TrialRecord) -> "list[RunTag]":
         "antisample.worker": record.worker,
         "antisample.error": record.error,
         "antisample.batch_halvings": record.batch_halvings or None,
+        "antisample.rung": record.rung,
         **{f"antisample.version.{name}": version for name, version in record.versions.items()},
     }
     return [RunTag(name, storable(str(value))[:_LONGEST_TAG]) for name, value in facts.items() if value is not None]

@@ -43,20 +43,33 @@ class Stretch:
 
 
 def stretches(records: list[TrialRecord]) -> list[Stretch]:
-    """What each worker did, trial by trial. A trial that has reported no epoch has none."""
+    """What each worker did, trial by trial. A trial that has reported no epoch has none.
+
+    Where replicates are tasks of their own, each is a stretch, and more than one where its worker died.
+    """
     bars: list[Stretch] = []
     for record in records:
-        begin = 0
-        for at, step in enumerate(record.steps):
-            worker = _worker(step, record)
-            if at + 1 < len(record.steps) and _worker(record.steps[at + 1], record) == worker:
-                continue
-            first = record.steps[begin]
-            before = record.steps[begin - 1] if begin else None
-            spent = first.elapsed_s + first.evaluation_s - (before.elapsed_s + before.evaluation_s if before else 0)
-            bars.append(Stretch(record, worker, first, step, first.timestamp_ms - 1000 * spent, begin > 0))
-            begin = at + 1
+        ends = [0.0, *(step.elapsed_s + step.evaluation_s for step in record.steps)]
+        spent = {step.step: end - before for step, before, end in zip(record.steps, ends, ends[1:], strict=False)}
+        for steps in _in_a_row(record):
+            begin = 0
+            for at, step in enumerate(steps):
+                worker = _worker(step, record)
+                if at + 1 < len(steps) and _worker(steps[at + 1], record) == worker:
+                    continue
+                first = steps[begin]
+                begun_ms = first.timestamp_ms - 1000 * spent[first.step]
+                bars.append(Stretch(record, worker, first, step, begun_ms, begin > 0))
+                begin = at + 1
     return bars
+
+
+def _in_a_row(record: TrialRecord) -> list[tuple[EpochRecord, ...]]:
+    """The epochs of a trial, apart by replicate where these are tasks of their own."""
+    if record.rung is None:
+        return [record.steps]
+    replicates = sorted({step.replicate for step in record.steps})
+    return [tuple(step for step in record.steps if step.replicate == each) for each in replicates]
 
 
 def merged(bars: list[Stretch]) -> list[Stretch]:
@@ -150,9 +163,10 @@ def _hover(stretch: Stretch) -> str:
             f"{spent:.1f} s<br>worker {html.escape(stretch.worker)}"
         )
     first, last = stretch.first.step, stretch.last.step
+    what = f"replicate {stretch.first.replicate + 1}" if record.rung is not None else f"epochs {first} to {last}"
     lines = [
         f"<b>trial {record.number}</b>, {_STATES[record.state][0]}",
-        f"epochs {first} to {last}, {(stretch.last.timestamp_ms - stretch.begun_ms) / 1000:.1f} s",
+        f"{what}, {(stretch.last.timestamp_ms - stretch.begun_ms) / 1000:.1f} s",
         f"worker {html.escape(stretch.worker)}",
     ]
     return "<br>".join([*lines, "resumed after another worker"] if stretch.is_retry else lines)

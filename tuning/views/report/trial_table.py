@@ -113,6 +113,7 @@ def _columns(study: StudyReader, outcome: Outcome, records: list[TrialRecord]) -
         TrialColumn("retraining_share", "of one retraining", "percent", True, share),
         TrialColumn("duration_s", "seconds with evaluation", "number", False, lambda r: r.duration_s),
         TrialColumn("fidelity", "epochs done", "number", True, lambda r: r.fidelity),
+        *([TrialColumn("rung", "rung", "number", True, lambda r: r.rung)] if any(r.rung for r in records) else []),
         *(TrialColumn(f"params.{n}", n, kind, True, _parameter(n)) for n, kind in kinds.items()),
         TrialColumn("origin", "origin", "text", True, lambda r: str(r.origin)),
         TrialColumn("seeds", "seeds", "text", False, lambda r: " ".join(map(str, r.seeds))),

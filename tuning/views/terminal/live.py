@@ -33,14 +33,17 @@ def live_view(
         failures: What failed last, the newest at the end.
     """
     outcome = find_outcome(study)
-    states = [record.state for record in study.records()]
-    running, done = states.count("RUNNING"), study.n_finished()
+    records = study.records()
+    states = [record.state for record in records]
+    paused, done = sum(record.is_paused for record in records), study.n_finished()
+    running = states.count("RUNNING") - paused
     most = study.config.n_trials
     total = None if most is None else max(done, most)  # `n_trials` may have been lowered since
     busy = min(running, at_once or running)  # what a dead driver left running waits for workers
     counts = [
         f"{done} trials within {study.config.budget}" if total is None else f"{done} of {total} trials",
         f"workers {busy} of {at_once} busy" if at_once else f"{running} running",
+        *([f"{paused} wait to be promoted"] if paused else []),
         f"stopped early {states.count('PRUNED')}, failed {states.count('FAIL')}",
         *([f"{duration(left_s)} left"] if left_s is not None else []),
     ]

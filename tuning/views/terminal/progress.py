@@ -167,11 +167,13 @@ class Progress(ProgressListener):
     def _counts(self) -> str:
         if self._study is None:
             return ""
-        states = [record.state for record in self._study.records()]
+        records = self._study.records()
+        states, paused = [record.state for record in records], sum(record.is_paused for record in records)
         done = sum(state in ("COMPLETE", "PRUNED") for state in states)
         front = self._study.front()
         text = (
-            f"{_progress(done, self._study.config.n_trials)} done, running {states.count('RUNNING')}, "
+            f"{_progress(done, self._study.config.n_trials)} done, running {states.count('RUNNING') - paused}, "
+            f"{f'waiting {paused}, ' if paused else ''}"
             f"failed {states.count('FAIL')}, front {len(front)}"
         )
         from tuning.views.terminal.live import duration  # noqa: PLC0415  (see `_trials_table`)

@@ -18,11 +18,11 @@ from statistics import fmean, median
 from typing import Any
 
 import numpy as np
-from bench_scheduler import FACTOR, WORKERS, no_stopping, ours, reference_point
 from record_curves import CURVES
 from rich.console import Console
 from rich.table import Table
 from simulator import Curves, Search, simulate, simulate_tasks
+from stopping_rules import FACTOR, WORKERS, no_stopping, ours, reference_point
 from surroundings import surroundings
 
 from tuning.strategies.halving import ParetoHalving

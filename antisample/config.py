@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
+from antisample.data.earlier_requests import EarlierRequests
 from antisample.data.forget_request import ForgetRequest
 from antisample.data.splits import SplitConfig
 from antisample.datasets import dataset_plugin
@@ -26,6 +27,8 @@ class UnlearnConfig(Settings):
         split: How validation images are held out.
         model: The original model.
         forget: What to forget.
+        after: What the model has forgotten before, where it was unlearned already; `antisample.export.chain` reads it
+            from the card of that.
         method: The method with its hyperparameters; `name` selects it.
         seed: Random seed of the unlearning itself.
         device: `auto` uses a GPU if there is one; otherwise give `cpu`, `cuda` or, for example, `cuda:1`.
@@ -38,11 +41,17 @@ class UnlearnConfig(Settings):
     split: SplitConfig = SplitConfig()
     model: ModelConfig
     forget: ForgetRequest
+    after: EarlierRequests | None = None
     method: AnyMethodConfig = AntiSampleConfig()
     seed: int = Field(default=0, ge=0)
     device: str = "auto"
     precision: Precision = "float32"
     evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_serializer(mode="wrap")
+    def _as_studies_hold_it(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves `after` out where there is none: results are found by a digest of the configuration."""
+        return {name: value for name, value in handler(self).items() if name != "after" or value is not None}
 
     @classmethod
     def parse(cls, values: dict[str, Any], source: str | None = None) -> "UnlearnConfig":

@@ -16,6 +16,7 @@ from antisample.errors import ConfigError
 from antisample.generation.neighbour_table import NeighbourTable, neighbour_tables
 from antisample.methods import OriginalModel
 from antisample.metrics import (
+    EARLIER_FAMILIES,
     EvaluationSubject,
     Predictions,
     ProbeAnchors,
@@ -26,6 +27,7 @@ from antisample.metrics import (
     needing_reference,
     needing_stages,
     skipped,
+    unmeasured_earlier,
 )
 from antisample.metrics.base import StageFeatures
 from antisample.metrics.forgetting import Forgetting
@@ -35,7 +37,7 @@ from antisample.metrics.retrained_reference import ReferenceTraining
 from antisample.metrics.similarity import known_features
 from antisample.models.original_network import stages_of
 from antisample.models.pretrain import original_model
-from antisample.types import Dataset, SplitName, Splits
+from antisample.types import Dataset, EarlierImages, SplitName, Splits
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ class UnlearnInputs:
 
     def families(self, config: UnlearnConfig) -> tuple[str, ...]:
         """The metric families that a finished model is measured by."""
-        return ("classification", *(name for name in config.evaluation.final if name not in self.left_out))
+        asked = dict.fromkeys((*config.evaluation.final, *(EARLIER_FAMILIES if self.splits.earlier else ())))
+        return ("classification", *(name for name in asked if name not in self.left_out))
 
 
 @dataclass(frozen=True)
@@ -161,8 +164,14 @@ def request_data(config: UnlearnConfig, dataset: Dataset) -> RequestData:
     if config.forget.samples and not config.method.forgets_samples:
         raise ConfigError(config.method.samples_refusal())
     has_checkpoint = config.model.checkpoint is not None
-    splits = make_splits(dataset, _by_position(config), config.split, has_checkpoint=has_checkpoint)
+    split, after = config.split, config.after
+    earlier: tuple[EarlierImages, ...] = ()
+    if after is not None:
+        dataset = after.with_model_labels(dataset)
+        split, earlier = after.split_of(dataset, split), after.images(dataset)
+    splits = make_splits(dataset, by_position(config), split, has_checkpoint=has_checkpoint, earlier=earlier)
     left_out = left_out_families(config.evaluation.final, dataset, splits)
+    left_out |= unmeasured_earlier(config.evaluation.final, dataset, splits)
     return RequestData(dataset, splits, left_out | _without_stages(config, dataset, left_out))
 
 
@@ -173,7 +182,8 @@ def _without_stages(config: UnlearnConfig, dataset: Dataset, left_out: Mapping[s
         ConfigError: If the stages that the user names cannot be ones, or a family that reads stages was asked for.
     """
     families = config.evaluation.final
-    read = [name for name in needing_stages(families) if name not in left_out]
+    measured = dict.fromkeys((*families, *(EARLIER_FAMILIES if config.after is not None else ())))
+    read = [name for name in needing_stages(measured) if name not in left_out]
     if not config.model.stages and not (read and ":" in config.model.name):
         return {}
     try:
@@ -276,7 +286,7 @@ def _validation_predictions(
     return subject.predictions("validation")
 
 
-def _by_position(config: UnlearnConfig) -> ForgetRequest:
+def by_position(config: UnlearnConfig) -> ForgetRequest:
     """The request with positions in the place of files."""
     request = config.forget
     if not any(isinstance(sample, str) for sample in request.samples):

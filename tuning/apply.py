@@ -18,12 +18,11 @@ from antisample.export.card import (
     UnlearningCard,
     images_of,
 )
+from antisample.export.card_facts import data_values, request_values
 from antisample.export.card_file import CARD_FILES, environment_facts, now, write_card
 from antisample.export.formats import EXPORT_FILES, ExportError, ExportFormat
 from antisample.export.model_files import WEIGHTS_FILE, write_model
 from antisample.inputs import UnlearnInputs, load_inputs, open_dataset, request_data
-from antisample.metrics import left_out_notes
-from antisample.metrics.forgetting import Forgetting
 from antisample.metrics.retrained import reference_values
 from antisample.models.original_network import build_network
 from antisample.storage.atomic import check_writable
@@ -107,29 +106,11 @@ def apply_config(
         environment = environment_facts(config, not_deterministic)
     files, problems = write_model(running, out, formats)
     weights = weights_fingerprint(dict(running.model.state_dict()))
-    forgetting = Forgetting.of(inputs.dataset, inputs.splits)
-    splits, dataset, preprocessing = inputs.splits, inputs.dataset, inputs.original.preprocessing
+    preprocessing = inputs.original.preprocessing
     card = UnlearningCard(
         created=now(),
-        request=RequestFacts(
-            in_words=config.forget.describe(),
-            classes=forgetting.names,
-            labels=forgetting.labels,
-            images=forgetting.train,
-            validation=forgetting.validation,
-            test=forgetting.test,
-            never_seen=splits.never_seen,
-        ),
-        data=DataFacts(
-            name=dataset.name,
-            fingerprint=dataset.fingerprint,
-            splits_fingerprint=splits.fingerprint,
-            retain=len(splits.retain),
-            validation=len(splits.validation),
-            validation_from=splits.validation_from,
-            test=len(splits.test),
-            notes=(*dataset.notes, *left_out_notes(inputs.left_out, inputs.splits)),
-        ),
+        request=RequestFacts(**request_values(config, inputs)),
+        data=DataFacts(**data_values(inputs)),
         original=OriginalFacts(
             fingerprint=inputs.original.fingerprint,
             mean=preprocessing.mean,

@@ -30,6 +30,9 @@ class RequestFacts(Settings):
         validation: Validation images of the classes to forget; none where samples are forgotten.
         test: Likewise.
         never_seen: Images asked for that the original model was not trained on.
+        kind: Whether whole classes were to be forgotten, or single images of them.
+        image_digests: Digests of the pixels of the images asked for, sorted; see `image_digest`. None of more than
+            100,000 images.
     """
 
     in_words: str
@@ -39,6 +42,8 @@ class RequestFacts(Settings):
     validation: Count = 0
     test: Count = 0
     never_seen: Count = 0
+    kind: Literal["classes", "samples"] = "classes"
+    image_digests: tuple[Fingerprint, ...] = ()
 
     @model_validator(mode="after")
     def _a_label_for_each_class(self) -> "RequestFacts":
@@ -61,6 +66,7 @@ class DataFacts(Settings):
         validation_from: The split that these come from.
         test: Images for the report alone.
         notes: What there is to know of how it was read, in sentences.
+        class_names: Names of the model's outputs, in their order.
     """
 
     name: str
@@ -71,6 +77,7 @@ class DataFacts(Settings):
     validation_from: SplitName
     test: Count
     notes: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
 
 
 class OriginalFacts(Settings):
@@ -252,4 +259,6 @@ class UnlearningCard(Settings):
 
 def images_of(metric: str, counts: Mapping[str, int]) -> int | None:
     """How many images a metric stands on, of the counts of `UnlearnMetrics`; None without a number of its own."""
+    if "probe" in metric:  # it draws images of its own
+        return None
     return counts.get(metric.partition("_")[0])

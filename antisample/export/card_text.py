@@ -29,6 +29,7 @@ def card_text(card: UnlearningCard) -> str:
         *_facts(
             [
                 ("Forgotten", _forgotten(card)),
+                *(("Forgotten earlier", text) for text in _earlier(card)),
                 ("Data", f"{markdown_text(data.name)}, fingerprint `{data.fingerprint}`"),
                 ("Splits", _splits(card)),
                 (
@@ -95,6 +96,15 @@ def _forgotten(card: UnlearningCard) -> str:
         return f"{markdown_text(request.in_words)}: {request.images} training images of {classes}{never}"
     unseen = f", {request.validation} validation and {request.test} test images" if request.labels else " images"
     return f"{classes}: {request.images} training{unseen}"
+
+
+def _earlier(card: UnlearningCard) -> list[str]:
+    """The requests that came before, oldest first."""
+    after = card.config.after
+    return [
+        f"{markdown_text(request.in_words)}; model `{request.model}`, card SHA-256 `{request.card}`"
+        for request in (after.requests if after is not None else ())
+    ]
 
 
 def _splits(card: UnlearningCard) -> str:

@@ -15,6 +15,7 @@ from antisample.config import UnlearnConfig, validation_problems
 from antisample.data.class_names import split_names
 from antisample.data.forget_request import ForgetRequest
 from antisample.errors import ConfigError
+from antisample.export.chain import begun_after
 from antisample.models.normalisation import NORMALISATIONS
 from antisample.validation.spelling import did_you_mean
 from search_spaces import published_set
@@ -54,6 +55,7 @@ class UnlearnFlags:
     checkpoint: Path | None = None
     normalisation: str | None = None
     accept_original: bool = False
+    after: Path | None = None
     seed: int = 0
     overrides: list[str] | None = None
 
@@ -96,7 +98,9 @@ def direct_config(flags: UnlearnFlags) -> tuple[UnlearnConfig, dict[str, Any]]:
     values = {**_task(flags, model_name, dataset), "method": method, "seed": flags.seed}
     for override in flags.overrides or []:
         override_value(values, override, UnlearnConfig)
-    return UnlearnConfig.parse(values), origin
+    if flags.after is not None:
+        values["after"] = flags.after
+    return UnlearnConfig.parse(begun_after(values)), origin
 
 
 def study_of_flags(flags: TaskFlags, overrides: Sequence[str]) -> StudyConfig:

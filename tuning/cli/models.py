@@ -93,6 +93,14 @@ def unlearn_command(
     checkpoint: CheckpointFile = None,
     normalisation: Normalisation = None,
     accept_original: AcceptOriginal = False,
+    after: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CARD.json",
+            help="The card of an earlier unlearning, or its model file: start from its model, which must not recall "
+            "what it has forgotten.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     overrides: ValueOverrides = None,
     formats: Annotated[
@@ -133,6 +141,7 @@ def unlearn_command(
             checkpoint=checkpoint,
             normalisation=normalisation,
             accept_original=accept_original,
+            after=after,
             seed=seed,
             overrides=overrides,
         ),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from antisample.data.class_names import joined_names, split_names
-from antisample.errors import AntisampleError
+from antisample.errors import AntisampleError, DataError
 from antisample.export.card import UnlearningCard
 from antisample.export.verification.statements import (
     Check,
@@ -32,6 +32,7 @@ _ONE = {
     "model",
     "checkpoint",
     "normalisation",
+    "after",
     "seed",
     "threads",
     "out",
@@ -119,10 +120,15 @@ def _direct(card: UnlearningCard, options: dict[str, Any]) -> Verification:
                 checkpoint=flags.get("checkpoint"),
                 normalisation=flags.get("normalisation"),
                 accept_original="accept_original" in flags,
+                after=None if (after := flags.get("after")) is None else Path(after),
                 seed=int(seed),
                 overrides=flags.get("set"),
             )
         )
+    except DataError as error:
+        if "after" in flags:
+            return not_checked("command", card.command, f"the earlier card cannot be read: {error}")
+        return Verification((Check("command", card.command, f"is refused: {error}", holds=False),))
     except (AntisampleError, SpaceError) as error:
         return Verification((Check("command", card.command, f"is refused: {error}", holds=False),))
     parts = []

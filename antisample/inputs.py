@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 
 from antisample.config import UnlearnConfig
+from antisample.data.earlier_requests import EarlierRequests
 from antisample.data.forget_request import ForgetRequest
 from antisample.data.splits import SplitConfig, make_splits
 from antisample.datasets import load_dataset, training_files
@@ -142,8 +143,8 @@ class SilentLoading:
 SILENT: LoadingListener = SilentLoading()
 
 
-def open_dataset(data: DataConfig, split: SplitConfig) -> Dataset:
-    """Opens the data set of a configuration; see `load_dataset`."""
+def open_dataset(data: DataConfig, split: SplitConfig, after: EarlierRequests | None = None) -> Dataset:
+    """Opens the data set of a configuration, which may lack what was forgotten earlier; see `load_dataset`."""
     return load_dataset(
         data.source,
         root=data.root,
@@ -152,6 +153,7 @@ def open_dataset(data: DataConfig, split: SplitConfig) -> Dataset:
         cache_dir=data.cache_dir,
         test_fraction=split.test_fraction,
         split_seed=split.seed,
+        may_lack=after.forgotten if after is not None else (),
     )
 
 
@@ -224,7 +226,7 @@ def load_inputs(
             knows nothing of the data or of what is to be forgotten; see `check_original`.
     """
     if data is None:
-        data = request_data(config, open_dataset(config.data, config.split))
+        data = request_data(config, open_dataset(config.data, config.split, config.after))
         listener.data_loaded([data])
     dataset, splits = data.dataset, data.splits
     device, cache_dir = choose_device(config.device), config.data.cache_dir

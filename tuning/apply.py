@@ -85,7 +85,7 @@ def apply_config(
     device = choose_device(config.device)
     check_writable(out, _FILES)
     with deterministic(threads) as not_deterministic:
-        data = request_data(config, open_dataset(config.data, config.split))
+        data = request_data(config, open_dataset(config.data, config.split, config.after))
         progress.data_loaded([data])
         untrained = build_network(config.model, data.dataset).state_dict()
         check_writable(out, n_bytes=(1 + len(formats)) * weights_bytes(untrained))

@@ -65,7 +65,7 @@ def find_requests(plan: TrialPlan) -> list[RequestData]:
         AntisampleError: If the data cannot be read, or with every problem of the requests; see `load_requests`.
     """
     config, configs = plan.config, _starting_configs(plan)
-    dataset = open_dataset(config.data, config.split)
+    dataset = open_dataset(config.data, config.split, config.after)
     requests: list[RequestData] = []
     problems: list[str] = []
     for each in configs:

@@ -1,5 +1,6 @@
 """Unlearning for good: a configuration becomes a model file and a card of what was done. Needs no search library."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +19,10 @@ from antisample.export.card import (
     UnlearningCard,
     images_of,
 )
-from antisample.export.card_facts import data_values, request_values
+from antisample.export.card_facts import data_values, limitations, metric_limits, request_values
 from antisample.export.card_file import CARD_FILES, environment_facts, now, write_card
 from antisample.export.formats import EXPORT_FILES, ExportError, ExportFormat
+from antisample.export.local_paths import with_relative_paths
 from antisample.export.model_files import WEIGHTS_FILE, write_model
 from antisample.inputs import UnlearnInputs, load_inputs, open_dataset, request_data
 from antisample.metrics.retrained import reference_values
@@ -82,6 +84,7 @@ def apply_config(
             the study; the folder cannot be written; or the model cannot be written in a format: in the last case the
             card is there, and names what could be written.
     """
+    config = with_relative_paths(config, Path.cwd())
     device = choose_device(config.device)
     check_writable(out, _FILES)
     with deterministic(threads) as not_deterministic:
@@ -125,13 +128,14 @@ def apply_config(
         files=files,
         metrics=_metrics(inputs, config, original, step, provenance),
         spread_over=provenance.spread_over,
+        limitations=limitations(config, inputs),
         time=TimeFacts(
             unlearning_s=step.elapsed_s + sum(table.elapsed_s for table in inputs.neighbours.values()),
             evaluation_s=step.evaluation_s,
             retraining_s=inputs.reference.elapsed_s if inputs.reference is not None else None,
         ),
         environment=environment,
-        folder=str(Path.cwd()),
+        folder=os.path.relpath(Path.cwd(), out.resolve()),
         command=provenance.command.replace("{threads}", str(environment.threads)),
     )
     write_card(out, card)
@@ -154,6 +158,7 @@ def _metrics(
     reference = reference_values(inputs.reference, inputs.splits, config.evaluation)
     baselines = {name: measured.values for name, measured in evaluate_baselines(inputs, config).items()}
     counts = last.metrics.counts
+    limits = metric_limits(last.metrics.values, counts)
     return tuple(
         CardMetric(
             name=name,
@@ -164,6 +169,7 @@ def _metrics(
             mask=baselines.get("mask", {}).get(name),
             untrained=baselines["untrained"].get(name),
             spread=provenance.spread.get(name),
+            limits=limits.get(name),
         )
         for name, value in last.metrics.values.items()
     )

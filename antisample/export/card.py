@@ -33,6 +33,8 @@ class RequestFacts(Settings):
         kind: Whether whole classes were to be forgotten, or single images of them.
         image_digests: Digests of the pixels of the images asked for, sorted; see `image_digest`. None of more than
             100,000 images.
+        reference: Of the request, as whoever answers it calls it; empty where nothing was noted.
+        operator: Who carried it out; likewise.
     """
 
     in_words: str
@@ -44,6 +46,8 @@ class RequestFacts(Settings):
     never_seen: Count = 0
     kind: Literal["classes", "samples"] = "classes"
     image_digests: tuple[Fingerprint, ...] = ()
+    reference: str = ""
+    operator: str = ""
 
     @model_validator(mode="after")
     def _a_label_for_each_class(self) -> "RequestFacts":
@@ -150,6 +154,8 @@ class CardMetric(Settings):
         mask: Of the original with a mask over the forgotten classes, which costs nothing; None for samples.
         untrained: Of the same network with fresh weights.
         spread: Of the same hyperparameters over several seeds, where that is known.
+        limits: Between which values the one of this model lies with 95 % confidence, for the images that were drawn;
+            of accuracies, and of `probe_left`.
     """
 
     name: str
@@ -160,6 +166,7 @@ class CardMetric(Settings):
     mask: float | None = None
     untrained: float | None = None
     spread: SpreadFigure | None = None
+    limits: tuple[float, float] | None = None
 
 
 class TimeFacts(Settings):
@@ -233,9 +240,11 @@ class UnlearningCard(Settings):
         files: What holds the model.
         metrics: What was measured.
         spread_over: What the spread is over, in words; empty where none is known.
+        limitations: What the figures do not show, in sentences; none in cards of versions that did not say.
         time: How long it took.
         environment: Where.
-        folder: Where the command was given; relative paths start there.
+        folder: Where the command was given, as seen from the card's own folder; relative paths start there. In cards
+            of earlier versions, an absolute path.
         command: The exact command that repeats it.
     """
 
@@ -251,6 +260,7 @@ class UnlearningCard(Settings):
     files: tuple[ModelFile, ...] = Field(min_length=1)
     metrics: tuple[CardMetric, ...]
     spread_over: str = ""
+    limitations: tuple[str, ...] = ()
     time: TimeFacts
     environment: EnvironmentFacts
     folder: str

@@ -101,6 +101,13 @@ def unlearn_command(
             "what it has forgotten.",
         ),
     ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Reference of the request, for the card, such as a file number; no name."),
+    ] = None,
+    operator: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Who carries the request out, for the card.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     overrides: ValueOverrides = None,
     formats: Annotated[
@@ -142,6 +149,8 @@ def unlearn_command(
             normalisation=normalisation,
             accept_original=accept_original,
             after=after,
+            reference=reference,
+            operator=operator,
             seed=seed,
             overrides=overrides,
         ),

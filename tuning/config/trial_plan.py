@@ -101,6 +101,7 @@ class TrialPlan:
                 "model": config.model,
                 "forget": config.forget[request],
                 "after": config.after,
+                "request": config.request,
                 "method": {"name": config.method, **self.method_values(params)},
                 "seed": seed,
                 "device": config.device,

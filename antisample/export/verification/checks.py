@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from antisample.errors import ConfigError, DataError
-from antisample.export.card import PluginFacts, UnlearningCard, images_of
-from antisample.export.card_facts import data_values, request_values
+from antisample.export.card import CardMetric, PluginFacts, UnlearningCard, images_of
+from antisample.export.card_facts import data_values, limitations, metric_limits, request_values
 from antisample.export.card_file import CARD_FILES, card_config, file_digest, parse_json
 from antisample.export.card_text import card_text
 from antisample.export.verification.measured import MeasuredCard
@@ -102,10 +102,19 @@ def _data(card: UnlearningCard, measured: MeasuredCard) -> Verification:
             checks,
             _facts("request", card.request, request_values(card.config, inputs)),
             _facts("data", card.data, data),
+            _limitations(card, measured),
             _facts("original", card.original, network),
             unknown,
         ]
     )
+
+
+def _limitations(card: UnlearningCard, measured: MeasuredCard) -> Verification:
+    if "limitations" not in card.model_fields_set:
+        return not_checked("limitations", None, _NOT_STATED)
+    # Measuring accepts any original model; the card says whether making it did.
+    config = measured.config.model_copy(update={"model": card.config.model})
+    return checked("limitations", card.limitations, limitations(config, measured.inputs))
 
 
 def _after(card: UnlearningCard) -> Verification:
@@ -191,9 +200,21 @@ def _metrics(card: UnlearningCard, measured: MeasuredCard, tolerance: float) -> 
             if stated is not None or actual is not None:
                 near = stated is not None and actual is not None and abs(actual - stated) <= tolerance
                 checks.append(Check(f"{role} {metric.name}", stated, actual, near))
+    limits = metric_limits(measured.values["unlearned"], measured.counts)
+    for metric in card.metrics:
+        if "limits" in metric.model_fields_set:
+            checks.append(_limits(metric, limits.get(metric.name), tolerance))
     stated_images = {metric.name: metric.images for metric in card.metrics}
     images = {name: images_of(name, measured.counts) for name in stated_images}
     return Verification(tuple(checks)) + compared_values("images", stated_images, images)
+
+
+def _limits(metric: CardMetric, actual: tuple[float, float] | None, tolerance: float) -> Check:
+    stated = metric.limits
+    near = stated == actual
+    if stated is not None and actual is not None:
+        near = all(abs(one - other) <= tolerance for one, other in zip(stated, actual, strict=True))
+    return Check(f"limits {metric.name}", as_value(stated), as_value(actual), near)
 
 
 def _environment(card: UnlearningCard, measured: MeasuredCard) -> Verification:

@@ -8,7 +8,14 @@ from antisample.errors import ConfigError
 from antisample.export.formats import ExportFormat
 from tuning.applied_trial import find_trial, trial_config
 from tuning.apply import Provenance
-from tuning.cli.flags import UnlearnFlags, accepting_original, apply_again_command, forget_request, selected
+from tuning.cli.flags import (
+    UnlearnFlags,
+    accepting_original,
+    apply_again_command,
+    forget_request,
+    noted_request,
+    selected,
+)
 from tuning.study.directory import open_study
 from tuning.trust.addresses import check_stores, object_stores
 from tuning.trust.consent import check_code
@@ -33,7 +40,7 @@ def trial_of_study(
     given = [
         f"`--{'set' if name == 'overrides' else name}`"
         for name, value in vars(direct).items()
-        if value and name not in ("forget", "forget_samples", "accept_original")
+        if value and name not in ("forget", "forget_samples", "accept_original", "reference", "operator")
     ]
     if given:
         raise ConfigError(f"`--study` defines the unlearning, so {given[0]} cannot be used with it.")
@@ -50,10 +57,16 @@ def trial_of_study(
         forget=direct.forget,
         forget_samples=direct.forget_samples,
         accept_original=direct.accept_original,
+        reference=direct.reference,
+        operator=direct.operator,
     )
     progress.say(f"Applying trial {record.number} ({record.origin})")
     config, provenance = trial_config(opened, record, request, command)
     config = accepting_original(config, accept_original=direct.accept_original)
+    noted = noted_request(direct.reference, direct.operator)
+    if noted:
+        before = config.request.model_dump() if config.request is not None else {}
+        config = UnlearnConfig.parse({**config.model_dump(), "request": {**before, **noted["request"]}})
     named, kept = named_code(config.model), agreed_of_study(study)
     check_stores(object_stores(config.data), kept, allow_address)
     check_code(named, progress.say, allowed=allow_code, agreed_to=kept)

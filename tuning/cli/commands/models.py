@@ -1,6 +1,7 @@
 """Training the original model, unlearning once, and verifying what came of it."""
 
 import math
+from contextlib import chdir
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from antisample.metrics import evaluate
 from antisample.models.pretrain import pretrained_path
 from antisample.unlearning import subject_of
 from tuning.apply import Provenance, apply_config
+from tuning.cli.cards.command import place_of_command
 from tuning.cli.cards.origin import origin_checks
 from tuning.cli.flags import (
     UnlearnFlags,
@@ -174,9 +176,11 @@ def verified(
     Raises:
         AntisampleError: If the user has not agreed to it, or data or model cannot be read.
     """
+    folder, study = card.parent.absolute(), None if study is None else study.absolute()
     kept = agreed_of_card(stated)
     check_stores(object_stores(stated.config.data), kept, allow_address)
-    check_code(named_code(stated.config.model), progress.say, allowed=allow_code, agreed_to=kept)
-    origin = origin_checks(stated, card.parent, study)
-    cache_dir = own_cache_dir(stated.config.data, kept)
-    return verify_card(stated, card.parent, tolerance, progress, repeat=repeat, cache_dir=cache_dir) + origin
+    with chdir(place_of_command(stated, folder) or Path.cwd()):  # its relative paths start there
+        check_code(named_code(stated.config.model), progress.say, allowed=allow_code, agreed_to=kept)
+        origin = origin_checks(stated, folder, study)
+        cache_dir = own_cache_dir(stated.config.data, kept)
+        return verify_card(stated, folder, tolerance, progress, repeat=repeat, cache_dir=cache_dir) + origin

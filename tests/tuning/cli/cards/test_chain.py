@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,6 +55,12 @@ def request_of(digits_config, card, forget=None, **other):
     return request_data(config, open_dataset(config.data, config.split, config.after))
 
 
+@pytest.fixture(scope="module")
+def where():
+    """Where the commands of the chain were given."""
+    return Path.cwd()
+
+
 @pytest.fixture
 def copied(chain, tmp_path):
     """A copy of the chain's folder, to change."""
@@ -98,8 +105,9 @@ def test_what_was_forgotten_is_used_for_nothing_and_measured(chain, digits_confi
     assert "validation/earlier_excess" in second
 
 
-def test_every_card_of_a_chain_verifies(chain):
+def test_every_card_of_a_chain_verifies(chain, where, monkeypatch):
     for card in chain[1:]:
+        monkeypatch.chdir(where)
         verification = verify_card(read_card(card), card.parent)
         assert verification.holds, verification.differing
         assert any("digest of the earlier card" in check.what for check in verification.checks)

@@ -1,4 +1,4 @@
-"""What a card says besides figures: digests of images, whose request it was, limits and limitations, no local path."""
+"""What a card says besides figures: digests of images, whose request it was, limits, limitations, no local path."""
 
 import copy
 import json

@@ -11,6 +11,7 @@ from antisample.export.card_file import CARD_FILES, file_digest, read_card
 from antisample.export.consistency import card_problems, weights_file
 from antisample.metrics.share_limits import share_limits
 from antisample.types import SplitName
+from antisample.validation.settings import shown, unusable
 
 _PARTS: tuple[SplitName, ...] = ("validation", "test")
 _DEVIATIONS = 1.96  # of 95 %, as in `share_limits`
@@ -28,12 +29,16 @@ def begun_after(values: Mapping[str, Any]) -> dict[str, Any]:
             before, they stay as they are.
 
     Raises:
-        DataError: If the card or its model is missing, or they do not agree.
-        ConfigError: If the card is of another model, or the model is stated twice.
+        DataError: If the card cannot be read, its model is missing, or they do not agree.
+        ConfigError: If there is no card, it is of another model, or the model is stated twice.
     """
     after = values.get("after")
-    if not isinstance(after, str | Path):
+    if after is None or isinstance(after, Mapping | EarlierRequests):
         return dict(values)
+    if not isinstance(after, str | Path):
+        raise ConfigError(f"`after` must name the card of an unlearned model, but got {shown(after)}.")
+    if (rule := unusable(str(after))) is not None:
+        raise ConfigError(f"`after` {rule}.")
     path, card = find_card(Path(after))
     model = values.get("model")
     if not isinstance(model, Mapping) or not isinstance(model.get("name"), str):
@@ -62,17 +67,22 @@ def find_card(path: Path) -> tuple[Path, UnlearningCard]:
         The path of the card, and the card.
 
     Raises:
-        DataError: If it is missing, or card and files do not agree.
-        ConfigError: If it breaks the schema of a card.
+        DataError: If it cannot be read, or card and files do not agree.
+        ConfigError: If it is missing, or breaks the schema of a card.
     """
-    if not path.is_file():
-        what = "a folder" if path.is_dir() else "nothing there"
-        raise DataError(f"{path}: `after` must name the card of an unlearned model, a file, but got {what}.")
+    try:
+        what = None if path.is_file() else "a folder" if path.is_dir() else "not there"
+    except OSError as error:  # a name that is too long, say
+        what = f"no file ({error.strerror})"
+    if what is not None:
+        raise ConfigError(
+            f"`after` must name the card of an unlearned model, a file, but got {shown(str(path))}, which is {what}."
+        )
     named = path
     if path.suffix != ".json":
         path = path.with_name(CARD_FILES[0])
         if not path.is_file():
-            raise DataError(f"{named}: `after` must name a model file with its card, but there is no {path}.")
+            raise ConfigError(f"`after` must name a model file with its card, but there is no {path} beside {named}.")
     card = read_card(path)
     if path != named and named.name not in {file.file for file in card.files}:
         raise DataError(f"{named}: `after` must name a model file with its card, but {path} does not name it.")

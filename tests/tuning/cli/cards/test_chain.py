@@ -211,12 +211,14 @@ class TestWhatIsRefused:
 
     @pytest.mark.parametrize("name", ["missing.json", "missing.safetensors", "."])
     def test_nothing_there(self, chain, digits_config, name):
-        with pytest.raises(DataError, match="`after` must name the card of an unlearned model, a file, but got"):
+        with pytest.raises(
+            ConfigError, match=r"`after` must name the card of an unlearned model, a file, but got '/"
+        ):
             begun_after(after(digits_config, chain[0].parent / name, {"classes": [7]}))
 
     def test_a_model_file_without_its_card(self, copied, digits_config):
         copied[0].unlink()
-        with pytest.raises(DataError, match=r"must name a model file with its card, but there is no .*card\.json"):
+        with pytest.raises(ConfigError, match=r"must name a model file with its card, but there is no .*card\.json"):
             begun_after(after(digits_config, copied[0].with_name("model.safetensors"), {"classes": [7]}))
 
     def test_another_model_file_beside_a_card(self, copied, digits_config):
@@ -265,7 +267,7 @@ class TestWhatIsRefused:
         code, _, told = call(*words, "--after", chain[0])
         assert (code, told.count("Error:"), out.exists()) == (2, 1, False)
         code, _, told = call(*words, "--after", tmp_path / "none.json")
-        assert (code, "but got nothing there" in told, out.exists()) == (2, True, False)
+        assert (code, "which is not there" in told, out.exists()) == (2, True, False)
         assert "Traceback" not in told
 
 

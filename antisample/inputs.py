@@ -1,7 +1,7 @@
 """What unlearnings share: data, splits, original model, reference and neighbours, loaded once and checked."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
@@ -12,7 +12,9 @@ from antisample.data.forget_request import ForgetRequest
 from antisample.data.splits import SplitConfig, make_splits
 from antisample.datasets import load_dataset, training_files
 from antisample.datasets.config import DataConfig
+from antisample.datasets.groups import GroupImages, group_images
 from antisample.device import choose_device
+from antisample.duplicates.settling import settle_copies
 from antisample.errors import ConfigError
 from antisample.generation.neighbour_table import NeighbourTable, neighbour_tables
 from antisample.methods import OriginalModel
@@ -38,7 +40,7 @@ from antisample.metrics.retrained_reference import ReferenceTraining
 from antisample.metrics.similarity import known_features
 from antisample.models.original_network import stages_of
 from antisample.models.pretrain import original_model
-from antisample.types import Dataset, EarlierImages, SplitName, Splits
+from antisample.types import Dataset, EarlierImages, IndexArray, SplitName, Splits
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class UnlearnInputs:
         names = [self.dataset.class_names[label] for label in self.splits.forget_classes]
         return (
             *self.dataset.notes,
+            *self.splits.notes,
+            *([copies.describe()] if (copies := self.splits.copies) is not None and copies.total else ()),
             *left_out_notes(self.left_out, self.splits),
             *self.original.notes,
             *(self.probe.notes(names) if self.probe is not None else ()),
@@ -111,6 +115,9 @@ class RequestData:
 class LoadingListener(Protocol):
     """Is told what happens while inputs are loaded; the methods of subclasses show it to a person."""
 
+    def copies_searched(self, share: float, elapsed_s: float) -> None:
+        """This share of the other images of a split was searched for copies of images to forget."""
+
     def data_loaded(self, requests: Sequence[RequestData]) -> None:
         """The data is there, and it is known what each request will forget; all work is still to come."""
 
@@ -126,6 +133,9 @@ class LoadingListener(Protocol):
 
 class SilentLoading:
     """A `LoadingListener` that shows nothing."""
+
+    def copies_searched(self, share: float, elapsed_s: float) -> None:
+        """Nothing."""
 
     def data_loaded(self, requests: Sequence[RequestData]) -> None:
         """Nothing."""
@@ -157,13 +167,13 @@ def open_dataset(data: DataConfig, split: SplitConfig, after: EarlierRequests | 
     )
 
 
-def request_data(config: UnlearnConfig, dataset: Dataset) -> RequestData:
-    """The splits of a forget request, and what cannot be measured on them.
+def request_data(config: UnlearnConfig, dataset: Dataset, listener: LoadingListener = SILENT) -> RequestData:
+    """The splits of a forget request, copies of its images, and what cannot be measured on them.
 
     Raises:
         ConfigError: If the request does not fit the data or the method, or a metric cannot be computed.
     """
-    if config.forget.samples and not config.method.forgets_samples:
+    if config.forget.by_samples and not config.method.forgets_samples:
         raise ConfigError(config.method.samples_refusal())
     has_checkpoint = config.model.checkpoint is not None
     split, after = config.split, config.after
@@ -171,7 +181,15 @@ def request_data(config: UnlearnConfig, dataset: Dataset) -> RequestData:
     if after is not None:
         dataset = after.with_model_labels(dataset)
         split, earlier = after.split_of(dataset, split), after.images(dataset)
-    splits = make_splits(dataset, by_position(config), split, has_checkpoint=has_checkpoint, earlier=earlier)
+    request, unseen, notes = by_position(config)
+    splits = make_splits(dataset, request, split, has_checkpoint=has_checkpoint, unseen=unseen, earlier=earlier)
+    splits = settle_copies(
+        dataset,
+        replace(splits, notes=notes),
+        config.forget.duplicates,
+        config.data.cache_dir,
+        listener.copies_searched,
+    )
     left_out = left_out_families(config.evaluation.final, dataset, splits)
     left_out |= unmeasured_earlier(config.evaluation.final, dataset, splits)
     return RequestData(dataset, splits, left_out | _without_stages(config, dataset, left_out))
@@ -226,7 +244,7 @@ def load_inputs(
             knows nothing of the data or of what is to be forgotten; see `check_original`.
     """
     if data is None:
-        data = request_data(config, open_dataset(config.data, config.split, config.after))
+        data = request_data(config, open_dataset(config.data, config.split, config.after), listener)
         listener.data_loaded([data])
     dataset, splits = data.dataset, data.splits
     device, cache_dir = choose_device(config.device), config.data.cache_dir
@@ -288,12 +306,22 @@ def _validation_predictions(
     return subject.predictions("validation")
 
 
-def by_position(config: UnlearnConfig) -> ForgetRequest:
-    """The request with positions in the place of files."""
-    request = config.forget
+def by_position(
+    config: UnlearnConfig,
+) -> tuple[ForgetRequest, Mapping[SplitName, IndexArray], tuple[str, ...]]:
+    """The request with positions in the place of files and groups.
+
+    Returns:
+        The request; positions of its images outside the training split; what there is to say.
+    """
+    request, data, split = config.forget, config.data, config.split
+    if request.column is not None:
+        group = _group(config, request.column)
+        unseen = {**group.positions}
+        samples = tuple(map(int, unseen.pop("train")))
+        return ForgetRequest(samples=samples, duplicates=request.duplicates), unseen, group.notes
     if not any(isinstance(sample, str) for sample in request.samples):
-        return request
-    data, split = config.data, config.split
+        return request, {}, ()
     files = training_files(data.source, data.root, test_fraction=split.test_fraction, split_seed=split.seed)
     positions = {file: i for i, file in enumerate(files)}
     names = [str(sample).removeprefix("train/") for sample in request.samples if isinstance(sample, str)]
@@ -304,4 +332,18 @@ def by_position(config: UnlearnConfig) -> ForgetRequest:
             f"{next(iter(positions))}, but got {', '.join(map(repr, unknown[:5]))}."
         )
     kept = [sample for sample in request.samples if isinstance(sample, int)]
-    return ForgetRequest(samples=(*kept, *(positions[name] for name in names)))
+    by_position = (*kept, *(positions[name] for name in names))
+    return ForgetRequest(samples=by_position, duplicates=request.duplicates), {}, ()
+
+
+def _group(config: UnlearnConfig, column: str) -> GroupImages:
+    """The images of the groups of a request."""
+    data, split = config.data, config.split
+    return group_images(
+        data.source,
+        data.root,
+        column,
+        config.forget.value,
+        test_fraction=split.test_fraction,
+        split_seed=split.seed,
+    )

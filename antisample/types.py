@@ -115,6 +115,53 @@ def _no_positions() -> IndexArray:
 
 
 @dataclass(frozen=True)
+class CopyFacts:
+    """Copies of images to forget among the other images.
+
+    Attributes:
+        retain: Among the images to retain.
+        validation: Among validation images; of classes to forget, none count.
+        test: Likewise, of test images.
+        exact: How many of all these are the same, pixel by pixel.
+        duplicates: What is done about them: `report` leaves them where they are, `forget` forgets those that would be
+            retained and leaves out the others.
+        pairs: Of at most 1,000 of them, split, position, position of the original in the training split, and
+            similarity; those most alike first.
+    """
+
+    retain: int
+    validation: int
+    test: int
+    exact: int
+    duplicates: Literal["report", "forget", "refuse"]
+    pairs: tuple[tuple[str, int, int, float], ...] = ()
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.retain + self.validation + self.test
+
+    def describe(self) -> str:
+        """How many there are, where, and what is done about them, in a sentence or two."""
+        if not self.total:
+            return "No copies of the images to forget were found among the other images."
+        verb = "is a copy" if self.total == 1 else "are copies"
+        split, copy, original, _ = self.pairs[0]
+        return (
+            f"{self.total:,} other images {verb} of images to forget ({self.exact:,} exact): {self.retain:,} to "
+            f"retain, {self.validation:,} for validation and {self.test:,} for test, such as {split} image {copy} of "
+            f"train image {original}.{self._action()}"
+        ).replace("1 other images is", "1 other image is")
+
+    def _action(self) -> str:
+        if self.duplicates == "report":
+            return " They stay where they are; `forget.duplicates: forget` would forget them."
+        if self.duplicates == "forget":
+            return " Those to retain are forgotten, too, and the others are left out."
+        return ""
+
+
+@dataclass(frozen=True)
 class Splits:
     """Which images an unlearning may train on, select on, and be judged on.
 
@@ -127,11 +174,13 @@ class Splits:
         test: Positions in the test split; computed once, for finished trials.
         fingerprint: Hexadecimal digest of all of the above and of the data set's fingerprint.
         by_samples: Whether single images are to be forgotten, and their classes kept.
-        never_seen: How many samples of the request the original model has never seen; they are used for nothing.
+        never_seen: How many images of the request the original model has never seen; they are used for nothing.
         earlier: What the model has forgotten before, oldest first. None of its images are in any of the above.
         earlier_train: Positions in the training split of images of classes that were forgotten before.
         earlier_validation: Likewise of those that would be validation images.
         earlier_test: Likewise of those in the test split.
+        notes: What there is to say about the request, whole sentences.
+        copies: Copies of images to forget among the other images; None if nobody has looked for any.
     """
 
     forget_classes: tuple[int, ...]
@@ -143,6 +192,8 @@ class Splits:
     fingerprint: str
     by_samples: bool = False
     never_seen: int = 0
+    notes: tuple[str, ...] = ()
+    copies: CopyFacts | None = None
     earlier: tuple[EarlierImages, ...] = ()
     earlier_train: IndexArray = field(default_factory=_no_positions)
     earlier_validation: IndexArray = field(default_factory=_no_positions)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -19,6 +19,18 @@ from antisample.metrics.probe import untrained_network
 from antisample.types import EpochReport, SplitName, UnlearnMetrics
 
 
+class Measures(NamedTuple):
+    """By what a finished model is measured.
+
+    Attributes:
+        parts: Splits; each metric family is computed on those of them that it is defined on.
+        families: Metric families.
+    """
+
+    parts: tuple[SplitName, ...]
+    families: tuple[str, ...]
+
+
 class Unlearning(Iterator[EpochReport]):
     """An unlearning under way: iterate for a report an epoch; `model` is the network as it is now.
 
@@ -30,10 +42,13 @@ class Unlearning(Iterator[EpochReport]):
     Args:
         config: What to do.
         inputs: Shared inputs; loaded from `config` if None.
+        measures: By what the finished model is measured; everything that `config.evaluation` asks for if None.
     """
 
-    def __init__(self, config: UnlearnConfig, inputs: UnlearnInputs | None = None) -> None:
-        self.config = config
+    def __init__(
+        self, config: UnlearnConfig, inputs: UnlearnInputs | None = None, measures: Measures | None = None
+    ) -> None:
+        self.config, self._measures = config, measures
         self.inputs = inputs if inputs is not None else load_inputs(config)
         self._run: Any = None
         self._elapsed_s = self._evaluation_s = 0.0
@@ -68,7 +83,7 @@ class Unlearning(Iterator[EpochReport]):
         self._is_reported = True
         last = run.epochs_done >= run.epochs
         started = time.perf_counter()
-        metrics = evaluate_finished(run.model, self.inputs, self.config) if last else self._evaluate(run.model)
+        metrics = self._evaluate_last(run.model) if last else self._evaluate(run.model)
         self._evaluation_s += time.perf_counter() - started
         return EpochReport(run.epochs_done, last, self._elapsed_s, self._evaluation_s, loss, metrics)
 
@@ -102,6 +117,12 @@ class Unlearning(Iterator[EpochReport]):
             self._run = find_method(self.config.method.name).prepare(context, self.config.method)
             self._elapsed_s += time.perf_counter() - started
         return self._run
+
+    def _evaluate_last(self, model: nn.Module) -> UnlearnMetrics:
+        if self._measures is None:
+            return evaluate_finished(model, self.inputs, self.config)
+        families = [name for name in self.inputs.families(self.config) if name in self._measures.families]
+        return evaluate(subject_of(model, self.inputs, self.config), self._measures.parts, families)
 
     def _evaluate(self, model: nn.Module) -> UnlearnMetrics:
         return evaluate(subject_of(model, self.inputs, self.config), ("validation",))
@@ -214,12 +235,15 @@ def _evaluate(
     return replace(metrics, values={**metrics.values, **probed})
 
 
-def unlearn(config: UnlearnConfig, inputs: UnlearnInputs | None = None) -> Unlearning:
+def unlearn(
+    config: UnlearnConfig, inputs: UnlearnInputs | None = None, measures: Measures | None = None
+) -> Unlearning:
     """Makes a trained classifier forget.
 
     Args:
         config: What to forget from which model, and how.
         inputs: Data and original model, where they are loaded already.
+        measures: By what the finished model is measured; by default everything that `config.evaluation` asks for.
 
     Returns:
         An iterator that yields one report an epoch, and at least one; its `model` is the unlearned network when it is
@@ -233,4 +257,4 @@ def unlearn(config: UnlearnConfig, inputs: UnlearnInputs | None = None) -> Unlea
         >>> for report in run:
         ...     print(report.step, report.metrics.values["validation/forget_accuracy"])
     """
-    return Unlearning(config, inputs)
+    return Unlearning(config, inputs, measures)

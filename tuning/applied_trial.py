@@ -67,7 +67,17 @@ def trial_config(
     )
     spread, over = known_spreads(study, record, request)[0]
     origin: dict[str, str | int] = {"study": study.config.name, "trial": record.number, "trial from": record.origin}
-    return config, Provenance(command, origin, spread, over, study.config.directory, fingerprints)
+    spending = find_outcome(study).spending if request in requests else None
+    return config, Provenance(
+        command,
+        origin,
+        spread,
+        over,
+        study.config.directory,
+        fingerprints,
+        spending.total_s if spending is not None else None,
+        spending.retrainings(spending.total_s) if spending is not None else None,
+    )
 
 
 def _fingerprints(study: StudyReader, request: int) -> dict[str, str]:

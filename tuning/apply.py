@@ -11,6 +11,7 @@ from antisample.determinism import deterministic
 from antisample.device import choose_device, describe_device
 from antisample.export.card import (
     CardMetric,
+    CopiesFound,
     DataFacts,
     OriginalFacts,
     RequestFacts,
@@ -48,6 +49,8 @@ class Provenance:
         spread_over: What the spread is over, in words.
         directory: Of the study that it comes from; None without one.
         fingerprints: What that study noted of data, splits and original model; see `check_fingerprints`.
+        request_s: Worker seconds that the study of this request took in all; None without one.
+        request_retrainings: The same as a multiple of one retraining; None where that is not known.
     """
 
     command: str
@@ -56,6 +59,8 @@ class Provenance:
     spread_over: str = ""
     directory: Path | None = None
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+    request_s: float | None = None
+    request_retrainings: float | None = None
 
 
 def apply_config(
@@ -88,7 +93,7 @@ def apply_config(
     device = choose_device(config.device)
     check_writable(out, _FILES)
     with deterministic(threads) as not_deterministic:
-        data = request_data(config, open_dataset(config.data, config.split, config.after))
+        data = request_data(config, open_dataset(config.data, config.split, config.after), progress)
         progress.data_loaded([data])
         untrained = build_network(config.model, data.dataset).state_dict()
         check_writable(out, n_bytes=(1 + len(formats)) * weights_bytes(untrained))
@@ -112,7 +117,7 @@ def apply_config(
     preprocessing = inputs.original.preprocessing
     card = UnlearningCard(
         created=now(),
-        request=RequestFacts(**request_values(config, inputs)),
+        request=RequestFacts(**request_values(config, inputs), copies=CopiesFound.of(inputs.splits)),
         data=DataFacts(**data_values(inputs)),
         original=OriginalFacts(
             fingerprint=inputs.original.fingerprint,
@@ -133,6 +138,8 @@ def apply_config(
             unlearning_s=step.elapsed_s + sum(table.elapsed_s for table in inputs.neighbours.values()),
             evaluation_s=step.evaluation_s,
             retraining_s=inputs.reference.elapsed_s if inputs.reference is not None else None,
+            request_s=provenance.request_s,
+            request_retrainings=provenance.request_retrainings,
         ),
         environment=environment,
         folder=os.path.relpath(Path.cwd(), out.resolve()),

@@ -1,8 +1,8 @@
-"""What a user asks to be forgotten: classes by label or name, or single training images."""
+"""What a user asks to be forgotten: classes by label or name, single training images, or all images of a group."""
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from antisample.data.class_names import as_written, class_labels, joined_names
+from antisample.data.group_values import checked_values
 from antisample.data.sample_ids import checked_sample_ids, read_sample_ids
 from antisample.errors import ConfigError
 from antisample.validation.settings import Settings, unusable
@@ -21,19 +22,33 @@ from antisample.validation.settings import Settings, unusable
 ClassNames = Annotated[tuple[str, ...], BeforeValidator(as_written)]
 """Class names or labels in a configuration, as they were written; see `as_written`."""
 
+GroupValues = Annotated[tuple[str, ...], BeforeValidator(checked_values)]
+"""Values of a column, as text; see `checked_values`."""
+
+Duplicates = Literal["report", "forget", "refuse"]
+"""What to do about copies of images to forget."""
+
 
 class ForgetRequest(Settings):
-    """What to forget: whole classes, or single training images.
+    """What to forget: whole classes, single training images, or all images of a group, such as a person.
 
     Attributes:
         classes: Class names, taken literally, or labels; at least one, and at least one class must remain. A number
             is a name first, and a label only if no class name is a number; see `forget_classes`.
         samples: Positions in the training split, from 0, or files of an image folder, such as `cat/001.png`; or the
             path of a file with a list of them, see `read_sample_ids`.
+        column: A column of Parquet files, or of the file `groups.csv` in an image folder, that says which group an
+            image belongs to; see `group_images`.
+        value: The value, or values, that the images to forget have in this column, whatever their class.
+        duplicates: What to do about exact and near copies of the images to forget that would be retained, or measured
+            as unseen images: `report` says how many there are, `forget` forgets them too, and `refuse` is an error.
     """
 
     classes: ClassNames = Field(default=(), min_length=1)
     samples: tuple[int | str, ...] = Field(default=(), min_length=1)
+    column: str | None = Field(default=None, min_length=1)
+    value: GroupValues = ()
+    duplicates: Duplicates = "report"
 
     @field_validator("samples", mode="before")
     @classmethod
@@ -53,17 +68,30 @@ class ForgetRequest(Settings):
 
     @model_validator(mode="after")
     def _one_kind(self) -> "ForgetRequest":
-        if bool(self.classes) == bool(self.samples):
-            got = "both" if self.classes else "neither"
-            raise ValueError(f"must name either `classes` or `samples`, but got {got}")
+        kinds = [name for name in ("classes", "samples", "column") if getattr(self, name)]
+        if self.value and self.column is None:
+            raise ValueError("must name the `column` that holds `value`, but got `value` alone")
+        if self.column is not None and not self.value:
+            raise ValueError(f"must give the `value` to look for in the column {self.column!r}, but got none")
+        if len(kinds) != 1:
+            got = " and ".join(f"`{name}`" for name in kinds) or "none of them"
+            raise ValueError(f"must name either `classes`, `samples`, or a `column` and its `value`, but got {got}")
         return self
+
+    @property
+    def by_samples(self) -> bool:
+        """Whether single images are to be forgotten, and their classes kept."""
+        return not self.classes
 
     @model_serializer(mode="wrap")
     def _as_it_was_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in handler(self).items() if value}
+        given = {name: value for name, value in handler(self).items() if value}
+        return {name: value for name, value in given.items() if (name, value) != ("duplicates", "report")}
 
     def describe(self) -> str:
-        """The classes as `--forget` takes them, commas between; or how many samples, and a digest of them."""
+        """The classes as `--forget` takes them, samples by number and digest, or column and values."""
+        if self.column is not None:
+            return f"{self.column} = {joined_names(self.value)}"
         if self.samples:
             digest = hashlib.blake2b(repr(self.samples).encode(), digest_size=4).hexdigest()
             return f"{len(self.samples)} samples ({digest})"

@@ -1,11 +1,11 @@
 """From a forget request and a seed to the images that may be trained on, selected on and judged on."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from antisample.data.forget_request import ForgetRequest, forget_classes
@@ -47,6 +47,7 @@ def make_splits(
     *,
     has_checkpoint: bool,
     earlier: Sequence[EarlierImages] = (),
+    unseen: Mapping[SplitName, IndexArray] | None = None,
 ) -> Splits:
     """Draws the validation images and sorts the training images into forget and retain.
 
@@ -59,6 +60,8 @@ def make_splits(
         config: How to draw.
         has_checkpoint: Whether the original model comes from outside and may have seen every training image.
         earlier: What the model has forgotten before; images of it are in no split.
+        unseen: Positions of images of the request outside the training split, by split; like samples that were drawn
+            for validation, they are used for nothing.
 
     Returns:
         The splits, positions ascending.
@@ -88,31 +91,58 @@ def make_splits(
     if request.samples:
         asked = np.array(request.samples)
         to_forget = np.isin(train, asked)
-        if source == "train":
-            validation = np.setdiff1d(validation, asked)
-        _check_samples(dataset, train, to_forget, validation)
+        unseen = {"train": asked, **(unseen or {})}
+        held_out = len(validation) + len(test)
+        validation = np.setdiff1d(validation, unseen.get(source, []))
+        test = np.setdiff1d(test, unseen.get("test", []))
+        never_seen = held_out - len(validation) - len(test)
+        if not to_forget.any():
+            raise ConfigError(
+                "`forget` must name images that the model was trained on, but all of them are held out as validation "
+                "images."
+            )
     else:
-        to_forget = np.isin(dataset.train.labels[train], classes)
-    _check_measurable(dataset, classes, "test", test, by_samples=bool(request.samples))
+        to_forget, never_seen = np.isin(dataset.train.labels[train], classes), 0
     forget, retain = train[to_forget], train[~to_forget]
-    kind: tuple[Any, ...] = ("samples",) if request.samples else ()
-    if earlier:
-        kind += ("earlier", gone, gone_samples)
-    return Splits(
+    splits = Splits(
         forget_classes=classes,
         forget=forget,
         retain=retain,
         validation=validation,
         validation_from=source,
         test=test,
-        fingerprint=_digest(dataset.fingerprint, source, classes, forget, retain, validation, test, *kind),
+        fingerprint="",
         by_samples=bool(request.samples),
-        never_seen=len(request.samples) - len(forget) if request.samples else 0,
+        never_seen=never_seen,
         earlier=tuple(earlier),
         earlier_train=earlier_train,
         earlier_validation=earlier_validation,
         earlier_test=earlier_test,
     )
+    check_leftover(dataset, splits)
+    return replace(splits, fingerprint=splits_digest(dataset, splits))
+
+
+def splits_digest(dataset: Dataset, splits: Splits) -> str:
+    """The fingerprint of splits."""
+    parts = (splits.forget, splits.retain, splits.validation, splits.test)
+    kind: tuple[Any, ...] = ("samples",) if splits.by_samples else ()
+    if splits.earlier:
+        samples = np.concatenate([each.samples for each in splits.earlier])
+        kind += ("earlier", np.array(splits.earlier_classes, np.int64), samples)
+    return _digest(dataset.fingerprint, splits.validation_from, splits.forget_classes, *parts, *kind)
+
+
+def check_leftover(dataset: Dataset, splits: Splits) -> None:
+    """Checks that there is something to retain, and something to measure.
+
+    Raises:
+        ConfigError: If nothing is left of a class or a part.
+    """
+    if splits.by_samples and not len(splits.validation):
+        raise ConfigError("`forget` must leave validation images, but got all of them.")
+    _check_retained(dataset, splits)
+    _check_measurable(dataset, splits.forget_classes, "test", splits.test, by_samples=splits.by_samples)
 
 
 def _without_classes(labels: IndexArray, positions: IndexArray, classes: IndexArray) -> tuple[IndexArray, IndexArray]:
@@ -209,23 +239,14 @@ def _classes_of(request: ForgetRequest, dataset: Dataset) -> tuple[int, ...]:
     return tuple(int(label) for label in np.unique(dataset.train.labels[np.array(request.samples)]))
 
 
-def _check_samples(
-    dataset: Dataset, train: IndexArray, to_forget: npt.NDArray[np.bool_], validation: IndexArray
-) -> None:
-    """Raises ConfigError if samples cannot be forgotten on this data."""
-    if not to_forget.any():
-        raise ConfigError(
-            "`forget.samples` must name images that the model was trained on, but all of them are held out as "
-            "validation images."
-        )
-    if not len(validation):
-        raise ConfigError("`forget.samples` must leave validation images, but got all of them.")
-    labels = dataset.train.labels[train]
-    gone = np.setdiff1d(labels[to_forget], labels[~to_forget])
+def _check_retained(dataset: Dataset, splits: Splits) -> None:
+    """Raises ConfigError if a class that is kept would have no training images left."""
+    forget, retain = (np.unique(dataset.train.labels[part]) for part in (splits.forget, splits.retain))
+    gone = np.setdiff1d(forget, retain if splits.by_samples else np.union1d(retain, splits.forget_classes))
     if len(gone):
         names = ", ".join(dataset.class_names[label] for label in gone[:5])
         raise ConfigError(
-            f"`forget.samples` must leave training images of every class, but got all of {names}; to forget a whole "
+            f"`forget` must leave training images of every class, but got all of {names}; to forget a whole "
             "class, use `forget.classes`."
         )
 

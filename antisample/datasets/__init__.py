@@ -131,7 +131,7 @@ def load_dataset(
     """
     if image_size is not None and image_size < 1:
         raise ConfigError(f"`data.image_size` must be at least 1, but got {image_size}.")
-    name, loader = _resolve(source, root, download)
+    name, loader = resolve_source(source, root, download)
     draw = None if test_fraction is None else TestDraw(test_fraction, split_seed)
     if isinstance(loader, ImageFolder | ParquetFolder):
         check_draw(source, draw, has_test=loader.has_test_split(), notes=loader.layout.notes)
@@ -174,7 +174,7 @@ def training_files(
         ConfigError: If the source is no folder of images: then images have positions and no names.
         DataError: If the folder is of another layout than required.
     """
-    name, loader = _resolve(source, root, download=False)
+    name, loader = resolve_source(source, root, download=False)
     if not isinstance(loader, ImageFolder | CasiaWebFace):
         raise ConfigError(f"{name}: is not an image folder, so its images are only identified by position.")
     by_class = loader.splits()[0]
@@ -202,7 +202,13 @@ def _drawn(source: str, draw: TestDraw, data: DecodedData) -> DecodedData:
     return draw.applied(data)
 
 
-def _resolve(source: str, root: Path | None, download: bool) -> tuple[str, DatasetSource]:
+def resolve_source(source: str, root: Path | None, download: bool) -> tuple[str, DatasetSource]:
+    """The name of a data set and what reads it; see `load_dataset`.
+
+    Raises:
+        ConfigError: If there is no such data set.
+        DataError: If the folder is of another layout than required.
+    """
     build = _REGISTRY.find(source)
     if build is not None:
         return _REGISTRY.canonical(source) or source, build(root, download)

@@ -19,6 +19,9 @@ from antisample.types import ImageSet, IndexArray
 
 FilesByClass = Mapping[str, Sequence[Path]]
 
+GROUPS_FILE = "groups.csv"
+"""The file in an image folder that says which group each image belongs to; see `group_images`."""
+
 
 @dataclass(frozen=True)
 class ImageFolder:
@@ -108,7 +111,7 @@ def files_by_class(folder: Path, advice: str) -> dict[str, list[Path]]:
     Raises:
         DataError: If there are no classes, other entries than promised, or names that cannot be written down.
     """
-    classes = visible(folder)
+    classes = [entry for entry in visible(folder) if entry.name != GROUPS_FILE]
     refuse_archives((Path(entry) for entry in classes), advice)
     refuse_unwritable_names(classes)
     for entry in classes:

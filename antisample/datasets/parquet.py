@@ -14,8 +14,9 @@ from antisample.datasets.parquet_layout import ParquetLayout, parquet_layout
 from antisample.datasets.pixels import PixelArray, decode_images, stack_splits
 from antisample.datasets.source import DecodedData, decoded_data, file_identity
 from antisample.datasets.split_names import uses_of_splits
-from antisample.errors import DataError
+from antisample.errors import ConfigError, DataError
 from antisample.types import ImageSet, IndexArray, SplitName
+from antisample.validation.spelling import did_you_mean
 
 _Labels = dict[SplitName, list[IndexArray]]
 
@@ -74,6 +75,41 @@ class ParquetFolder:
         every = (np.concatenate(labels[split]) for split in uses.values())
         sets = [ImageSet(images, each[each != UNLABELLED]) for images, each in zip(stacked, every, strict=True)]
         return decoded_data(sets, names, (*said, *self.layout.notes, *notes))
+
+    def cells(self, column: str) -> tuple[dict[SplitName, list[str | None]], IndexArray, tuple[str, ...]]:
+        """Reads the column that says which group an image belongs to, for the rows that `decode` decodes.
+
+        Args:
+            column: Its name.
+
+        Returns:
+            By use, the value of each image as text, None where it has none. Then the labels of the training images,
+            and the class names.
+
+        Raises:
+            ConfigError: If the training files have no such column.
+            DataError: As `decode` does, and if the column holds neither whole numbers nor text.
+        """
+        files = {split: [ImageFile.open(path) for path in paths] for split, paths in self.layout.files.items()}
+        names = _class_names([file for opened in files.values() for file in opened])
+        labels: _Labels = {split: [file.labels(names) for file in files[split]] for split in files}
+        self._leave_out_unlabelled(labels)
+        uses, _ = uses_of_splits({split: self.layout.words[split] for split in labels})
+        of_use: dict[SplitName, list[str | None]] = {}
+        for use, split in uses.items():
+            columns = [file.cells(column) for file in files[split]]
+            if use == "train" and None in columns:
+                first = files[split][columns.index(None)]
+                others = [name for name in first.file.schema_arrow.names if name != first.image]
+                raise ConfigError(
+                    f"`forget.column` must be a column of {first.path}, one of {', '.join(others)}, but got "
+                    f"{column!r}.{did_you_mean(column, others)}"
+                )
+            every = zip(columns, labels[split], strict=True)
+            values = chain(*(cells if cells is not None else [None] * len(each) for cells, each in every))
+            rows = zip(values, np.concatenate(labels[split]), strict=True)
+            of_use[use] = [cell for cell, label in rows if label != UNLABELLED]
+        return of_use, np.concatenate(labels["train"]), names or self._numbers(labels)
 
     def _leave_out_unlabelled(self, labels: _Labels) -> list[str]:
         """Drops splits without any label, and counts the rows of others that are left out."""

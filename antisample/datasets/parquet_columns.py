@@ -146,6 +146,29 @@ class ImageFile:
             raise self.wrong_label(int(np.flatnonzero(wrong)[0]), names)
         return labels
 
+    def cells(self, name: str) -> list[str | None] | None:
+        """Reads a column of whole numbers or text.
+
+        Returns:
+            The value of every row as text, None where it is null; None if there is no such column.
+
+        Raises:
+            DataError: If the file is damaged, or the column holds something else.
+        """
+        if name not in self.file.schema_arrow.names:
+            return None
+        kind = self.file.schema_arrow.field(name).type
+        plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if not (pa.types.is_integer(plain) or pa.types.is_string(plain) or pa.types.is_large_string(plain)):
+            raise DataError(
+                f"{self.path}: a column of groups must hold whole numbers or text, but `{name}` holds {kind}."
+            )
+        try:
+            column = self.file.read(columns=[name]).column(name)
+            return list(column.cast(plain).cast(pa.large_string()).to_pylist())
+        except _DAMAGE as error:
+            raise DataError(f"{self.path}: cannot be read as a Parquet file ({error}).") from error
+
     def wrong_label(self, row: int, names: tuple[str, ...] | None, remark: str = "") -> DataError:
         """What to raise for a label that is that of no class."""
         label = self.file.read(columns=[self.label]).column(self.label)[row].as_py()

@@ -7,8 +7,9 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from antisample.checkpoints.channel_values import channel_values, check_lengths
 from antisample.config import UnlearnConfig
+from antisample.data.forget_request import Duplicates
 from antisample.plugins.discovery import Plugin, PluginKind
-from antisample.types import SplitName
+from antisample.types import SplitName, Splits
 from antisample.validation.settings import Settings
 
 Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -17,6 +18,39 @@ Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 MOST_THREADS = 4096
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
+
+
+class CopiesFound(Settings):
+    """Copies of the images to forget among the other images, and what was done about them.
+
+    Attributes:
+        retain: Among the images to retain.
+        validation: Among validation images; of classes to forget, none count.
+        test: Likewise, of test images.
+        exact: How many of all these are the same, pixel by pixel.
+        duplicates: `report`: they stayed where they were; `forget`: those to retain were forgotten, too, and the
+            others left out; `refuse`: there were none.
+    """
+
+    retain: Count
+    validation: Count
+    test: Count
+    exact: Count
+    duplicates: Duplicates
+
+    @classmethod
+    def of(cls, splits: Splits) -> "CopiesFound | None":
+        """Reads them off the splits of a request; None if nobody has looked for any."""
+        facts = splits.copies
+        if facts is None:
+            return None
+        return cls(
+            retain=facts.retain,
+            validation=facts.validation,
+            test=facts.test,
+            exact=facts.exact,
+            duplicates=facts.duplicates,
+        )
 
 
 class RequestFacts(Settings):
@@ -35,6 +69,7 @@ class RequestFacts(Settings):
             100,000 images.
         reference: Of the request, as whoever answers it calls it; empty where nothing was noted.
         operator: Who carried it out; likewise.
+        copies: Copies of the images to forget; None in cards of versions that did not look for any.
     """
 
     in_words: str
@@ -48,6 +83,7 @@ class RequestFacts(Settings):
     image_digests: tuple[Fingerprint, ...] = ()
     reference: str = ""
     operator: str = ""
+    copies: CopiesFound | None = None
 
     @model_validator(mode="after")
     def _a_label_for_each_class(self) -> "RequestFacts":
@@ -176,11 +212,16 @@ class TimeFacts(Settings):
         unlearning_s: Preparation and training.
         evaluation_s: Measuring.
         retraining_s: What training the retrained reference took, where there is one.
+        request_s: Worker seconds of the whole request, where the model comes from a study of it: trials, runs of
+            finalists and runs with fresh seeds, with their evaluation.
+        request_retrainings: The same as a multiple of one retraining, where that is known.
     """
 
     unlearning_s: Seconds
     evaluation_s: Seconds
     retraining_s: Seconds | None = None
+    request_s: Seconds | None = None
+    request_retrainings: Seconds | None = None
 
 
 class PluginFacts(Settings):

@@ -23,7 +23,7 @@ def request_values(config: UnlearnConfig, inputs: UnlearnInputs) -> dict[str, An
     forgetting = Forgetting.of(dataset, splits)
     asked = splits.forget
     if splits.by_samples:
-        asked = np.union1d(asked, np.array(by_position(config).samples, np.int64))
+        asked = np.union1d(asked, np.array(by_position(config)[0].samples, np.int64))
     return {
         "in_words": config.forget.describe(),
         "classes": forgetting.names,
@@ -50,7 +50,7 @@ def data_values(inputs: UnlearnInputs) -> dict[str, Any]:
         "validation": len(splits.validation),
         "validation_from": splits.validation_from,
         "test": len(splits.test),
-        "notes": (*dataset.notes, *left_out_notes(inputs.left_out, splits)),
+        "notes": (*dataset.notes, *splits.notes, *left_out_notes(inputs.left_out, splits)),
         "class_names": dataset.class_names,
     }
 

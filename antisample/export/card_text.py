@@ -35,6 +35,7 @@ def card_text(card: UnlearningCard) -> str:
                 *_noted(card),
                 ("Forgotten", _forgotten(card)),
                 *(("Forgotten earlier", text) for text in _earlier(card)),
+                *_copies(card),
                 ("Data", f"{markdown_text(data.name)}, fingerprint `{data.fingerprint}`"),
                 ("Splits", _splits(card)),
                 (
@@ -100,7 +101,7 @@ def _forgotten(card: UnlearningCard) -> str:
         markdown_text(json.dumps(name, ensure_ascii=False)) + (f" (label {label})" if label is not None else "")
         for name, label in zip(request.classes, labels, strict=True)
     )
-    if card.config.forget.samples:
+    if card.config.forget.by_samples:
         never = f"; {request.never_seen} more were never trained on" if request.never_seen else ""
         return f"{markdown_text(request.in_words)}: {request.images} training images of {classes}{never}"
     unseen = f", {request.validation} validation and {request.test} test images" if request.labels else " images"
@@ -127,6 +128,21 @@ def _earlier(card: UnlearningCard) -> list[str]:
     ]
 
 
+def _copies(card: UnlearningCard) -> list[tuple[str, str]]:
+    copies = card.request.copies
+    if copies is None:
+        return []
+    number = copies.retain + copies.validation + copies.test
+    done = {"report": "they stayed there", "forget": "the first were forgotten, too, and the others left out"}
+    text = "none were found"
+    if number:
+        text = (
+            f"{copies.retain} among the images to retain, {copies.validation} in validation and {copies.test} in "
+            f"test, {copies.exact} of them exact; {done.get(copies.duplicates, 'refused')}"
+        )
+    return [("Copies of them", text)]
+
+
 def _splits(card: UnlearningCard) -> str:
     data = card.data
     origin = "the data's own split" if data.validation_from == "validation" else f"from {data.validation_from}"
@@ -143,6 +159,10 @@ def _time(card: UnlearningCard) -> str:
         text += f"; retraining took {time.retraining_s:.1f} s"
         if time.retraining_s > 0:
             text += f" ({time.unlearning_s / time.retraining_s:.1%})"
+    if time.request_s is not None:
+        text += f"; the whole request took {time.request_s:.1f} s of workers"
+        if time.request_retrainings is not None:
+            text += f", {time.request_retrainings:.2f} retrainings"
     return text
 
 

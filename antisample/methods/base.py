@@ -32,7 +32,7 @@ class MethodConfig(Settings):
     def samples_refusal(cls) -> str:
         """Why a request by samples is refused, in a sentence."""
         name = cls.model_fields["name"].default
-        return f"The method {name!r} {cls.on_samples}, so `forget.samples` cannot be given."
+        return f"The method {name!r} {cls.on_samples}, so `forget` must name classes."
 
     @property
     def needs_neighbours(self) -> bool:

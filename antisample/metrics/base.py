@@ -225,7 +225,8 @@ def part_positions(
     if part == "test":
         return dataset.test, splits.test
     retain = splits.retain if max_train_images is None else even_positions(splits.retain, max_train_images)
-    return dataset.train, np.concatenate([splits.forget, retain])
+    forget = splits.forget[np.isin(dataset.train.labels[splits.forget], splits.forget_classes)]  # and no copies
+    return dataset.train, np.concatenate([forget, retain])
 
 
 def even_positions(positions: IndexArray, most: int) -> IndexArray:

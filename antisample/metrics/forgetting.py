@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from antisample.metrics import EvaluationSettings, image_counts
-from antisample.types import Dataset, Splits
+from antisample.types import CopyFacts, Dataset, Splits
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Forgetting:
         train: Training images to forget.
         validation: Validation images of the classes to forget; 0 where samples are forgotten.
         test: Likewise.
+        copies: Copies of the images to forget among the other images; None if nobody has looked for any.
     """
 
     names: tuple[str, ...]
@@ -27,15 +28,16 @@ class Forgetting:
     train: int
     validation: int
     test: int
+    copies: CopyFacts | None = None
 
     @classmethod
     def of(cls, dataset: Dataset, splits: Splits) -> "Forgetting":
         """Reads it off the splits of a request."""
         counts = image_counts(dataset, splits, EvaluationSettings(), ("validation", "test"))
-        unseen = [0, 0] if splits.by_samples else [counts["validation/forget"], counts["test/forget"]]
+        validation, test = (0 if splits.by_samples else counts[f"{part}/forget"] for part in ("validation", "test"))
         labels = tuple(int(label) for label in splits.forget_classes)
         names = tuple(dataset.class_names[label] for label in labels)
-        return cls(names, labels, splits.by_samples, len(splits.forget), *unseen)
+        return cls(names, labels, splits.by_samples, len(splits.forget), validation, test, splits.copies)
 
     def describe_classes(self) -> str:
         """Names in quotes, with their labels."""

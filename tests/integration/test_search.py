@@ -5,6 +5,7 @@ import re
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from mlflow import MlflowClient
 from safetensors import safe_open
 
@@ -38,6 +39,10 @@ def test_the_result_names_original_published_front_and_chosen(finished):
     assert result["chosen"]["number"] in {trial["number"] for trial in (*result["front"], *result["finalists"])}
     assert {"validation/forget_accuracy", "test/retain_accuracy"} <= set(result["chosen"]["metrics"])
     assert {c["role"]: len(c["seeds"]) for c in result["confirmations"]}["published"] == 2
+    spent = result["spent"]
+    assert all(spent["seconds"][part] > 0 for part in ("trials", "confirmation"))
+    assert spent["wall_s"] > 0
+    assert spent["seconds"]["total"] == result["baselines"]["rows"][-2]["request_s"]
 
 
 def test_the_directory_holds_all_that_is_promised(finished):
@@ -80,6 +85,9 @@ def test_the_parent_run_holds_front_table_and_report(finished):
     names = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}
     assert {"front.json", "trials.parquet", "report.html"} <= names
     assert parent.data.metrics["hypervolume"] == pytest.approx(finished.result["hypervolume"])
+    spent = finished.result["spent"]["seconds"]["total"]
+    assert parent.data.metrics["spent/worker_s"] == pytest.approx(spent)
+    assert parent.data.tags["antisample.spent"].endswith(f"{spent / 60:.1f} worker minutes")
     assert not (finished.folder / "mlruns").exists()
 
 
@@ -115,6 +123,10 @@ def test_the_printed_command_applies_the_chosen_trial(finished):
         assert metrics[name]["unlearned"] == pytest.approx(finished.result["chosen"]["metrics"][name])
         assert metrics[name]["spread"]["n"] == 2
     assert card["spread_over"] == "2 seeds that the search had not used"
+    spent = finished.result["spent"]
+    assert card["time"]["request_s"] == pytest.approx(spent["seconds"]["total"])
+    assert card["time"]["request_retrainings"] == pytest.approx(spent["retrainings"]["total"])
+    assert "; the whole request took " in (finished.directory / "unlearned" / "card.md").read_text()
 
 
 def test_any_finished_trial_can_be_applied_and_others_are_refused(finished):
@@ -147,3 +159,23 @@ def test_the_same_seed_gives_the_same_trials(make_workplace):
         ]
 
     assert trials() == trials()
+
+
+@pytest.mark.slow
+def test_a_budget_ends_search_finals_and_confirmation_and_a_resumed_study_agrees(make_workplace):
+    place = make_workplace()
+    study = place.folder / "study.yaml"
+    values = yaml.safe_load(study.read_text())
+    del values["n_trials"]
+    study.write_text(yaml.safe_dump(values))
+    result = place.results("run", "study.yaml", "--budget", "25")
+    spent = result["spent"]
+    assert (spent["budget"], spent["retraining_s"] > 0) == (25.0, True)
+    assert spent["stopped_because"] is not None
+    assert spent["seconds"]["total"] > 0
+    kept = open_study(place.directory)
+    assert kept.is_over()
+    assert all(not name.startswith("test/") for record in kept.records() for name in record.metrics)
+    again = place.results("resume", "runs/small")
+    assert (again["chosen"], again["reason"], again["spent"]) == (result["chosen"], result["reason"], spent)
+    assert len(open_study(place.directory).records()) == len(kept.records())

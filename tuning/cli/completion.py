@@ -73,7 +73,14 @@ def choices(*names: str) -> Complete:
 
 def changes(incomplete: str) -> list[str]:
     """`resume --set`: the keys that are changed most often."""
-    keys = ("n_trials", "time_budget_min", "resources.max_concurrent", "resources.cpus_per_trial", "selection.by")
+    keys = (
+        "n_trials",
+        "budget",
+        "time_budget_min",
+        "resources.max_concurrent",
+        "resources.cpus_per_trial",
+        "selection.by",
+    )
     return _starting(incomplete, [f"{key}=" for key in keys])
 
 

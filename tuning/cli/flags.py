@@ -20,12 +20,24 @@ from antisample.export.local_paths import relative_path
 from antisample.models.normalisation import NORMALISATIONS
 from antisample.validation.spelling import did_you_mean
 from search_spaces import published_set
+from tuning.config.budget import Budget
 from tuning.config.loading import override_value, parse_study
 from tuning.config.study import StudyConfig
 from tuning.config.tracking_address import tracking_problem
 
 _LONGEST_NAME = 120
 _PATHS = ("study", "forget_samples", "dataset", "root", "checkpoint", "after")
+WITH_STUDY = (
+    "forget",
+    "forget_samples",
+    "forget_column",
+    "forget_value",
+    "duplicates",
+    "accept_original",
+    "reference",
+    "operator",
+)
+"""Flags of `unlearn` that can be used with `--study`."""
 _Config = TypeVar("_Config", StudyConfig, UnlearnConfig)
 
 
@@ -41,6 +53,9 @@ class TaskFlags:
     root: Path | None = None
     forget: list[str] | None = None
     forget_samples: Path | None = None
+    forget_column: str | None = None
+    forget_value: list[str] | None = None
+    duplicates: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +66,9 @@ class UnlearnFlags:
     method: str | None = None
     forget: list[str] | None = None
     forget_samples: Path | None = None
+    forget_column: str | None = None
+    forget_value: list[str] | None = None
+    duplicates: str | None = None
     dataset: str | None = None
     root: Path | None = None
     model: str | None = None
@@ -91,7 +109,7 @@ def direct_config(flags: UnlearnFlags) -> tuple[UnlearnConfig, dict[str, Any]]:
     missing = [
         f"`--{flag}` is required without `--study`{hint}."
         for flag, value, hint in (
-            ("forget", flags.forget or flags.forget_samples, " or `--forget-samples`"),
+            ("forget", _names_a_request(flags), " or `--forget-samples` or `--forget-column`"),
             ("dataset", dataset, " or `--published`"),
             ("model", model_name, " or `--published`"),
         )
@@ -130,14 +148,15 @@ def study_of_flags(flags: TaskFlags, overrides: Sequence[str]) -> StudyConfig:
         for flag, value, hint in (
             ("model", flags.model, ""),
             ("data", flags.dataset, ""),
-            ("forget", flags.forget or flags.forget_samples, " or `--forget-samples`"),
+            ("forget", _names_a_request(flags), " or `--forget-samples` or `--forget-column`"),
         )
         if not value
     ]
     if missing or flags.model is None or flags.dataset is None:
         raise ConfigError(missing)
     values = _task(flags, flags.model, flags.dataset)
-    forgotten = flags.forget_samples.stem if flags.forget_samples else "-".join(values["forget"]["classes"])
+    forgotten = "-".join(values["forget"].get("classes") or values["forget"].get("value") or ())
+    forgotten = flags.forget_samples.stem if flags.forget_samples else forgotten
     source = Path(flags.dataset).resolve().name
     name = f"{re.split('[.:]', flags.model)[-1]}-{source}-forget-{forgotten}"
     values["name"] = _short_name(re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("._-"))
@@ -170,21 +189,13 @@ def apply_again_command(
     out: Path,
     formats: Sequence[str],
     *,
-    forget: list[str] | None,
-    forget_samples: Path | None,
-    accept_original: bool,
-    reference: str | None = None,
-    operator: str | None = None,
+    direct: UnlearnFlags,
 ) -> str:
     """The command that applies a trial of a study again; see `unlearn_command`."""
     flags: dict[str, Any] = {
         "study": study,
         "trial": trial,
-        "forget": forget,
-        "forget_samples": forget_samples,
-        "accept_original": accept_original,
-        "reference": reference,
-        "operator": operator,
+        **{name: getattr(direct, name) for name in WITH_STUDY},
     }
     return _command(flags.items(), out, formats)
 
@@ -213,21 +224,28 @@ def _in_command(flag: str, value: Any) -> str:
     return relative_path(text, Path.cwd()) if flag in _PATHS else text
 
 
-def forget_request(study: StudyConfig, forget: list[str] | None, samples: Path | None) -> ForgetRequest:
+def forget_request(study: StudyConfig, flags: UnlearnFlags) -> ForgetRequest:
     """What a trial of a study is applied to: what flags say, or the study's request if it has a single one.
+
+    Copies are treated as the study says, unless `--duplicates` says otherwise.
 
     Raises:
         ConfigError: If the study has several, and nothing says which is meant.
     """
-    if forget or samples is not None:
-        try:
-            return ForgetRequest(**_forget(forget, samples))
-        except ValidationError as error:
-            raise ConfigError(validation_problems(error)) from error
+    duplicates = flags.duplicates or study.forget[0].duplicates
+    if _names_a_request(flags):
+        return _parsed_request({**_forget(flags), "duplicates": duplicates})
     if len(study.forget) > 1:
         requests = "; ".join(request.describe() for request in study.forget)
         raise ConfigError(f"`--forget` is required, since the study has several forget requests: {requests}.")
-    return study.forget[0]
+    return _parsed_request({**study.forget[0].model_dump(), "duplicates": duplicates})
+
+
+def _parsed_request(values: dict[str, Any]) -> ForgetRequest:
+    try:
+        return ForgetRequest(**values)
+    except ValidationError as error:
+        raise ConfigError(validation_problems(error)) from error
 
 
 def model_overrides(normalisation: str | None, *, accept_original: bool) -> list[str]:
@@ -249,6 +267,20 @@ def selected(select: str | None) -> list[str]:
     return [] if select is None else [f"selection.by={select}"]
 
 
+def budgeted(budget: str | None) -> list[str]:
+    """What `--budget` overrides in a study.
+
+    Raises:
+        ConfigError: If it is none.
+    """
+    if budget is None:
+        return []
+    try:
+        return [f"budget={Budget.parse(budget).plain()}"]
+    except ValueError as error:
+        raise ConfigError(f"`--budget` {error}.") from None
+
+
 def check_uri(uri: str) -> None:
     """Raises ConfigError if `--tracking-uri` is none."""
     problem = tracking_problem(uri)
@@ -261,7 +293,7 @@ def _task(flags: TaskFlags | UnlearnFlags, model: str, dataset: str) -> dict[str
     return {
         "data": {"source": dataset, "root": flags.root},
         "model": model_values(model, flags.checkpoint, flags.normalisation, accept_original=flags.accept_original),
-        "forget": _forget(flags.forget, flags.forget_samples),
+        "forget": _forget(flags),
     }
 
 
@@ -288,15 +320,34 @@ def _normalisation(text: str) -> dict[str, Any]:
     return {"mean": mean, "std": std}
 
 
-def _forget(forget: list[str] | None, samples: Path | None) -> dict[str, Any]:
-    """The request that `--forget` or `--forget-samples` makes."""
-    if forget and samples is not None:
-        raise ConfigError("`--forget` names classes, so it cannot be used with `--forget-samples`.")
-    return (
-        {"samples": samples}
-        if samples is not None
-        else {"classes": [c for text in forget or () for c in split_names(text)]}
-    )
+def _names_a_request(flags: TaskFlags | UnlearnFlags) -> bool:
+    """Whether flags say what to forget."""
+    return bool(flags.forget or flags.forget_samples or flags.forget_column or flags.forget_value)
+
+
+def _forget(flags: TaskFlags | UnlearnFlags) -> dict[str, Any]:
+    """The request that flags make.
+
+    Raises:
+        ConfigError: If several kinds of request are given, or one of `--forget-column` and `--forget-value` alone.
+    """
+    kinds = {
+        "--forget": flags.forget,
+        "--forget-samples": flags.forget_samples,
+        "--forget-column": flags.forget_column or flags.forget_value,
+    }
+    given = [name for name, value in kinds.items() if value]
+    if len(given) > 1:
+        raise ConfigError(f"`{given[0]}` and `{given[1]}` are different requests, so they cannot be used together.")
+    if bool(flags.forget_column) != bool(flags.forget_value):
+        present, absent = ("column", "value") if flags.forget_column else ("value", "column")
+        raise ConfigError(f"`--forget-{present}` needs `--forget-{absent}`.")
+    stated = {"duplicates": flags.duplicates} if flags.duplicates else {}
+    if flags.forget_samples is not None:
+        return {"samples": flags.forget_samples, **stated}
+    if flags.forget_column:
+        return {"column": flags.forget_column, "value": flags.forget_value, **stated}
+    return {"classes": [c for text in flags.forget or () for c in split_names(text)], **stated}
 
 
 def listed(text: str) -> list[str]:

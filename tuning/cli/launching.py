@@ -100,7 +100,7 @@ def check_study(config: StudyConfig, spec: ClusterSpec) -> None:
     """
     checks: list[Callable[[], object]] = [
         lambda: find_builder(config.model.name),
-        lambda: make_sampler(config.sampler, TrialPlan.of(config).space, config.n_trials, config.seed, 0),
+        lambda: make_sampler(config.sampler, TrialPlan.of(config).space, config.planned_trials, config.seed, 0),
     ]
     if isinstance(spec, LocalCluster) or config.device.partition(":")[0] not in ("auto", "cpu", "cuda"):
         checks.append(lambda: choose_device(config.device))

@@ -48,6 +48,27 @@ ForgetSamples = Annotated[
         metavar="FILE", help="Forget single training images instead of classes: their ids, as text, CSV or Parquet."
     ),
 ]
+ForgetColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Forget all images of a group, whatever their class: the column that holds `--forget-value`, in the "
+        "Parquet files or in `groups.csv` in an image folder.",
+    ),
+]
+ForgetValue = Annotated[
+    list[str] | None,
+    typer.Option(metavar="VALUE", help="Value of `--forget-column` of the images to forget; repeatable."),
+]
+Duplicates = Annotated[
+    str | None,
+    typer.Option(
+        metavar="report|forget|refuse",
+        help="What to do about copies of the images to forget among the others: report them (default), forget them, "
+        "too, or stop.",
+        autocompletion=completion.choices("report", "forget", "refuse"),
+    ),
+]
 ModelName = Annotated[
     str | None,
     typer.Option(help="A built-in model, or `package.module:function`.", autocompletion=completion.models),

@@ -99,7 +99,7 @@ def default_objectives(forget: Sequence[ForgetRequest], families: Sequence[str])
         forget: Classes are forgotten to an accuracy of zero, samples to that of unseen images.
         families: What finished models are measured by; depth needs `probe` and `mask`.
     """
-    by_samples = any(request.samples for request in forget)
+    by_samples = any(request.by_samples for request in forget)
     gone = "forget_gap" if by_samples else "forget_accuracy"
     objectives = (
         Objective(metric=f"validation/{gone}", direction="minimize"),

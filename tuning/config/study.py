@@ -19,6 +19,7 @@ from antisample.storage.file_store import Place
 from antisample.validation.addresses import without_secrets
 from antisample.validation.settings import Settings, shown
 from search_spaces import Value, space_names
+from tuning.config.budget import BudgetValue
 from tuning.config.database_address import database_problem
 from tuning.config.fidelity import FidelityConfig
 from tuning.config.objectives import Constraint, Objective, default_objectives
@@ -27,6 +28,9 @@ from tuning.config.selection import SelectionConfig
 from tuning.config.tracking_address import tracking_problem
 
 _MOST_SAMPLES = 90_000
+
+USUAL_TRIALS = 50
+"""Trials of a study that says neither how many nor what they may cost."""
 
 _LONGEST_NAME = 200
 """A file name may have 255 bytes; files beside a study's folder have longer names than the folder."""
@@ -70,7 +74,10 @@ class StudyConfig(Settings):
             has forgotten deeply, too.
         fidelity: How underperforming trials are stopped early; by default every trial runs to completion.
         selection: How one trial of the front is chosen.
-        n_trials: Number of trials to finish.
+        budget: What the request may cost: a number of retrainings, or minutes such as `30 min`. Trials, runs of
+            finalists and runs with fresh seeds count, with their evaluation; the search leaves a share for its end.
+        n_trials: Number of trials to finish; by default 50, and with a budget as many as it allows. Where both are
+            given, the search ends with the first of them.
         time_budget_min: Stop after this many minutes even if fewer trials have finished.
         max_failures: Number of failed trials that are replaced; after more, the study ends.
         max_retries: How often a trial whose worker failed is continued under its number before it fails.
@@ -120,7 +127,10 @@ class StudyConfig(Settings):
     constraints: tuple[Constraint, ...] = ()
     fidelity: FidelityConfig | None = None
     selection: SelectionConfig = SelectionConfig()
-    n_trials: int = Field(default=50, ge=1)
+    budget: BudgetValue | None = None
+    n_trials: int | None = Field(
+        default_factory=lambda values: USUAL_TRIALS if values.get("budget") is None else None, ge=1
+    )
     time_budget_min: float | None = Field(default=None, gt=0, le=10_000_000)
     max_failures: int = Field(default=10, ge=0)
     max_retries: int = Field(default=2, ge=0)
@@ -193,9 +203,14 @@ class StudyConfig(Settings):
         return self.runs_dir / self.name
 
     @property
+    def planned_trials(self) -> int:
+        """Trials that samplers plan with: `n_trials`, or the usual number where a budget alone ends the search."""
+        return self.n_trials or USUAL_TRIALS
+
+    @property
     def by_samples(self) -> bool:
         """Whether single images are to be forgotten, not classes."""
-        return bool(self.forget[0].samples)
+        return self.forget[0].by_samples
 
     def mlflow_uri(self) -> str | None:
         """The MLflow store: `tracking_uri`, or SQLite in `runs_dir`; None if tracking is off."""
@@ -224,10 +239,12 @@ class StudyConfig(Settings):
         """What is wrong with how the values go together, one sentence each; `TrialPlan.of` looks up their names."""
         problems = []
         metrics = [objective.metric for objective in self.objectives]
+        if self.n_trials is None and self.budget is None:
+            problems.append("`n_trials` must be a whole number, but got nothing. A study with a `budget` needs none.")
         if self.selection.by == "oracle" and "retrained" not in self.evaluation.final:
             problems.append("`selection.by` can only be oracle if `evaluation.final` contains retrained.")
-        if len({bool(request.samples) for request in self.forget}) > 1:
-            problems.append("`forget` must name classes in all of its requests, or samples in all of them.")
+        if len({request.by_samples for request in self.forget}) > 1:
+            problems.append("`forget` must name classes in all of its requests, or images in all of them.")
         n_samples = sum(len(request.samples) for request in self.forget)
         if n_samples > _MOST_SAMPLES:  # study.yaml holds them, and is read up to a size
             problems.append(f"`forget` must name at most {_MOST_SAMPLES:,} samples, but names {n_samples:,}.")

@@ -87,6 +87,12 @@ class TrialPlan:
         runs_again = self.config.confirm_seeds and selection.finalists > 1 and selection.by == "rule"
         return _seeds(self.config, "finalist", selection.finalist_replicates // 2) if runs_again else ()
 
+    @property
+    def runs_after_the_search(self) -> int:
+        """Runs with fresh seeds at most: of finalists, of the chosen trial and of the first starting point."""
+        finals = self.config.selection.finalist_replicates if self.finalist_seeds else 0
+        return finals + 2 * len(self.confirmation_seeds)
+
     def unlearn_config(self, params: dict[str, Any], seed: int, request: int = 0) -> UnlearnConfig:
         """The configuration of one unlearning with these searched parameters and one of the forget requests.
 

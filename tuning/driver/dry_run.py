@@ -9,6 +9,7 @@ import torch
 
 from antisample.inputs import LoadingListener
 from antisample.storage.atomic import check_writable
+from tuning.config.budget import kept_for_the_end
 from tuning.config.study import StudyConfig
 from tuning.config.trial_plan import TrialPlan
 from tuning.driver.capacity import Machine, TrialResources
@@ -23,13 +24,14 @@ from tuning.study.artifacts import StudyFiles
 from tuning.study.attributes import FINGERPRINTS
 from tuning.study.directory import check_directory, check_settings
 from tuning.study.finals import find_finals
-from tuning.study.forecast import Workload, forecast
+from tuning.study.forecast import UnlearningCosts, Workload, forecast, mean_epochs
 from tuning.study.kept_settings import as_begun, has_begun
 from tuning.study.lost_trials import refuse_lost_trials
 from tuning.study.model_source import noted_model
 from tuning.study.plugins import check_noted_plugins
 from tuning.study.prospect import Memory, Prospect, Workers
 from tuning.study.reader import StudyReader
+from tuning.study.spending import Account
 from tuning.study.storage.lease import lease_backend
 from tuning.study.warm_start import earlier_study
 from tuning.worker.fingerprints import check_fingerprints, fingerprints_of
@@ -46,7 +48,7 @@ def dry_run(
     warm_start: Path | None,
     checked_files: Sequence[str] = (),
 ) -> Prospect:
-    """Checks a study and predicts what it takes; nothing is written but decoded images in `data.cache_dir`.
+    """Checks a study and predicts what it takes; decoded images and found copies are written, in `data.cache_dir`.
 
     Args:
         config: The study.
@@ -70,7 +72,7 @@ def dry_run(
     study, plan = _kept(config)
     if warm_start is not None:
         earlier_study(warm_start, plan.space)
-    requests = find_requests(plan)
+    requests = find_requests(plan, listener)
     listener.data_loaded(requests)
     loaded = LoadedRequests.of(plan, requests)
     if study is not None and loaded.is_trained:
@@ -84,17 +86,17 @@ def dry_run(
         plan = TrialPlan.of(with_fewer_recipes(begun, remembered))
     measured = measure_costs(plan, loaded.inputs[0], loaded.prediction_s)
     finished = study.n_finished() if study is not None else None
-    left = 0 if study is not None and study.is_over() else max(0, config.n_trials - (finished or 0))
     if measured.gpu_bytes and share.gpus and config.resources.gpus_per_trial == "auto":
         total = torch.cuda.mem_get_info()[1]
         share = TrialResources(share.cpus, GpuMemory(measured.gpu_bytes, total).share())
     slots = share.slots([machine])
     workers = max(1, min(slots, config.resources.max_concurrent or slots))
+    left, confirmations = _to_run(plan, study, measured.costs, workers)
     first = requests[0].splits
     missing = loaded.missing_references(plan)
     load = Workload(
         trials=left,
-        confirmations=_confirmations(plan, study if not left else None),
+        confirmations=confirmations,
         workers=workers,
         requests=len(requests),
         training_images=len(first.forget) + len(first.retain),
@@ -140,9 +142,22 @@ def _kept(config: StudyConfig) -> tuple[StudyReader | None, TrialPlan]:
     return study, study.plan.with_model(noted_model(study))
 
 
-def _confirmations(plan: TrialPlan, ended: StudyReader | None) -> int:
-    """Runs with fresh seeds at most: of finalists, the chosen trial and the first starting point, or what is left."""
-    if ended is not None:
-        return len(find_finals(ended).missing) + len(missing_confirmations(ended))
-    finals = plan.config.selection.finalist_replicates if plan.finalist_seeds else 0
-    return finals + 2 * len(plan.confirmation_seeds)
+def _to_run(plan: TrialPlan, study: StudyReader | None, costs: UnlearningCosts, workers: int) -> tuple[int, int]:
+    """Trials to finish, and runs with fresh seeds after them: at most, or as many as a budget is enough for."""
+    config, most_runs = plan.config, plan.runs_after_the_search
+    if study is not None and study.is_over():
+        return 0, len(find_finals(study).missing) + len(missing_confirmations(study))
+    finished = study.n_finished() if study is not None else 0
+    most = None if config.n_trials is None else max(0, config.n_trials - finished)
+    if config.budget is None:
+        return most or 0, most_runs
+    account = Account.of(study) if study is not None else None
+    by_clock = config.budget.unit == "minutes"
+    limit_s = config.budget.amount * (60 if by_clock else costs.retraining_s)
+    limit_s, used_s = (account.limit_s, account.used_s) if account is not None else (limit_s, 0.0)
+    each_s = costs.unlearning_s(mean_epochs(plan)) / (workers if by_clock else 1)
+    run_s, trial_s = each_s * len(config.forget), each_s * config.replicates
+    search_s = max(0.0, limit_s - used_s - kept_for_the_end(limit_s, run_s, most_runs))
+    trials = max(1 if not finished else 0, int(search_s / trial_s))
+    trials = trials if most is None else min(trials, most)
+    return trials, min(most_runs, int(max(0.0, limit_s - used_s - trials * trial_s) / run_s))

@@ -7,7 +7,8 @@ from tuning.driver.fresh_runs import run_again
 from tuning.study.attributes import FINALIST_RUNS, FinalistRun
 from tuning.study.finals import find_finals
 from tuning.study.progress_listener import ProgressListener
-from tuning.study.study import Study
+from tuning.study.study import Study, now_ms
+from tuning.trials.needed_metrics import needed_measures
 from tuning.trials.records import TrialRecord
 from tuning.worker.messages import RunResult
 
@@ -30,10 +31,17 @@ def run_finals(study: Study, inputs: Any, share: TrialResources, progress: Progr
         nonlocal lost
         if not isinstance(result, str):
             run = FinalistRun(
-                number=record.number, seed=seed, metrics=_validation(result.metrics), elapsed_s=result.elapsed_s
+                number=record.number,
+                seed=seed,
+                metrics=_validation(result.metrics),
+                elapsed_s=result.elapsed_s,
+                spent_s=result.spent_s,
+                ended_ms=now_ms(),
             )
         elif by_itself:
-            run = FinalistRun(number=record.number, seed=seed, metrics={}, elapsed_s=0.0, error=result)
+            run = FinalistRun(
+                number=record.number, seed=seed, metrics={}, elapsed_s=0.0, error=result, ended_ms=now_ms()
+            )
         else:
             lost = True
         if isinstance(result, RunResult) or by_itself:
@@ -43,7 +51,7 @@ def run_finals(study: Study, inputs: Any, share: TrialResources, progress: Progr
         progress.final(len(finals.runs), study.config.selection.finalist_replicates, problem)
 
     while not lost and (missing := find_finals(study).missing):
-        run_again(study, inputs, share, missing, ended)
+        run_again(study, inputs, share, missing, ended, needed_measures(study.config))
 
 
 def _validation(metrics: dict[str, float]) -> dict[str, float]:

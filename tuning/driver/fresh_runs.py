@@ -6,6 +6,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+from antisample.unlearning import Measures
 from tuning.driver.capacity import TrialResources
 from tuning.study.study import Study
 from tuning.trials.records import TrialRecord
@@ -20,7 +21,12 @@ Ended = Callable[[TrialRecord, int, RunResult | str, bool], None]
 
 
 def run_again(
-    study: Study, inputs: Any, share: TrialResources, wanted: Sequence[tuple[TrialRecord, int]], ended: Ended
+    study: Study,
+    inputs: Any,
+    share: TrialResources,
+    wanted: Sequence[tuple[TrialRecord, int]],
+    ended: Ended,
+    measures: Measures | None = None,
 ) -> None:
     """Runs trials with seeds, as many at once as the cluster has room for; one whose worker dies twice more at most.
 
@@ -30,13 +36,14 @@ def run_again(
         share: What a run takes.
         wanted: Trials and seeds.
         ended: Called as each ends.
+        measures: By what the models are measured; by default everything that the study asks for.
     """
     plan = study.plan.for_workers()
     # Ray itself would start a run without end that is killed because the machine's memory is full.
     task = ray.remote(num_cpus=share.cpus, num_gpus=share.gpus, max_retries=0)(run_once)
 
     def start(record: TrialRecord, seed: int) -> Any:
-        return task.remote(inputs, plan, record.params, seed, record.batch_halvings)
+        return task.remote(inputs, plan, record.params, seed, record.batch_halvings, measures)
 
     waiting = {start(record, seed): (record, seed, 1) for record, seed in wanted}
     while waiting:

@@ -1,6 +1,5 @@
 """The inputs of a study's forget requests as far as they are there without work: nothing is trained or kept."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +12,7 @@ from antisample.metrics.original_accuracy import OriginalAccuracy, check_origina
 from antisample.models.original import OriginalModel
 from antisample.models.stand_in import original_or_stand_in
 from tuning.config.trial_plan import TrialPlan
-from tuning.driver.timing import part_of
+from tuning.worker.retraining_time import part_of, predicted
 
 _FEW = 256
 
@@ -48,7 +47,7 @@ class LoadedRequests:
         prediction_s = 0.0
         for request in requests:
             if is_trained and (validation is None or request.splits.by_samples):
-                validation, prediction_s = _predicted(_subject(plan, request, original, device))
+                validation, prediction_s = predicted(_subject(plan, request, original, device))
             inputs.append(
                 UnlearnInputs(
                     request.dataset,
@@ -86,13 +85,6 @@ def _subject(
     return EvaluationSubject(model, request.dataset, request.splits, original, plan.config.evaluation)
 
 
-def _predicted(subject: EvaluationSubject) -> tuple[Predictions, float]:
-    """The predictions of the validation part, and the seconds that each took."""
-    started = time.perf_counter()
-    predictions = subject.predictions("validation")
-    return predictions, (time.perf_counter() - started) / max(1, len(predictions.labels))
-
-
 def _prediction_s(subject: EvaluationSubject) -> float:
     """Seconds that the prediction of an image takes, by a few of them."""
-    return _predicted(replace(subject, splits=part_of(subject.splits, _FEW)))[1]
+    return predicted(replace(subject, splits=part_of(subject.splits, _FEW)))[1]

@@ -26,6 +26,7 @@ from tuning.driver.diagnostics import inspect
 from tuning.driver.finals import run_finals
 from tuning.driver.gpu_sharing import share_gpus
 from tuning.driver.machines import live_slots, machines, worker_share
+from tuning.driver.pricing import price_retraining
 from tuning.driver.provenance import record_provenance
 from tuning.driver.reference_tasks import ReferenceTasks
 from tuning.driver.retention import ArtifactRetention
@@ -33,7 +34,7 @@ from tuning.driver.search import RAY_FOLDER, search
 from tuning.driver.settling import settled
 from tuning.memory.settling import describe_memory, describe_skipped, settle_memory, with_fewer_recipes
 from tuning.study.artifacts import StudyFiles
-from tuning.study.attributes import ID, MEMORY
+from tuning.study.attributes import DRIVES, ID, MEMORY, Drive
 from tuning.study.directory import check_directory, check_settings, note_settings, prepared_directory
 from tuning.study.finals import find_finals
 from tuning.study.history import record_search_end
@@ -43,8 +44,9 @@ from tuning.study.model_source import noted_model
 from tuning.study.outcome import Outcome
 from tuning.study.plugins import check_noted_plugins
 from tuning.study.progress_listener import ProgressListener, SilentProgress
+from tuning.study.spending import Account
 from tuning.study.storage.lease import Lease, held_lease, lease_backend
-from tuning.study.study import Study
+from tuning.study.study import Study, now_ms
 from tuning.study.warm_start import take_over
 from tuning.trials.records import describe_added_trials
 from tuning.trust.consent import remember_study
@@ -123,7 +125,7 @@ def run(
         ClusterError: If Ray cannot be started.
         InterruptedStudyError: If the user stopped the search; everything so far is kept.
     """
-    started, config = time.monotonic(), as_begun(config)
+    started, begun_ms, config = time.monotonic(), now_ms(), as_begun(config)
     share = worker_share(config, machines())
     ray_stays = launch is None and ray.is_initialized()
     with ExitStack() as stack:
@@ -147,7 +149,12 @@ def run(
             if not study.is_over() or find_finals(study).missing or missing_confirmations(study):
                 with start_ray():
                     lease.note_ray(ray_session())
+                    drive: Drive = {"begun_ms": begun_ms, "workers": _slots(config, share)()}
+                    drives = [*study.noted(DRIVES, []), drive]
+                    study.note(DRIVES, drives)
                     _run_trials(study, ray.put(inputs), share, started, progress, ray_stays)
+                    drives[-1] = {**drive, "ended_ms": now_ms()}
+                    study.note(DRIVES, drives)
         except BaseException:
             if tracker is not None:
                 tracker.close(None, timeout_s=2)
@@ -260,9 +267,17 @@ def _run_trials(
     share = share_gpus(study, inputs, whole)
     if share != whole:
         progress.say(f"Trials per GPU: {1 / share.gpus:.0f}, based on the memory use of the first")
+    priced = price_retraining(study, inputs, share)
+    if priced is not None:
+        progress.say(priced)
     if not study.is_over():
         _search(study, inputs, started, share, ray_stays)
     progress.searched()
+    if study.config.budget is not None:
+        study.may_begin()  # which keeps that the budget is used up where the clock ended the search
+        reason = study.stopped_because()
+        if reason is not None:
+            progress.say(f"The search has ended: {reason}")
     run_finals(study, inputs, share, progress)
     confirm(study, inputs, share, progress.confirmed)
 
@@ -270,11 +285,22 @@ def _run_trials(
 def _search(study: Study, inputs: Any, started: float, share: TrialResources, ray_stays: bool) -> None:
     config = study.config
     _check_folder_of_ray(config.directory)
-    budget_s = 60 * config.time_budget_min - (time.monotonic() - started) if config.time_budget_min else None
+    budget_s = _seconds_left(study, started)
     trainable = tune.with_parameters(UnlearnTrainable, inputs=inputs, plan=study.plan.for_workers())
     if not search(study, trainable, share, _slots(config, share), budget_s, ray_stays):
         study.pause()
         raise InterruptedStudyError
+
+
+def _seconds_left(study: Study, started: float) -> float | None:
+    """Seconds until trials are interrupted: what is left of `time_budget_min`, or of a budget in minutes."""
+    config, left = study.config, list[float]()
+    if config.time_budget_min is not None:
+        left.append(60 * config.time_budget_min - (time.monotonic() - started))
+    account = Account.of(study, now_ms())
+    if account is not None and config.budget is not None and config.budget.unit == "minutes":
+        left.append(account.limit_s - account.used_s)
+    return min(left, default=None)
 
 
 def _tracker(study: Study) -> Tracker | None:

@@ -2,12 +2,11 @@
 
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,31 +14,32 @@ import torch
 from antisample.config import UnlearnConfig
 from antisample.determinism import deterministic
 from antisample.device import choose_device
-from antisample.errors import AntisampleError, ConfigError, DivergedError
+from antisample.errors import AntisampleError, ConfigError
 from antisample.inputs import UnlearnInputs
-from antisample.methods import RetrainConfig, UnlearnContext, UnlearningRun, find_method
+from antisample.methods import UnlearnContext, find_method
 from antisample.metrics import PARTS, EvaluationSubject, evaluate, image_counts, needing_reference
-from antisample.metrics.base import even_positions
 from antisample.metrics.probe import probe_anchors
-from antisample.types import IndexArray, Splits
-from antisample.unlearning import subject_of
+from antisample.types import SplitName
+from antisample.unlearning import Measures, subject_of
 from search_spaces import Value
 from tuning.config.trial_plan import TrialPlan
 from tuning.study.forecast import UnlearningCosts
 from tuning.study.space_draws import even_draws
+from tuning.trials.needed_metrics import needed_measures
+from tuning.worker.retraining_time import (
+    OUT_OF_MEMORY,
+    n_training,
+    part_in_time,
+    part_of,
+    retraining_s,
+    run_epoch,
+    timed,
+)
 
 _DRAWS = 3
-_FEWEST, _MOST = 256, 16_384
-_PASS_S = 3.0
-"""About how long a timed pass over the part may take."""
 _WARM = 100
 _BUDGET_S = 40.0
 """After this much evaluation no further metric is timed."""
-_OUT_OF_MEMORY = (
-    "The GPU ran out of memory when a trial was timed: set a smaller `fixed.batch_size` or `evaluation.batch_size`."
-)
-_BACKWARD = 3
-"""A step of training takes about as long as this many predictions."""
 
 
 @dataclass(frozen=True)
@@ -76,42 +76,24 @@ def measure_costs(plan: TrialPlan, inputs: UnlearnInputs, prediction_s: float) -
         AntisampleError: If the method refuses everything that was drawn from the space.
     """
     threads = plan.config.resources.cpus_per_trial
-    images = int(min(_MOST, max(_FEWEST, _PASS_S / (_BACKWARD * prediction_s))))
-    some = replace(inputs, splits=part_of(inputs.splits, images), original_validation=None, neighbours={})
-    share = _n_training(some.splits) / _n_training(inputs.splits)
+    some = part_in_time(inputs, prediction_s)
+    share = n_training(some.splits) / n_training(inputs.splits)
     try:
         with deterministic(threads):
             preparation_s, epoch_s = _unlearning_s(plan, some)
-            retraining_s = _retraining_s(plan, some)
+            retrained_s = retraining_s(plan, some, n_training(inputs.splits))
             first_s = _first_s(plan, some)
             evaluation_s, validation_s, left_out = _evaluation_s(plan, inputs, some)
     except torch.cuda.OutOfMemoryError:
-        raise ConfigError(_OUT_OF_MEMORY) from None
+        raise ConfigError(OUT_OF_MEMORY.format("a trial")) from None
     costs = UnlearningCosts(
         preparation_s / share,
         epoch_s / share,
         validation_s,
         evaluation_s,
-        retraining_s * plan.config.model.recipe.epochs / share,
+        retrained_s,
     )
     return Measured(costs, _resident_bytes() + _image_bytes(inputs), first_s, _gpu_bytes(), left_out)
-
-
-def part_of(splits: Splits, n: int) -> Splits:
-    """The splits with `n` training images at most, evenly spaced, and no more to validate and to test."""
-    share = min(1.0, n / _n_training(splits))
-
-    def some(positions: IndexArray, most: int) -> IndexArray:
-        return even_positions(positions, max(1, most))
-
-    return replace(
-        splits,
-        forget=some(splits.forget, round(share * len(splits.forget))),
-        retain=some(splits.retain, round(share * len(splits.retain))),
-        validation=some(splits.validation, n),
-        test=some(splits.test, n),
-        fingerprint=f"{splits.fingerprint} {n}",
-    )
 
 
 def _unlearning_s(plan: TrialPlan, inputs: UnlearnInputs) -> tuple[float, float]:
@@ -145,26 +127,10 @@ def _time_unlearning(config: UnlearnConfig, inputs: UnlearnInputs) -> tuple[floa
     context = UnlearnContext(
         inputs.dataset, inputs.splits, inputs.original, device, config.seed, config.precision, inputs.neighbours
     )
-    preparation_s, run = _timed(device, lambda: find_method(method.name).prepare(context, method))
+    preparation_s, run = timed(device, lambda: find_method(method.name).prepare(context, method))
     n = 1 if counted and device.type == "cpu" else run.epochs
-    epochs = [_timed(device, partial(_epoch, run))[0] for _ in range(n)]
+    epochs = [timed(device, partial(run_epoch, run))[0] for _ in range(n)]
     return (preparation_s, epochs[-1]) if counted else (preparation_s + sum(epochs), 0.0)
-
-
-def _epoch(run: UnlearningRun) -> None:
-    """Does an epoch, which takes its time also where it comes to nothing."""
-    with suppress(DivergedError):
-        run.run_epoch()
-
-
-def _retraining_s(plan: TrialPlan, inputs: UnlearnInputs) -> float:
-    """Seconds of an epoch of training from scratch on the part."""
-    config = plan.config
-    device = choose_device(config.device)
-    recipe = RetrainConfig(**{**config.model.recipe.model_dump(), "epochs": 2})
-    context = UnlearnContext(inputs.dataset, inputs.splits, inputs.original, device, recipe.seed)
-    run = find_method("retrain").prepare(context, recipe)
-    return [_timed(device, partial(_epoch, run))[0] for _ in range(2)][-1]
 
 
 def _first_s(plan: TrialPlan, some: UnlearnInputs) -> float:
@@ -172,7 +138,7 @@ def _first_s(plan: TrialPlan, some: UnlearnInputs) -> float:
     config = plan.starting_config()
     families = [name for name in some.families(config) if name != "classification"]
     subject = _original(replace(some, splits=part_of(some.splits, _WARM)), config)
-    return _timed(subject.device, partial(_family_times, subject, families))[0]
+    return timed(subject.device, partial(_family_times, subject, families))[0]
 
 
 def _evaluation_s(
@@ -185,18 +151,21 @@ def _evaluation_s(
     config = plan.starting_config()
     settings = config.evaluation.model_copy(update={"max_train_images": len(some.splits.retain)})
     config = config.model_copy(update={"evaluation": settings})
-    counts = image_counts(inputs.dataset, inputs.splits, plan.config.evaluation, PARTS)
-    ratio = sum(counts.values()) / sum(image_counts(some.dataset, some.splits, settings, PARTS).values())
-    families = [name for name in inputs.families(config) if name != "classification"]
+    parts, needed = needed_measures(plan.config) or Measures(PARTS, inputs.families(config))
+    counts = image_counts(inputs.dataset, inputs.splits, plan.config.evaluation, parts)
+    ratio = sum(counts.values()) / sum(image_counts(some.dataset, some.splits, settings, parts).values())
+    families = [name for name in inputs.families(config) if name != "classification" and name in needed]
     subject = _original(some, config)
-    predicting_s, _ = _timed(subject.device, lambda: evaluate(subject, PARTS))
-    times = _family_times(subject, families)
+    predicting_s, _ = timed(subject.device, lambda: evaluate(subject, parts))
+    times = _family_times(subject, families, parts)
     validated = sum(n for part, n in counts.items() if part.startswith("validation/")) / sum(counts.values())
     left_out = tuple(name for name in families if name not in times)
     return ratio * (predicting_s + sum(times.values())), ratio * predicting_s * validated, left_out
 
 
-def _family_times(subject: EvaluationSubject, families: Sequence[str]) -> dict[str, float]:
+def _family_times(
+    subject: EvaluationSubject, families: Sequence[str], parts: Sequence[SplitName] = PARTS
+) -> dict[str, float]:
     """Seconds that each family takes beside the predictions; without those that cannot be timed, or not in time."""
     started, times = time.perf_counter(), {}
     for family in families:
@@ -205,26 +174,12 @@ def _family_times(subject: EvaluationSubject, families: Sequence[str]) -> dict[s
         with suppress(AntisampleError, ValueError, IndexError):  # the part is too small for it
             # The anchors of the probe are measured once a study.
             ready = replace(subject, probe=probe_anchors(subject)) if family == "probe" else subject
-            times[family] = _timed(subject.device, partial(evaluate, ready, PARTS, (family,)))[0]
+            times[family] = timed(subject.device, partial(evaluate, ready, parts, (family,)))[0]
     return times
 
 
 def _original(inputs: UnlearnInputs, config: UnlearnConfig) -> EvaluationSubject:
     return subject_of(inputs.original.build(inputs.dataset, choose_device(config.device)), inputs, config)
-
-
-def _timed(device: torch.device, work: Callable[[], Any]) -> tuple[float, Any]:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    started = time.perf_counter()
-    result = work()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - started, result
-
-
-def _n_training(splits: Splits) -> int:
-    return len(splits.forget) + len(splits.retain)
 
 
 def _resident_bytes() -> int:
@@ -234,7 +189,7 @@ def _resident_bytes() -> int:
 
 def _image_bytes(inputs: UnlearnInputs) -> int:
     """The training images as a worker copies them, where it works on all of them."""
-    return _n_training(inputs.splits) * int(np.prod(inputs.dataset.train.images.shape[1:]))
+    return n_training(inputs.splits) * int(np.prod(inputs.dataset.train.images.shape[1:]))
 
 
 def _gpu_bytes() -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from antisample.data.forget_request import ForgetRequest
 from antisample.methods import find_method
 from search_spaces import Value
 from search_spaces.rules import unusable
@@ -101,9 +102,13 @@ def forget_key(config: StudyConfig, labels: Iterable[Iterable[int]]) -> str:
         labels: The classes of each request, by label.
     """
     if config.by_samples:
-        digests = sorted(hashlib.blake2b(repr(r.samples).encode(), digest_size=12).hexdigest() for r in config.forget)
-        return " ".join(digests)
+        return " ".join(sorted(map(_images_digest, config.forget)))
     return json.dumps(sorted(sorted(map(int, each)) for each in labels))
+
+
+def _images_digest(request: ForgetRequest) -> str:
+    images = request.samples or (request.column, request.value)
+    return hashlib.blake2b(repr(images).encode(), digest_size=12).hexdigest()
 
 
 def request_of(config: StudyConfig, fingerprints: Mapping[str, str], labels: Iterable[Iterable[int]]) -> Request:

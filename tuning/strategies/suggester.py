@@ -119,9 +119,9 @@ class TrialSuggester:
     def _use(self, name: str) -> None:
         config = self._config
         n_existing = len(self._study.get_trials(deepcopy=False))
-        self._name = resolve_sampler(name, self._space, config.n_trials)
+        self._name = resolve_sampler(name, self._space, config.planned_trials)
         sampler = make_sampler(
-            name, self._space, config.n_trials, config.seed, n_existing, after_portfolio=self._after_portfolio
+            name, self._space, config.planned_trials, config.seed, n_existing, after_portfolio=self._after_portfolio
         )
         self._sampler = PrunedAwareSampler(
             sampler,

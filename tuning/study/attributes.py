@@ -54,17 +54,21 @@ class Confirmation(TypedDict):
     metrics: Figures
     counts: Counts
     elapsed_s: NotRequired[float]
+    spent_s: NotRequired[float]
+    ended_ms: NotRequired[Milliseconds]
 
 
 @with_config(STRICT)
 class FinalistRun(TypedDict):
-    """One run of a finalist with a fresh seed: its metrics, or why it has none."""
+    """One run of a finalist with a fresh seed: its metrics, or why it has none; see `RunResult` for the seconds."""
 
     number: Whole
     seed: Whole
     metrics: Figures
     elapsed_s: float
     error: NotRequired[Text]
+    spent_s: NotRequired[float]
+    ended_ms: NotRequired[Milliseconds]
 
 
 @with_config(STRICT)
@@ -75,6 +79,23 @@ class End(TypedDict):
     trials: Whole
     chosen: Whole | None
     values: Figures
+
+
+@with_config(STRICT)
+class Drive(TypedDict):
+    """When a driver worked on the study, and on how many workers; without an end if it died or still works."""
+
+    begun_ms: Milliseconds
+    workers: Whole
+    ended_ms: NotRequired[Milliseconds]
+
+
+@with_config(STRICT)
+class SearchStop(TypedDict):
+    """Why no more trials begin though `n_trials` are not finished; `budget` is the one that this was decided by."""
+
+    reason: Text
+    budget: float | Text
 
 
 @with_config(STRICT)
@@ -212,6 +233,12 @@ BASELINES: StudyAttribute[dict[str, dict[str, float]]] = StudyAttribute("baselin
 """Metrics of a mask, an untrained network and retrained references: `mask`, `untrained`, `reference`, or with several
 `reference 1` and so on and `floor`, what compares with a reference between two of them, by `<part>/<name>_floor`."""
 RETRAINING: StudyAttribute[Retraining] = StudyAttribute("retraining", Retraining)
+TIMED_RETRAINING_S: StudyAttribute[float] = StudyAttribute(
+    "timed_retraining_s", Annotated[float, Field(gt=0, allow_inf_nan=False)]
+)
+"""Seconds of one retraining, timed from a few steps; only in studies with a budget."""
+DRIVES: StudyAttribute[list[Drive]] = StudyAttribute("drives", list[Drive])
+SEARCH_STOP: StudyAttribute[SearchStop] = StudyAttribute("search_stop", SearchStop)
 CONFIRMATIONS: StudyAttribute[list[Confirmation]] = StudyAttribute(
     "confirmations", Annotated[list[Confirmation], AfterValidator(_with_the_same_metrics)]
 )

@@ -6,14 +6,15 @@ Every row has the same columns, and says what one unlearning costs and what the 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
-from antisample.errors import ConfigError
-from tuning.study.attributes import BASELINES, FINALIST_RUNS, ORIGINAL, RETRAINING, Retraining
+from tuning.study.attributes import BASELINES, ORIGINAL, RETRAINING, TIMED_RETRAINING_S, Retraining
 from tuning.study.reader import StudyReader
+from tuning.study.spending import find_spending, passes
 from tuning.trials.records import TrialRecord
 
 _TIMED = 20  # trials that tell how long a pass over an image takes
+Basis = Literal["timed", "measured", "estimated"]
 WITHOUT_A_MASK = "a mask hides whole classes, and this request is for single images"
 
 
@@ -26,7 +27,8 @@ class BaselineRow:
         metrics: By name; empty where the row does not apply.
         why_not: Why it does not apply, in words; None if it does.
         unlearning_s: Seconds of one unlearning; None where that is not known.
-        request_s: Seconds of everything that the request took: for the chosen trial the whole search and its finals.
+        request_s: Worker seconds of everything that the request took: for the chosen trial the search, the runs of
+            finalists and those that confirm it, with their evaluation.
         trial: Number of the trial; None for what is no trial.
     """
 
@@ -44,14 +46,15 @@ class Baselines:
 
     Attributes:
         rows: In the order that they are shown in.
-        retraining_s: Seconds of one retraining; None where that can be neither measured nor estimated.
-        is_measured: Whether a reference was trained; otherwise the seconds follow from those of the trials.
+        retraining_s: Seconds of one retraining; None where that is not known.
+        basis: How that is known: `timed` from a few steps, which a study with a budget does, `measured` where a
+            reference was trained, or `estimated` from the speed of the trials.
         floor: What compares with a reference, between two references, by metric name; empty with fewer than two.
     """
 
     rows: tuple[BaselineRow, ...]
     retraining_s: float | None
-    is_measured: bool
+    basis: Basis
     floor: dict[str, float] = field(default_factory=dict)
 
     def share(self, seconds: float | None) -> float | None:
@@ -62,7 +65,8 @@ class Baselines:
         """Plain values for `--json`."""
         return {
             "retraining_s": self.retraining_s,
-            "retraining_is_measured": self.is_measured,
+            "retraining_is_measured": self.basis == "measured",
+            "retraining_basis": self.basis,
             "floor": self.floor,
             "rows": [
                 {
@@ -77,7 +81,7 @@ class Baselines:
 
 def find_baselines(study: StudyReader, published: TrialRecord | None, chosen: TrialRecord | None) -> Baselines:
     """Reads what a study keeps of its baselines; rows that an older study does not know are missing."""
-    noted, records = study.noted(BASELINES, {}), study.records()
+    noted = study.noted(BASELINES, {})
     retraining = study.noted(RETRAINING)
     rows = [BaselineRow("original", study.noted(ORIGINAL, {}), unlearning_s=0.0, request_s=0.0)]
     if study.config.by_samples:
@@ -89,11 +93,8 @@ def find_baselines(study: StudyReader, published: TrialRecord | None, chosen: Tr
         name = "published" if published.origin.is_published else "defaults"
         rows.append(BaselineRow(name, published.metrics, None, seconds, seconds, published.number))
     if chosen is not None:
-        searched_s = sum(record.duration_s for record in records)
-        searched_s += sum(run["elapsed_s"] for run in study.noted(FINALIST_RUNS, []))
-        rows.append(
-            BaselineRow("chosen", chosen.metrics, None, chosen.unlearning_s, searched_s, chosen.number),
-        )
+        request_s = find_spending(study, None).total_s
+        rows.append(BaselineRow("chosen", chosen.metrics, None, chosen.unlearning_s, request_s, chosen.number))
     if "untrained" in noted:
         rows.append(BaselineRow("untrained", noted["untrained"]))
     trained_s = retraining.get("seconds") if retraining is not None else None
@@ -102,23 +103,25 @@ def find_baselines(study: StudyReader, published: TrialRecord | None, chosen: Tr
         for name, metrics in noted.items()
         if name.startswith("reference")
     ]
-    estimated = _estimated_s(study, retraining, records) if trained_s is None else None
+    retraining_s, basis = _retraining_s(study, trained_s)
     floor = {name.removesuffix("_floor"): value for name, value in noted.get("floor", {}).items()}
-    return Baselines(tuple(rows), trained_s if trained_s is not None else estimated, trained_s is not None, floor)
+    return Baselines(tuple(rows), retraining_s, basis, floor)
+
+
+def _retraining_s(study: StudyReader, trained_s: float | None) -> tuple[float | None, Basis]:
+    """Seconds of a retraining, and how they are known: those that the budget counts in, where there is one."""
+    timed_s = study.noted(TIMED_RETRAINING_S)
+    if timed_s is not None:
+        return timed_s, "timed"
+    if trained_s is not None:
+        return trained_s, "measured"
+    return _estimated_s(study, study.noted(RETRAINING), study.records()), "estimated"
 
 
 def _estimated_s(study: StudyReader, retraining: Retraining | None, records: Sequence[TrialRecord]) -> float | None:
     """Seconds of a retraining at the median speed of the study's trials, for methods that train on retain images."""
-    if retraining is None:
+    if retraining is None or not retraining["epochs"]:
         return None
     timed = [record for record in records if record.state == "COMPLETE" and record.unlearning_s > 0]
-    speeds, images = [], retraining["retain_images"]
-    for record in timed[:_TIMED]:
-        try:
-            method: Any = study.plan.unlearn_config(record.params, record.seeds[0]).method
-        except ConfigError:
-            continue
-        passes = getattr(method, "epochs", 0) * getattr(method, "retain_fraction", 0) * images
-        if passes:
-            speeds.append(record.unlearning_s / passes)
-    return median(speeds) * retraining["epochs"] * retraining["retain_images"] if speeds else None
+    speeds = [record.unlearning_s / n for record in timed[:_TIMED] if (n := passes(study, record))]
+    return median(speeds) * retraining["epochs"] if speeds else None

@@ -8,6 +8,7 @@ from tuning.config.study import StudyConfig
 BY_SET = (
     "n_trials",
     "time_budget_min",
+    "budget",
     "max_failures",
     "max_retries",
     "confirm_seeds",

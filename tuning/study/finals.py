@@ -1,10 +1,12 @@
 """What the fresh runs of finalists say so far, and which are to come."""
 
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from tuning.study.attributes import FINALIST_RUNS, ORIGINAL, FinalistRun
 from tuning.study.reader import StudyReader
+from tuning.study.spending import Account, run_s
 from tuning.trials.choice import Choice
 from tuning.trials.finalists import Decision, decide, find_finalists
 from tuning.trials.records import TrialRecord
@@ -19,12 +21,14 @@ class Finals:
         runs: What has been run, of these.
         decision: What follows; None while there is not enough to decide.
         missing: Trials and seeds of the round to come, as far as they have not been run; empty at the end.
+        limit: The budget, in words, where another round would have exceeded it; None where that did not end them.
     """
 
     finalists: tuple[TrialRecord, ...]
     runs: tuple[FinalistRun, ...]
     decision: Decision | None
     missing: tuple[tuple[TrialRecord, int], ...]
+    limit: str | None = None
 
     def choice(self) -> Choice | None:
         """What the rule takes by the fresh runs, with the trial's own figures; None while nothing is decided."""
@@ -36,6 +40,8 @@ class Finals:
         reason = f"by {runs} runs of {len(self.finalists)} finalists with fresh seeds, {taken.reason}"
         if not self.decision.is_sure:
             reason = f"{reason}; no finalist keeps every limit for sure"
+        if self.limit is not None:
+            reason = f"{reason}; another round would have exceeded the budget of {self.limit}"
         if taken.chosen is None:
             return Choice(None, own[taken.nearest.number] if taken.nearest is not None else None, taken.reason)
         return Choice(own[taken.chosen.number], None, reason)
@@ -64,9 +70,15 @@ def find_finals(study: StudyReader) -> Finals:
     All finalists that may still be chosen are run with the same seeds, a round with the first seed and so on, until
     the choice is settled or the next round would be more than `selection.finalist_replicates` in all. A finalist with
     a run that failed is out.
+
+    With a budget there are as many finalists as two rounds of them have room for, which a decision takes, and one run
+    that confirms the chosen trial; a further round begins only if it has room, and is finished once it has begun.
     """
     seeds, config, original = study.plan.finalist_seeds, study.config, study.noted(ORIGINAL, {})
     finalists = find_finalists(study.records(), config, original) if seeds else []
+    account = Account.of(study)
+    finalists = finalists if account is None else _affordable(finalists, study, account)
+    costs = {record.number: run_s(study, record) for record in finalists}
     by_number = {record.number: record for record in finalists}
     runs = [run for run in study.noted(FINALIST_RUNS, []) if run["number"] in by_number and run["seed"] in seeds]
     results = {(run["number"], run["seed"]): run for run in runs}
@@ -77,6 +89,12 @@ def find_finals(study: StudyReader) -> Finals:
         if settled or used + len(in_play) > config.selection.finalist_replicates:
             break
         missing = [(by_number[number], seed) for number in in_play if (number, seed) not in results]
+        is_optional = len(missing) == len(in_play) and (not used or decision is not None)
+        if missing and account is not None and is_optional:
+            spent = [run["spent_s"] for run in study.noted(FINALIST_RUNS, []) if "spent_s" in run]
+            round_s = [fmean(spent)] * len(in_play) if spent else [costs[number] for number in in_play]
+            if not account.holds(account.used_s, [*round_s, max(round_s)]):
+                return Finals(tuple(finalists), tuple(runs), decision, (), str(config.budget))
         if missing:
             return Finals(tuple(finalists), tuple(runs), decision, tuple(missing))
         used += len(in_play)
@@ -91,3 +109,15 @@ def find_finals(study: StudyReader) -> Finals:
         if decision is not None:
             in_play = [number for number in decision.in_play if number in in_play]
     return Finals(tuple(finalists), tuple(runs), decision, ())
+
+
+def _affordable(finalists: list[TrialRecord], study: StudyReader, account: Account) -> list[TrialRecord]:
+    """The first finalists, as many as the search leaves room for; none where there is none for two.
+
+    A decision takes two rounds.
+    """
+    for n in range(len(finalists), 1, -1):
+        costs = [run_s(study, record) for record in finalists[:n]]
+        if account.holds(account.searched_s, [*costs, *costs, max(costs)]):
+            return finalists[:n]
+    return []

@@ -153,6 +153,11 @@ def forecast(
     return Forecast(tuple(stage for stage in stages if stage.seconds > 0), epochs, costs.retraining_s)
 
 
+def mean_epochs(plan: TrialPlan) -> float:
+    """Mean epochs of an unlearning over the space; 0 for a method whose epochs cannot be set."""
+    return _epochs(plan)[1]
+
+
 def _counted(n: int, one: str, several: str) -> str:
     return f"{n} {one if n == 1 else several}"
 

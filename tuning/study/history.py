@@ -17,7 +17,8 @@ class SearchEnd:
         timestamp_ms: When it was found, milliseconds since 1970.
         trials: How many there were.
         chosen: Number of the chosen trial; None if there was none.
-        values: Hypervolume, size of the front, and `chosen/METRIC` of the chosen trial.
+        values: Hypervolume, size of the front, `chosen/METRIC` of the chosen trial, and `spent/...`: worker seconds,
+            seconds of the clock and retrainings of the whole request, as far as they are known.
     """
 
     timestamp_ms: int
@@ -41,6 +42,13 @@ def record_search_end(study: Study, outcome: Outcome) -> None:
     chosen = outcome.chosen
     if chosen is not None:
         values |= {f"chosen/{name}": value for name, value in chosen.metrics.items()}
+    spending = outcome.spending
+    spent = {
+        "spent/worker_s": spending.total_s or None,
+        "spent/wall_s": spending.wall_s,
+        "spent/retrainings": spending.retrainings(spending.total_s or None),
+    }
+    values |= {name: seconds for name, seconds in spent.items() if seconds is not None}
     before = ends(study)
     end = SearchEnd(
         time.time_ns() // 1_000_000, len(study.records()), None if chosen is None else chosen.number, values

@@ -19,7 +19,12 @@ CREATE_STUDY, DELETE_STUDY, STUDY_ATTRIBUTE, CREATE_TRIAL, TRIAL_STATE, TRIAL_AT
 RUNNING, COMPLETE, PRUNED, FAIL = 0, 1, 2, 3
 _BEGINNING = b'{"op_code":'
 _OF_TRIALS = (b'"user_attr":{"key":', b'"user_attr":{"failure":', b'"user_attr":{"error":')
-_OF_STUDIES = (b'"user_attr":{"id":', b'"user_attr":{"space":', b'"user_attr":{"endings":')
+_OF_STUDIES = (
+    b'"user_attr":{"id":',
+    b'"user_attr":{"space":',
+    b'"user_attr":{"endings":',
+    b'"user_attr":{"search_stop":',
+)
 _LONGEST_LINE = 1 << 28
 _NUMBER_FILE = "journal.lines"
 
@@ -40,12 +45,14 @@ class JournalSummary:
         failed: Those that failed by themselves.
         running: Those that a driver has under way, or had when it died.
         endings: How the study ended, each time; see `SearchEnd`.
+        stop: Why the search of a study with a budget ended early; see `SearchStop`.
     """
 
     done: int
     failed: int
     running: int
     endings: list[Any]
+    stop: Any = None
 
 
 def summarise_journal(directory: Path, study_id: str | None) -> JournalSummary:
@@ -95,6 +102,7 @@ def _of_study(studies: list[dict[str, Any] | None], trials: list[_Trial], study_
         failed,
         states.count(RUNNING),
         endings if isinstance(endings, list) else [],
+        begun[ours[0]].get("search_stop"),
     )
 
 

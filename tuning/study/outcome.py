@@ -10,6 +10,7 @@ from tuning.study.attributes import Confirmation as Confirmed
 from tuning.study.baselines import Baselines, find_baselines
 from tuning.study.finals import Finals, find_finals
 from tuning.study.reader import StudyReader
+from tuning.study.spending import Spending, find_spending
 from tuning.trials.front import minimised
 from tuning.trials.pareto import hypervolume
 from tuning.trials.records import TrialRecord
@@ -74,6 +75,7 @@ class Outcome:
         confirmations: Runs with fresh seeds.
         paired: Chosen minus published, seed by seed, by metric name; empty without both.
         baselines: What the result is held against, and what it cost.
+        spending: What the request has cost.
         finals: The runs of finalists that decided; None where there were none.
         by_samples: Whether single images were to be forgotten, not classes.
     """
@@ -92,6 +94,7 @@ class Outcome:
     confirmations: tuple[Confirmation, ...]
     paired: dict[str, Spread]
     baselines: Baselines
+    spending: Spending
     finals: Finals | None = None
     by_samples: bool = False
 
@@ -143,6 +146,7 @@ class Outcome:
             "regret": self.regret,
             "finalists": self.finals.to_json() if self.finals is not None else [],
             "baselines": self.baselines.to_json(),
+            "spent": self.spending.to_json(),
             "hypervolume": self.hypervolume,
             "reference": list(self.reference),
             "confirmations": [asdict(confirmation) for confirmation in self.confirmations],
@@ -168,6 +172,7 @@ def find_outcome(study: StudyReader) -> Outcome:
         for role, record in (("published", published), ("chosen", chosen))
         if record is not None and any(run["number"] == record.number for run in runs)
     )
+    baselines = find_baselines(study, published, chosen)
     return Outcome(
         original=original,
         original_counts=study.noted(ORIGINAL_COUNTS, {}),
@@ -184,7 +189,8 @@ def find_outcome(study: StudyReader) -> Outcome:
         reference=reference,
         confirmations=confirmations,
         paired=_paired(runs, chosen, published),
-        baselines=find_baselines(study, published, chosen),
+        baselines=baselines,
+        spending=find_spending(study, baselines.retraining_s),
         finals=finals,
         by_samples=config.by_samples,
     )

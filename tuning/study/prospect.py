@@ -1,6 +1,6 @@
 """What a study would do and take, as `antisample run --dry-run` finds it out."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from antisample.metrics.forgetting import Forgetting
@@ -88,7 +88,7 @@ class Prospect:
             "continues": self.finished is not None,
             "finished_trials": self.finished or 0,
             "trials_left": self.trials_left,
-            "forgetting": [vars(each) for each in self.forgetting],
+            "forgetting": [asdict(each) for each in self.forgetting],
             "retain_images": self.retain_images,
             "original": [vars(each) for each in self.accuracies] or None,
             "method": config.method,
@@ -99,6 +99,7 @@ class Prospect:
             "fixed": dict(config.fixed),
             "from_memory": self.remembered,
             "n_trials": config.n_trials,
+            "budget": config.budget.plain() if config.budget is not None else None,
             "replicates": config.replicates,
             "confirm_seeds": config.confirm_seeds,
             "references_to_train": self.missing_references,

@@ -8,7 +8,7 @@ from antisample.errors import DataError
 from tuning.config.study import StudyConfig
 from tuning.config.trial_plan import TrialPlan
 from tuning.strategies.eligibility import TrialCheck
-from tuning.study.attributes import StudyAttribute
+from tuning.study.attributes import SEARCH_STOP, StudyAttribute
 from tuning.study.storage.backends import open_optuna_study
 from tuning.study.storage.journal_replay import WAY_OUT
 from tuning.study.trial_reader import TrialReader
@@ -96,8 +96,20 @@ class StudyReader:
         return self._reader.n_failed() > self.config.max_failures
 
     def is_over(self) -> bool:
-        """Whether nothing more is to be tried: enough trials are finished, or too many failed."""
-        return self.n_finished() >= self.config.n_trials or self.failures_used_up()
+        """Whether nothing more is to be tried: enough trials are finished, too many failed, or the budget says so."""
+        most = self.config.n_trials
+        enough = most is not None and self.n_finished() >= most
+        return enough or self.failures_used_up() or self.stopped_because() is not None
+
+    def stopped_because(self) -> str | None:
+        """Why the search of a study with a budget ended before `n_trials`; None if it goes on, or needs to.
+
+        Another budget than the one that it ended by lets it go on.
+        """
+        stop, budget = self.noted(SEARCH_STOP), self.config.budget
+        return (
+            stop["reason"] if stop is not None and budget is not None and stop["budget"] == budget.plain() else None
+        )
 
     def optuna_study(self) -> optuna.Study:
         """The Optuna study, for reading."""

@@ -15,8 +15,9 @@ from tuning.config.study import StudyConfig
 from tuning.strategies.stopping import StoppingRule
 from tuning.strategies.suggester import Suggested, TrialSuggester
 from tuning.study import trial_attributes as attributes
-from tuning.study.attributes import LEARNED, MEMORY, PriorTrial, Remembered, StudyAttribute
+from tuning.study.attributes import LEARNED, MEMORY, SEARCH_STOP, PriorTrial, Remembered, SearchStop, StudyAttribute
 from tuning.study.reader import StudyReader
+from tuning.study.search_budget import why_no_trial
 from tuning.study.storage.lease import Lease
 from tuning.study.trial_attributes import AboutResult
 from tuning.study.writing import batched, unless_ended
@@ -82,12 +83,25 @@ class Study(StudyReader):
         while True:
             if self._orphans:
                 trial = self._adopt(self._orphans.pop(0))
-            elif self.is_over() or self.n_finished() + len(self._running) >= self.config.n_trials:
+            elif not self.may_begin():
                 return None
             else:
                 trial = self._accepted(self._suggestions.ask(self._reader.typical_s()))
             if trial is not None and self._begin(key, trial):
                 return self._announce(trial.number)
+
+    def may_begin(self) -> bool:
+        """Whether another trial may be suggested now; that a budget ends the search for good is kept in the study."""
+        most, budget = self.config.n_trials, self.config.budget
+        if self.is_over() or (most is not None and self.n_finished() + len(self._running) >= most):
+            return False
+        if budget is None:
+            return True
+        reason = why_no_trial(self, now_ms())
+        if reason is not None and not self._running and not self._orphans:
+            stop: SearchStop = {"reason": reason, "budget": budget.plain()}
+            self.note(SEARCH_STOP, stop)
+        return reason is None
 
     @batched
     @unless_ended
@@ -107,7 +121,7 @@ class Study(StudyReader):
         if trial is None:
             return False
         self._check_lease()
-        record = EpochRecord(timestamp_ms=_now_ms(), **content)
+        record = EpochRecord(timestamp_ms=now_ms(), **content)
         if all(reported.step != record.step for reported in self._reader.last_read(trial.number).steps):
             attributes.set_epoch(trial, record)
         so_far = self._announce(trial.number)
@@ -265,7 +279,7 @@ class Study(StudyReader):
     def _begin(self, key: str, trial: optuna.Trial) -> bool:
         """Keeps in a trial that it runs; False if somebody else has ended it."""
         try:
-            attributes.set_begun(trial, key, self.plan.trial_seeds, _now_ms())
+            attributes.set_begun(trial, key, self.plan.trial_seeds, now_ms())
         except UpdateFinishedTrialError:
             return False
         self._running[key] = trial
@@ -279,7 +293,7 @@ class Study(StudyReader):
             if suggested.waited:
                 attributes.set_origin(trial, origin)
             return trial
-        attributes.set_refused(trial, origin, suggested.misfit, _now_ms())
+        attributes.set_refused(trial, origin, suggested.misfit, now_ms())
         self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
         self._announce(trial.number)
         return None
@@ -291,7 +305,7 @@ class Study(StudyReader):
     def _finish(self, key: str, state: TrialState, values: list[float] | None = None) -> None:
         self._check_lease()
         trial = self._running.pop(key)
-        attributes.set_finished(trial, _now_ms())
+        attributes.set_finished(trial, now_ms())
         self._study.tell(trial.number, values=values, state=state, skip_if_finished=True)
         self._announce(trial.number)
 
@@ -305,5 +319,6 @@ class Study(StudyReader):
         return record
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """The time now, milliseconds since 1970."""
     return time.time_ns() // 1_000_000

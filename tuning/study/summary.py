@@ -40,7 +40,7 @@ class StudySummary:
             database knows, or `unreadable`.
         by: Who runs it, in words; None if nobody does.
         done: Trials that count towards the total; None if unknown.
-        total: Trials that there are to be, never less than `done`.
+        total: Trials that there are to be, never less than `done`; None where a budget alone says so.
         failed: Trials that failed by themselves.
         best: Of the trial that was chosen when the study last ended: `trial`, and `forget`, `retain` and `left` on
             validation images, as far as they were measured; None if none was chosen yet.
@@ -99,10 +99,13 @@ def _summary(directory: Path) -> StudySummary:
     name, active = directory.resolve().name, _last_activity(directory)
     try:
         values = _values(directory)
-        n_trials, max_failures = (_whole(values, key) for key in _DEFAULTS)
+        max_failures = _whole(values, "max_failures")
+        budget = values.get("budget")
+        by_budget = budget is not None and values.get("n_trials") is None
+        n_trials = None if by_budget else _whole(values, "n_trials")
         if values.get("storage") is not None:
             done = _done_in_table(directory)
-            total = n_trials if done is None else max(done, n_trials)
+            total = n_trials if done is None or n_trials is None else max(done, n_trials)
             return StudySummary(name, directory, "in a database", None, done, total, last_activity=active)
         by = _driver(directory)
         journal = summarise_journal(directory, known_id(directory))
@@ -111,11 +114,11 @@ def _summary(directory: Path) -> StudySummary:
         return StudySummary(name, directory, "unreadable", last_activity=active, problem=problem)
     if by is not None:
         state = "running"
-    elif journal.done >= n_trials:
+    elif (n_trials is not None and journal.done >= n_trials) or _stopped_by(journal.stop, budget):
         state = "finished"
     else:
         state = "failed" if journal.failed > max_failures else "stopped"
-    total = max(journal.done, n_trials)
+    total = None if n_trials is None else max(journal.done, n_trials)
     return StudySummary(name, directory, state, by, journal.done, total, journal.failed, _best(journal), active)
 
 
@@ -157,6 +160,11 @@ def _whole(values: dict[str, Any], key: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise DataError(f"study.yaml: `{key}` must be a whole number.")
     return value
+
+
+def _stopped_by(stop: Any, budget: Any) -> bool:
+    """Whether the budget ended the search; see `StudyReader.stopped_because`."""
+    return budget is not None and isinstance(stop, dict) and bool(stop.get("budget") == budget)
 
 
 def _best(journal: JournalSummary) -> dict[str, float] | None:

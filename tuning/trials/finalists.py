@@ -135,9 +135,7 @@ def decide(
         worst |= {depth.DROP: 1}
 
     def keeps(estimate: Estimate, sign: int) -> bool:
-        bounded = estimate.bounded(worst, sign)
-        near = depth.DROP not in worst or depth.is_near(bounded, config)
-        return limits.forgets(bounded) and limits.keeps(bounded) and near
+        return keeps_every_limit(estimate.bounded(worst, sign), config, original)
 
     sure = [estimate for estimate in estimates if keeps(estimate, 1)]
     possible = [estimate for estimate in estimates if keeps(estimate, -1)]
@@ -152,6 +150,19 @@ def decide(
     ]
     in_play = tuple(each.trial.number for each in estimates if each is leader or each in rivals)
     return Decision(tuple(estimates), in_play, choice, leader is not None, leader is not None and not rivals)
+
+
+def keeps_every_limit(record: TrialRecord, config: "StudyConfig", original: dict[str, float]) -> bool:
+    """Whether a trial forgets and keeps enough; where depth counts, it keeps nearly as much as a mask, too.
+
+    Args:
+        record: The trial, by its metrics.
+        config: Its selection rule is read.
+        original: Metrics of the original model.
+    """
+    limits = Limits(config.selection, original, by_samples=config.by_samples)
+    near = not depth.is_judged_by_depth(config) or depth.is_near(record, config)
+    return limits.forgets(record) and limits.keeps(record) and near
 
 
 def _estimates(finalists: Sequence[TrialRecord], runs: Runs) -> list[Estimate]:

@@ -136,6 +136,12 @@ class ResultRow:
 
 
 _CONFIRMED = "confirmed"
+HOW = {
+    "timed": "timed from a few steps",
+    "measured": "measured",
+    "estimated": "estimated from the speed of the study's trials",
+}
+"""How the seconds of a retraining are known."""
 FLOOR = "floor: between references"
 
 
@@ -244,8 +250,8 @@ def retraining_text(baselines: Baselines) -> str:
     """A sentence on what one retraining takes, and how that is known."""
     if baselines.retraining_s is None:
         return "The time of a retraining is not known, so there are no shares of it."
-    how = "measured" if baselines.is_measured else "estimated from the speed of the study's trials"
-    return f"One retraining without the forget set takes {seconds_text(baselines.retraining_s)} ({how})."
+    seconds = seconds_text(baselines.retraining_s)
+    return f"One retraining without the forget set takes {seconds} ({HOW[baselines.basis]})."
 
 
 def baseline_metrics(baselines: Baselines) -> Iterator[tuple[str, float]]:

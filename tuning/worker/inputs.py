@@ -42,7 +42,7 @@ def load_requests(
             that the study needs cannot be computed on this data.
     """
     configs = _starting_configs(plan)
-    requests = find_requests(plan)
+    requests = find_requests(plan, listener)
     listener.data_loaded(requests)
     first = load_inputs(configs[0], listener, requests[0], None, train_references)
     others = zip(configs[1:], requests[1:], strict=True)
@@ -58,7 +58,7 @@ def _starting_configs(plan: TrialPlan) -> list[UnlearnConfig]:
     return [plan.starting_config(request) for request in range(len(plan.config.forget))]
 
 
-def find_requests(plan: TrialPlan) -> list[RequestData]:
+def find_requests(plan: TrialPlan, listener: LoadingListener = SILENT) -> list[RequestData]:
     """Data and splits of every forget request, in the order of `config.forget`.
 
     Raises:
@@ -70,7 +70,7 @@ def find_requests(plan: TrialPlan) -> list[RequestData]:
     problems: list[str] = []
     for each in configs:
         try:
-            requests.append(request_data(each, dataset))
+            requests.append(request_data(each, dataset, listener))
         except ConfigError as error:
             problems += error.problems
     if problems:

@@ -129,11 +129,13 @@ class RunResult:
         metrics: Means over the requests.
         counts: Images behind the metrics.
         elapsed_s: Mean seconds of unlearning.
+        spent_s: Seconds of the worker in all, for every request, with evaluation.
     """
 
     metrics: dict[str, float]
     counts: dict[str, int]
     elapsed_s: float
+    spent_s: float
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from antisample.determinism import deterministic
 from antisample.device import choose_device
 from antisample.errors import AntisampleError
 from antisample.metrics.retrained_reference import ReferenceTraining
-from antisample.unlearning import unlearn
+from antisample.unlearning import Measures, unlearn
 from tuning.config.trial_plan import TrialPlan
 from tuning.worker.fingerprints import check_node
 from tuning.worker.inputs import RequestInputs, counts_of, mean
@@ -18,20 +18,26 @@ from tuning.worker.messages import RunResult
 
 
 def run_once(
-    inputs: RequestInputs, plan: TrialPlan, params: dict[str, Any], seed: int, batch_halvings: int
+    inputs: RequestInputs,
+    plan: TrialPlan,
+    params: dict[str, Any],
+    seed: int,
+    batch_halvings: int,
+    measures: Measures | None = None,
 ) -> RunResult:
-    """Every forget request with one seed."""
+    """Every forget request with one seed; see `unlearn` for `measures`."""
     check_node(plan.plugins)
     configs = [plan.unlearn_config(params, seed, request) for request in range(len(inputs))]
     with deterministic(plan.config.resources.cpus_per_trial):
         ends = [
-            list(unlearn(config.with_batches_halved(batch_halvings), each))[-1]
+            list(unlearn(config.with_batches_halved(batch_halvings), each, measures))[-1]
             for config, each in zip(configs, inputs, strict=True)
         ]
     return RunResult(
         mean([end.metrics.values for end in ends]),
         counts_of(plan.config, inputs),
         fmean(end.elapsed_s for end in ends),
+        sum(end.elapsed_s + end.evaluation_s for end in ends),
     )
 
 

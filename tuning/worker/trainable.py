@@ -23,6 +23,7 @@ from antisample.unlearning import Unlearning, unlearn
 from tuning.config.trial_plan import TrialPlan
 from tuning.study.artifacts import StudyFiles
 from tuning.trials.failures import FailureKind
+from tuning.trials.needed_metrics import needed_measures
 from tuning.worker.fingerprints import check_node
 from tuning.worker.inputs import RequestInputs, counts_of, mean
 from tuning.worker.messages import FinishedReplicate, TrialAssignment, TrialFailure, TrialReport, TrialResult
@@ -145,7 +146,7 @@ class UnlearnTrainable(tune.Trainable):
 
     def _unlearning(self, config: UnlearnConfig, inputs: UnlearnInputs) -> Unlearning:
         """Half the batch for each time that the GPU ran out of memory."""
-        return unlearn(config.with_batches_halved(self._halvings), inputs)
+        return unlearn(config.with_batches_halved(self._halvings), inputs, needed_measures(self._study))
 
     def _save_checkpoint(self, report: TrialReport) -> None:
         state = {

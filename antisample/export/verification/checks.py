@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from antisample.errors import ConfigError, DataError
-from antisample.export.card import CardMetric, PluginFacts, UnlearningCard, images_of
+from antisample.export.card import CardMetric, CopiesFound, PluginFacts, RequestFacts, UnlearningCard, images_of
 from antisample.export.card_facts import data_values, limitations, metric_limits, request_values
 from antisample.export.card_file import CARD_FILES, card_config, file_digest, parse_json
 from antisample.export.card_text import card_text
@@ -26,6 +26,7 @@ from antisample.export.verification.statements import (
 )
 from antisample.models.masked_outputs import MASK_KEY, is_masked, masked_classes
 from antisample.plugins.discovery import LABELS
+from antisample.types import Splits
 
 _SUFFIXES = {"safetensors": ".safetensors", "torch.export": ".pt2", "onnx": ".onnx"}
 _BASELINES = ("mask", "untrained")
@@ -101,6 +102,7 @@ def _data(card: UnlearningCard, measured: MeasuredCard) -> Verification:
         [
             checks,
             _facts("request", card.request, request_values(card.config, inputs)),
+            _copies(card.request, inputs.splits),
             _facts("data", card.data, data),
             _limitations(card, measured),
             _facts("original", card.original, network),
@@ -127,6 +129,14 @@ def _after(card: UnlearningCard) -> Verification:
         return checked(what, stated, file_digest(after.card))
     except OSError:
         return not_checked(what, stated, "the earlier card is not there; `antisample ledger` looks for it elsewhere")
+
+
+def _copies(stated: RequestFacts, splits: Splits) -> Verification:
+    """What the card says of copies; cards of before say nothing."""
+    actual = CopiesFound.of(splits)
+    if stated.copies is None or actual is None:
+        return not_checked("request.copies", None, _NOT_STATED)
+    return compared_values("request.copies", stated.copies.model_dump(), actual.model_dump())
 
 
 def _facts(part: str, stated: BaseModel, actual: Mapping[str, Any]) -> Verification:
@@ -229,6 +239,12 @@ def _environment(card: UnlearningCard, measured: MeasuredCard) -> Verification:
         parts.append(checked("time.retraining_s", time.retraining_s, is_there))
     elif time.retraining_s is not None:
         parts.append(not_checked("time.retraining_s", time.retraining_s, "durations are not measured again"))
+    for name in ("request_s", "request_retrainings"):
+        stated_s, what = getattr(time, name), f"time.{name}"
+        if stated_s is not None and "study" in card.origin:
+            parts.append(not_checked(what, stated_s, "the study may have gone on since"))
+        elif stated_s is not None:
+            parts.append(checked(what, stated_s, "there is no study"))
     for name in dict.fromkeys([*here.versions, *stated.versions]):
         parts.append(_where(f"version of {name}", stated.versions.get(name), here.versions.get(name)))
     parts.append(_plugins(stated.plugins, here.plugins))

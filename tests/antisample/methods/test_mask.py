@@ -227,7 +227,7 @@ def test_single_images_are_refused_with_the_reason(digits_config, digits_inputs)
         config = UnlearnConfig.parse(
             {**digits_config.model_dump(), "method": {"name": name}, "forget": {"samples": [1, 2]}}
         )
-        with pytest.raises(ConfigError, match=f"The method '{name}' {why}, so `forget.samples` cannot be given"):
+        with pytest.raises(ConfigError, match=f"The method '{name}' {why}, so `forget` must name classes"):
             request_data(config, digits_inputs.dataset)
 
 

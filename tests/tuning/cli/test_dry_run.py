@@ -102,6 +102,19 @@ def test_json_is_the_same_for_programs(dry, cache):
     assert contents(cache) == before, "the images were decoded before, and nothing else is kept"
 
 
+def test_a_budget_says_how_many_trials_it_is_enough_for(dry):
+    code, out, _ = dry("--json", "--budget", "40", n_trials=None)
+    answer = json.loads(out)
+    assert (code, answer["budget"], answer["n_trials"]) == (0, 40.0, None)
+    assert answer["trials_left"] >= 1
+    (search,) = [stage for stage in answer["time"]["stages"] if stage["name"].endswith(("trial", "trials"))]
+    assert search["retrainings"] / answer["workers"]["at_once"] < 40
+    code, out, _ = dry("--budget", "0.001", n_trials=None)
+    said = " ".join(out.split())
+    assert "the budget of 0.001 retrainings is enough for about 1 trial" in said
+    assert "fresh seed |" not in said, "nothing is left for the end"
+
+
 def test_an_original_that_is_not_trained_yet_is_not_trained_for_it(dry, cache):
     recipe = {"name": "SmallCNN", "recipe": {"epochs": 4}}
     code, out, _ = dry(model=recipe, evaluation={"final": ["retrained"], "reference_seeds": 2})
@@ -175,6 +188,13 @@ def test_mistakes_are_those_of_a_search(dry, changes, message):
 
 def test_words_of_the_command_line_are_checked(dry, tmp_path):
     assert "`--tracking-uri`" in dry("--tracking-uri", "ftp://nowhere")[2]
+    code, out, err = dry("--budget", "soon")
+    assert (code, out) == (2, "")
+    assert err.startswith(
+        "Error: `--budget` must be a number of retrainings such as 1.5, or minutes such as `30 min`"
+    )
+    assert "but got 'soon'." in err
+    assert "`--budget` must be" in dry("--budget", "")[2]
     assert "`--register` needs MLflow" in dry("--register", "m", "--set", "tracking_uri=none")[2]
     code, _, err = dry("--warm-start", tmp_path / "nothing")
     assert code == 2

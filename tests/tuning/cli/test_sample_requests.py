@@ -1,9 +1,15 @@
 """Studies that forget single images: objectives, reference point, choice, tables."""
 
-import pytest
+from pathlib import Path
 
+import pytest
+import yaml
+
+from antisample.data.forget_request import ForgetRequest
 from antisample.errors import ConfigError
-from tuning.config.loading import parse_study
+from tuning.cli.cards.command import command_options
+from tuning.cli.flags import TaskFlags, UnlearnFlags, apply_again_command, forget_request, study_of_flags
+from tuning.config.loading import load_study, parse_study
 from tuning.study.attributes import ORIGINAL
 from tuning.study.outcome import find_outcome
 from tuning.views.report import render_report
@@ -71,10 +77,10 @@ def test_a_file_of_ids_is_read_once_and_kept_in_the_study(values, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"forget": [{"samples": [1]}, {"classes": [3]}]}, "classes in all of its requests, or samples in all"),
+        ({"forget": [{"samples": [1]}, {"classes": [3]}]}, "classes in all of its requests, or images in all"),
         ({"method": "unsir"}, "'unsir' forgets classes"),
         ({"forget": {"samples": [-1]}}, r"`forget.samples` must be positions of at least 0 or files, but got -1"),
-        ({"forget": {}}, "must name either `classes` or `samples`, but got neither"),
+        ({"forget": {}}, "must name either `classes`, `samples`, or a `column` and its `value`, but got none"),
     ],
 )
 def test_requests_that_do_not_work_are_refused(values, changes, message):
@@ -135,3 +141,55 @@ def test_tables_and_report_show_the_gap(make_trials, config, figures):
     assert config.forget[0].describe() in page
     several = parse_study({**config.model_dump(), "forget": [{"samples": [1]}, {"samples": [2]}], "replicates": 2})
     assert "--forget-samples FILE" in apply_command(several)
+
+
+def test_a_group_and_copies_are_asked_for_in_files_and_by_flags(values, tmp_path):
+    (tmp_path / "study.yaml").write_text(
+        yaml.safe_dump({**values, "forget": None}).replace(
+            "forget: null", "forget: {column: person_id, value: [017, no], duplicates: forget}"
+        )
+    )
+    config = load_study(tmp_path / "study.yaml")
+    request = ForgetRequest(column="person_id", value=["017", "no"], duplicates="forget")
+    assert config.forget == (request,)
+    assert config.by_samples
+    assert config.objectives[0].metric == "validation/forget_gap"
+    assert parse_study(yaml.safe_load(config.to_yaml())) == config
+    flags = TaskFlags(
+        model="SmallCNN", dataset="digits", forget_column="person_id", forget_value=["017", "no"], duplicates="forget"
+    )
+    by_flags = study_of_flags(flags, [])
+    assert by_flags.forget == (request,)
+    assert by_flags.name == "SmallCNN-digits-forget-017-no"
+    several = parse_study({**config.model_dump(), "forget": [config.forget[0], {"samples": [2]}], "replicates": 2})
+    assert "--forget-column person_id --forget-value 017 --forget-value no" in apply_command(several)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"forget_column": "a"}, "`--forget-column` needs `--forget-value`"),
+        ({"forget_value": ["a"]}, "`--forget-value` needs `--forget-column`"),
+        ({"forget": ["3"], "forget_value": ["a"]}, "`--forget` and `--forget-column` are different requests"),
+        ({"forget": ["3"], "forget_samples": Path("ids.txt")}, "`--forget` and `--forget-samples` are different"),
+        ({"forget": ["3"], "duplicates": "keep"}, "`forget.duplicates` must be .*'keep'"),
+        ({}, "`--forget` is required without STUDY.yaml or `--forget-samples` or `--forget-column`"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused(flags, message):
+    with pytest.raises(ConfigError, match=message):
+        study_of_flags(TaskFlags(model="SmallCNN", dataset="digits", **flags), [])
+
+
+def test_a_trial_is_applied_with_the_copies_treated_as_its_study_says(values):
+    study = parse_study({**values, "forget": {"classes": ["3"], "duplicates": "forget"}})
+    assert forget_request(study, UnlearnFlags()) == study.forget[0]
+    assert forget_request(study, UnlearnFlags(forget=["3"])) == study.forget[0]
+    assert forget_request(study, UnlearnFlags(duplicates="report")) == ForgetRequest(classes=["3"])
+    flags = UnlearnFlags(forget_column="person", forget_value=["7", "8"], duplicates="refuse")
+    assert forget_request(study, flags) == ForgetRequest(column="person", value=[8, 7], duplicates="refuse")
+    command = apply_again_command(Path("runs/a"), 3, Path("out"), [], direct=flags)
+    options = command_options(command.replace("{threads}", "2"))
+    assert options["forget-column"] == "person"
+    assert options["forget-value"] == ["7", "8"]
+    assert options["duplicates"] == "refuse"

@@ -146,7 +146,7 @@ def test_an_outcome_holds_the_choice_against_baselines_and_a_retraining(make_tri
     study.note(RETRAINING, {"epochs": 10, "retain_images": 1000, "seconds": 200.0})
     baselines = find_outcome(study).baselines
     assert [row.name for row in baselines.rows] == ["original", "mask", "defaults", "chosen", "untrained"]
-    assert (baselines.retraining_s, baselines.is_measured) == (200.0, True)
+    assert (baselines.retraining_s, baselines.basis) == (200.0, "measured")
     assert baselines.share(50.0) == 0.25
     assert find_outcome(study).to_json()["baselines"]["rows"][1]["request_share"] == 0
 
@@ -161,4 +161,4 @@ def test_without_a_reference_a_retraining_is_estimated_at_the_trials_speed(make_
     study.note(RETRAINING, {"epochs": 12, "retain_images": 1000})
     baselines = find_outcome(study).baselines
     assert baselines.retraining_s == pytest.approx(30 * 12 / (params["epochs"] * 0.5))
-    assert not baselines.is_measured
+    assert baselines.basis == "estimated"

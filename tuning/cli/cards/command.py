@@ -20,7 +20,7 @@ from search_spaces import SpaceError
 from tuning.cli.flags import UnlearnFlags, direct_config
 
 _LISTED = "the file is not read; the card lists the samples"
-_SEVERAL = {"forget", "set", "format"}
+_SEVERAL = {"forget", "forget-value", "set", "format"}
 _SWITCHES = {"accept-original"}
 _ONE = {
     "study",
@@ -28,6 +28,8 @@ _ONE = {
     "published",
     "method",
     "forget-samples",
+    "forget-column",
+    "duplicates",
     "dataset",
     "root",
     "model",
@@ -122,6 +124,9 @@ def _direct(card: UnlearningCard, options: dict[str, Any]) -> Verification:
                 published=flags.get("published"),
                 method=flags.get("method"),
                 forget=["0"] if samples is not None else flags.get("forget"),
+                forget_column=flags.get("forget_column"),
+                forget_value=flags.get("forget_value"),
+                duplicates=flags.get("duplicates"),
                 dataset=flags.get("dataset"),
                 root=flags.get("root"),
                 model=flags.get("model"),
@@ -162,6 +167,9 @@ def _request(card: UnlearningCard, options: dict[str, Any]) -> Verification:
     """What a command with a study asks to forget."""
     if "forget-samples" in options:
         return not_checked("samples of the command", options["forget-samples"], _LISTED)
+    if "forget-column" in options:
+        stated = (options["forget-column"], sorted(options.get("forget-value", [])))
+        return checked("group of the command", stated, (card.config.forget.column, list(card.config.forget.value)))
     if "forget" not in options:
         return Verification()
     classes = joined_names([name for text in options["forget"] for name in split_names(text)])

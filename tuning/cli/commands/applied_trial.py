@@ -9,6 +9,7 @@ from antisample.export.formats import ExportFormat
 from tuning.applied_trial import find_trial, trial_config
 from tuning.apply import Provenance
 from tuning.cli.flags import (
+    WITH_STUDY,
     UnlearnFlags,
     accepting_original,
     apply_again_command,
@@ -40,25 +41,21 @@ def trial_of_study(
     given = [
         f"`--{'set' if name == 'overrides' else name}`"
         for name, value in vars(direct).items()
-        if value and name not in ("forget", "forget_samples", "accept_original", "reference", "operator")
+        if value and name not in WITH_STUDY
     ]
     if given:
         raise ConfigError(f"`--study` defines the unlearning, so {given[0]} cannot be used with it.")
     if select is not None and trial not in (None, "best"):
         raise ConfigError(f"`--select` chooses the trial, so it cannot be used with `--trial {trial}`.")
     opened = open_study(study, selected(select), storage)
-    request = forget_request(opened.config, direct.forget, direct.forget_samples)
+    request = forget_request(opened.config, direct)
     record = find_trial(opened, trial or "best")
     command = apply_again_command(
         study,
         record.number,
         out,
         wanted,
-        forget=direct.forget,
-        forget_samples=direct.forget_samples,
-        accept_original=direct.accept_original,
-        reference=direct.reference,
-        operator=direct.operator,
+        direct=direct,
     )
     progress.say(f"Applying trial {record.number} ({record.origin})")
     config, provenance = trial_config(opened, record, request, command)

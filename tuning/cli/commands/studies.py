@@ -21,7 +21,15 @@ from cluster import (
 )
 from tuning.cli.commands.predictions import predict
 from tuning.cli.commands.report import print_storage_problem
-from tuning.cli.flags import TaskFlags, accepting_original, check_uri, model_overrides, selected, study_of_flags
+from tuning.cli.flags import (
+    TaskFlags,
+    accepting_original,
+    budgeted,
+    check_uri,
+    model_overrides,
+    selected,
+    study_of_flags,
+)
 from tuning.cli.launching import (
     agreed_options,
     check_study,
@@ -63,6 +71,7 @@ def run(
     tracking_uri: str | None,
     warm_start: Path | None,
     memory: str | None,
+    budget: str | None,
     select: str | None,
     register: str | None,
     cluster: Path | None,
@@ -73,7 +82,7 @@ def run(
 ) -> None:
     """Runs or continues the study of a YAML file, or of flags, and prints its outcome."""
     spec = load_cluster(cluster) if cluster is not None else LOCAL
-    overrides = [*(overrides or []), *selected(select)]
+    overrides = [*(overrides or []), *budgeted(budget), *selected(select)]
     if study is None:
         config = study_of_flags(flags, overrides)
     else:

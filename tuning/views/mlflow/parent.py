@@ -25,6 +25,7 @@ from tuning.views.baseline_texts import (
     seconds_text,
     share_text,
 )
+from tuning.views.spending_text import spending_lines
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
@@ -46,7 +47,13 @@ def description(study: StudyReader, outcome: Outcome) -> str:
     else:
         lines += [f"**Chosen: trial {outcome.chosen.number}**, {markdown_text(outcome.reason)}."]
         lines += _confirmed(outcome)
-    lines += ["", *_baselines(outcome), *_front(outcome, is_judged_by_depth(config))]
+    lines += [
+        "",
+        *spending_lines(outcome, config),
+        "",
+        *_baselines(outcome),
+        *_front(outcome, is_judged_by_depth(config)),
+    ]
     return "\n".join(
         [*lines, "", "All metrics are on validation images; see report.html in the artifacts for the full results."]
     )

@@ -10,12 +10,14 @@ from tuning.study.attributes import CLASS_NAMES, COPY_NAME, CREATED_MS, FINGERPR
 from tuning.study.history import SearchEnd, ends
 from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.reader import StudyReader
+from tuning.study.spending import Spending
 from tuning.trials.records import EpochRecord, TrialRecord
 from tuning.views.baseline_texts import baseline_metrics
 from tuning.views.mlflow.chosen import ChosenTrial, chosen_trials, last_seconds
 from tuning.views.mlflow.parent import description
 from tuning.views.mlflow.ui_state import shown_metrics
 from tuning.views.plain_values import storable
+from tuning.views.spending_text import spending_tag
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param, RunTag
@@ -117,7 +119,8 @@ class SearchSummary:
 
     Attributes:
         ends: Each time the search ended; at least one.
-        n_trials: How many trials were wanted.
+        n_trials: How many trials were wanted; None where a budget alone said so.
+        spending: What the request has cost.
         front: Content of `front.json`.
         description: The study in Markdown.
         begun_ms: When the study was made, milliseconds since 1970.
@@ -126,7 +129,8 @@ class SearchSummary:
     """
 
     ends: tuple[SearchEnd, ...]
-    n_trials: int
+    n_trials: int | None
+    spending: Spending
     front: dict[str, Any]
     description: str
     begun_ms: int
@@ -143,6 +147,7 @@ class SearchSummary:
         return cls(
             ends=search_ends,
             n_trials=study.config.n_trials,
+            spending=outcome.spending,
             front=outcome.to_json(),
             description=description(study, outcome),
             begun_ms=begun_ms(study),
@@ -182,7 +187,8 @@ class SearchSummary:
             RunTag("antisample.chosen", "none" if chosen is None else str(chosen.record.number)),
             RunTag("antisample.origin", "none" if chosen is None else storable(f"chosen: {chosen.describe()}")),
             RunTag("antisample.confirmed", "none" if chosen is None else chosen.describe_confirmation()),
-            RunTag("antisample.n_trials", str(self.n_trials)),
+            RunTag("antisample.n_trials", "by the budget" if self.n_trials is None else str(self.n_trials)),
+            RunTag("antisample.spent", spending_tag(self.spending)),
             RunTag("mlflow.note.content", _whole_lines(storable(self.description))),
         ]
 

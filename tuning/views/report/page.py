@@ -9,7 +9,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Te
 
 from tuning.memory.settling import describe_memory
 from tuning.study.attributes import CLASS_NAMES, COMMAND, ENVIRONMENT, FORGET_REQUESTS, FORGETTING, MEMORY, NOTES
-from tuning.study.outcome import find_outcome
+from tuning.study.outcome import Outcome, find_outcome
 from tuning.study.plugins import noted_plugins
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord, describe_added_trials
@@ -25,6 +25,7 @@ from tuning.views.report.hovers import hover_texts
 from tuning.views.report.sections import figure_sections
 from tuning.views.report.tables import confirmation_rows
 from tuning.views.report.trial_table import front_rows, trial_data
+from tuning.views.spending_text import describe_spending
 
 
 def render_report(study: StudyReader) -> str:
@@ -43,7 +44,7 @@ def render_report(study: StudyReader) -> str:
     return page_template("report.html.jinja").render(
         config=study.config,
         yaml=study.config.to_yaml(),
-        facts=_facts(study, records),
+        facts=_facts(study, records, outcome),
         outcome=outcome,
         headline=headline(outcome),
         baselines=baseline_section(outcome),
@@ -83,7 +84,7 @@ def _plugins(study: StudyReader) -> dict[str, str]:
     return {"plug-ins": ", ".join(plugin.describe() for plugin in plugins)} if plugins else {}
 
 
-def _facts(study: StudyReader, records: list[TrialRecord]) -> list[tuple[str, str]]:
+def _facts(study: StudyReader, records: list[TrialRecord], outcome: Outcome) -> list[tuple[str, str]]:
     config = study.config
     states = [record.state for record in records]
     ends = [record.finished_ms for record in records if record.finished_ms is not None]
@@ -97,6 +98,8 @@ def _facts(study: StudyReader, records: list[TrialRecord]) -> list[tuple[str, st
         ("Objectives", ", ".join(f"{o.direction} {label(o.metric)}" for o in config.objectives)),
         *(("From memory", describe_memory(memory)) for memory in [study.noted(MEMORY)] if memory is not None),
         ("Sampler", f"{config.sampler}, seed {config.seed}"),
+        *((("Whole request", describe_spending(spending)),) if (spending := outcome.spending).total_s else ()),
+        *((("Search ended", spending.stopped_because),) if spending.stopped_because is not None else ()),
         ("Trials", ", ".join(f"{states.count(s)} {s.lower()}" for s in dict.fromkeys(states)) or "none yet"),
     ]
     if records:

@@ -35,18 +35,17 @@ def live_view(
     outcome = find_outcome(study)
     states = [record.state for record in study.records()]
     running, done = states.count("RUNNING"), study.n_finished()
-    total = max(done, study.config.n_trials)  # `n_trials` may have been lowered since
+    most = study.config.n_trials
+    total = None if most is None else max(done, most)  # `n_trials` may have been lowered since
     busy = min(running, at_once or running)  # what a dead driver left running waits for workers
     counts = [
-        f"{done} of {total} trials",
+        f"{done} trials within {study.config.budget}" if total is None else f"{done} of {total} trials",
         f"workers {busy} of {at_once} busy" if at_once else f"{running} running",
         f"stopped early {states.count('PRUNED')}, failed {states.count('FAIL')}",
         *([f"{duration(left_s)} left"] if left_s is not None else []),
     ]
-    trials = Columns(
-        [ProgressBar(total=total, completed=done, width=_BAR), *map(Text, counts)],
-        padding=(0, 2),
-    )
+    bar = [] if total is None else [ProgressBar(total=total, completed=done, width=_BAR)]
+    trials = Columns([*bar, *map(Text, counts)], padding=(0, 2))
     parts: list[RenderableType] = [trials]
     if outcome.chosen is not None:
         forget, retain = (outcome.chosen.metrics.get(name, float("nan")) for name in _SHOWN[:2])

@@ -14,7 +14,8 @@ from tuning.study.artifacts import StudyFiles
 from tuning.study.outcome import Outcome, Spread
 from tuning.trials.records import TrialRecord
 from tuning.views.apply_command import apply_command as command_of_trial
-from tuning.views.baseline_texts import FLOOR, PARTS, result_rows, row_name, seeds_text
+from tuning.views.baseline_texts import FLOOR, HOW, PARTS, result_rows, row_name, seeds_text
+from tuning.views.spending_text import spending_lines
 from tuning.views.terminal.console import say
 from tuning.views.terminal.fitted_table import Column, FittedTable
 from tuning.views.terminal.live import LIMITS, front_table, share_text
@@ -57,6 +58,8 @@ def print_outcome(
     if outcome.baselines.rows:
         console.print(baseline_table(outcome))
         _say_cost(console, outcome)
+    for line in spending_lines(outcome, config):
+        say(console, line)
     console.print(front_table(outcome))
     reference = ", ".join(f"{value:.3f}" for value in outcome.reference)
     console.print(f"Hypervolume: {outcome.hypervolume:.5f} (reference point: {reference})")
@@ -205,9 +208,8 @@ def _say_cost(console: Console, outcome: Outcome) -> None:
     if any(line.is_confirmed for line in result_rows(outcome)):
         say(console, "confirmed: with fresh seeds; search: the runs that led to the choice.")
     if baselines.retraining_s is not None:
-        how = "measured" if baselines.is_measured else "estimated from the speed of the trials"
-        seconds = f"{baselines.retraining_s:.1f} s"
-        say(console, f"In brackets: share of one retraining without the forget set, which takes {seconds} ({how}).")
+        how = f"{baselines.retraining_s:.1f} s ({HOW[baselines.basis]})"
+        say(console, f"In brackets: share of one retraining without the forget set, which takes {how}.")
     if baselines.floor:
         say(console, f"{FLOOR}: how far two of them are apart; a distance that is no larger is none.")
     if any("validation/probe_left" in row.metrics for row in baselines.rows):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _SHOWN = ("validation/forget_accuracy", "validation/retain_accuracy")
 _FAILURES = 3
 _WAITING_EVERY_S = 30.0
+_COPIES_EVERY_S = 10.0
 _LOST_WORKER = (
     "trial {}: its worker process ended unexpectedly, possibly killed for lack of memory; the trial continues from "
     "its last finished epoch"
@@ -53,6 +54,7 @@ class Progress(ProgressListener):
         self._n_requests, self._measured = 1, False
         self._failures: deque[str] = deque(maxlen=_FAILURES)
         self._retries: dict[int, int] = {}
+        self._copies_said = 0.0
 
     def say(self, text: str) -> None:
         """Prints a sentence as it is: brackets are no markup. A terminal breaks it between words, not in figures."""
@@ -64,8 +66,18 @@ class Progress(ProgressListener):
         self._n_requests = len(requests)
         self.console.print(Text(forgetting_line([request.forgetting() for request in requests])), soft_wrap=True)
         left_out = [reason for request in requests for reason in left_out_notes(request.left_out, request.splits)]
-        for note in dict.fromkeys([*requests[0].dataset.notes, *left_out]):
+        of_requests = [note for request in requests for note in request.splits.notes]
+        copies = [request.splits.copies for request in requests]
+        of_requests += [each.describe() for each in copies if each is not None and each.total]
+        for note in dict.fromkeys([*requests[0].dataset.notes, *of_requests, *left_out]):
             self.say(f"  {note}")
+
+    def copies_searched(self, share: float, elapsed_s: float) -> None:
+        """Tells, every ten seconds, how far the search for copies of the images to forget has come."""
+        now = time.monotonic()
+        if share < 1 and min(elapsed_s, now - self._copies_said) >= _COPIES_EVERY_S:
+            self._copies_said = now
+            self.say(f"  looking for copies of the images to forget: {share:.0%}")
 
     def original_loaded(self, original: OriginalModel, accuracy: OriginalAccuracy, request: Forgetting) -> None:
         """Says how well the original model does."""
@@ -93,7 +105,7 @@ class Progress(ProgressListener):
         """The search begins; `slots` says how many trials may be under way at the moment."""
         self._slots = slots
         self._study, self._started, self._done_before = study, time.monotonic(), study.n_finished()
-        self.say(_begins(self._done_before, study.config.n_trials, str(study.config.directory)))
+        self.say(_begins(self._done_before, study))
         if self.quiet or study.is_over():
             return
         if self.console.is_terminal:
@@ -159,7 +171,7 @@ class Progress(ProgressListener):
         done = sum(state in ("COMPLETE", "PRUNED") for state in states)
         front = self._study.front()
         text = (
-            f"{done} of {max(done, self._study.config.n_trials)} done, running {states.count('RUNNING')}, "
+            f"{_progress(done, self._study.config.n_trials)} done, running {states.count('RUNNING')}, "
             f"failed {states.count('FAIL')}, front {len(front)}"
         )
         from tuning.views.terminal.live import duration  # noqa: PLC0415  (see `_trials_table`)
@@ -169,10 +181,11 @@ class Progress(ProgressListener):
 
     def _left_s(self) -> float | None:
         """Seconds that the rest may take at the pace so far; None before the first trial is done, and at the end."""
-        if self._study is None or self._first_trial is None:
+        most = self._study.config.n_trials if self._study is not None else None
+        if self._study is None or self._first_trial is None or most is None:
             return None
         done = self._study.n_finished()
-        fresh, left = done - self._done_before, self._study.config.n_trials - done
+        fresh, left = done - self._done_before, most - done
         return (time.monotonic() - self._first_trial) / fresh * left if fresh and left > 0 else None
 
     def _view(self) -> RenderableType:
@@ -200,9 +213,16 @@ class Progress(ProgressListener):
         return live_view(self._study, self._left_s(), at_once, tuple(self._failures))
 
 
-def _begins(done: int, n_trials: int, where: str) -> str:
+def _progress(done: int, n_trials: int | None) -> str:
+    return str(done) if n_trials is None else f"{done} of {max(done, n_trials)}"
+
+
+def _begins(done: int, study: "StudyReader") -> str:
     """What a search is about to do; `n_trials` may have been lowered below what is finished."""
-    if done >= n_trials:
-        limit = f", and `n_trials` is {n_trials}" if done > n_trials else ""
+    n_trials, budget, where = study.config.n_trials, study.config.budget, study.config.directory
+    if study.is_over():
+        limit = f", and `n_trials` is {n_trials}" if n_trials is not None and done > n_trials else ""
         return f"No more trials to run in {where}: {done} {'has' if done == 1 else 'have'} finished{limit}"
-    return f"Running {n_trials} trials{f' ({done} already finished)' if done else ''} in {where}"
+    trials = "trials" if n_trials is None else f"{n_trials} trials"
+    within = "" if budget is None else f" within a budget of {budget}"
+    return f"Running {trials}{within}{f' ({done} already finished)' if done else ''} in {where}"

@@ -83,7 +83,9 @@ def _trials(run: Prospect) -> str:
     references = (
         f"; {_n(run.missing_references, 'retrained reference')} to train first" if run.missing_references else ""
     )
-    return f"Trials: {config.n_trials}{replicates}{confirmed}{references}"
+    trials = "as many as the budget is enough for" if config.n_trials is None else str(config.n_trials)
+    budget = f"; the budget of {config.budget} is enough for about {_n(run.trials_left, 'trial')}"
+    return f"Trials: {trials}{replicates}{confirmed}{references}{budget if config.budget is not None else ''}"
 
 
 def _workers(run: Prospect) -> str:
@@ -133,7 +135,7 @@ def _notes(run: Prospect) -> list[str]:
         f"Memory: about {_gb(run.memory.worker)} for each worker{gpu}, {_gb(run.memory.total)} in all; this "
         f"machine has {_gb(run.memory.free)} free."
     )
-    lines.append("Nothing was started or written, except for decoded images in `data.cache_dir`.")
+    lines.append("Nothing was started or written, except for decoded images and found copies in `data.cache_dir`.")
     return lines
 
 

@@ -70,6 +70,7 @@ def test_the_card_holds_what_was_done_and_what_came_of_it(place, cache_dir):
     assert (forget.retrained, forget.images) == (0.0, 37)
     assert metrics["test/mia_loss"].retrained is not None
     assert card.time.retraining_s is not None
+    assert card.time.request_s is None, "there was no study"
     assert card.environment.not_deterministic == ()
     text = (made / "card.md").read_text()
     for part in (card.fingerprint, card.command, "| retain accuracy | 323 |", "unlearn_scale_lr: 1.6"):

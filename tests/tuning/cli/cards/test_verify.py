@@ -176,13 +176,16 @@ def others(value):
     return [["x"], [1], {"x": 1}]
 
 
+_GIVEN = ("retraining_s", "request_s", "request_retrainings")
+
+
 def test_a_true_card_holds_and_says_what_it_does_not_check(made):
     assert made.truth.differing == ()
     unchecked = {statement.what for statement in made.truth.unchecked}
     assert unchecked == {
         *("created", "time.unlearning_s", "time.evaluation_s"),
         *("hyperparameters and seed", "environment.not_deterministic"),
-        *(("time.retraining_s",) if made.card.time.retraining_s is not None else ()),
+        *(f"time.{name}" for name in _GIVEN if getattr(made.card.time, name) is not None),
     }
 
 

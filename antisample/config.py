@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, field_validator, model_serializer
 
+from antisample.data.earlier_requests import EarlierRequests
 from antisample.data.forget_request import ForgetRequest
 from antisample.data.splits import SplitConfig
 from antisample.datasets import dataset_plugin
@@ -13,9 +14,29 @@ from antisample.errors import ConfigError
 from antisample.methods import AntiSampleConfig, AnyMethodConfig, method_plugin
 from antisample.metrics import EVAL_BATCH_SIZE, EvaluationConfig, family_plugin
 from antisample.models.config import ModelConfig
+from antisample.plain_text import plain_text
 from antisample.plugins.discovery import Plugin
 from antisample.validation.rules import problems_of
-from antisample.validation.settings import Settings
+from antisample.validation.settings import Settings, shown
+
+
+class RequestRecord(Settings):
+    """What is noted of a request for the files of whoever answers it; nothing else depends on it.
+
+    Attributes:
+        reference: Of the request, such as its file number; no name of a person.
+        operator: Who carries it out.
+    """
+
+    reference: str = Field(default="", max_length=200)
+    operator: str = Field(default="", max_length=200)
+
+    @field_validator("reference", "operator")
+    @classmethod
+    def _in_one_line(cls, text: str) -> str:
+        if plain_text(text) != text:
+            raise ValueError(f"must be one line of text that can be displayed, but got {shown(text)}")
+        return text
 
 
 class UnlearnConfig(Settings):
@@ -26,6 +47,9 @@ class UnlearnConfig(Settings):
         split: How validation images are held out.
         model: The original model.
         forget: What to forget.
+        after: What the model has forgotten before, where it was unlearned already; `antisample.export.chain` reads it
+            from the card of that.
+        request: What is noted of the request on the card.
         method: The method with its hyperparameters; `name` selects it.
         seed: Random seed of the unlearning itself.
         device: `auto` uses a GPU if there is one; otherwise give `cpu`, `cuda` or, for example, `cuda:1`.
@@ -38,11 +62,19 @@ class UnlearnConfig(Settings):
     split: SplitConfig = SplitConfig()
     model: ModelConfig
     forget: ForgetRequest
+    after: EarlierRequests | None = None
+    request: RequestRecord | None = None
     method: AnyMethodConfig = AntiSampleConfig()
     seed: int = Field(default=0, ge=0)
     device: str = "auto"
     precision: Precision = "float32"
     evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_serializer(mode="wrap")
+    def _as_studies_hold_it(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves out what is not there: results are found by a digest of the configuration."""
+        absent = {name for name in ("after", "request") if getattr(self, name) is None}
+        return {name: value for name, value in handler(self).items() if name not in absent}
 
     @classmethod
     def parse(cls, values: dict[str, Any], source: str | None = None) -> "UnlearnConfig":

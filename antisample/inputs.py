@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 
 from antisample.config import UnlearnConfig
+from antisample.data.earlier_requests import EarlierRequests
 from antisample.data.forget_request import ForgetRequest
 from antisample.data.splits import SplitConfig, make_splits
 from antisample.datasets import load_dataset, training_files
@@ -18,6 +19,7 @@ from antisample.errors import ConfigError
 from antisample.generation.neighbour_table import NeighbourTable, neighbour_tables
 from antisample.methods import OriginalModel
 from antisample.metrics import (
+    EARLIER_FAMILIES,
     EvaluationSubject,
     Predictions,
     ProbeAnchors,
@@ -28,6 +30,7 @@ from antisample.metrics import (
     needing_reference,
     needing_stages,
     skipped,
+    unmeasured_earlier,
 )
 from antisample.metrics.base import StageFeatures
 from antisample.metrics.forgetting import Forgetting
@@ -37,7 +40,7 @@ from antisample.metrics.retrained_reference import ReferenceTraining
 from antisample.metrics.similarity import known_features
 from antisample.models.original_network import stages_of
 from antisample.models.pretrain import original_model
-from antisample.types import Dataset, IndexArray, SplitName, Splits
+from antisample.types import Dataset, EarlierImages, IndexArray, SplitName, Splits
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ class UnlearnInputs:
 
     def families(self, config: UnlearnConfig) -> tuple[str, ...]:
         """The metric families that a finished model is measured by."""
-        return ("classification", *(name for name in config.evaluation.final if name not in self.left_out))
+        asked = dict.fromkeys((*config.evaluation.final, *(EARLIER_FAMILIES if self.splits.earlier else ())))
+        return ("classification", *(name for name in asked if name not in self.left_out))
 
 
 @dataclass(frozen=True)
@@ -149,8 +153,8 @@ class SilentLoading:
 SILENT: LoadingListener = SilentLoading()
 
 
-def open_dataset(data: DataConfig, split: SplitConfig) -> Dataset:
-    """Opens the data set of a configuration; see `load_dataset`.
+def open_dataset(data: DataConfig, split: SplitConfig, after: EarlierRequests | None = None) -> Dataset:
+    """Opens the data set of a configuration, which may lack what was forgotten earlier; see `load_dataset`.
 
     Raises:
         ConfigError: If it was handed over as objects, which no configuration holds.
@@ -168,6 +172,7 @@ def open_dataset(data: DataConfig, split: SplitConfig) -> Dataset:
         cache_dir=data.cache_dir,
         test_fraction=split.test_fraction,
         split_seed=split.seed,
+        may_lack=after.forgotten if after is not None else (),
     )
 
 
@@ -191,8 +196,13 @@ def request_data(
     if config.forget.by_samples and not config.method.forgets_samples:
         raise ConfigError(config.method.samples_refusal())
     has_checkpoint = config.model.checkpoint is not None or original is not None
-    request, unseen, notes = _by_position(config)
-    splits = make_splits(dataset, request, config.split, has_checkpoint=has_checkpoint, unseen=unseen)
+    split, after = config.split, config.after
+    earlier: tuple[EarlierImages, ...] = ()
+    if after is not None:
+        dataset = after.with_model_labels(dataset)
+        split, earlier = after.split_of(dataset, split), after.images(dataset)
+    request, unseen, notes = by_position(config)
+    splits = make_splits(dataset, request, split, has_checkpoint=has_checkpoint, unseen=unseen, earlier=earlier)
     splits = settle_copies(
         dataset,
         replace(splits, notes=notes),
@@ -201,6 +211,7 @@ def request_data(
         listener.copies_searched,
     )
     left_out = left_out_families(config.evaluation.final, dataset, splits)
+    left_out |= unmeasured_earlier(config.evaluation.final, dataset, splits)
     return RequestData(dataset, splits, left_out | _without_stages(config, dataset, left_out, original))
 
 
@@ -213,7 +224,8 @@ def _without_stages(
         ConfigError: If the stages that the user names cannot be ones, or a family that reads stages was asked for.
     """
     families = config.evaluation.final
-    read = [name for name in needing_stages(families) if name not in left_out]
+    measured = dict.fromkeys((*families, *(EARLIER_FAMILIES if config.after is not None else ())))
+    read = [name for name in needing_stages(measured) if name not in left_out]
     if not config.model.stages and not (read and ":" in config.model.name):
         return {}
     try:
@@ -259,7 +271,7 @@ def load_inputs(
             knows nothing of the data or of what is to be forgotten; see `check_original`.
     """
     if data is None:
-        data = request_data(config, open_dataset(config.data, config.split), listener)
+        data = request_data(config, open_dataset(config.data, config.split, config.after), listener)
         listener.data_loaded([data])
     dataset, splits = data.dataset, data.splits
     device, cache_dir = choose_device(config.device), config.data.cache_dir
@@ -321,7 +333,7 @@ def _validation_predictions(
     return subject.predictions("validation")
 
 
-def _by_position(
+def by_position(
     config: UnlearnConfig,
 ) -> tuple[ForgetRequest, Mapping[SplitName, IndexArray], tuple[str, ...]]:
     """The request with positions in the place of files and groups.

@@ -1,5 +1,6 @@
 """The values that flow through the core. All are frozen; arrays in them are treated as read-only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -92,6 +93,29 @@ class Preprocessing:
 
 
 @dataclass(frozen=True)
+class EarlierImages:
+    """What a request that was carried out before means on the data; its images are of no use for the present one.
+
+    Attributes:
+        classes: Labels of the classes that were forgotten; none where samples were.
+        samples: Positions in the training split of the samples that were forgotten, as far as the data holds them.
+        most_accuracy: What the accuracy on them may not rise above to count as still forgotten, by part.
+        most_probe: Likewise of what a probe with few labels recognises, where that is known.
+        in_words: The request as it was made.
+    """
+
+    classes: tuple[int, ...]
+    samples: IndexArray
+    most_accuracy: Mapping[SplitName, float]
+    most_probe: float | None = None
+    in_words: str = ""
+
+
+def _no_positions() -> IndexArray:
+    return np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True)
 class CopyFacts:
     """Copies of images to forget among the other images.
 
@@ -152,6 +176,10 @@ class Splits:
         fingerprint: Hexadecimal digest of all of the above and of the data set's fingerprint.
         by_samples: Whether single images are to be forgotten, and their classes kept.
         never_seen: How many images of the request the original model has never seen; they are used for nothing.
+        earlier: What the model has forgotten before, oldest first. None of its images are in any of the above.
+        earlier_train: Positions in the training split of images of classes that were forgotten before.
+        earlier_validation: Likewise of those that would be validation images.
+        earlier_test: Likewise of those in the test split.
         notes: What there is to say about the request, whole sentences.
         copies: Copies of images to forget among the other images; None if nobody has looked for any.
     """
@@ -167,6 +195,20 @@ class Splits:
     never_seen: int = 0
     notes: tuple[str, ...] = ()
     copies: CopyFacts | None = None
+    earlier: tuple[EarlierImages, ...] = ()
+    earlier_train: IndexArray = field(default_factory=_no_positions)
+    earlier_validation: IndexArray = field(default_factory=_no_positions)
+    earlier_test: IndexArray = field(default_factory=_no_positions)
+
+    @property
+    def earlier_classes(self) -> tuple[int, ...]:
+        """Labels of all classes that the model has forgotten before, ascending."""
+        return tuple(sorted({label for each in self.earlier for label in each.classes}))
+
+    @property
+    def gone_classes(self) -> tuple[int, ...]:
+        """Labels of the classes that cannot be answered when the request is done, ascending."""
+        return tuple(sorted({*self.earlier_classes, *(() if self.by_samples else self.forget_classes)}))
 
 
 @dataclass(frozen=True)

@@ -170,10 +170,11 @@ def evaluate_mask(inputs: UnlearnInputs, config: UnlearnConfig) -> UnlearnMetric
     original = inputs.original.build(inputs.dataset, choose_device(config.device))
     subject = subject_of(original, inputs, config)
     predictions = kept_predictions(subject, inputs.original.fingerprint, config.data.cache_dir)
-    answers = {part: masked(each, inputs.splits.forget_classes) for part, each in predictions.items()}
-    return _evaluate(
-        subject.with_predictions(answers), inputs, config, inputs.probe.original if inputs.probe is not None else {}
+    gone = inputs.splits.gone_classes
+    mask = replace(subject, masked_classes=gone).with_predictions(
+        {part: masked(each, gone) for part, each in predictions.items()}
     )
+    return _evaluate(mask, inputs, config, inputs.probe.original if inputs.probe is not None else {})
 
 
 def evaluate_untrained(inputs: UnlearnInputs, config: UnlearnConfig) -> UnlearnMetrics:

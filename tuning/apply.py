@@ -1,5 +1,6 @@
 """Unlearning for good: a configuration becomes a model file and a card of what was done. Needs no search library."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from antisample.device import choose_device, describe_device
 from antisample.export.card import UnlearningCard
 from antisample.export.card_file import CARD_FILES, write_card
 from antisample.export.formats import EXPORT_FILES, ExportError, ExportFormat
+from antisample.export.local_paths import with_relative_paths
 from antisample.export.model_files import WEIGHTS_FILE, write_model
 from antisample.export.unlearned import Provenance, finish_unlearning, unlearning_card
 from antisample.inputs import load_inputs, open_dataset, request_data
@@ -51,10 +53,11 @@ def apply_config(
             the study; the folder cannot be written; or the model cannot be written in a format: in the last case the
             card is there, and names what could be written.
     """
+    config = with_relative_paths(config, Path.cwd())
     device = choose_device(config.device)
     check_writable(out, _FILES)
     with deterministic(threads) as not_deterministic:
-        data = request_data(config, open_dataset(config.data, config.split), progress)
+        data = request_data(config, open_dataset(config.data, config.split, config.after), progress)
         progress.data_loaded([data])
         untrained = build_network(config.model, data.dataset).state_dict()
         check_writable(out, n_bytes=(1 + len(formats)) * weights_bytes(untrained))
@@ -64,7 +67,7 @@ def apply_config(
         progress.say(f"Unlearning with {config.method.name} on {describe_device(device)}")
         finished = finish_unlearning(config, inputs, not_deterministic, lambda step: progress.say(_describe(step)))
     files, problems = write_model(finished.running, out, formats)
-    card = unlearning_card(finished, provenance, files)
+    card = unlearning_card(finished, provenance, files, folder=os.path.relpath(Path.cwd(), out.resolve()))
     values, counts = finished.last.metrics.values, finished.last.metrics.counts
     write_card(out, card)
     progress.say(

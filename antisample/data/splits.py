@@ -1,18 +1,17 @@
 """From a forget request and a seed to the images that may be trained on, selected on and judged on."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from antisample.data.forget_request import ForgetRequest, forget_classes
 from antisample.errors import ConfigError
 from antisample.seeds import numpy_stream
-from antisample.types import Dataset, IndexArray, SplitName, Splits
+from antisample.types import Dataset, EarlierImages, IndexArray, SplitName, Splits
 from antisample.validation.settings import Settings
 
 
@@ -47,6 +46,7 @@ def make_splits(
     config: SplitConfig,
     *,
     has_checkpoint: bool,
+    earlier: Sequence[EarlierImages] = (),
     unseen: Mapping[SplitName, IndexArray] | None = None,
 ) -> Splits:
     """Draws the validation images and sorts the training images into forget and retain.
@@ -59,6 +59,7 @@ def make_splits(
         request: What to forget; samples by position.
         config: How to draw.
         has_checkpoint: Whether the original model comes from outside and may have seen every training image.
+        earlier: What the model has forgotten before; images of it are in no split.
         unseen: Positions of images of the request outside the training split, by split; like samples that were drawn
             for validation, they are used for nothing.
 
@@ -69,14 +70,24 @@ def make_splits(
         ConfigError: If the request or `config` does not fit the data, or a class is too small to be split.
     """
     classes = _classes_of(request, dataset)
+    gone = np.array(sorted({label for each in earlier for label in each.classes}), np.int64)
+    gone_samples = np.concatenate([np.zeros(0, np.int64), *(each.samples for each in earlier)])
+    _check_not_forgotten(request, dataset, classes, earlier)
     source = _source_of_validation(dataset, config, has_checkpoint)
     if source == "validation":
         validation, left = np.arange(len(dataset.split(source))), np.arange(0)
-        _check_measurable(dataset, classes, source, validation, by_samples=bool(request.samples))
     else:
-        validation, left = _set_apart(dataset, source, config)
+        validation, left = _set_apart(dataset, source, config, gone)
     train = left if source == "train" else np.arange(len(dataset.train))
     test = left if source == "test" else np.arange(len(dataset.test))
+    train, earlier_train = _without_classes(dataset.train.labels, train, gone)
+    validation, earlier_validation = _without_classes(dataset.split(source).labels, validation, gone)
+    test, earlier_test = _without_classes(dataset.test.labels, test, gone)
+    train = np.setdiff1d(train, gone_samples)
+    if source == "train":
+        validation = np.setdiff1d(validation, gone_samples)
+    if source == "validation":
+        _check_measurable(dataset, classes, source, validation, by_samples=bool(request.samples))
     if request.samples:
         asked = np.array(request.samples)
         to_forget = np.isin(train, asked)
@@ -103,6 +114,10 @@ def make_splits(
         fingerprint="",
         by_samples=bool(request.samples),
         never_seen=never_seen,
+        earlier=tuple(earlier),
+        earlier_train=earlier_train,
+        earlier_validation=earlier_validation,
+        earlier_test=earlier_test,
     )
     check_leftover(dataset, splits)
     return replace(splits, fingerprint=splits_digest(dataset, splits))
@@ -111,7 +126,10 @@ def make_splits(
 def splits_digest(dataset: Dataset, splits: Splits) -> str:
     """The fingerprint of splits."""
     parts = (splits.forget, splits.retain, splits.validation, splits.test)
-    kind = ("samples",) if splits.by_samples else ()
+    kind: tuple[Any, ...] = ("samples",) if splits.by_samples else ()
+    if splits.earlier:
+        samples = np.concatenate([each.samples for each in splits.earlier])
+        kind += ("earlier", np.array(splits.earlier_classes, np.int64), samples)
     return _digest(dataset.fingerprint, splits.validation_from, splits.forget_classes, *parts, *kind)
 
 
@@ -125,6 +143,40 @@ def check_leftover(dataset: Dataset, splits: Splits) -> None:
         raise ConfigError("`forget` must leave validation images, but got all of them.")
     _check_retained(dataset, splits)
     _check_measurable(dataset, splits.forget_classes, "test", splits.test, by_samples=splits.by_samples)
+
+
+def _without_classes(labels: IndexArray, positions: IndexArray, classes: IndexArray) -> tuple[IndexArray, IndexArray]:
+    """Positions of images of other classes, and of images of these."""
+    of_these = np.isin(labels[positions], classes)
+    return positions[~of_these], positions[of_these]
+
+
+def _check_not_forgotten(
+    request: ForgetRequest, dataset: Dataset, classes: tuple[int, ...], earlier: Sequence[EarlierImages]
+) -> None:
+    """Raises ConfigError if what is to be forgotten was forgotten before, or if no class would be left."""
+    names, key = dataset.class_names, "forget.samples" if request.samples else "forget.classes"
+    asked = np.array(request.samples, np.int64)
+    for each in earlier:
+        again = [names[label] for label in classes if label in each.classes]
+        if again:
+            what = f"an image of {again[0]}" if request.samples else again[0]
+            raise ConfigError(
+                f"`{key}` must name what the model has not forgotten yet, but got {what}, which the earlier request "
+                f"for {each.in_words} has forgotten."
+            )
+        samples = np.intersect1d(asked, each.samples)
+        if len(samples):
+            raise ConfigError(
+                f"`{key}` must name what the model has not forgotten yet, but got {len(samples)} that the earlier "
+                f"request for {each.in_words} has forgotten, such as image {samples[0]} of the training split."
+            )
+    before = {label for each in earlier for label in each.classes}
+    if not request.samples and earlier and len(before | set(classes)) == len(names):
+        raise ConfigError(
+            f"`{key}` must leave at least one class, but {len(before)} are forgotten already and "
+            f"{len(classes)} more would leave none."
+        )
 
 
 def _source_of_validation(dataset: Dataset, config: SplitConfig, has_checkpoint: bool) -> SplitName:
@@ -153,8 +205,10 @@ def _source_of_validation(dataset: Dataset, config: SplitConfig, has_checkpoint:
     return source
 
 
-def _set_apart(dataset: Dataset, source: SplitName, config: SplitConfig) -> tuple[IndexArray, IndexArray]:
-    """Draws validation images from a split, and says what is left of it."""
+def _set_apart(
+    dataset: Dataset, source: SplitName, config: SplitConfig, gone: IndexArray
+) -> tuple[IndexArray, IndexArray]:
+    """Draws validation images from a split, and says what is left of it; `gone` classes may have no images."""
     fraction = config.validation_fraction or (0.5 if source == "test" else 0.2)
     labels = dataset.split(source).labels
     validation = stratified_subset(labels, fraction, numpy_stream(config.seed, "validation"))
@@ -162,7 +216,7 @@ def _set_apart(dataset: Dataset, source: SplitName, config: SplitConfig) -> tupl
     empty = [
         dataset.class_names[c]
         for c in range(dataset.n_classes)
-        if not ((labels[left] == c).any() and (labels[validation] == c).any())
+        if c not in gone and not ((labels[left] == c).any() and (labels[validation] == c).any())
     ]
     if empty:
         raise ConfigError(
@@ -235,7 +289,7 @@ def stratified_subset(labels: IndexArray, fraction: float, rng: np.random.Genera
     return np.sort(np.concatenate(drawn))
 
 
-def _digest(*parts: str | tuple[int, ...] | npt.NDArray[np.int64]) -> str:
+def _digest(*parts: str | tuple[int, ...] | IndexArray) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         content = part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode()

@@ -6,7 +6,7 @@ A new data set is a file with a class that fits `DatasetSource` and a line in `_
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from antisample.datasets.image_layout import holds_class_folders, holds_split_fo
 from antisample.datasets.listing import counted, is_file, is_unicode, printable, refuse_broken_link, visible
 from antisample.datasets.parquet import ParquetFolder
 from antisample.datasets.parquet_layout import holds_parquet_files
-from antisample.datasets.source import DatasetSource, DecodedData, validate
+from antisample.datasets.source import DatasetSource, DecodedData, check_classes, validate
 from antisample.datasets.torchvision_sets import TorchvisionSource
 from antisample.errors import ConfigError, DataError
 from antisample.plugins.discovery import Plugin
@@ -101,6 +101,7 @@ def load_dataset(
     cache_dir: Path | str,
     test_fraction: float | None = None,
     split_seed: int = 0,
+    may_lack: Collection[str] = (),
 ) -> Dataset:
     """Opens a data set, decoding it on first use.
 
@@ -117,6 +118,7 @@ def load_dataset(
         cache_dir: Where decoded data sets are kept, see `Cache.at`; made if it does not exist.
         test_fraction: For data without a test split, the share of each class to draw for testing, in (0, 1).
         split_seed: Seed of that draw.
+        may_lack: Names of classes that the data may name without holding training images of them.
 
     Returns:
         The data set; its arrays are read-only and mapped from a file of `cache_dir`.
@@ -139,7 +141,7 @@ def load_dataset(
     def decode() -> DecodedData:
         _logger.info("Decoding %s.", source)
         decoded = loader.decode(image_size)
-        validate(decoded, source)
+        validate(decoded, source, may_lack)
         return decoded
 
     if draw is None:
@@ -150,6 +152,7 @@ def load_dataset(
     check_draw(source, None, has_test=data.test is not None, notes=data.notes)
     if data.test is None:
         raise DataError(f"{source}: there is no test split.")
+    check_classes(data.class_names, data.train.labels, source, may_lack)  # who decoded it may have asked for less
     return Dataset(name, data.train, data.test, data.class_names, fingerprint, data.validation, data.notes)
 
 

@@ -45,7 +45,7 @@ class TestDraw:
         """
         test = stratified_subset(labels, self.fraction, numpy_stream(self.seed, "test"))
         train = np.setdiff1d(np.arange(len(labels)), test)
-        empty = np.setdiff1d(np.arange(len(class_names)), labels[train])
+        empty = np.setdiff1d(labels, labels[train])
         if len(empty):
             raise ConfigError(
                 f"`split.test_fraction` {self.fraction} leaves no training image for class "

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +11,7 @@ import numpy as np
 
 from antisample.datasets.listing import is_unicode
 from antisample.errors import DataError
-from antisample.types import ImageSet, SplitName
+from antisample.types import ImageSet, IndexArray, SplitName
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,13 @@ def refuse_class_names(names: Sequence[object], origin: str) -> None:
         raise DataError(f"{origin}: every class must have a unique name, but got {twice[0]!r} twice.")
 
 
-def validate(data: DecodedData, origin: str) -> None:
+def validate(data: DecodedData, origin: str, may_lack: Collection[str] = ()) -> None:
     """Checks the rules that the rest of the program relies on.
 
     Args:
         data: The decoded data set.
         origin: Its name or folder, for the message.
+        may_lack: See `check_classes`.
 
     Raises:
         DataError: If a split is empty, images are not square or differ in shape between the splits, a label
@@ -161,8 +162,25 @@ def validate(data: DecodedData, origin: str) -> None:
                 f"{origin}: train and {split} images must have the same shape, but got "
                 f"{list(data.train.images.shape[1:])} and {list(shape[1:])}."
             )
-    counts = np.bincount(data.train.labels, minlength=n_classes)
-    if not counts.all():
-        missing = [data.class_names[label] for label in np.flatnonzero(counts == 0)]
+    check_classes(data.class_names, data.train.labels, origin, may_lack)
+
+
+def check_classes(
+    class_names: Sequence[str], labels: IndexArray, origin: str, may_lack: Collection[str] = ()
+) -> None:
+    """Checks that there is something to learn each class from.
+
+    Args:
+        class_names: Of the data.
+        labels: Of the training images.
+        origin: See `validate`.
+        may_lack: Names of classes that need no images.
+
+    Raises:
+        DataError: If another class has no training image.
+    """
+    counts = np.bincount(labels, minlength=len(class_names))
+    missing = [name for name, count in zip(class_names, counts, strict=True) if not count and name not in may_lack]
+    if missing:
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise DataError(f"{origin}: every class must have a training image, but got 0 for {missing[:5]}{more}.")

@@ -64,6 +64,11 @@ class RequestFacts(Settings):
         validation: Validation images of the classes to forget; none where samples are forgotten.
         test: Likewise.
         never_seen: Images asked for that the original model was not trained on.
+        kind: Whether whole classes were to be forgotten, or single images of them.
+        image_digests: Digests of the pixels of the images asked for, sorted; see `image_digest`. None of more than
+            100,000 images.
+        reference: Of the request, as whoever answers it calls it; empty where nothing was noted.
+        operator: Who carried it out; likewise.
         copies: Copies of the images to forget; None in cards of versions that did not look for any.
     """
 
@@ -74,6 +79,10 @@ class RequestFacts(Settings):
     validation: Count = 0
     test: Count = 0
     never_seen: Count = 0
+    kind: Literal["classes", "samples"] = "classes"
+    image_digests: tuple[Fingerprint, ...] = ()
+    reference: str = ""
+    operator: str = ""
     copies: CopiesFound | None = None
 
     @model_validator(mode="after")
@@ -97,6 +106,7 @@ class DataFacts(Settings):
         validation_from: The split that these come from.
         test: Images for the report alone.
         notes: What there is to know of how it was read, in sentences.
+        class_names: Names of the model's outputs, in their order.
     """
 
     name: str
@@ -107,6 +117,7 @@ class DataFacts(Settings):
     validation_from: SplitName
     test: Count
     notes: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
 
 
 class OriginalFacts(Settings):
@@ -179,6 +190,8 @@ class CardMetric(Settings):
         mask: Of the original with a mask over the forgotten classes, which costs nothing; None for samples.
         untrained: Of the same network with fresh weights.
         spread: Of the same hyperparameters over several seeds, where that is known.
+        limits: Between which values the one of this model lies with 95 % confidence, for the images that were drawn;
+            of accuracies, and of `probe_left`.
     """
 
     name: str
@@ -189,6 +202,7 @@ class CardMetric(Settings):
     mask: float | None = None
     untrained: float | None = None
     spread: SpreadFigure | None = None
+    limits: tuple[float, float] | None = None
 
 
 class TimeFacts(Settings):
@@ -267,9 +281,11 @@ class UnlearningCard(Settings):
         files: What holds the model.
         metrics: What was measured.
         spread_over: What the spread is over, in words; empty where none is known.
+        limitations: What the figures do not show, in sentences; none in cards of versions that did not say.
         time: How long it took.
         environment: Where.
-        folder: Where the command was given; relative paths start there.
+        folder: Where the command was given, as seen from the card's own folder; relative paths start there. In cards
+            of earlier versions, an absolute path.
         command: The exact command that repeats it.
     """
 
@@ -285,6 +301,7 @@ class UnlearningCard(Settings):
     files: tuple[ModelFile, ...] = Field(min_length=1)
     metrics: tuple[CardMetric, ...]
     spread_over: str = ""
+    limitations: tuple[str, ...] = ()
     time: TimeFacts
     environment: EnvironmentFacts
     folder: str
@@ -293,4 +310,6 @@ class UnlearningCard(Settings):
 
 def images_of(metric: str, counts: Mapping[str, int]) -> int | None:
     """How many images a metric stands on, of the counts of `UnlearnMetrics`; None without a number of its own."""
+    if "probe" in metric:  # it draws images of its own
+        return None
     return counts.get(metric.partition("_")[0])

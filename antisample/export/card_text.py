@@ -1,8 +1,10 @@
 """The unlearning card as Markdown, for people."""
 
 import json
+from pathlib import Path
 
 from antisample.export.card import CardMetric, SpreadFigure, UnlearningCard
+from antisample.export.card_sections import depth_lines, front_matter, limitation_lines
 from antisample.models.in_memory import is_in_memory
 from antisample.plain_text import markdown_block, markdown_code, markdown_text
 
@@ -24,12 +26,16 @@ def card_text(card: UnlearningCard) -> str:
     stated = card.config.method.model_fields_set  # a card of before knows nothing of hyperparameters since
     method = card.config.method.model_dump(mode="json", include={"name", *stated})
     environment = card.environment
+    says_more = "limitations" in card.model_fields_set  # cards of before have neither
     lines = [
+        *(front_matter(card) if says_more else []),
         f"# Unlearning card: {markdown_text(card.config.model.name)} forgets {markdown_text(request.in_words)}",
         "",
         *_facts(
             [
+                *_noted(card),
                 ("Forgotten", _forgotten(card)),
+                *(("Forgotten earlier", text) for text in _earlier(card)),
                 *_copies(card),
                 ("Data", f"{markdown_text(data.name)}, fingerprint `{data.fingerprint}`"),
                 ("Splits", _splits(card)),
@@ -55,6 +61,8 @@ def card_text(card: UnlearningCard) -> str:
                 ("Repeatable", _repeatable(card)),
             ]
         ),
+        *(depth_lines(card, _figure) if says_more else []),
+        *(limitation_lines(card) if says_more else []),
         "",
         "## Hyperparameters",
         "",
@@ -64,6 +72,8 @@ def card_text(card: UnlearningCard) -> str:
         "",
         "Each figure is defined in docs/metrics.md. Membership inference (`mia_...`) is at best 0.5.",
     ]
+    if any(metric.limits is not None for metric in card.metrics):
+        lines += ["", "In brackets: 95 % limits, for as many images."]
     if card.spread_over:
         lines += ["", f"Spread: mean ± standard deviation over {markdown_text(card.spread_over)}."]
     for part, meaning in _PARTS.items():
@@ -72,7 +82,7 @@ def card_text(card: UnlearningCard) -> str:
             lines += ["", f"### {part.capitalize()}: {meaning}", "", *_table(rows)]
     lines += ["", "## Files", "", *_file_lines(card), "", "## Repeat and verify", ""]
     lines += [
-        f"In {markdown_code(card.folder)}:",
+        f"In {markdown_code(card.folder)}{'' if Path(card.folder).is_absolute() else ', as seen from this card'}:",
         "",
         *markdown_block(card.command),
         "",
@@ -108,6 +118,26 @@ def _forgotten(card: UnlearningCard) -> str:
         return f"{markdown_text(request.in_words)}: {request.images} training images of {classes}{never}"
     unseen = f", {request.validation} validation and {request.test} test images" if request.labels else " images"
     return f"{classes}: {request.images} training{unseen}"
+
+
+def _noted(card: UnlearningCard) -> list[tuple[str, str]]:
+    """Reference and operator, and digests of the images, as far as they are stated."""
+    request = card.request
+    noted = [("Request", request.reference), ("Operator", request.operator)]
+    if request.image_digests:
+        first, last = request.image_digests[0], request.image_digests[-1]
+        digests = f"{len(request.image_digests)} in card.json, from {first} to {last}"
+        noted.append(("Digests of the images", digests))
+    return [(name, markdown_text(text)) for name, text in noted if text]
+
+
+def _earlier(card: UnlearningCard) -> list[str]:
+    """The requests that came before, oldest first."""
+    after = card.config.after
+    return [
+        f"{markdown_text(request.in_words)}; model `{request.model}`, card SHA-256 `{request.card}`"
+        for request in (after.requests if after is not None else ())
+    ]
 
 
 def _copies(card: UnlearningCard) -> list[tuple[str, str]]:
@@ -166,7 +196,7 @@ def _table(metrics: list[CardMetric]) -> list[str]:
     for metric in metrics:
         name = metric.name.split("/", 1)[1]
         cells = [markdown_text(name.replace("_", " ")), "" if metric.images is None else str(metric.images)]
-        cells += [_shown(name, metric.original), _shown(name, metric.unlearned)]
+        cells += [_shown(name, metric.original), _shown(name, metric.unlearned) + _limits(name, metric)]
         cells += [_shown(name, metric.retrained)] * retrained
         cells += [_shown(name, getattr(metric, other)) for other in others]
         cells += [_spread(name, metric.spread)] * spread
@@ -178,6 +208,17 @@ def _shown(name: str, value: float | None) -> str:
     if value is None:
         return ""
     return f"{100 * value:.2f} %" if name.endswith(("accuracy", "forget_gap")) else f"{value:.4f}"
+
+
+def _figure(metric: str, value: float | None) -> str:
+    return _shown(metric.split("/", 1)[1], value)
+
+
+def _limits(name: str, metric: CardMetric) -> str:
+    if metric.limits is None:
+        return ""
+    low, high = (_shown(name, limit).removesuffix(" %") for limit in metric.limits)
+    return f" [{low}, {high}]"
 
 
 def _spread(name: str, spread: SpreadFigure | None) -> str:

@@ -20,10 +20,9 @@ from antisample.export.card import (
     UnlearningCard,
     images_of,
 )
+from antisample.export.card_facts import data_values, limitations, metric_limits, request_values
 from antisample.export.card_file import environment_facts, now
 from antisample.inputs import UnlearnInputs
-from antisample.metrics import left_out_notes
-from antisample.metrics.forgetting import Forgetting
 from antisample.metrics.retrained import reference_values
 from antisample.types import EpochReport, UnlearnMetrics
 from antisample.unlearning import Unlearning, evaluate_baselines, evaluate_finished, unlearn
@@ -76,6 +75,7 @@ class FinishedUnlearning:
         reference = reference_values(inputs.reference, inputs.splits, config.evaluation)
         baselines = {name: measured.values for name, measured in evaluate_baselines(inputs, config).items()}
         counts = last.metrics.counts
+        limits = metric_limits(last.metrics.values, counts)
         return tuple(
             CardMetric(
                 name=name,
@@ -86,6 +86,7 @@ class FinishedUnlearning:
                 mask=baselines.get("mask", {}).get(name),
                 untrained=baselines["untrained"].get(name),
                 spread=provenance.spread.get(name),
+                limits=limits.get(name),
             )
             for name, value in last.metrics.values.items()
         )
@@ -119,6 +120,7 @@ def unlearning_card(
     provenance: Provenance,
     files: tuple[ModelFile, ...],
     metrics: tuple[CardMetric, ...] | None = None,
+    folder: str = ".",
 ) -> UnlearningCard:
     """The card of an unlearning.
 
@@ -127,33 +129,15 @@ def unlearning_card(
         provenance: Where it comes from.
         files: What holds the model.
         metrics: Of `FinishedUnlearning.metrics`, where they are known already.
+        folder: Where the command was given, as seen from the card.
     """
     running, last, environment = finished.running, finished.last, finished.environment
     config, inputs = running.config, running.inputs
-    forgetting = Forgetting.of(inputs.dataset, inputs.splits)
-    splits, dataset, preprocessing = inputs.splits, inputs.dataset, inputs.original.preprocessing
+    preprocessing = inputs.original.preprocessing
     return UnlearningCard(
         created=now(),
-        request=RequestFacts(
-            in_words=config.forget.describe(),
-            classes=forgetting.names,
-            labels=forgetting.labels,
-            images=forgetting.train,
-            validation=forgetting.validation,
-            test=forgetting.test,
-            never_seen=splits.never_seen,
-            copies=CopiesFound.of(splits),
-        ),
-        data=DataFacts(
-            name=dataset.name,
-            fingerprint=dataset.fingerprint,
-            splits_fingerprint=splits.fingerprint,
-            retain=len(splits.retain),
-            validation=len(splits.validation),
-            validation_from=splits.validation_from,
-            test=len(splits.test),
-            notes=(*dataset.notes, *splits.notes, *left_out_notes(inputs.left_out, inputs.splits)),
-        ),
+        request=RequestFacts(**request_values(config, inputs), copies=CopiesFound.of(inputs.splits)),
+        data=DataFacts(**data_values(inputs)),
         original=OriginalFacts(
             fingerprint=inputs.original.fingerprint,
             mean=preprocessing.mean,
@@ -168,6 +152,7 @@ def unlearning_card(
         files=files,
         metrics=finished.metrics(provenance) if metrics is None else metrics,
         spread_over=provenance.spread_over,
+        limitations=limitations(config, inputs),
         time=TimeFacts(
             unlearning_s=last.elapsed_s + sum(table.elapsed_s for table in inputs.neighbours.values()),
             evaluation_s=last.evaluation_s,
@@ -176,6 +161,6 @@ def unlearning_card(
             request_retrainings=provenance.request_retrainings,
         ),
         environment=environment,
-        folder=str(Path.cwd()),
+        folder=folder,
         command=provenance.command.replace("{threads}", str(environment.threads)),
     )

@@ -67,14 +67,17 @@ class Filtration:
         means = class_means(torch.nn.functional.linear(features, weight.double()), labels, dataset.n_classes)
         if bias is not None:
             means += bias.double().unsqueeze(1)
+        answered = [label for label in range(dataset.n_classes) if label not in context.splits.earlier_classes]
+        places = [answered.index(label) for label in forgotten]
         generator = torch_stream(torch.device("cpu"), context.seed, "filtration")
-        matrix = filtration_matrix(means.cpu(), forgotten, config.variant, generator).to(weight.device)
-        kept = [label for label in range(dataset.n_classes) if label not in forgotten]
-        filtered = (matrix @ weight.double()).to(weight.dtype)
+        means = means[answered][:, answered].cpu()
+        matrix = filtration_matrix(means, places, config.variant, generator).to(weight.device)
+        kept = [label for label in answered if label not in forgotten]
+        filtered = (matrix @ weight[answered].double()).to(weight.dtype)
         weight[kept], weight[forgotten] = filtered, 0.0
         if bias is not None:
-            bias[kept] = (matrix @ bias.double()).to(bias.dtype)
-        return EditedRun(without_classes(model, head, forgotten, examples))
+            bias[kept] = (matrix @ bias[answered].double()).to(bias.dtype)
+        return EditedRun(without_classes(model, head, context.splits.gone_classes, examples))
 
 
 def class_means(logits: Tensor, labels: Tensor, n_classes: int) -> Tensor:
@@ -133,6 +136,8 @@ def _evenly_spaced(context: UnlearnContext, most: int) -> IndexArray:
     labels = context.dataset.train.labels[positions]
     chosen = []
     for label, name in enumerate(context.dataset.class_names):
+        if label in context.splits.earlier_classes:
+            continue
         own = positions[labels == label]
         if not len(own):
             raise ConfigError(f"The method 'filtration' needs training images of every class, but {name!r} has none.")

@@ -103,7 +103,7 @@ def _batch_loss(context: UnlearnContext, config: FineTuneSettings, reduction: Re
     distillation = None
     if config.distillation:
         teacher = context.original.build(context.dataset, context.device)
-        forgotten = () if context.splits.by_samples else context.splits.forget_classes
+        forgotten = context.splits.gone_classes
         distillation = Distillation(
             teacher, forgotten, config.distillation, config.distillation_temperature, context.precision
         )

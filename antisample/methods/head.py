@@ -128,7 +128,7 @@ class HeadDistillation:
         weight, bias = head_weights(head.layer(model))
         with torch.no_grad():
             logits = nn.functional.linear(features, weight.float(), None if bias is None else bias.float())
-            logits[:, forgotten] = -torch.inf
+            logits[:, list(context.splits.gone_classes)] = -torch.inf
             targets = logits.softmax(dim=1)
             _draw_rows(weight, bias, forgotten, torch_stream(torch.device("cpu"), context.seed, "head"))
         return HeadRun(model, weight, bias, features, targets, config, context.seed)

@@ -30,4 +30,4 @@ class Mask:
         model = context.original.build(context.dataset, context.device)
         images = example_images(context)
         head = find_head(model, images, context.dataset.n_classes)
-        return EditedRun(without_classes(model, head, context.splits.forget_classes, images))
+        return EditedRun(without_classes(model, head, context.splits.gone_classes, images))

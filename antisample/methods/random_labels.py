@@ -6,10 +6,12 @@ import numpy as np
 import torch
 
 from antisample.data.loader import TrainingData, to_device
+from antisample.errors import ConfigError
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.methods.finetune import FineTuneSettings, fine_tuner, retain_subset
 from antisample.seeds import numpy_stream
 from antisample.training.trainer import Trainer
+from antisample.types import IndexArray
 
 
 class RandomLabelsConfig(FineTuneSettings):
@@ -33,9 +35,25 @@ class RandomLabels:
         n_classes, rng = context.dataset.n_classes, numpy_stream(context.seed, "random labels")
         if context.splits.by_samples:
             true = context.dataset.train.labels[forget]
-            drawn = (true + rng.integers(1, n_classes, len(forget))) % n_classes
+            drawn = _other_labels(true, n_classes, context.splits.earlier_classes, rng)
         else:
-            drawn = rng.choice(np.setdiff1d(np.arange(n_classes), context.splits.forget_classes), len(forget))
+            drawn = rng.choice(np.setdiff1d(np.arange(n_classes), context.splits.gone_classes), len(forget))
         labels[len(retain) :] = torch.from_numpy(drawn).to(labels)
         data = TrainingData(images, labels, context.normaliser(), n_retain=len(retain))
         return fine_tuner(context, config, data)
+
+
+def _other_labels(true: IndexArray, n_classes: int, earlier: tuple[int, ...], rng: np.random.Generator) -> IndexArray:
+    """For each label another one, none of which the model has forgotten before; int64 [n].
+
+    Raises:
+        ConfigError: If there is one class alone.
+    """
+    kept = np.setdiff1d(np.arange(n_classes), earlier)
+    if len(kept) < 2:
+        raise ConfigError(
+            "The method 'random_labels' needs another class to take labels from, but there is only one."
+        )
+    places = np.searchsorted(kept, true)
+    others: IndexArray = kept[(places + rng.integers(1, len(kept), len(true))) % len(kept)]
+    return others

@@ -22,6 +22,7 @@ from antisample.metrics.base import (
     part_positions,
 )
 from antisample.metrics.classification import Classification, summarise
+from antisample.metrics.earlier import Earlier, EarlierProbe, earlier_counts
 from antisample.metrics.mask import Mask
 from antisample.metrics.membership import Membership
 from antisample.metrics.mia_efficacy import MiaEfficacy
@@ -54,7 +55,12 @@ _FAMILIES: dict[str, MetricFamily] = {
     "reference_similarity": ReferenceSimilarity(),
     "mia_efficacy": MiaEfficacy(),
     "rmia": Rmia(),
+    "earlier": Earlier(),
+    "earlier_probe": EarlierProbe(),
 }
+
+EARLIER_FAMILIES = ("earlier", "earlier_probe")
+"""Computed wherever a model has forgotten something before and the data still holds it, without being asked for."""
 
 
 _EARLIER_DEFAULTS = (("membership", "zrf"),)
@@ -197,6 +203,25 @@ def left_out_families(families: Iterable[str], dataset: Dataset, splits: Splits)
     return {}
 
 
+def unmeasured_earlier(families: Iterable[str], dataset: Dataset, splits: Splits) -> dict[str, str]:
+    """Which of `EARLIER_FAMILIES` cannot be computed though the model has forgotten something before, and why.
+
+    Args:
+        families: Of `EvaluationConfig.final`; those that it names are required, and the probe is left to whoever asks
+            for probes at all.
+        dataset: The data.
+        splits: Of the request.
+    """
+    families = tuple(families)
+    problems = {name: _family(name).problems(dataset, splits) for name in EARLIER_FAMILIES if name not in families}
+    if not splits.earlier:
+        return {}
+    told = {name: skipped(name, ". ".join(reasons)) for name, reasons in problems.items() if reasons}
+    if "probe" not in families:
+        told.setdefault("earlier_probe", skipped("earlier_probe", "`evaluation.final` does not name `probe`"))
+    return told
+
+
 def is_default(families: tuple[str, ...]) -> bool:
     """Whether nobody asked for these families: they are those of the default, of today or of an earlier version."""
     return families in (EvaluationConfig().final, *_EARLIER_DEFAULTS)
@@ -239,10 +264,22 @@ def evaluate(
                 if bad:
                     raise DivergedError(f"The model's outputs are not finite: {', '.join(bad)}.")
                 values |= computed
-    return UnlearnMetrics(values, image_counts(subject.dataset, subject.splits, subject.settings, parts))
+    return UnlearnMetrics(values, all_counts(subject.dataset, subject.splits, subject.settings, parts))
+
+
+def all_counts(
+    dataset: Dataset, splits: Splits, settings: EvaluationSettings, parts: Iterable[SplitName]
+) -> dict[str, int]:
+    """Like `image_counts`, with `<part>/earlier` where the model has forgotten something before."""
+    parts = tuple(parts)
+    counts = image_counts(dataset, splits, settings, parts)
+    if splits.earlier:
+        counts |= {f"{part}/earlier": earlier_counts(dataset, splits, part) for part in parts if part != "train"}
+    return counts
 
 
 __all__ = [
+    "EARLIER_FAMILIES",
     "EVAL_BATCH_SIZE",
     "EvaluationConfig",
     "EvaluationSettings",
@@ -252,6 +289,8 @@ __all__ = [
     "RetrainedReference",
     "EvaluationSubject",
     "left_out_families",
+    "all_counts",
+    "unmeasured_earlier",
     "evaluate",
     "family_names",
     "family_plugin",

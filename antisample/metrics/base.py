@@ -92,6 +92,7 @@ class EvaluationSubject:
         probe: What the probe says of the original and of an untrained network, where that is measured before.
         other_references: Further references, of other seeds.
         original_features: The outputs of the original's stages for parts, where they are computed before.
+        masked_classes: Labels that are masked in its known predictions, where it stands for a mask.
     """
 
     model: nn.Module
@@ -104,6 +105,7 @@ class EvaluationSubject:
     probe: ProbeAnchors | None = None
     other_references: tuple[RetrainedReference, ...] = ()
     original_features: Mapping[SplitName, StageFeatures] = field(default_factory=dict, compare=False, repr=False)
+    masked_classes: tuple[int, ...] = ()
     _known: dict[SplitName, Predictions] = field(default_factory=dict, compare=False, repr=False)
     _shared: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 

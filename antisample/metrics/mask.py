@@ -38,7 +38,7 @@ class Mask:
         classes = subject.splits.forget_classes
         own = subject.predictions(part)
         retain = ~own.forget_mask(classes)
-        masks = masked(subject.original_predictions(part), classes).correct()[retain]
+        masks = masked(subject.original_predictions(part), subject.splits.gone_classes).correct()[retain]
         difference = masks.astype(np.float64) - own.correct()[retain]
         return {
             "mask_drop": float(difference.mean()),

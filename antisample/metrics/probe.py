@@ -58,6 +58,7 @@ class Probe:
             return ["The probe is defined for forgotten classes"]
         labels = dataset.train.labels[np.concatenate([splits.forget, splits.retain])]
         counts = np.bincount(labels, minlength=dataset.n_classes)
+        counts[list(splits.earlier_classes)] = len(labels)  # these have none, and none are asked for
         fewest = int(counts.argmin())
         if counts[fewest] >= FEWEST_IMAGES:
             return []

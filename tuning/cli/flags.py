@@ -15,6 +15,8 @@ from antisample.config import UnlearnConfig, validation_problems
 from antisample.data.class_names import split_names
 from antisample.data.forget_request import ForgetRequest
 from antisample.errors import ConfigError
+from antisample.export.chain import begun_after
+from antisample.export.local_paths import relative_path
 from antisample.models.normalisation import NORMALISATIONS
 from antisample.validation.spelling import did_you_mean
 from search_spaces import published_set
@@ -24,7 +26,17 @@ from tuning.config.study import StudyConfig
 from tuning.config.tracking_address import tracking_problem
 
 _LONGEST_NAME = 120
-WITH_STUDY = ("forget", "forget_samples", "forget_column", "forget_value", "duplicates", "accept_original")
+_PATHS = ("study", "forget_samples", "dataset", "root", "checkpoint", "after")
+WITH_STUDY = (
+    "forget",
+    "forget_samples",
+    "forget_column",
+    "forget_value",
+    "duplicates",
+    "accept_original",
+    "reference",
+    "operator",
+)
 """Flags of `unlearn` that can be used with `--study`."""
 _Config = TypeVar("_Config", StudyConfig, UnlearnConfig)
 
@@ -63,6 +75,9 @@ class UnlearnFlags:
     checkpoint: Path | None = None
     normalisation: str | None = None
     accept_original: bool = False
+    after: Path | None = None
+    reference: str | None = None
+    operator: str | None = None
     seed: int = 0
     overrides: list[str] | None = None
 
@@ -105,7 +120,17 @@ def direct_config(flags: UnlearnFlags) -> tuple[UnlearnConfig, dict[str, Any]]:
     values = {**_task(flags, model_name, dataset), "method": method, "seed": flags.seed}
     for override in flags.overrides or []:
         override_value(values, override, UnlearnConfig)
-    return UnlearnConfig.parse(values), origin
+    values |= noted_request(flags.reference, flags.operator)
+    if flags.after is not None:
+        values["after"] = flags.after
+    return UnlearnConfig.parse(begun_after(values)), origin
+
+
+def noted_request(reference: str | None, operator: str | None) -> dict[str, Any]:
+    """What `--reference` and `--operator` note of a request; nothing if neither is given."""
+    noted = {"reference": reference, "operator": operator}
+    given = {name: value for name, value in noted.items() if value is not None}
+    return {"request": given} if given else {}
 
 
 def study_of_flags(flags: TaskFlags, overrides: Sequence[str]) -> StudyConfig:
@@ -181,10 +206,22 @@ def _command(flags: Iterable[tuple[str, Any]], out: Path, formats: Sequence[str]
         flag = f"--{'set' if name == 'overrides' else name.replace('_', '-')}"
         for each in value if isinstance(value, list) else [value]:
             if each is not None and each is not False:
-                words += [flag] if each is True else [flag, str(each)]
+                words += [flag] if each is True else [flag, _in_command(name, each)]
     for form in formats:
         words += ["--format", form]
-    return f"{shlex.join(words)} --threads {{threads}} --out {shlex.quote(str(out))}"
+    return f"{shlex.join(words)} --threads {{threads}} --out {shlex.quote(relative_path(str(out), Path.cwd()))}"
+
+
+def _in_command(flag: str, value: Any) -> str:
+    """The value of a flag as the command of a card has it: with relative paths in the place of absolute ones."""
+    text = str(value)
+    if flag == "overrides":
+        key, _, stated = text.partition("=")
+        plain = stated.strip()
+        bare = plain[1:-1] if len(plain) > 1 and plain[0] == plain[-1] and plain[0] in "'\"" else plain
+        moved = relative_path(bare, Path.cwd())
+        return text if moved == bare else f"{key}={moved if bare == plain else json.dumps(moved)}"
+    return relative_path(text, Path.cwd()) if flag in _PATHS else text
 
 
 def forget_request(study: StudyConfig, flags: UnlearnFlags) -> ForgetRequest:

@@ -1,4 +1,4 @@
-"""`antisample pretrain`, `unlearn` and `verify`."""
+"""`antisample pretrain`, `unlearn`, `verify` and `ledger`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -99,6 +99,21 @@ def unlearn_command(
     checkpoint: CheckpointFile = None,
     normalisation: Normalisation = None,
     accept_original: AcceptOriginal = False,
+    after: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CARD.json",
+            help="The card of an earlier unlearning, or its model file: start from its model, which must not recall "
+            "what it has forgotten.",
+        ),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Reference of the request, for the card, such as a file number; no name."),
+    ] = None,
+    operator: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Who carries the request out, for the card.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     overrides: ValueOverrides = None,
     formats: Annotated[
@@ -142,6 +157,9 @@ def unlearn_command(
             checkpoint=checkpoint,
             normalisation=normalisation,
             accept_original=accept_original,
+            after=after,
+            reference=reference,
+            operator=operator,
             seed=seed,
             overrides=overrides,
         ),
@@ -190,3 +208,22 @@ def verify(
         allow_address=allow_address,
         as_json=as_json,
     )
+
+
+@app.command(epilog="Example: antisample ledger requests")
+def ledger(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A directory with cards in it, at any depth.")],
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Also verify every card, as `antisample verify` does; needs the data.")
+    ] = False,
+    allow_code: AllowCode = False,
+    allow_address: AllowAddress = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the requests that a model has carried out, one after another; exit code 1 if a card cannot be relied on.
+
+    Cards are held against the files beside them and against each other, so a card or model that was changed is found.
+    """
+    from tuning.cli.commands import ledger as command  # noqa: PLC0415
+
+    command.ledger(folder, measure=measure, allow_code=allow_code, allow_address=allow_address, as_json=as_json)

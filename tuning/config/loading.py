@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from antisample.config import validation_problems
 from antisample.errors import ConfigError
+from antisample.export.chain import begun_after
 from antisample.storage.regular_files import read_regular
 from antisample.validation.settings import unusable
 from antisample.validation.spelling import nearest
@@ -98,6 +99,7 @@ def values_of(text: str, source: str) -> dict[str, Any]:
 def parse_study(values: dict[str, Any], source: str | None = None) -> StudyConfig:
     """Validates plain values; see `load_study`."""
     try:
+        values = begun_after(values)
         config = StudyConfig.model_validate(values)
         TrialPlan.of(config)
         return config

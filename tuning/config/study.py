@@ -7,6 +7,8 @@ from typing import Any
 import yaml
 from pydantic import Field, field_serializer, field_validator, model_validator
 
+from antisample.config import RequestRecord
+from antisample.data.earlier_requests import EarlierRequests
 from antisample.data.forget_request import ForgetRequest
 from antisample.data.splits import SplitConfig
 from antisample.datasets.config import DataConfig
@@ -54,6 +56,10 @@ class StudyConfig(Settings):
         forget: What to forget. With several requests, each trial runs all of them, each in replicates of its own,
             and is judged by the means, so the search finds hyperparameters that work for all requests. Either all
             requests are for classes, or all are for samples.
+        after: Card of an earlier unlearning (card.json, or the model file beside it); its model is the original here.
+            What it and the requests before it have forgotten is in neither forget nor retain images, and is checked
+            to be still forgotten; the data may lack it. `model.name` must be the same.
+        request: What is noted of the request on the card of an unlearned model: `reference` and `operator`.
         method: The unlearning method to tune.
         space: A packaged search space or the path of a YAML file; by default the method's own, or the one that the
             study was begun with.
@@ -106,6 +112,8 @@ class StudyConfig(Settings):
     split: SplitConfig = SplitConfig()
     model: ModelConfig
     forget: tuple[ForgetRequest, ...] = Field(min_length=1)
+    after: EarlierRequests | None = None
+    request: RequestRecord | None = None
     method: str = "antisample"
     space: str | None = Field(default_factory=lambda values: own_space(values["method"]))
     fixed: dict[str, Value] = Field(default_factory=dict)

@@ -7,7 +7,7 @@ from typing import Any
 from antisample.config import UnlearnConfig, plugins_used
 from antisample.errors import ConfigError
 from antisample.methods import find_method, method_names
-from antisample.metrics import metric_names
+from antisample.metrics import EARLIER_FAMILIES, metric_names
 from antisample.models.config import ModelConfig
 from antisample.plugins.discovery import Plugin
 from antisample.seeds import derive
@@ -106,6 +106,8 @@ class TrialPlan:
                 "split": config.split,
                 "model": config.model,
                 "forget": config.forget[request],
+                "after": config.after,
+                "request": config.request,
                 "method": {"name": config.method, **self.method_values(params)},
                 "seed": seed,
                 "device": config.device,
@@ -174,7 +176,8 @@ def _problems(config: StudyConfig) -> list[str]:
     problems = name_problems(
         config.method, config.model.name, config.space, config.fixed, config.published, config.recipes
     )
-    computed = metric_names(("classification", *config.evaluation.final))
+    earlier = EARLIER_FAMILIES if config.after is not None else ()
+    computed = metric_names(("classification", *config.evaluation.final, *earlier))
     problems += [
         f"The objective {metric!r} is not computed; add its family to `evaluation.final`."
         for metric in metrics

@@ -12,6 +12,12 @@ from tuning.worker.inputs import RequestInputs
 MOST_BELOW_A_MASK = 0.10
 """A network that keeps this much less than a mask is wrecked, however deeply it has forgotten."""
 
+_EARLIER = {"earlier": "validation/earlier", "earlier_probe": "validation/earlier_probe"}
+_RECALLED = {
+    "earlier": "A trial does not count if it",
+    "earlier_probe": "A trial does not count if a probe of it",
+}
+
 
 def settled(config: StudyConfig, inputs: RequestInputs) -> tuple[StudyConfig, list[str]]:
     """Spells out what the study searches and optimises, and what a trial must keep.
@@ -29,6 +35,8 @@ def settled(config: StudyConfig, inputs: RequestInputs) -> tuple[StudyConfig, li
         The study, and what is to be said of it.
     """
     config, notes = settled_space(config, inputs)
+    config, said = _kept_forgotten(config, inputs)
+    notes += said
     if not any(objective.metric == DEPTH for objective in config.objectives):
         return config, notes
     if not all(each.probe is not None and each.probe.informative for each in inputs):
@@ -44,6 +52,23 @@ def settled(config: StudyConfig, inputs: RequestInputs) -> tuple[StudyConfig, li
     constraints = (*config.constraints, Constraint(metric=RETAIN, at_least=floor))
     notes.append(f"A mask keeps a validation retain accuracy of {kept:.1%}; trials below {floor:.1%} do not count")
     return config.model_copy(update={"constraints": constraints}), notes
+
+
+def _kept_forgotten(config: StudyConfig, inputs: RequestInputs) -> tuple[StudyConfig, list[str]]:
+    """Limits what a trial may recall of what the model has forgotten before, unless the study limits it otherwise."""
+    if config.after is None:
+        return config, []
+    limited = {constraint.metric.removesuffix("_excess") for constraint in config.constraints}
+    added, notes = [], []
+    for family, metric in _EARLIER.items():
+        if any(family in each.left_out for each in inputs) or limited & {metric, f"{metric}_forget_accuracy"}:
+            continue
+        if config.fidelity is not None and config.fidelity.attribute == "epochs":
+            notes.append(f"{metric}_excess is not a constraint, since it is not computed after every epoch")
+            continue
+        added.append(Constraint(metric=f"{metric}_excess", at_most=0.0))
+        notes.append(f"{_RECALLED[family]} recognises more of what was forgotten before than its card allows")
+    return config.model_copy(update={"constraints": (*config.constraints, *added)}), notes
 
 
 def settled_space(config: StudyConfig, inputs: RequestInputs) -> tuple[StudyConfig, list[str]]:
@@ -68,6 +93,6 @@ def _kept_by_a_mask(inputs: RequestInputs) -> list[float]:
     for each in inputs:
         if each.original_validation is not None:
             classes = each.splits.forget_classes
-            answers = masked(each.original_validation, classes)
+            answers = masked(each.original_validation, each.splits.gone_classes)
             accuracies.append(float(answers.correct()[~answers.forget_mask(classes)].mean()))
     return accuracies

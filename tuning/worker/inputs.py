@@ -89,7 +89,7 @@ def find_requests(
         AntisampleError: If the data cannot be read, or with every problem of the requests; see `load_requests`.
     """
     config, configs = plan.config, _starting_configs(plan)
-    dataset = open_dataset(config.data, config.split) if objects is None else objects.dataset
+    dataset = open_dataset(config.data, config.split, config.after) if objects is None else objects.dataset
     original = objects.original if objects is not None else None
     requests: list[RequestData] = []
     problems: list[str] = []

@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from antisample.errors import ConfigError, DataError
-from antisample.export.card import CopiesFound, PluginFacts, RequestFacts, UnlearningCard, images_of
-from antisample.export.card_file import CARD_FILES, card_config, parse_json
+from antisample.export.card import CardMetric, CopiesFound, PluginFacts, RequestFacts, UnlearningCard, images_of
+from antisample.export.card_facts import data_values, limitations, metric_limits, request_values
+from antisample.export.card_file import CARD_FILES, card_config, file_digest, parse_json
 from antisample.export.card_text import card_text
 from antisample.export.verification.measured import MeasuredCard
 from antisample.export.verification.statements import (
@@ -23,8 +24,6 @@ from antisample.export.verification.statements import (
     joined,
     not_checked,
 )
-from antisample.metrics import left_out_notes
-from antisample.metrics.forgetting import Forgetting
 from antisample.models.masked_outputs import MASK_KEY, is_masked, masked_classes
 from antisample.plugins.discovery import LABELS
 from antisample.types import Splits
@@ -48,6 +47,7 @@ def card_checks(card: UnlearningCard, measured: MeasuredCard, tolerance: float) 
         [
             _files(card, measured),
             _data(card, measured),
+            _after(card),
             _model_file(card, measured),
             _metrics(card, measured, tolerance),
             _environment(card, measured),
@@ -76,34 +76,16 @@ def _files(card: UnlearningCard, measured: MeasuredCard) -> Verification:
 
 def _data(card: UnlearningCard, measured: MeasuredCard) -> Verification:
     inputs = measured.inputs
-    dataset, splits, original = inputs.dataset, inputs.splits, inputs.original
-    forgetting = Forgetting.of(dataset, splits)
+    original, data = inputs.original, data_values(inputs)
     checks = joined(
         [
             checked("weights fingerprint", card.fingerprint, measured.fingerprint),
-            checked("data fingerprint", card.data.fingerprint, dataset.fingerprint),
-            checked("splits fingerprint", card.data.splits_fingerprint, splits.fingerprint),
+            checked("data fingerprint", card.data.fingerprint, data.pop("fingerprint")),
+            checked("splits fingerprint", card.data.splits_fingerprint, data.pop("splits_fingerprint")),
             checked("original model fingerprint", card.original.fingerprint, original.fingerprint),
             checked("seed", card.seed, card.config.seed),
         ]
     )
-    request = {
-        "in_words": card.config.forget.describe(),
-        "classes": forgetting.names,
-        "labels": forgetting.labels,
-        "images": forgetting.train,
-        "validation": forgetting.validation,
-        "test": forgetting.test,
-        "never_seen": splits.never_seen,
-    }
-    data = {
-        "name": dataset.name,
-        "retain": len(splits.retain),
-        "validation": len(splits.validation),
-        "validation_from": splits.validation_from,
-        "test": len(splits.test),
-        "notes": (*dataset.notes, *splits.notes, *left_out_notes(inputs.left_out, inputs.splits)),
-    }
     network: dict[str, Any] = {"initial_weights": original.initial.origin, "notes": original.notes}
     normalisation = {"mean": original.preprocessing.mean, "std": original.preprocessing.std}
     unknown = Verification()
@@ -119,13 +101,34 @@ def _data(card: UnlearningCard, measured: MeasuredCard) -> Verification:
     return joined(
         [
             checks,
-            _facts("request", card.request, request),
-            _copies(card.request, splits),
+            _facts("request", card.request, request_values(card.config, inputs)),
+            _copies(card.request, inputs.splits),
             _facts("data", card.data, data),
+            _limitations(card, measured),
             _facts("original", card.original, network),
             unknown,
         ]
     )
+
+
+def _limitations(card: UnlearningCard, measured: MeasuredCard) -> Verification:
+    if "limitations" not in card.model_fields_set:
+        return not_checked("limitations", None, _NOT_STATED)
+    # Measuring accepts any original model; the card says whether making it did.
+    config = measured.config.model_copy(update={"model": card.config.model})
+    return checked("limitations", card.limitations, limitations(config, measured.inputs))
+
+
+def _after(card: UnlearningCard) -> Verification:
+    """The card of the request before, as far as it still lies where this one says."""
+    after = card.config.after
+    if after is None:
+        return Verification()
+    what, stated = f"digest of the earlier card {after.card}", after.requests[-1].card
+    try:
+        return checked(what, stated, file_digest(after.card))
+    except OSError:
+        return not_checked(what, stated, "the earlier card is not there; `antisample ledger` looks for it elsewhere")
 
 
 def _copies(stated: RequestFacts, splits: Splits) -> Verification:
@@ -207,9 +210,21 @@ def _metrics(card: UnlearningCard, measured: MeasuredCard, tolerance: float) -> 
             if stated is not None or actual is not None:
                 near = stated is not None and actual is not None and abs(actual - stated) <= tolerance
                 checks.append(Check(f"{role} {metric.name}", stated, actual, near))
+    limits = metric_limits(measured.values["unlearned"], measured.counts)
+    for metric in card.metrics:
+        if "limits" in metric.model_fields_set:
+            checks.append(_limits(metric, limits.get(metric.name), tolerance))
     stated_images = {metric.name: metric.images for metric in card.metrics}
     images = {name: images_of(name, measured.counts) for name in stated_images}
     return Verification(tuple(checks)) + compared_values("images", stated_images, images)
+
+
+def _limits(metric: CardMetric, actual: tuple[float, float] | None, tolerance: float) -> Check:
+    stated = metric.limits
+    near = stated == actual
+    if stated is not None and actual is not None:
+        near = all(abs(one - other) <= tolerance for one, other in zip(stated, actual, strict=True))
+    return Check(f"limits {metric.name}", as_value(stated), as_value(actual), near)
 
 
 def _environment(card: UnlearningCard, measured: MeasuredCard) -> Verification:

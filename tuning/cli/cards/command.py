@@ -7,6 +7,7 @@ from typing import Any
 from antisample.data.class_names import joined_names, split_names
 from antisample.errors import AntisampleError
 from antisample.export.card import UnlearningCard
+from antisample.export.local_paths import command_folder, with_relative_paths
 from antisample.export.verification.statements import (
     Check,
     Verification,
@@ -34,6 +35,9 @@ _ONE = {
     "model",
     "checkpoint",
     "normalisation",
+    "after",
+    "reference",
+    "operator",
     "seed",
     "threads",
     "out",
@@ -96,6 +100,11 @@ def command_checks(card: UnlearningCard, folder: Path) -> Verification:
         parts.append(checked("trial of the command", options.get("trial"), str(card.origin.get("trial"))))
         if "accept-original" in options:  # without the flag the study may say it
             parts.append(checked("config.model.accept_original", card.config.model.accept_original, actual=True))
+        parts += [
+            checked(f"{name} of the command", options[name], getattr(card.request, name))
+            for name in ("reference", "operator")
+            if name in options
+        ]
         return joined([*parts, _request(card, options)])
     return joined([*parts, _direct(card, options)])
 
@@ -124,6 +133,8 @@ def _direct(card: UnlearningCard, options: dict[str, Any]) -> Verification:
                 checkpoint=flags.get("checkpoint"),
                 normalisation=flags.get("normalisation"),
                 accept_original="accept_original" in flags,
+                reference=flags.get("reference"),
+                operator=flags.get("operator"),
                 seed=int(seed),
                 overrides=flags.get("set"),
             )
@@ -135,6 +146,12 @@ def _direct(card: UnlearningCard, options: dict[str, Any]) -> Verification:
         config = config.model_copy(update={"forget": card.config.forget})
         parts.append(not_checked("samples of the command", samples, _LISTED))
         parts.append(checked("kind of the request", bool(card.config.forget.samples), actual=True))
+    if not Path(card.folder).is_absolute():  # cards of earlier versions hold paths as they were given
+        config = with_relative_paths(config, Path.cwd())
+    if "after" in flags:
+        parts.append(checked("model of the command", flags.get("model"), card.config.model.name))
+        parts.append(checked("a request after another", "--after", "--after" if card.config.after else "none"))
+        config = config.model_copy(update={"after": card.config.after, "model": card.config.model})
     return joined(
         [
             compared_values(
@@ -172,10 +189,27 @@ def _formats(card: UnlearningCard, asked: list[str]) -> Verification:
 
 def _folder(card: UnlearningCard, folder: Path, out: str | None) -> Verification:
     """Where the command was given, which its `--out` leads to the card from, unless the card has been moved."""
-    try:
-        is_here = out is not None and (Path(card.folder) / out).resolve() == folder.resolve()
-    except (OSError, RuntimeError, ValueError):
-        is_here = False
-    if is_here:
+    if is_in_place(card, folder, out):
         return checked("folder", card.folder, card.folder)
     return not_checked("folder", card.folder, "the card is in another directory now")
+
+
+def is_in_place(card: UnlearningCard, folder: Path, out: str | None) -> bool:
+    """Whether a card lies where its command put it.
+
+    Args:
+        card: What is stated.
+        folder: Where it lies.
+        out: What the command's `--out` says.
+    """
+    place = command_folder(card, folder)
+    try:
+        return out is not None and place is not None and (place / out).resolve() == folder.resolve()
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
+def place_of_command(card: UnlearningCard, folder: Path) -> Path | None:
+    """Where the paths of a card start, if it lies where its command put it; see `command_folder`."""
+    out = (command_options(card.command) or {}).get("out")
+    return command_folder(card, folder) if is_in_place(card, folder, out) else None

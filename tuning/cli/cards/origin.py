@@ -39,11 +39,11 @@ def origin_checks(card: UnlearningCard, folder: Path, study: Path | None = None)
             )
         return command + _no_spread(card)
     if study is not None:
-        return command + _read_study(card, study)
-    directory, reason = _study_directory(card)
+        return command + _read_study(card, study, folder)
+    directory, reason = _study_directory(card, folder)
     if directory is not None:
         try:
-            return command + _read_study(card, directory)
+            return command + _read_study(card, directory, folder)
         except MissingExtraError as error:
             reason = str(error)
         except (AntisampleError, SpaceError) as error:
@@ -51,17 +51,17 @@ def origin_checks(card: UnlearningCard, folder: Path, study: Path | None = None)
     return command + _unchecked(card, reason)
 
 
-def _read_study(card: UnlearningCard, directory: Path) -> Verification:
+def _read_study(card: UnlearningCard, directory: Path, folder: Path) -> Verification:
     require_extra("report", "Comparing a card with its study", "optuna")
     from tuning.cli.cards.study_checks import study_checks  # noqa: PLC0415  (needs the extra)
 
-    return study_checks(card, directory)
+    return study_checks(card, directory, folder)
 
 
-def _study_directory(card: UnlearningCard) -> tuple[Path | None, str]:
+def _study_directory(card: UnlearningCard, folder: Path) -> tuple[Path | None, str]:
     """The study that the card's command names, if it may be looked at without being asked; else why not."""
     named = (command_options(card.command) or {}).get("study")
-    for directory in (Path(card.folder) / named, Path(named)) if named else ():
+    for directory in (folder / card.folder / named, Path(named)) if named else ():
         try:
             if not (directory / "study.yaml").is_file():
                 continue

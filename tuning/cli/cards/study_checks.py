@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from antisample.config import UnlearnConfig
 from antisample.export.card import UnlearningCard
+from antisample.export.local_paths import command_folder, with_relative_paths
 from antisample.export.verification.statements import Check, Verification, checked, compared_values, joined
 from tuning.applied_trial import trial_config
 from tuning.cli.cards.spreads import describe_spread, is_same_spread, unchecked_spreads
@@ -14,8 +16,13 @@ from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord
 
 
-def study_checks(card: UnlearningCard, directory: Path) -> Verification:
+def study_checks(card: UnlearningCard, directory: Path, folder: Path) -> Verification:
     """Holds origin, configuration, digests and spreads of a card against the study in a directory.
+
+    Args:
+        card: What is stated.
+        directory: Of the study.
+        folder: Where the card lies.
 
     Raises:
         DataError: If there is no study.
@@ -28,9 +35,14 @@ def study_checks(card: UnlearningCard, directory: Path) -> Verification:
     if record is None:
         return checked("origin.study", origin["study"], name) + checked("origin.trial", number, "no finished trial")
     config, provenance = trial_config(study, record, card.config.forget, "")
-    stated, noted = card.config.model_dump(mode="json"), config.model_dump(mode="json")
+    stated, noted = (
+        card.config.model_dump(mode="json"),
+        _as_on_card(config, card, folder, directory).model_dump(mode="json"),
+    )
     if card.config.model.accept_original:  # as a flag may say it for this unlearning alone
         noted["model"]["accept_original"] = True
+    if card.config.request is not None:  # likewise
+        noted["request"] = stated["request"]
     return joined(
         [
             compared_values("origin", origin, {**provenance.origin, "study": name}, " of the study"),
@@ -41,6 +53,20 @@ def study_checks(card: UnlearningCard, directory: Path) -> Verification:
             _spreads(card, study, record),
         ]
     )
+
+
+def _as_on_card(config: UnlearnConfig, card: UnlearningCard, folder: Path, study: Path) -> UnlearnConfig:
+    """The study's configuration with paths as the card has them, if they lead to the same places.
+
+    Relative paths of a card that was moved may start where its study lies, or where one stands.
+    """
+    places = [command_folder(card, folder), *study.resolve().parents, Path.cwd()]
+    ways = [config, *(with_relative_paths(config, place) for place in places if place is not None)]
+    return next((each for each in ways if _paths(each) == _paths(card.config)), ways[0])
+
+
+def _paths(config: UnlearnConfig) -> tuple[object, ...]:
+    return config.data, config.model.checkpoint, config.model.initial_weights
 
 
 def _digests(card: UnlearningCard, noted: Mapping[str, str]) -> Verification:

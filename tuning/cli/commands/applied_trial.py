@@ -14,6 +14,7 @@ from tuning.cli.flags import (
     accepting_original,
     apply_again_command,
     forget_request,
+    noted_request,
     selected,
 )
 from tuning.study.directory import open_study
@@ -59,6 +60,10 @@ def trial_of_study(
     progress.say(f"Applying trial {record.number} ({record.origin})")
     config, provenance = trial_config(opened, record, request, command)
     config = accepting_original(config, accept_original=direct.accept_original)
+    noted = noted_request(direct.reference, direct.operator)
+    if noted:
+        before = config.request.model_dump() if config.request is not None else {}
+        config = UnlearnConfig.parse({**config.model_dump(), "request": {**before, **noted["request"]}})
     named, kept = named_code(config.model), agreed_of_study(study)
     check_stores(object_stores(config.data), kept, allow_address)
     check_code(named, progress.say, allowed=allow_code, agreed_to=kept)

@@ -1,6 +1,7 @@
 """Training the original model, unlearning once, and verifying what came of it."""
 
 import math
+from contextlib import chdir
 from functools import partial
 from pathlib import Path
 
@@ -8,13 +9,16 @@ import typer
 
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError
+from antisample.export.card import UnlearningCard
 from antisample.export.card_file import read_card
 from antisample.export.formats import check_formats
-from antisample.export.verification.verify import verify_card
+from antisample.export.verification.statements import Verification
+from antisample.export.verification.verify import TOLERANCE, verify_card
 from antisample.metrics import evaluate
 from antisample.models.pretrain import pretrained_path
 from antisample.unlearning import subject_of
 from tuning.apply import Provenance, apply_config
+from tuning.cli.cards.command import place_of_command
 from tuning.cli.cards.origin import origin_checks
 from tuning.cli.flags import (
     UnlearnFlags,
@@ -128,16 +132,55 @@ def verify(
     if not math.isfinite(tolerance):
         raise ConfigError(f"`--tolerance` must be a finite number, but got {tolerance}.")
     progress = Progress(output(stderr=as_json))
-    stated = read_card(card)
-    kept = agreed_of_card(stated)
-    check_stores(object_stores(stated.config.data), kept, allow_address)
-    check_code(named_code(stated.config.model), progress.say, allowed=allow_code, agreed_to=kept)
-    origin = origin_checks(stated, card.parent, study)
-    cache_dir = own_cache_dir(stated.config.data, kept)
-    verification = verify_card(stated, card.parent, tolerance, progress, repeat=repeat, cache_dir=cache_dir) + origin
+    verification = verified(
+        read_card(card),
+        card,
+        progress,
+        tolerance=tolerance,
+        study=study,
+        repeat=repeat,
+        allow_code=allow_code,
+        allow_address=allow_address,
+    )
     if as_json:
         print_json(verification_as_json(card, verification))
     else:
         print_verification(progress.console, verification)
     if not verification.holds:
         raise typer.Exit(1)
+
+
+def verified(
+    stated: UnlearningCard,
+    card: Path,
+    progress: Progress,
+    *,
+    tolerance: float = TOLERANCE,
+    study: Path | None = None,
+    repeat: bool = False,
+    allow_code: bool,
+    allow_address: list[str] | None,
+) -> Verification:
+    """Verifies a card, if the user has agreed to what it names; see `verify_card` and `origin_checks`.
+
+    Args:
+        stated: The card.
+        card: Its file.
+        progress: Is told what happens.
+        tolerance: See `verify_card`.
+        study: See `origin_checks`.
+        repeat: See `verify_card`.
+        allow_code: Whether `--allow-code` was given.
+        allow_address: What `--allow-address` says.
+
+    Raises:
+        AntisampleError: If the user has not agreed to it, or data or model cannot be read.
+    """
+    folder, study = card.parent.absolute(), None if study is None else study.absolute()
+    kept = agreed_of_card(stated)
+    check_stores(object_stores(stated.config.data), kept, allow_address)
+    with chdir(place_of_command(stated, folder) or Path.cwd()):  # its relative paths start there
+        check_code(named_code(stated.config.model), progress.say, allowed=allow_code, agreed_to=kept)
+        origin = origin_checks(stated, folder, study)
+        cache_dir = own_cache_dir(stated.config.data, kept)
+        return verify_card(stated, folder, tolerance, progress, repeat=repeat, cache_dir=cache_dir) + origin

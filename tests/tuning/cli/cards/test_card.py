@@ -163,7 +163,7 @@ def test_the_cards_command_gives_the_same_file_bit_for_bit(call, place):
     shutil.rmtree("a cache")
     program = [sys.executable, "-c", "from tuning.cli import main; main()", *shlex.split(first.command)[1:]]
     environment = {**os.environ, "OMP_NUM_THREADS": str(first.environment.threads + 1)}
-    done = subprocess.run(program, check=False, env=environment, cwd=first.folder, capture_output=True, text=True)
+    done = subprocess.run(program, check=False, env=environment, cwd=place, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     again = read_card(Path("an answer/card.json"))
     assert Path("an answer/model.safetensors").read_bytes() == model

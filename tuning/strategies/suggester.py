@@ -8,7 +8,6 @@ from statistics import median
 from typing import Any
 
 import optuna
-from optuna.trial import TrialState
 
 from tuning.config.trial_plan import TrialPlan
 from tuning.strategies.eligibility import TrialCheck
@@ -70,11 +69,12 @@ class TrialSuggester:
         self.notice: str | None = None
         self._use(plan.config.sampler)
 
-    def ask(self, trial_s: float | None) -> Suggested:
+    def ask(self, trial_s: float | None, n_running: int = 0) -> Suggested:
         """Suggests a trial, or what others have enqueued.
 
         Args:
             trial_s: Median seconds of the trials so far; None before the first.
+            n_running: What runs on workers meanwhile; a trial that waits for its promotion does not count.
         """
         before_s = self._sampler.busy_s
         trial = self._study.ask()
@@ -83,11 +83,10 @@ class TrialSuggester:
         misfit = self._complete(trial, waited=waited)
         self._asked_s.append(self._sampler.busy_s - before_s)
         if trial_s is not None and len(self._asked_s) == _ASKED and self._name not in _QUICK:
-            self._give_way_if_slow(median(self._asked_s), trial_s)
+            self._give_way_if_slow(median(self._asked_s), trial_s, n_running + 1)
         return Suggested(trial, waited, misfit)
 
-    def _give_way_if_slow(self, asked_s: float, trial_s: float) -> None:
-        workers = sum(trial.state == TrialState.RUNNING for trial in self._study.get_trials(deepcopy=False))
+    def _give_way_if_slow(self, asked_s: float, trial_s: float, workers: int) -> None:
         if asked_s <= _TPE_S or not is_too_slow(asked_s, trial_s, workers):
             return
         for_whom = f" with {workers} trials at once" if workers > 1 else ""

@@ -84,7 +84,7 @@ class Study(StudyReader):
             elif not self.may_begin():
                 return None
             else:
-                trial = self._accepted(self._suggestions.ask(self._reader.typical_s()))
+                trial = self._accepted(self._suggestions.ask(self._reader.typical_s(), len(self._running)))
             if trial is not None and self._begin(key, trial):
                 return self._announce(trial.number)
 

@@ -51,7 +51,7 @@ def test_workers_that_run_a_trial_count(values, monkeypatch, sampler, workers, a
     assert suggester.notice is None  # nothing is known of a trial's length yet
     for _ in range(5):
         study.tell(running.pop(0), [0.5] * len(config.objectives))
-        running.append(suggester.ask(30.0).trial)
+        running.append(suggester.ask(30.0, len(running)).trial)
     assert isinstance(study.sampler.sampler, optuna.samplers.TPESampler) == gives_way
     assert (suggester.notice is not None) == gives_way
     if gives_way:

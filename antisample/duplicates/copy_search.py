@@ -50,6 +50,9 @@ class CopySearch:
         images: Where the images are.
         positions: Which they are.
         progress: Is called with the share of a search that is done and the seconds that it has taken.
+
+    Attributes:
+        is_exact: Whether only exact copies of these images are found.
     """
 
     def __init__(
@@ -60,8 +63,8 @@ class CopySearch:
         self._digests: dict[bytes, int] = {}
         for i, image in enumerate(pixels):
             self._digests.setdefault(_digest(image), i)
-        self._is_exact = not _has_detail(pixels)
-        if self._is_exact:
+        self.is_exact = not _has_detail(pixels)
+        if self.is_exact:
             return
         self._detail = DetailOf(pixels)
         self._lattice = spread_shifts(self._detail.reach)
@@ -87,7 +90,7 @@ class CopySearch:
                 original = self._digests.get(_digest(image))
                 if original is not None:
                     best[int(some[at])] = (1.0, original, True)
-            if not self._is_exact:
+            if not self.is_exact:
                 for at, original, similarity in self._near(pixels):
                     if best.get(int(some[at]), (0.0,))[0] < similarity:
                         best[int(some[at])] = (similarity, original, False)

@@ -170,7 +170,7 @@ def test_flags_make_a_study_with_a_name(call, networks, asked):
         (["study.yaml", "--forget", "3"], "`--forget` cannot be used with it; use `--set`"),
         (
             ["--model", "SmallCNN", "--data", "digits", "--forget", "3", "--forget-samples", "x"],
-            "cannot be used with",
+            "`--forget` and `--forget-samples` are different requests, so they cannot be used together.",
         ),
         (
             ["--model", "SmallCNN", "--data", "digits", "--forget-samples", "x"],

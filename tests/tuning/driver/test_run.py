@@ -1,6 +1,7 @@
 """What `run_study` does before and after its search; searches themselves are in the integration tests."""
 
 import shutil
+from functools import partial
 
 import pytest
 
@@ -13,6 +14,7 @@ from tuning.study.kept_settings import as_begun
 from tuning.study.progress_listener import SilentProgress
 from tuning.study.storage.lease import held_lease, lease_backend
 from tuning.views.report import write_report
+from tuning.worker.inputs import load_requests
 
 
 @pytest.fixture
@@ -79,8 +81,9 @@ def begun(config, warm_start=None):
     """What a driver says when it begins or continues a study, the study, and its first four suggestions."""
     said, config = Saying(), as_begun(config)
     config.directory.mkdir(parents=True, exist_ok=True)
+    load = partial(load_requests, listener=said, train_references=lambda _: None)
     with held_lease(lease_backend(config)) as lease:
-        study, _ = _begin(config, lease, TrialResources(1, 0), said, warm_start, lambda _: None)
+        study, _ = _begin(config, lease, TrialResources(1, 0), said, warm_start, load)
         tried = [(str(record.origin), record.params) for record in map(study.ask, "abcd")]
     return [line for line in said.lines if "memory" in line], study, tried
 

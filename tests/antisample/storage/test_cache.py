@@ -69,7 +69,7 @@ def test_what_one_machine_computed_no_other_computes(machine, s3):
     assert trained == ["original", "reference"]
     assert sorted(key.rpartition(".")[2] for key in s3.keys("cache/")) == [
         *["arrow"] * 2,  # training and test images
-        *["pt"] * 3,  # copies among the images, neighbours, and what the reference says
+        *["pt"] * 2,  # neighbours, and what the reference says
         *["safetensors"] * 2,  # original and reference
     ]
     second, trained = machine("two")

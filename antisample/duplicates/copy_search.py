@@ -39,6 +39,12 @@ class CopyPairs:
     exact: npt.NDArray[np.bool_]
 
 
+def finds_near_copies(pixels: npt.NDArray[np.uint8 | np.float32]) -> bool:
+    """Whether near copies are found of images like these, or identical ones alone: floats, say, may be no pixels."""
+    _, channels, height, width = pixels.shape
+    return pixels.dtype == np.uint8 and channels in (1, 3) and height == width >= SMALLEST
+
+
 class CopySearch:
     """Finds copies of some images: the same pixels, or the same detail, shifted by at most a sixteenth of the side.
 
@@ -50,9 +56,6 @@ class CopySearch:
         images: Where the images are.
         positions: Which they are.
         progress: Is called with the share of a search that is done and the seconds that it has taken.
-
-    Attributes:
-        is_exact: Whether only exact copies of these images are found.
     """
 
     def __init__(
@@ -63,8 +66,8 @@ class CopySearch:
         self._digests: dict[bytes, int] = {}
         for i, image in enumerate(pixels):
             self._digests.setdefault(_digest(image), i)
-        self.is_exact = not _has_detail(pixels)
-        if self.is_exact:
+        self._is_exact = not finds_near_copies(pixels)
+        if self._is_exact:
             return
         self._detail = DetailOf(pixels)
         self._lattice = spread_shifts(self._detail.reach)
@@ -90,7 +93,7 @@ class CopySearch:
                 original = self._digests.get(_digest(image))
                 if original is not None:
                     best[int(some[at])] = (1.0, original, True)
-            if not self.is_exact:
+            if not self._is_exact:
                 for at, original, similarity in self._near(pixels):
                     if best.get(int(some[at]), (0.0,))[0] < similarity:
                         best[int(some[at])] = (similarity, original, False)
@@ -145,12 +148,6 @@ class CopySearch:
 
 def _is_beside(shift: tuple[int, int], other: tuple[int, int]) -> bool:
     return abs(shift[0] - other[0]) + abs(shift[1] - other[1]) <= 1
-
-
-def _has_detail(pixels: npt.NDArray[np.uint8 | np.float32]) -> bool:
-    """Whether detail is defined for images; it is not for floats that are no pixels."""
-    _, channels, height, width = pixels.shape
-    return pixels.dtype == np.uint8 and channels in (1, 3) and height == width >= SMALLEST
 
 
 def _digest(image: npt.NDArray[np.uint8 | np.float32]) -> bytes:

@@ -10,7 +10,7 @@ import torch
 
 from antisample.data.forget_request import Duplicates
 from antisample.data.splits import check_leftover, splits_digest
-from antisample.duplicates.copy_search import SIMILAR, CopyPairs, CopySearch
+from antisample.duplicates.copy_search import SIMILAR, CopyPairs, CopySearch, finds_near_copies
 from antisample.errors import ConfigError
 from antisample.storage.cache import Cache
 from antisample.storage.state_file import load_state, save_state
@@ -106,15 +106,16 @@ def _kept_pairs(
     cache: Cache,
     progress: Progress,
 ) -> dict[SplitName, CopyPairs]:
-    """The copies in each place, from the cache, searched and written to it if they are not there."""
+    """The copies in each place, from the cache; near copies are searched and written to it if they are not there."""
+    if not finds_near_copies(dataset.train.images):  # identical images are found again in no time
+        search = CopySearch(dataset.train, forget, progress)
+        return {name: search.among(*place) for name, place in places.items()}
     path = cache.folder / "copies" / f"{_key(dataset, forget, places)}.pt"
     cache.fetch(path)
     kept = load_state(path)
     if kept is None:
         search = CopySearch(dataset.train, forget, progress)
         found = {name: search.among(*place) for name, place in places.items()}
-        if search.is_exact:  # and done again in no time
-            return found
         kept = {
             name: {key: torch.from_numpy(value) for key, value in vars(each).items()} for name, each in found.items()
         }

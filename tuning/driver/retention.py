@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from tuning.study.artifacts import StudyFiles
 from tuning.study.attributes import ORIGINAL
 from tuning.study.reader import StudyReader
-from tuning.trials.finalists import find_finalists
+from tuning.trials.finalists import rank
 from tuning.trials.records import TrialRecord
 
 
@@ -22,24 +22,22 @@ class ArtifactRetention(AbstractContextManager["ArtifactRetention"]):
         self._study, self._files = study, files
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="housekeeping")
         self._next: Future[None] | None = None
-        self._finalists: list[TrialRecord] = []
+        self._needed: dict[int, TrialRecord] | None = None  # unknown before the first trial of this driver ends
 
     def trial(self, record: TrialRecord) -> None:
         """A trial started, reported or ended."""
         if not record.has_ended:
             return
         # By name of what is not needed, since others may have begun by the time that it is done.
-        ended = {trial.number for trial in self._study.records() if trial.has_ended}
-        front = self._study.front()
-        self._finalists = find_finalists(
-            {r.number: r for r in (*front, *self._finalists, record) if r.state == "COMPLETE"}.values(),
-            self._study.config,
-            self._study.noted(ORIGINAL, {}),
-        )
-        needed = {trial.number for trial in (*front, *self._finalists)}
+        records, front = self._study.records(), self._study.front()
+        before = records if self._needed is None else self._needed.values()
+        candidates = {r.number: r for r in (*before, *front, record) if r.state == "COMPLETE"}
+        ranked = rank(candidates.values(), self._study.config, self._study.noted(ORIGINAL, {}))
+        self._needed = {trial.number: trial for trial in (*front, *ranked)}
+        ended = {trial.number for trial in records if trial.has_ended}
         if self._next is not None:
             self._next.cancel()  # if it has not begun: this one covers it
-        self._next = self._thread.submit(self._files.discard, ended - needed, ended)
+        self._next = self._thread.submit(self._files.discard, ended - set(self._needed), ended)
 
     def __enter__(self) -> "ArtifactRetention":
         return self

@@ -83,10 +83,7 @@ class Decision:
 def find_finalists(
     records: Iterable[TrialRecord], config: "StudyConfig", original: dict[str, float]
 ) -> list[TrialRecord]:
-    """The trials that the rule takes, one after another, as long as they qualify.
-
-    The second is what the rule would take if there were no first, and so on, of the front that is then the front: a
-    lucky trial dominates better ones, which are not on the front of all. Where one forgets, all do.
+    """The trials that are run again; see `rank`.
 
     Args:
         records: Trials of the study.
@@ -96,17 +93,35 @@ def find_finalists(
     Returns:
         At most `selection.finalists`; none where there is nothing to decide.
     """
-    rest, finalists = list(records), list[TrialRecord]()
+    ranked = rank(records, config, original)
+    return ranked if len(ranked) > 1 else []
+
+
+def rank(records: Iterable[TrialRecord], config: "StudyConfig", original: dict[str, float]) -> list[TrialRecord]:
+    """The trials that the rule takes, one after another, as long as they qualify.
+
+    The second is what the rule would take if there were no first, and so on, of the front that is then the front: a
+    lucky trial dominates better ones, which are not on the front of all. Where one forgets, all do.
+
+    Args:
+        records: Trials of a study.
+        config: Its selection rule is read.
+        original: Metrics of the original model.
+
+    Returns:
+        At most `selection.finalists`; none with `oracle`.
+    """
+    rest, ranked = list(records), list[TrialRecord]()
     limits = Limits(config.selection, original, by_samples=config.by_samples)
     if config.selection.by == "oracle":
         return []
-    while rest and len(finalists) < config.selection.finalists:
+    while rest and len(ranked) < config.selection.finalists:
         chosen = choose(front_of(rest, config.objectives, config.constraints), config, original).chosen
-        if chosen is None or (finalists and limits.forgets(finalists[0]) and not limits.forgets(chosen)):
+        if chosen is None or (ranked and limits.forgets(ranked[0]) and not limits.forgets(chosen)):
             break
-        finalists.append(chosen)
+        ranked.append(chosen)
         rest.remove(chosen)
-    return finalists if len(finalists) > 1 else []
+    return ranked
 
 
 def decide(

@@ -14,8 +14,10 @@ from antisample.storage.file_store import FolderStore
 from tuning.config.loading import load_study, parse_study
 from tuning.driver.retention import ArtifactRetention
 from tuning.study.artifacts import StudyFiles
+from tuning.study.attributes import ORIGINAL
 from tuning.study.directory import check_directory, open_study, prepared_directory
 from tuning.study.storage.lease import Lease, held_lease, lease_backend
+from tuning.trials.finalists import find_finalists
 from tuning.views.projections import copy_projections, write_projections
 
 
@@ -78,6 +80,29 @@ def test_models_of_the_front_stay_and_checkpoints_of_running_trials(small_study,
     # Trials 0 and 1 are the front, 2 failed, 3 runs; 4 and 5 may have begun since.
     assert store.names("models") == ["mine.safetensors", *(f"trial-{n:05d}.safetensors" for n in (0, 1, 3, 4, 5))]
     assert store.names("checkpoints") == [f"trial-{n:05d}.pt" for n in (3, 4, 5)]
+
+
+def test_models_of_finalists_stay_once_they_are_off_the_front_and_after_another_driver(
+    make_study, values, store, metrics
+):
+    study = make_study(parse_study({**values, "n_trials": 6}))
+    for number in range(6):
+        store.write(f"models/trial-{number:05d}.safetensors", b"1")
+
+    def end(retention, key, forget, retain):
+        number = study.ask(key).number
+        study.complete(key, metrics(forget, retain), {})
+        retention.trial(study.records()[number])
+
+    with ArtifactRetention(study, StudyFiles(store)) as before:
+        end(before, "a", 0.0, 0.80)  # alone, so no finalist, but on the front
+        end(before, "b", 0.0, 0.82)  # dominates it
+        end(before, "c", 0.9, 0.60)  # forgets nothing, and is off the front
+    with ArtifactRetention(study, StudyFiles(store)) as after:
+        end(after, "d", 0.0, 0.81)
+    finalists = find_finalists(study.records(), study.config, study.noted(ORIGINAL, {}))
+    assert {record.number for record in finalists} == {0, 1, 3}
+    assert store.names("models") == [f"trial-{number:05d}.safetensors" for number in (0, 1, 3, 4, 5)]
 
 
 def test_views_are_copied_to_the_storage(small_study, tmp_path):

@@ -154,7 +154,6 @@ def read_record() -> dict[str, Any]:
 
 def write(record: dict[str, Any]) -> None:
     """Keeps the record."""
-    record["surroundings"] = surroundings()
     with atomic_write(RECORD) as unfinished:
         unfinished.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
 
@@ -166,7 +165,8 @@ def keep(inputs: UnlearnInputs, config: UnlearnConfig, model: torch.nn.Module, r
     if label not in record["baselines"]:
         measured = {"original": evaluate_original(inputs, config), **evaluate_baselines(inputs, config)}
         record["baselines"][label] = {name: each.values for name, each in measured.items()}
-    record["runs"].append({**run, "metrics": metrics.values, "counts": metrics.counts})
+    figures = {"metrics": metrics.values, "counts": metrics.counts, "surroundings": surroundings()}
+    record["runs"].append({**run, **figures})
     write(record)
 
 

@@ -1,8 +1,8 @@
 """Do anti-samples help? The search with each generator in their place, with equal budgets.
 
 `python benchmarks/bench_generators.py` searches on the digits (forget 3, SmallCNN) with every generator and three
-search seeds; `--data FOLDER --checkpoint FILE --trials 8 --replicates 1 --seeds 0` on CIFAR-10 with ResNet18 and 30
-% of the retain data. All searches have as many trials; what does not count for a generator is not searched, so that
+search seeds; `--data FOLDER --checkpoint FILE --trials 8 --replicates 1 --finalists 0 --confirm-seeds 2 --seeds 0
+--name cifar10` on CIFAR-10 with ResNet18 and 30 % of the retain data. All searches have as many trials; what does not count for a generator is not searched, so that
 the controls do not pay for it. The chosen trial is run again with fresh seeds, and compared are its figures on the
 test images.
 
@@ -49,6 +49,7 @@ def study(arguments: argparse.Namespace, generator: str, seed: int) -> dict[str,
         "n_trials": arguments.trials,
         "replicates": arguments.replicates,
         "confirm_seeds": arguments.confirm_seeds,
+        "selection": {"finalists": arguments.finalists},
         "seed": seed,
         "tracking_uri": "none",
         "log_model": False,
@@ -121,6 +122,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=16)
     parser.add_argument("--replicates", type=int, default=3)
     parser.add_argument("--confirm-seeds", type=int, default=5)
+    parser.add_argument("--finalists", type=int, default=5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--generators", nargs="+", choices=list(_IDLE), default=list(_IDLE))
     parser.add_argument("--name", default="digits")
@@ -135,8 +137,9 @@ def main() -> None:
             if any(key.items() <= run.items() for run in record["runs"]):
                 continue
             console.print(f"{generator}, seed {seed}")
-            record["runs"].append(search(arguments, generator, seed))
-            record |= {"trials": arguments.trials, "replicates": arguments.replicates, **surroundings()}
+            record["runs"].append({**search(arguments, generator, seed), "surroundings": surroundings()})
+            record |= {"trials": arguments.trials, "replicates": arguments.replicates}
+            record |= {"finalists": arguments.finalists, "confirm_seeds": arguments.confirm_seeds}
             record["command"] = f"python benchmarks/bench_generators.py --name {arguments.name}"
             with atomic_write(path) as unfinished:
                 unfinished.write_text(json.dumps(record, indent=1) + "\n")

@@ -2,9 +2,9 @@
 
 `python benchmarks/bench_generators.py` searches on the digits (forget 3, SmallCNN) with every generator and three
 search seeds; `--data FOLDER --checkpoint FILE --trials 8 --replicates 1 --finalists 0 --confirm-seeds 2 --seeds 0
---name cifar10` on CIFAR-10 with ResNet18 and 30 % of the retain data. All searches have as many trials; what does not count for a generator is not searched, so that
-the controls do not pay for it. The chosen trial is run again with fresh seeds, and compared are its figures on the
-test images.
+--name cifar10` on CIFAR-10 with ResNet18 and 30 % of the retain data. All searches have as many trials; what does not
+count for a generator is not searched, so that the controls do not pay for it. The chosen trial is run again with
+fresh seeds, and compared are its figures on the test images.
 
 The record (`records/generators-NAME.json`) is written after each search: an interrupted run goes on where it was.
 """

@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import json
 import re
 from collections import Counter
 from importlib import import_module
@@ -22,7 +23,7 @@ from tuning.config.loading import load_study, parse_study
 NOT_RUN = {
     "README.md": 1,
     "docs/guides/cluster.md": 7,
-    "docs/guides/deletion-requests.md": 2,
+    "docs/guides/deletion-request.md": 2,
     "docs/guides/kuberay.md": 4,
     "docs/guides/memory.md": 1,
     "docs/guides/mlflow.md": 1,
@@ -91,6 +92,19 @@ def test_yaml_is_a_study_or_a_part_of_one_or_a_space_or_a_cluster(snippet, tmp_p
         load_study(file)
     else:
         parse_study(_merged(yaml.safe_load(text_of("studies/demo.yaml")), values))
+
+
+@pytest.mark.parametrize(("call", "most"), [("antisample.forget(", 6), ("tuning.search(", 10)])
+def test_objects_of_your_own_take_few_lines(call, most):
+    """Imports and all, wherever the README, the guide and the notebook show it for the first time."""
+    notebook = json.loads(text_of("docs/notebook.ipynb"))
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    shown = {"docs/notebook.ipynb": cells}
+    for document in ("README.md", "docs/guides/objects.md"):
+        shown[document] = [each.code for each in snippets() if (each.document, each.language) == (document, "python")]
+    for document, codes in shown.items():
+        lines = next(code.split(call)[0] + call for code in codes if call in code).splitlines()
+        assert len([line for line in lines if line.strip()]) <= most, document
 
 
 def test_commands_of_the_documents_exist():

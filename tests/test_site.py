@@ -25,7 +25,7 @@ PACKAGES = ("antisample", "search_spaces", "tuning", "cluster")
 QUESTIONS = {
     "own model": "guides/own-model.html",
     "own data": "guides/own-data.html",
-    "GDPR": "guides/deletion-requests.html",
+    "GDPR": "guides/deletion-request.html",
     "how long": "guides/time-and-cost.html",
     "which method": "guides/which-method.html",
     "figures convince": "guides/convincing-figures.html",

@@ -91,7 +91,7 @@ def _of_loader(loader: DataLoader[Any], origin: str, *, by_samples: bool) -> Rea
             "Give its data set (`loader.dataset`), whose positions `samples` are."
         )
     if isinstance(loader.dataset, IterableDataset):
-        raise DataError(_unknown_length(origin))
+        raise DataError(_unknown_length(origin, loader.dataset, f"{origin}.dataset"))
     if in_order or (isinstance(sampler, RandomSampler) and not sampler.replacement):
         loader = DataLoader(
             loader.dataset, loader.batch_size, collate_fn=loader.collate_fn, drop_last=loader.drop_last
@@ -177,7 +177,7 @@ class _Items(Sequence[Any]):
                 "give one of its values."
             )
         if isinstance(data, IterableDataset) or (hasattr(data, "__iter__") and not hasattr(data, "__len__")):
-            raise DataError(_unknown_length(origin))
+            raise DataError(_unknown_length(origin, data))
         if not hasattr(data, "__getitem__") or is_images(data):
             raise DataError(
                 f"{origin} must be a pair (images, labels), a Dataset, a DataLoader or a Hugging Face data set, but "
@@ -186,7 +186,7 @@ class _Items(Sequence[Any]):
         try:
             length = len(data)
         except (TypeError, NotImplementedError) as error:
-            raise DataError(_unknown_length(origin)) from error
+            raise DataError(_unknown_length(origin, data)) from error
         if hasattr(data, "column_names") and hasattr(data, "features"):
             if not length:
                 raise DataError(f"{origin} must hold images, but is empty.")
@@ -240,10 +240,13 @@ def _check_shapes(shapes: Iterable[tuple[int, ...]], origin: str) -> None:
         )
 
 
-def _unknown_length(origin: str) -> str:
+def _unknown_length(origin: str, data: Any, expression: str | None = None) -> str:
+    whole = f"list({expression or origin})"
+    if hasattr(data, "column_names"):
+        whole = f"datasets.Dataset.from_list({whole})"
     return (
-        f"{origin} must have a length, but is a data set of unknown length; read it into a list first: "
-        f"`{origin} = list({origin})`."
+        f"{origin} must have a length, but is a data set of unknown length; read it into memory first: "
+        f"`{origin} = {whole}`."
     )
 
 

@@ -15,7 +15,7 @@ RUN_AS_WRITTEN = (
     "README.md",
     "docs/guides/objects.md",
     "docs/guides/own-model.md",
-    "docs/guides/deletion-requests.md",
+    "docs/guides/deletion-request.md",
     "docs/api/index.md",
 )
 

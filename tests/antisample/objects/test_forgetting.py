@@ -7,6 +7,8 @@ import json
 import numpy as np
 import pytest
 import torch
+from datasets import Array3D, ClassLabel, Features
+from datasets import Dataset as Columns
 from networks_in_memory import TRAINED, digits, floats, halves, trained_network
 from safetensors.torch import load_file
 from torch import nn
@@ -88,35 +90,26 @@ def test_however_the_same_images_are_handed_over_the_figures_are_the_same(forget
         "loaders": ([DataLoader(each, batch_size=100) for each in sets], {}),
         "shuffled": ([DataLoader(each, batch_size=100, shuffle=True) for each in sets], {}),
         "lists": ([[(image, int(label)) for image, label in each] for each in sets], {}),
-        "columns": ([Columns(each) for each in sets], {}),
+        "columns": ([columns(each) for each in sets], {}),
     }
     measured = {way: forget(net, *data, classes=[3], **more).metrics for way, (data, more) in ways.items()}
     assert [way for way in ways if measured[way] != measured["arrays"]] == []
 
 
-class Columns:
-    """What antisample uses of a Hugging Face data set."""
-
-    column_names = ("image", "label", "file")
-
-    def __init__(self, pairs):
-        self._pairs = pairs
-        names = type("ClassLabel", (), {"names": [f"digit {label}" for label in range(10)]})()
-        self.features = {"image": object(), "label": names, "file": object()}
-
-    def __len__(self):
-        return len(self._pairs)
-
-    def __getitem__(self, position):
-        image, label = self._pairs[position]
-        picture = transforms.functional.to_pil_image(image) if self.column_names[0] == "picture" else image
-        return {"image": picture, "label": int(label), "file": "a.png"}
+def columns(pairs):
+    """A Hugging Face data set."""
+    images, labels = zip(*pairs, strict=True)
+    features = Features(
+        image=Array3D((1, 8, 8), "float32"), label=ClassLabel(names=[f"digit {label}" for label in range(10)])
+    )
+    data = {"image": [np.asarray(image) for image in images], "label": [int(label) for label in labels]}
+    return Columns.from_dict(data, features=features).with_format("numpy")
 
 
 def test_class_names_come_with_the_data_or_are_given(forget):
     net, (train, test) = trained_network(), halves(floats())
-    columns = [Columns([(each[0][i], each[1][i]) for i in range(len(each[1]))]) for each in (train, test)]
-    assert forget(net, *columns, classes=["digit 3"]).card().request.classes == ("digit 3",)
+    named = [columns(zip(*each, strict=True)) for each in (train, test)]
+    assert forget(net, *named, classes=["digit 3"]).card().request.classes == ("digit 3",)
     names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
     assert forget(net, train, test, classes=["three"], class_names=names).card().request.labels == (3,)
     with pytest.raises(ConfigError, match=r"`classes` must be class names, .*'thre'; did you mean 'three'"):

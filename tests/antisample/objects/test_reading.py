@@ -1,5 +1,6 @@
 """What data sets yield: the same again or not, and floats that are pixels."""
 
+import datasets
 import numpy as np
 import pytest
 import torch
@@ -72,9 +73,12 @@ def test_reading_draws_nothing_from_the_callers_generators():
 
 @pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("RGB", 3), ("RGBA", 3), ("P", 3)])
 def test_pictures_become_pixels(mode, channels):
-    pairs = [(Image.new(mode, (6, 4)), 0), (Image.new(mode, (6, 4)), 1)]
-    read = read_images(pairs, "train")
-    assert (read.images.shape, read.images.dtype) == ((2, channels, 4, 6), np.uint8)
+    pictures = [Image.new(mode, (6, 4)), Image.new(mode, (6, 4), 1)]
+    features = datasets.Features(image=datasets.Image(), label=datasets.Value("int64"))
+    files = datasets.Dataset.from_dict({"image": pictures, "label": [0, 1]}, features=features)
+    for data in (list(zip(pictures, (0, 1), strict=True)), files):
+        read = read_images(data, "train")
+        assert (read.images.shape, read.images.dtype) == ((2, channels, 4, 6), np.uint8)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What cannot be used is refused in one message of our own, before any work."""
 
+import datasets
 import numpy as np
 import pytest
 import torch
@@ -80,8 +81,15 @@ def refusal(tmp_path, model=None, train=TRAIN, test=TEST, **arguments):
         ),
         (Items(lambda i: i / 0), "train[0] cannot be read: ZeroDivisionError: division by zero."),
         (Items((IMAGE, 1), n=0), "train must hold images, but is empty."),
-        (Endless(), "train must have a length, but is a data set of unknown length; read it into a list first"),
-        (DataLoader(Endless()), "train must have a length, but is a data set of unknown length"),
+        (Endless(), "train must have a length, but is a data set of unknown length; read it into memory first: "),
+            Endless(),
+            "train must have a length, but is a data set of unknown length; read it into memory first: `train = list",
+        ),
+        (
+            datasets.Dataset.from_dict({"image": [[[1]]], "label": [0]}).to_iterable_dataset(),
+            "read it into memory first: `train = datasets.Dataset.from_list(list(train))`.",
+        ),
+        (DataLoader(Endless()), "unknown length; read it into memory first: `train = list(train.dataset)`."),
         ((item for item in [(IMAGE, 1)]), "train must have a length, but is a data set of unknown length"),
         ({"train": TRAIN}, "train must be one data set, but is a dictionary with the keys 'train'"),
         ("photos", "train must be images in memory, but is the path 'photos'; `antisample.unlearn` reads files."),

@@ -102,6 +102,8 @@ class EarlierImages:
         most_accuracy: What the accuracy on them may not rise above to count as still forgotten, by part.
         most_probe: Likewise of what a probe with few labels recognises, where that is known.
         in_words: The request as it was made.
+        unseen: Positions of its images in the other splits, such as further images of a person; they are measured as
+            little as the samples are trained on.
     """
 
     classes: tuple[int, ...]
@@ -109,6 +111,7 @@ class EarlierImages:
     most_accuracy: Mapping[SplitName, float]
     most_probe: float | None = None
     in_words: str = ""
+    unseen: Mapping[SplitName, IndexArray] = field(default_factory=dict)
 
 
 def _no_positions() -> IndexArray:

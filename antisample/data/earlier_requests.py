@@ -19,6 +19,7 @@ from antisample.validation.settings import Settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+_UNSEEN: tuple[SplitName, ...] = ("validation", "test")
 FileDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -30,7 +31,7 @@ class EarlierRequest(Settings):
         model: Digest of the weights that it led to.
         in_words: The request as it was made.
         classes: Names of the classes that were forgotten; of samples, of the classes that they belong to.
-        samples: Digests of the images, where single images were forgotten; see `image_digest`.
+        samples: Digests of the images, where single images or groups were forgotten; see `image_digest`.
         by_samples: Whether single images were forgotten, and their classes kept.
         most_accuracy: The upper 95 % limit of its own forget accuracy, by part: what it may not rise above.
         most_probe: Likewise of what a probe with few labels recognised, where that was measured.
@@ -125,10 +126,15 @@ class EarlierRequests(Settings):
         return tuple(
             EarlierImages(
                 classes=() if request.by_samples else self._labels(request),
-                samples=_samples(dataset, self._labels(request), request.samples),
+                samples=_samples(dataset.train, request.samples, self._labels(request)),
                 most_accuracy=request.most_accuracy,
                 most_probe=request.most_probe,
                 in_words=request.in_words,
+                unseen={
+                    part: _samples(dataset.split(part), request.samples)
+                    for part in _UNSEEN
+                    if request.by_samples and (part == "test" or dataset.validation is not None)
+                },
             )
             for request in self.requests
         )
@@ -152,11 +158,11 @@ class EarlierRequests(Settings):
         return config.model_copy(update={"validation_from": self.validation_from})
 
 
-def _samples(dataset: Dataset, labels: tuple[int, ...], digests: tuple[str, ...]) -> IndexArray:
-    """Positions of the training images with these digests, ascending."""
+def _samples(images: ImageSet, digests: tuple[str, ...], labels: tuple[int, ...] | None = None) -> IndexArray:
+    """Positions of the images with these digests, ascending; only of classes, where it is known which."""
     wanted = set(digests)
-    near = np.flatnonzero(np.isin(dataset.train.labels, labels)) if wanted else np.zeros(0, np.int64)
-    return np.array([place for place in near if image_digest(dataset.train, int(place)) in wanted], np.int64)
+    near = np.arange(len(images)) if labels is None else np.flatnonzero(np.isin(images.labels, labels))
+    return np.array([place for place in near if wanted and image_digest(images, int(place)) in wanted], np.int64)
 
 
 def _plain(name: str) -> str:

@@ -1,6 +1,7 @@
 """Digests of single images: what a forgotten image can be recognised by when nobody may keep it."""
 
 import hashlib
+from collections.abc import Iterable
 
 from antisample.types import ImageSet, IndexArray
 
@@ -14,6 +15,6 @@ def image_digest(images: ImageSet, position: int) -> str:
     return hashlib.blake2b(repr(pixels.shape).encode() + pixels.tobytes(), digest_size=16).hexdigest()
 
 
-def image_digests(images: ImageSet, positions: IndexArray) -> tuple[str, ...]:
-    """Digests of the images at `positions`, each once, in their own order, which says nothing of the positions."""
-    return tuple(sorted({image_digest(images, int(position)) for position in positions}))
+def image_digests(parts: Iterable[tuple[ImageSet, IndexArray]]) -> tuple[str, ...]:
+    """Digests of images by their positions, each once, in their own order, which says nothing of the positions."""
+    return tuple(sorted({image_digest(images, int(place)) for images, places in parts for place in places}))

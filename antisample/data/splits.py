@@ -59,7 +59,7 @@ def make_splits(
         request: What to forget; samples by position.
         config: How to draw.
         has_checkpoint: Whether the original model comes from outside and may have seen every training image.
-        earlier: What the model has forgotten before; images of it are in no split.
+        earlier: What the model has forgotten before; images of it are in no split, seen or not.
         unseen: Positions of images of the request outside the training split, by split; like samples that were drawn
             for validation, they are used for nothing.
 
@@ -86,6 +86,9 @@ def make_splits(
     train = np.setdiff1d(train, gone_samples)
     if source == "train":
         validation = np.setdiff1d(validation, gone_samples)
+    for each in earlier:
+        validation = np.setdiff1d(validation, each.unseen.get(source, []))
+        test = np.setdiff1d(test, each.unseen.get("test", []))
     if source == "validation":
         _check_measurable(dataset, classes, source, validation, by_samples=bool(request.samples))
     if request.samples:

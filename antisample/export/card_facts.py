@@ -12,6 +12,7 @@ from antisample.inputs import UnlearnInputs, by_position
 from antisample.metrics import left_out_notes
 from antisample.metrics.forgetting import Forgetting
 from antisample.metrics.share_limits import share_limits
+from antisample.types import IndexArray, SplitName
 
 _SHARES = ("forget_accuracy", "retain_accuracy", "earlier_forget_accuracy")
 _DEVIATIONS = 1.96  # of 95 %, as in `share_limits`
@@ -21,9 +22,11 @@ def request_values(config: UnlearnConfig, inputs: UnlearnInputs) -> dict[str, An
     """The values of `RequestFacts`."""
     dataset, splits = inputs.dataset, inputs.splits
     forgetting = Forgetting.of(dataset, splits)
-    asked = splits.forget
+    asked: dict[SplitName, IndexArray] = {"train": splits.forget}
     if splits.by_samples:
-        asked = np.union1d(asked, np.array(by_position(config)[0].samples, np.int64))
+        request, unseen, _ = by_position(config)
+        asked = {"train": np.union1d(splits.forget, np.array(request.samples, np.int64)), **unseen}
+    is_listed = sum(map(len, asked.values())) <= MOST_LISTED
     return {
         "in_words": config.forget.describe(),
         "classes": forgetting.names,
@@ -33,7 +36,9 @@ def request_values(config: UnlearnConfig, inputs: UnlearnInputs) -> dict[str, An
         "test": forgetting.test,
         "never_seen": splits.never_seen,
         "kind": "samples" if splits.by_samples else "classes",
-        "image_digests": image_digests(dataset.train, asked) if len(asked) <= MOST_LISTED else (),
+        "image_digests": image_digests((dataset.split(part), places) for part, places in asked.items())
+        if is_listed
+        else (),
         "reference": config.request.reference if config.request is not None else "",
         "operator": config.request.operator if config.request is not None else "",
     }

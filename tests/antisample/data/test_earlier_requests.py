@@ -92,7 +92,7 @@ def test_the_digest_of_splits_tells_what_was_forgotten_before():
 
 def test_earlier_samples_are_recognised_by_their_pixels_wherever_they_stand():
     data = numbered()
-    digests = image_digests(data.train, np.array([5, 13, 40]))
+    digests = image_digests([(data.train, np.array([5, 13, 40]))])
     chain = earlier(request("car", "plane", samples=digests), data="1" * 32)
     moved = np.random.default_rng(0).permutation(80)
     shuffled = Dataset(
@@ -164,7 +164,7 @@ def test_what_is_forgotten_already_is_not_forgotten_again(wanted, told):
 
 def test_samples_are_not_forgotten_again():
     data = numbered()
-    chain = earlier(request("car", samples=image_digests(data.train, np.array([5]))))
+    chain = earlier(request("car", samples=image_digests([(data.train, np.array([5]))])))
     with pytest.raises(
         ConfigError, match=r"but got 1 that the earlier request for car has forgotten, such as image 5"
     ):

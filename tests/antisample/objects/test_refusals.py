@@ -81,7 +81,7 @@ def refusal(tmp_path, model=None, train=TRAIN, test=TEST, **arguments):
         ),
         (Items(lambda i: i / 0), "train[0] cannot be read: ZeroDivisionError: division by zero."),
         (Items((IMAGE, 1), n=0), "train must hold images, but is empty."),
-        (Endless(), "train must have a length, but is a data set of unknown length; read it into memory first: "),
+        (
             Endless(),
             "train must have a length, but is a data set of unknown length; read it into memory first: `train = list",
         ),

@@ -23,8 +23,8 @@ SPACE = {
 }
 
 
-def study_config(folder: Path, n_trials: int, uri: str, sampler: str = "tpe") -> StudyConfig:
-    """A study over the same eight parameters."""
+def study_config(folder: Path, n_trials: int, uri: str, sampler: str = "tpe", **more: Any) -> StudyConfig:
+    """A study over the same eight parameters; `more` goes into its file."""
     return parse_study(
         {
             "name": "overhead",
@@ -39,6 +39,7 @@ def study_config(folder: Path, n_trials: int, uri: str, sampler: str = "tpe") ->
             "n_trials": n_trials,
             "sampler": sampler,
             "tracking_uri": uri,
+            **more,
         }
     )
 

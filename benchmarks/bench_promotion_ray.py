@@ -1,7 +1,7 @@
 """Promotion on a real Ray: the searches of `bench_promotion.py` in real time, by the product's own driver.
 
-`python benchmarks/bench_promotion_ray.py` runs 100 trials of ten replicates, recorded on the digits, with 2 and with 8
-workers, without stopping, with stopping, and with replicates as tasks that are promoted, in turn, five orders. A
+`python benchmarks/bench_promotion_ray.py` runs 100 trials of ten replicates, recorded on the digits, with 2 and with
+8 workers, without stopping, with stopping, and with replicates as tasks that are promoted, in turn, five orders. A
 replicate waits for the share `--scale` of what it took when it was recorded, and computes nothing, so that two cores
 carry eight workers. Workers, messages, sampler (random), journal and driver are the real ones.
 

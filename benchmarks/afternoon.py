@@ -155,12 +155,25 @@ def bare_ray(task: dict[str, Any], trials: list[dict[str, Any]], started: float)
         "first_trial_s": begun.stat().st_mtime - started,
         "total_s": total,
         "ends": sorted((one["timestamp"] - started, one["forget"], one["retain"]) for one in found),
+        "chosen": chosen([(one["config"], one["forget"], one["retain"]) for one in found]),
     }
+
+
+def chosen(found: list[tuple[dict[str, Any], float, float]]) -> dict[str, Any]:
+    """Parameters of the trial that keeps most, of those that forget 99 %, or else of the one that forgets most."""
+    return max(found, key=lambda one: (one[1] <= 0.01, one[2] if one[1] <= 0.01 else -one[1]))[0]
+
+
+def again(task: dict[str, Any], trials: list[dict[str, Any]], started: float) -> dict[str, Any]:
+    """Every set of parameters once more, as `loop`, on one thread: for the truth about a choice."""
+    torch.set_num_threads(1)
+    return loop(task, trials, started)
 
 
 CONTESTANTS: dict[str, Callable[[dict[str, Any], list[dict[str, Any]], float], dict[str, Any]]] = {
     "loop": loop,
     "bare Ray": bare_ray,
+    "again": again,
 }
 
 

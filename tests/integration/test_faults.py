@@ -116,16 +116,21 @@ def kill_the_driver_again_and_again(place, n_kills, seed):
     [
         (3, "stopping"),
         pytest.param(3, "promotion", marks=pytest.mark.slow),
+        pytest.param(3, "promotion of epochs", marks=pytest.mark.slow),
         pytest.param(20, "stopping", marks=pytest.mark.slow),
         pytest.param(20, "promotion", marks=[pytest.mark.slow, pytest.mark.soak]),
         pytest.param(100, "stopping", marks=[pytest.mark.slow, pytest.mark.soak]),
     ],
 )
 def test_the_driver_is_killed_at_random_moments(make_workplace, n_kills, rule):
+    fidelity = {"attribute": "replicates", "rule": rule}
+    if rule == "promotion of epochs":
+        fidelity = {"attribute": "epochs", "rule": "promotion"}
     place = make_workplace(
         n_trials=3 + n_kills,
-        replicates=4,
-        fidelity={"rule": rule, "reduction_factor": 2},
+        replicates=4 if fidelity["attribute"] == "replicates" else 1,
+        fixed={} if fidelity["attribute"] == "replicates" else {"epochs": 4},
+        fidelity={**fidelity, "reduction_factor": 2},
         confirm_seeds=0,
         resources={"checkpoint_every_s": 0},
     )

@@ -17,8 +17,9 @@ class FidelityConfig(Settings):
         attribute: `replicates`: a trial may stop after some of its replicates, judged by their mean so far. `epochs`:
             it may stop after some of its epochs.
         rule: `stopping`: replicates or epochs of a trial run in a row, and a trial that is not among the best at a
-            rung is stopped. `promotion`, with replicates: each replicate is a task that any free worker takes; a
-            trial waits at a rung until it is among the best, and its next replicates then run side by side.
+            rung is stopped. `promotion`: a trial waits at a rung until it is among the best. With replicates, each is
+            a task that any free worker takes, and those up to the next rung run side by side; with epochs, the next
+            worker continues from a checkpoint.
         min: The first rung, at least 1; with `promotion`, rounded up to a multiple of the number of forget requests.
         reduction_factor: Each rung is this many times as high as the previous one, and one in this many trials
             continues. 4 is the default of the published asynchronous rule (Li et al., MLSys 2020).
@@ -31,12 +32,12 @@ class FidelityConfig(Settings):
 
     @property
     def promotes(self) -> bool:
-        """Whether replicates are tasks of their own."""
+        """Whether trials wait at rungs."""
         return self.rule == "promotion"
 
     def first_rung(self, requests: int) -> int:
-        """Replicates of the first rung with promotion: whole rounds of so many forget requests."""
-        return -(-self.min // requests) * requests
+        """The first rung with promotion: of replicates, whole rounds of so many forget requests."""
+        return -(-self.min // requests) * requests if self.attribute == "replicates" else self.min
 
     def problems(
         self, full: int, replicates: int, objectives: Sequence[str], limits: Sequence[str], requests: int = 1
@@ -59,8 +60,6 @@ class FidelityConfig(Settings):
                     f"trial is compared after all of its {requests} forget requests, but got {full}."
                 ]
             return []
-        if self.promotes:
-            return ["`fidelity.rule` must be stopping with fidelity epochs, but got promotion."]
         if full == 0:
             return ["`fidelity.attribute` cannot be epochs for a method that has no `epochs`."]
         problems = [

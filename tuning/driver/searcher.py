@@ -47,15 +47,22 @@ class StudySearcher(Searcher):
             record = self._study.ask(trial_id)
         if record is None:
             return Searcher.FINISHED if self._study.is_over() else None
-        return self._assignment(record, self._study.replicate_of(trial_id)).to_config()
+        return self._assignment(trial_id, record).to_config()
 
-    def _assignment(self, record: TrialRecord, replicate: int | None) -> TrialAssignment:
+    def _assignment(self, trial_id: str, record: TrialRecord) -> TrialAssignment:
         assigned = TrialAssignment(
             number=record.number, params=record.params, seeds=record.seeds, token=self._study.token
         )
+        replicate = self._study.replicate_of(trial_id)
         if replicate is not None:
             epochs = sum(epoch.replicate == replicate for epoch in record.steps)
-            return replace(assigned, step=epochs, replicate=replicate, batch_halvings=record.batch_halvings)
+            return replace(
+                assigned,
+                step=epochs,
+                replicate=replicate,
+                until=self._study.until_of(trial_id),
+                batch_halvings=record.batch_halvings,
+            )
         finished = (
             FinishedReplicate(epoch.metrics, epoch.elapsed_s, epoch.evaluation_s, epoch.step)
             for epoch in record.steps
@@ -80,6 +87,9 @@ class StudySearcher(Searcher):
         elif report is not None and report.result is not None:
             self._study.report(trial_id, report.epoch())  # Ray passes the last result to this hook alone
             self._study.complete(trial_id, **vars(report.result))
+        elif report is not None and report.waits:
+            self._study.report(trial_id, report.epoch())
+            self._study.leave(trial_id)
         else:
             self._study.fail(trial_id, interrupted("it ended before its last epoch."), FailureKind.INTERRUPTED)
 

@@ -55,6 +55,11 @@ def after_replicates(steps: Sequence[EpochRecord], n: int) -> PartialResult | No
     return _means(ends, seconds)
 
 
+def after_epochs(steps: Sequence[EpochRecord], n: int) -> PartialResult | None:
+    """Figures of a trial of one replicate after n epochs; None if it has not come so far."""
+    return reached(steps[:n], "epochs") if len(steps) >= n else None
+
+
 def result_of(steps: Sequence[EpochRecord]) -> tuple[dict[str, float], dict[str, float]]:
     """All metrics of a whole trial: means over its replicates, and standard deviations where there are several."""
     ends = [step.metrics for step in steps if step.last]

@@ -1,4 +1,4 @@
-"""Promotion: which trial is worth more replicates, where every replicate is a task of its own.
+"""Promotion: which trial is worth more replicates, or more epochs.
 
 Trials stand on rungs, at 1, 4 and 10 replicates say, and nothing of them runs until they are promoted to the
 next. Of those that came to a rung the best `1 / reduction_factor` go on, the highest rung first, and nobody
@@ -18,7 +18,7 @@ from tuning.trials.pareto import Point
 
 
 def promotion_rungs(least: int, most: int, reduction_factor: int) -> tuple[int, ...]:
-    """The replicates after which trials are compared, and those of a whole trial.
+    """The replicates or epochs after which trials are compared, and those of a whole trial.
 
     Args:
         least: Of the first rung.
@@ -32,7 +32,7 @@ class Promotion:
     """The rungs of a study, who stands on them, and who goes on.
 
     Args:
-        rungs: Replicates, ascending; the last is that of a whole trial.
+        rungs: Replicates or epochs, ascending; the last is that of a whole trial.
         reduction_factor: One of this many goes on, at least 2.
     """
 

@@ -1,4 +1,4 @@
-"""Replicates as tasks: what the next free worker does, where trials are promoted from rung to rung."""
+"""Replicates, or stretches of epochs, as tasks: what the next free worker does where trials are promoted."""
 
 from collections import deque
 from collections.abc import Collection
@@ -10,12 +10,12 @@ from tuning.strategies.standing import Standing
 
 @dataclass(frozen=True)
 class ReplicateTask:
-    """One replicate of one trial.
+    """One replicate of one trial, or its only one up to a rung.
 
     Attributes:
         number: The trial.
         replicate: From 0.
-        rung: Replicates that the trial is to come to before it is compared again.
+        rung: Replicates or epochs that the trial is to come to before it is compared again.
     """
 
     number: int
@@ -28,17 +28,18 @@ class ReplicateTasks:
 
     Args:
         promotion: Says which trials go on.
+        in_a_row: Whether rungs count the epochs of a single replicate, which one worker at a time can do.
     """
 
-    def __init__(self, promotion: Promotion) -> None:
-        self._promotion = promotion
+    def __init__(self, promotion: Promotion, *, in_a_row: bool = False) -> None:
+        self._promotion, self._in_a_row = promotion, in_a_row
         self._waiting: deque[ReplicateTask] = deque()
         self._missing: dict[int, set[int]] = {}  # replicates up to the rung, by trial
         self._rungs: dict[int, int] = {}
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """Replicates, ascending."""
+        """Replicates or epochs, ascending."""
         return self._promotion.rungs
 
     @property
@@ -48,7 +49,7 @@ class ReplicateTasks:
 
     @property
     def last_rung(self) -> int:
-        """Replicates of a whole trial."""
+        """Replicates or epochs of a whole trial."""
         return self._promotion.rungs[-1]
 
     def open(self, number: int, rung: int, done: Collection[int] = ()) -> bool:
@@ -56,14 +57,16 @@ class ReplicateTasks:
 
         Args:
             number: The trial.
-            rung: Replicates that it is to come to.
-            done: Replicates that it has.
+            rung: Replicates or epochs that it is to come to.
+            done: Replicates or epochs that it has, from 0.
 
         Returns:
             Whether anything is missing.
         """
         self._promotion.go(number, rung)
-        missing = [replicate for replicate in range(rung) if replicate not in done]
+        missing = [each for each in range(rung) if each not in done]
+        if self._in_a_row:
+            missing = [0] if missing else []
         self._rungs[number], self._missing[number] = rung, set(missing)
         self._waiting.extend(ReplicateTask(number, replicate, rung) for replicate in missing)
         return bool(missing)

@@ -1,4 +1,4 @@
-"""A study whose replicates are tasks of their own, and whose trials are promoted from rung to rung."""
+"""A study whose trials are promoted from rung to rung: by replicates, tasks of their own, or by epochs."""
 
 from collections import Counter
 from contextlib import suppress
@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from tuning.config.fidelity import FidelityConfig
 from tuning.config.objectives import unusable
 from tuning.config.study import StudyConfig
-from tuning.strategies.partial_result import after_replicates, result_of
+from tuning.strategies.partial_result import PartialResult, after_epochs, after_replicates, result_of
 from tuning.strategies.promotion import Promotion, promotion_rungs
 from tuning.strategies.replicate_tasks import ReplicateTask, ReplicateTasks
 from tuning.strategies.standing import RungJudge, Standing
@@ -34,12 +34,13 @@ def study_of(config: StudyConfig, lease: Lease | None = None) -> Study:
 class PromotingStudy(Study):
     """A study with `fidelity.rule: promotion`.
 
-    A key of the executor stands for one replicate of a trial. A trial that has come to a rung stays RUNNING, while
-    nothing of it runs, until it is promoted or the study does not need it any more: then it is PRUNED with its means.
-    What a driver knows of rungs and replicates follows from the trials, so the next driver knows it, too.
+    A key of the executor stands for one replicate of a trial, or with fidelity `epochs` for its epochs up to the next
+    rung. A trial that has come to a rung stays RUNNING, while nothing of it runs, until it is promoted or the study
+    does not need it any more: then it is PRUNED with its figures so far. What a driver knows of rungs follows from
+    the trials, so the next driver knows it, too.
 
     Args:
-        config: The study, with fidelity `replicates`.
+        config: The study.
         lease: See `Study`.
     """
 
@@ -51,11 +52,18 @@ class PromotingStudy(Study):
     def __init__(self, config: StudyConfig, lease: Lease | None = None) -> None:
         super().__init__(config, lease)
         self._judge = RungJudge(self.plan)
+        fidelity = config.fidelity or FidelityConfig()
+        self._by_epochs = fidelity.attribute == "epochs"
         self._begin_tasks()
 
     def replicate_of(self, key: str) -> int | None:
         """The replicate to be run under this key."""
         return self._under_way[key].replicate
+
+    def until_of(self, key: str) -> int | None:
+        """See `Study.until_of`: with fidelity `epochs`, the next rung."""
+        rung = self._under_way[key].rung
+        return rung if self._by_epochs and rung < self._tasks.last_rung else None
 
     @batched
     def ask(self, key: str) -> TrialRecord | None:
@@ -143,7 +151,7 @@ class PromotingStudy(Study):
             attributes.set_batch_halvings(trial, halvings)
         if not self._tasks.done(task):
             del self._running[key]
-        elif task.rung < self._tasks.last_rung:
+        elif task.rung < self._tasks.last_rung and not self._by_epochs:
             del self._running[key]
             self._stand(trial, record, task.rung)
         else:
@@ -151,6 +159,18 @@ class PromotingStudy(Study):
             about |= {"spread": spread, "batch_halvings": halvings}
             super().complete(key, means, counts, **about)
             self._close(task.number)
+        self._prune(self._tasks.settled(self.config.n_trials or _WITHOUT_LIMIT))
+
+    @batched
+    @unless_ended
+    def leave(self, key: str) -> None:
+        """With fidelity `epochs`, a trial has come to its rung, and waits there; see `Study.leave`."""
+        trial, task = self._running.pop(key, None), self._under_way.pop(key, None)
+        if trial is None or task is None or task.number not in self._open:
+            return
+        self._check_lease()
+        if self._tasks.done(task):
+            self._stand(trial, self._record(trial), task.rung)
         self._prune(self._tasks.settled(self.config.n_trials or _WITHOUT_LIMIT))
 
     @batched
@@ -164,7 +184,8 @@ class PromotingStudy(Study):
         self._lost[task.number, task.replicate] += 1
         lost = self._lost[task.number, task.replicate]
         if lost > self.config.max_retries:
-            reason = f"{reason} It was the worker number {lost} of replicate {task.replicate + 1}."
+            whose = "the trial" if self._by_epochs else f"replicate {task.replicate + 1}"
+            reason = f"{reason} It was the worker number {lost} of {whose}."
             self.fail(key, reason, FailureKind.WORKER_LOST)
             return
         self._check_lease()
@@ -211,7 +232,7 @@ class PromotingStudy(Study):
 
     def _begin_tasks(self) -> None:
         """What follows from the trials so far; those under way are gone on with when a replicate is asked for."""
-        self._tasks = ReplicateTasks(_promotion(self.config))
+        self._tasks = ReplicateTasks(self._promotion(), in_a_row=self._by_epochs)
         self._open, self._under_way, self._lost = {}, {}, Counter()
         for record in self.records():
             for rung in self._tasks.rungs[:-1]:
@@ -224,8 +245,17 @@ class PromotingStudy(Study):
     def _n_open(self) -> int:
         return len(self._open)
 
+    def _promotion(self) -> Promotion:
+        fidelity = self.config.fidelity or FidelityConfig()
+        first, factor = fidelity.first_rung(len(self.config.forget)), fidelity.reduction_factor
+        return Promotion(promotion_rungs(first, self.plan.full_fidelity, factor), factor)
+
+    def _at(self, record: TrialRecord, rung: int) -> PartialResult | None:
+        """A trial's figures at a rung, if it has come so far."""
+        return (after_epochs if self._by_epochs else after_replicates)(record.steps, rung)
+
     def _standing(self, record: TrialRecord, rung: int) -> Standing | None:
-        now = after_replicates(record.steps, rung)
+        now = self._at(record, rung)
         return self._judge.standing(now, exempt=record.origin.is_starting_point) if now is not None else None
 
     def _go_on_with(self, key: str, number: int) -> None:
@@ -236,7 +266,7 @@ class PromotingStudy(Study):
             return
         self._open[number] = self._running.pop(key)
         record = self._record(trial)
-        done = {step.replicate for step in record.steps if step.last}
+        done = set(range(record.fidelity)) if self._by_epochs else {s.replicate for s in record.steps if s.last}
         rung = record.rung if record.rung in self._tasks.rungs else self._tasks.first_rung
         if self._tasks.open(number, rung, done):
             return
@@ -264,7 +294,7 @@ class PromotingStudy(Study):
 
     def _stand(self, trial: optuna.Trial, record: TrialRecord, rung: int) -> None:
         """A trial has come to a rung: its means are kept, and it waits there."""
-        now, standing = after_replicates(record.steps, rung), self._standing(record, rung)
+        now, standing = self._at(record, rung), self._standing(record, rung)
         if now is None or standing is None:
             return
         if record.partial != now.metrics:
@@ -308,9 +338,3 @@ def _spent(steps: tuple[EpochRecord, ...], name: str, *, but_for: int) -> float:
         spent += (getattr(step, name) - before) * (step.replicate != but_for)
         before = getattr(step, name)
     return spent
-
-
-def _promotion(config: StudyConfig) -> Promotion:
-    fidelity = config.fidelity or FidelityConfig()
-    rungs = promotion_rungs(fidelity.first_rung(len(config.forget)), config.replicates, fidelity.reduction_factor)
-    return Promotion(rungs, fidelity.reduction_factor)

@@ -258,6 +258,14 @@ class Study(StudyReader):
         """The only replicate to be run under this key; None for all that the trial lacks."""
         return None
 
+    def until_of(self, key: str) -> int | None:  # noqa: ARG002
+        """The epoch after which a worker is to leave what it runs under this key; None for its last one."""
+        return None
+
+    def leave(self, key: str) -> None:
+        """A worker has left a trial as `until_of` asked it to."""
+        self.fail(key, interrupted("it ended before its last epoch."), FailureKind.INTERRUPTED)
+
     @property
     def token(self) -> str:
         """The driver's fencing token; empty without a lease."""

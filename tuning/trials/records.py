@@ -63,7 +63,7 @@ class TrialRecord:
         partial_error: Standard errors of these means; empty for a single replicate.
         batch_halvings: How often its batch was halved since the GPU ran out of memory.
         retries: How often a worker of it died.
-        rung: Replicates that it is to come to before it is compared again; None where trials are not promoted.
+        rung: Replicates or epochs that it is to come to before it is compared; None where trials are not promoted.
     """
 
     number: int
@@ -98,7 +98,8 @@ class TrialRecord:
     def is_paused(self) -> bool:
         """Whether it stands on a rung, so that nothing of it runs."""
         whole = sum(step.last for step in self.steps)
-        return self.state == "RUNNING" and self.rung is not None and self.rung <= whole < len(self.seeds)
+        done = whole if len(self.seeds) > 1 else self.fidelity  # rungs of a single replicate count its epochs
+        return self.state == "RUNNING" and self.rung is not None and self.rung <= done and whole < len(self.seeds)
 
     @property
     def fidelity(self) -> int:

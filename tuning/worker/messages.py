@@ -43,6 +43,8 @@ class TrialAssignment:
         finished: Replicates that the study has whole.
         replicate: The only one to run; None for all in a row. Its epochs and seconds are then counted from its own
             beginning, and its result is of it alone.
+        until: The epoch after which it is left, to be continued from a checkpoint if it is promoted; None to run it
+            to its end.
         batch_halvings: How often the batch was halved in replicates before.
         token: Fencing token of the driver, which every report carries back.
     """
@@ -53,6 +55,7 @@ class TrialAssignment:
     step: int = 0
     finished: tuple[FinishedReplicate, ...] = ()
     replicate: int | None = None
+    until: int | None = None
     batch_halvings: int = 0
     token: str = ""
 
@@ -94,6 +97,7 @@ class TrialReport:
 
     Attributes:
         token: Fencing token of the driver that asked for the trial.
+        waits: Whether the trial is left here; see `TrialAssignment.until`.
         result: Of the whole trial; None before its last epoch.
     """
 
@@ -106,11 +110,12 @@ class TrialReport:
     metrics: dict[str, float] = field(default_factory=dict)
     last: bool = False
     worker: str = ""
+    waits: bool = False
     result: TrialResult | None = None
 
     def epoch(self) -> dict[str, Any]:
         """The fields of `EpochRecord` but for the timestamp."""
-        return {name: value for name, value in vars(self).items() if name not in ("token", "result")}
+        return {name: value for name, value in vars(self).items() if name not in ("token", "waits", "result")}
 
     def to_state(self) -> dict[str, Any]:
         """As a checkpoint keeps it; the token is that of the driver that it will be reported to."""
@@ -123,7 +128,7 @@ class TrialReport:
 
     def to_ray(self) -> dict[str, Any]:
         """As the result of a step that Ray Tune passes on."""
-        return {_REPORT: json.dumps(asdict(self)), "done": self.result is not None}
+        return {_REPORT: json.dumps(asdict(self)), "done": self.waits or self.result is not None}
 
 
 @dataclass(frozen=True)

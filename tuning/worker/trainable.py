@@ -95,7 +95,7 @@ class UnlearnTrainable(tune.Trainable):
         try:
             if self._unheard is not None:
                 report, self._unheard = self._unheard, None
-                return report
+                return replace(report, waits=self._is_left_after(report))
             report = self._report(next(self._run))
             if report.last:
                 self._steps_before = report.step
@@ -107,6 +107,9 @@ class UnlearnTrainable(tune.Trainable):
                 if self._trial.replicate is not None or len(self._finished) == len(self._trial.seeds):
                     return replace(report, result=self._result())
                 self._start_replicate()
+            elif self._is_left_after(report):
+                self._save_checkpoint(report)
+                return replace(report, waits=True)
             elif time.monotonic() - self._saved >= self._study.resources.checkpoint_every_s:
                 self._save_checkpoint(report)
             return report
@@ -114,6 +117,10 @@ class UnlearnTrainable(tune.Trainable):
             return _failure(error)
         except torch.cuda.OutOfMemoryError:
             return None
+
+    def _is_left_after(self, report: TrialReport) -> bool:
+        """Whether the trial is to wait for its promotion here."""
+        return self._trial.until is not None and not report.last and report.step >= self._trial.until
 
     def _halve_batch(self) -> bool:
         """Begins the replicate again with half the batch; False where the study or the batch does not allow it."""

@@ -324,10 +324,8 @@ def test_the_journal_opens_with_plain_optuna(promoting, make_study):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (
-            {"fidelity": {"rule": "promotion", "attribute": "epochs"}},
-            "`fidelity.rule` must be stopping with fidelity epo",
-        ),
+        ({"fidelity": {"rule": "promotion", "attribute": "epochs", "min": 5}}, "must be below the method's epochs"),
+        ({"fidelity": {"rule": "promotion", "attribute": "epochs"}, "replicates": 2}, "`replicates` must be 1"),
         ({"fidelity": {"rule": "promotion"}, "replicates": 1}, "`fidelity.min` must be below `replicates`"),
         ({"fidelity": {"rule": "halving"}}, "`fidelity.rule`"),
         (

@@ -51,7 +51,7 @@ def study(values, cache_dir):
 def start(tmp_path):
     """Starts a worker with a trial, as Ray does but in this process."""
 
-    def make(config, *, steps=(), params=PARAMS, plugins=(), replicate=None):
+    def make(config, *, steps=(), params=PARAMS, plugins=(), replicate=None, until=None):
         inputs = load_requests(TrialPlan.of(config))
 
         class Here(UnlearnTrainable):
@@ -67,6 +67,7 @@ def start(tmp_path):
             step=steps[-1].step if steps else 0,
             finished=tuple(finished) if replicate is None else (),
             replicate=replicate,
+            until=until,
             token="t",
         )
         return Here(trial.to_config())
@@ -126,6 +127,27 @@ def test_a_replicate_alone_is_what_it_is_in_a_row_and_goes_on_from_a_checkpoint_
     assert {path.name for path in (config.directory / "checkpoints").iterdir()} == names
     StudyFiles.of(config).discard(set(), {0})
     assert not list((config.directory / "checkpoints").iterdir())
+
+
+@pytest.mark.parametrize("harm", ["none", "deleted"])
+def test_a_trial_that_is_left_after_some_epochs_is_continued_to_the_same_figures(study, start, harm):
+    rule = {"attribute": "epochs", "rule": "promotion"}
+    config = study(forget={"classes": [3]}, replicates=1, fixed={"epochs": 5}, fidelity=rule, **ONE_FAMILY)
+    whole = run(start(config, replicate=0))
+    first = run(start(config, replicate=0, until=1))
+    (checkpoint,) = (config.directory / "checkpoints").iterdir()
+    assert (len(first), first[0].waits, first[0].result) == (1, True, None)
+    if harm == "deleted":
+        checkpoint.unlink()
+    again = run(start(config, replicate=0, steps=first, until=4))
+    assert [(report.step, report.waits) for report in again][-3:] == [(2, False), (3, False), (4, True)]
+    unheard = run(start(config, replicate=0, steps=again[:-1], until=4))
+    assert [(report.step, report.waits) for report in unheard] == [(4, True)], "its driver died before it heard of it"
+    rest = run(start(config, replicate=0, steps=again))
+    assert [report.step for report in rest] == [5]
+    assert figures(first + again[-3:] + rest) == figures(whole)
+    assert rest[-1].result.metrics == whole[-1].result.metrics
+    assert not rest[-1].waits
 
 
 def test_data_and_original_model_are_loaded_once_for_all_requests(study):

@@ -17,6 +17,8 @@ _STATES = {
     "WAITING": ("waiting", "--other", "."),
 }
 _UNKNOWN = "unknown worker"
+_PAUSE_MS = 500
+"""The next epoch of a trial that goes on follows sooner."""
 
 
 @dataclass(frozen=True)
@@ -45,23 +47,33 @@ class Stretch:
 def stretches(records: list[TrialRecord]) -> list[Stretch]:
     """What each worker did, trial by trial. A trial that has reported no epoch has none.
 
-    Where replicates are tasks of their own, each is a stretch, and more than one where its worker died.
+    Where replicates are tasks of their own, each is a stretch, and more than one where its worker died. A trial that
+    waited after some of its epochs has a stretch for those before and for those after it.
     """
     bars: list[Stretch] = []
     for record in records:
         ends = [0.0, *(step.elapsed_s + step.evaluation_s for step in record.steps)]
         spent = {step.step: end - before for step, before, end in zip(record.steps, ends, ends[1:], strict=False)}
         for steps in _in_a_row(record):
-            begin = 0
+            begin, promoted = 0, False
             for at, step in enumerate(steps):
-                worker = _worker(step, record)
-                if at + 1 < len(steps) and _worker(steps[at + 1], record) == worker:
-                    continue
+                worker, waited = _worker(step, record), False
+                if at + 1 < len(steps):
+                    waited = _waits_between(record, step, steps[at + 1], spent)
+                    if not waited and _worker(steps[at + 1], record) == worker:
+                        continue
                 first = steps[begin]
                 begun_ms = first.timestamp_ms - 1000 * spent[first.step]
-                bars.append(Stretch(record, worker, first, step, begun_ms, begin > 0))
-                begin = at + 1
+                bars.append(Stretch(record, worker, first, step, begun_ms, begin > 0 and not promoted))
+                begin, promoted = at + 1, waited
     return bars
+
+
+def _waits_between(record: TrialRecord, step: EpochRecord, after: EpochRecord, spent: dict[int, float]) -> bool:
+    """Whether a trial of one replicate was left between two epochs, to be promoted later."""
+    if record.rung is None or len(record.seeds) > 1:
+        return False
+    return after.timestamp_ms - 1000 * spent[after.step] > step.timestamp_ms + _PAUSE_MS
 
 
 def _in_a_row(record: TrialRecord) -> list[tuple[EpochRecord, ...]]:
@@ -163,7 +175,8 @@ def _hover(stretch: Stretch) -> str:
             f"{spent:.1f} s<br>worker {html.escape(stretch.worker)}"
         )
     first, last = stretch.first.step, stretch.last.step
-    what = f"replicate {stretch.first.replicate + 1}" if record.rung is not None else f"epochs {first} to {last}"
+    by_replicates = record.rung is not None and len(record.seeds) > 1
+    what = f"replicate {stretch.first.replicate + 1}" if by_replicates else f"epochs {first} to {last}"
     lines = [
         f"<b>trial {record.number}</b>, {_STATES[record.state][0]}",
         f"{what}, {(stretch.last.timestamp_ms - stretch.begun_ms) / 1000:.1f} s",

@@ -80,7 +80,8 @@ def run_from_here(
     """
     launch = _launch(spec, lost)
     with nullcontext() if _is_over(config) else _ray_meanwhile(spec, launch):
-        from tuning.driver.run import InterruptedStudyError, run  # noqa: PLC0415  (Ray Tune takes seconds to import)
+        from tuning.driver.run import run  # noqa: PLC0415  (Ray Tune takes seconds to import)
+        from tuning.driver.trial_runs import InterruptedStudyError  # noqa: PLC0415
 
         try:
             return run(config, progress, launch, warm_start)

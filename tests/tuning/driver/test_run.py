@@ -7,8 +7,9 @@ import pytest
 
 from antisample.errors import ConfigError
 from tuning.config.loading import parse_study
+from tuning.driver.beginning import begin
 from tuning.driver.capacity import TrialResources
-from tuning.driver.run import _begin, run_study
+from tuning.driver.run import run_study
 from tuning.study.attributes import MEMORY
 from tuning.study.kept_settings import as_begun
 from tuning.study.progress_listener import SilentProgress
@@ -83,7 +84,7 @@ def begun(config, warm_start=None):
     config.directory.mkdir(parents=True, exist_ok=True)
     load = partial(load_requests, listener=said, train_references=lambda _: None)
     with held_lease(lease_backend(config)) as lease:
-        study, _ = _begin(config, lease, TrialResources(1, 0), said, warm_start, load)
+        study, _ = begin(config, lease, TrialResources(1, 0), said, warm_start, load)
         tried = [(str(record.origin), record.params) for record in map(study.ask, "abcd")]
     return [line for line in said.lines if "memory" in line], study, tried
 

@@ -15,7 +15,8 @@ import antisample
 from antisample.config import UnlearnConfig, plugins_used, validation_problems
 from antisample.device import choose_device, describe_device
 from antisample.errors import ConfigError, DataError
-from antisample.export.card import EnvironmentFacts, PluginFacts, UnlearningCard
+from antisample.export.card import UnlearningCard
+from antisample.export.card_parts import EnvironmentFacts, PluginFacts
 from antisample.export.card_text import card_text
 from antisample.plugins.discovery import Plugin
 from antisample.plugins.requirements import check_plugins

@@ -4,7 +4,8 @@ import json
 import re
 from collections.abc import Callable
 
-from antisample.export.card import CardMetric, UnlearningCard
+from antisample.export.card import UnlearningCard
+from antisample.export.card_parts import CardMetric
 from antisample.plain_text import markdown_text, plain_text
 
 _ACTIVE = re.compile(r"[<>&*_`|~#$!()\[\]]")

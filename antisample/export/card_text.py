@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from antisample.export.card import CardMetric, SpreadFigure, UnlearningCard
+from antisample.export.card import UnlearningCard
+from antisample.export.card_parts import CardMetric, SpreadFigure
 from antisample.export.card_sections import depth_lines, front_matter, limitation_lines
 from antisample.models.in_memory import is_in_memory
 from antisample.plain_text import markdown_block, markdown_code, markdown_text

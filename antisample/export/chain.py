@@ -6,8 +6,9 @@ from typing import Any
 
 from antisample.data.earlier_requests import EarlierRequest, EarlierRequests
 from antisample.errors import ConfigError, DataError
-from antisample.export.card import CardMetric, UnlearningCard
+from antisample.export.card import UnlearningCard
 from antisample.export.card_file import CARD_FILES, file_digest, read_card
+from antisample.export.card_parts import CardMetric
 from antisample.export.consistency import card_problems, weights_file
 from antisample.metrics.share_limits import share_limits
 from antisample.types import SplitName

@@ -9,8 +9,8 @@ import torch
 
 from antisample.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from antisample.data.loader import Normaliser, to_device
-from antisample.export.card import ModelFile
 from antisample.export.card_file import file_digest
+from antisample.export.card_parts import ModelFile
 from antisample.export.formats import EXPORT_FILES, ExportError, ExportFormat, export_model
 from antisample.inputs import UnlearnInputs
 from antisample.models.masked_outputs import outputs_metadata

@@ -7,7 +7,10 @@ from pathlib import Path
 from antisample.checkpoints.checkpoint import weights_fingerprint
 from antisample.config import UnlearnConfig
 from antisample.device import choose_device
-from antisample.export.card import (
+from antisample.export.card import UnlearningCard, images_of
+from antisample.export.card_facts import data_values, limitations, metric_limits, request_values
+from antisample.export.card_file import environment_facts, now
+from antisample.export.card_parts import (
     CardMetric,
     CopiesFound,
     DataFacts,
@@ -17,11 +20,7 @@ from antisample.export.card import (
     RequestFacts,
     SpreadFigure,
     TimeFacts,
-    UnlearningCard,
-    images_of,
 )
-from antisample.export.card_facts import data_values, limitations, metric_limits, request_values
-from antisample.export.card_file import environment_facts, now
 from antisample.inputs import UnlearnInputs
 from antisample.metrics.retrained import reference_values
 from antisample.types import EpochReport, UnlearnMetrics

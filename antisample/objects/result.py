@@ -11,8 +11,9 @@ from typing import Any
 from torch import nn
 
 from antisample.errors import ConfigError
-from antisample.export.card import CardMetric, UnlearningCard
+from antisample.export.card import UnlearningCard
 from antisample.export.card_file import CARD_FILES, write_card
+from antisample.export.card_parts import CardMetric
 from antisample.export.model_files import WEIGHTS_FILE, write_model
 from antisample.export.unlearned import FinishedUnlearning, Provenance, unlearning_card
 from antisample.storage.atomic import check_writable

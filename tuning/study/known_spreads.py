@@ -1,7 +1,7 @@
 """Figures of a trial over several seeds, as far as its study has run them."""
 
 from antisample.data.forget_request import ForgetRequest
-from antisample.export.card import SpreadFigure
+from antisample.export.card_parts import SpreadFigure
 from tuning.study.outcome import find_outcome
 from tuning.study.reader import StudyReader
 from tuning.trials.records import TrialRecord

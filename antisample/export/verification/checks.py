@@ -10,9 +10,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from antisample.errors import ConfigError, DataError
-from antisample.export.card import CardMetric, CopiesFound, PluginFacts, RequestFacts, UnlearningCard, images_of
+from antisample.export.card import UnlearningCard, images_of
 from antisample.export.card_facts import data_values, limitations, metric_limits, request_values
 from antisample.export.card_file import CARD_FILES, card_config, file_digest, parse_json
+from antisample.export.card_parts import CardMetric, CopiesFound, PluginFacts, RequestFacts
 from antisample.export.card_text import card_text
 from antisample.export.verification.measured import MeasuredCard
 from antisample.export.verification.statements import (

@@ -17,8 +17,9 @@ from antisample.config import UnlearnConfig
 from antisample.determinism import deterministic
 from antisample.device import choose_device
 from antisample.errors import ConfigError, DataError, in_one_line
-from antisample.export.card import EnvironmentFacts, UnlearningCard
+from antisample.export.card import UnlearningCard
 from antisample.export.card_file import CARD_FILES, environment_facts, file_digest
+from antisample.export.card_parts import EnvironmentFacts
 from antisample.export.formats import EXPORT_FILES
 from antisample.inputs import LoadingListener, UnlearnInputs, load_inputs
 from antisample.metrics.retrained import reference_values

@@ -1,6 +1,7 @@
 """Spreads of a card over several seeds: compared, described, or listed as unchecked."""
 
-from antisample.export.card import SpreadFigure, UnlearningCard
+from antisample.export.card import UnlearningCard
+from antisample.export.card_parts import SpreadFigure
 from antisample.export.verification.statements import Verification, not_checked
 
 

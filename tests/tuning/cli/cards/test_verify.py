@@ -16,8 +16,9 @@ from rich.console import Console
 
 from antisample.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from antisample.errors import AntisampleError, ConfigError, DataError
-from antisample.export.card import PluginFacts, UnlearningCard
+from antisample.export.card import UnlearningCard
 from antisample.export.card_file import file_digest, read_card, write_card
+from antisample.export.card_parts import PluginFacts
 from antisample.export.verification.measured import measure_card
 from antisample.export.verification.repeated import RepeatedCard, repeated_checks
 from antisample.export.verification.statements import Verification

@@ -7,8 +7,8 @@ from antisample.errors import AntisampleError, ConfigError, DataError, DivergedE
 
 if TYPE_CHECKING:
     from antisample.config import UnlearnConfig
+    from antisample.data.drawing import SplitConfig
     from antisample.data.forget_request import ForgetRequest
-    from antisample.data.splits import SplitConfig
     from antisample.datasets.config import DataConfig
     from antisample.inputs import UnlearnInputs, load_inputs
     from antisample.metrics import evaluate

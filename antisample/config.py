@@ -4,9 +4,9 @@ from typing import Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, field_validator, model_serializer
 
+from antisample.data.drawing import SplitConfig
 from antisample.data.earlier_requests import EarlierRequests
 from antisample.data.forget_request import ForgetRequest
-from antisample.data.splits import SplitConfig
 from antisample.datasets import dataset_plugin
 from antisample.datasets.config import DataConfig
 from antisample.device import Precision

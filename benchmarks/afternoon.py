@@ -20,8 +20,9 @@ from sklearn.metrics.pairwise import euclidean_distances
 from torch import nn
 from torch.utils.data import DataLoader
 
+from antisample.data.drawing import SplitConfig
 from antisample.data.forget_request import ForgetRequest
-from antisample.data.splits import SplitConfig, make_splits
+from antisample.data.splits import make_splits
 from antisample.datasets import load_dataset
 from antisample.models import build_model
 from antisample.types import ImageSet, IndexArray

@@ -35,9 +35,10 @@ from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
 from antisample.checkpoints.checkpoint import load_checkpoint
+from antisample.data.drawing import SplitConfig, stratified_subset
 from antisample.data.forget_request import ForgetRequest
 from antisample.data.loader import TrainingData, to_device
-from antisample.data.splits import SplitConfig, make_splits, stratified_subset
+from antisample.data.splits import make_splits
 from antisample.datasets import load_dataset
 from antisample.methods import AntiSampleConfig, OriginalModel, UnlearnContext, find_method
 from antisample.methods.finetune import fine_tuner, retain_subset

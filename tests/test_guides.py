@@ -12,11 +12,11 @@ import pytest
 import torch
 import yaml
 
-from antisample import datasets, methods, metrics
+from antisample import datasets, methods
 from antisample.datasets import load_dataset
 from antisample.errors import DataError
 from antisample.methods import UnlearnContext, find_method, method_config
-from antisample.metrics import EvaluationSubject, evaluate
+from antisample.metrics import EvaluationSubject, evaluate, families
 from antisample.plugins.discovery import rediscover
 from search_spaces import load_space
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 GUIDES = ROOT / "docs" / "guides"
 CPU = torch.device("cpu")
 MODULES = {"method.md": "new_head", "metric.md": "entropy", "dataset.md": "text_images"}
-REGISTRIES = {"method.md": methods._METHODS, "metric.md": metrics._FAMILIES, "dataset.md": datasets._SOURCES}
+REGISTRIES = {"method.md": methods._METHODS, "metric.md": families._FAMILIES, "dataset.md": datasets._SOURCES}
 
 
 def blocks(guide, language="python"):

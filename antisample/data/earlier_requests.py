@@ -11,8 +11,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from antisample.data.class_names import joined_names
+from antisample.data.drawing import SplitConfig
 from antisample.data.image_digests import image_digest
-from antisample.data.splits import SplitConfig
 from antisample.errors import ConfigError
 from antisample.types import Dataset, EarlierImages, ImageSet, IndexArray, SplitName
 from antisample.validation.settings import Settings

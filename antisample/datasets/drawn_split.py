@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from antisample.data.splits import stratified_subset
+from antisample.data.drawing import stratified_subset
 from antisample.datasets.source import DecodedData
 from antisample.errors import ConfigError, DataError
 from antisample.seeds import numpy_stream

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from antisample.data.forget_request import Duplicates
-from antisample.data.splits import check_leftover, splits_digest
+from antisample.data.split_checks import check_leftover
+from antisample.data.splits import splits_digest
 from antisample.duplicates.copy_search import SIMILAR, CopyPairs, CopySearch, finds_near_copies
 from antisample.errors import ConfigError
 from antisample.storage.cache import Cache

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from antisample.config import UnlearnConfig
+from antisample.data.drawing import SplitConfig
 from antisample.data.earlier_requests import EarlierRequests
-from antisample.data.splits import SplitConfig, make_splits
+from antisample.data.splits import make_splits
 from antisample.datasets import load_dataset
 from antisample.datasets.config import IN_MEMORY, DataConfig
 from antisample.duplicates.settling import settle_copies

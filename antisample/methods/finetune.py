@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 
 from torch import nn
 
+from antisample.data.drawing import stratified_subset
 from antisample.data.loader import TrainingData, to_device
-from antisample.data.splits import stratified_subset
 from antisample.methods.base import MethodConfig, UnlearnContext
 from antisample.methods.levers import FineTuneSettings
 from antisample.methods.reinitialise import reinitialise_last

@@ -5,8 +5,8 @@ from typing import ClassVar
 import numpy as np
 from torch import nn
 
+from antisample.data.drawing import stratified_subset
 from antisample.data.loader import TrainingData, to_device
-from antisample.data.splits import stratified_subset
 from antisample.metrics.base import EvaluationSubject
 from antisample.models import optimised_for
 from antisample.models.predictions import predict

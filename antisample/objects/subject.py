@@ -9,8 +9,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from antisample.checkpoints.channel_values import checked_preprocessing
+from antisample.data.drawing import SplitConfig
 from antisample.data.forget_request import ForgetRequest
-from antisample.data.splits import SplitConfig, make_splits
+from antisample.data.splits import make_splits
 from antisample.datasets.config import DataConfig
 from antisample.errors import ConfigError
 from antisample.models.config import ModelConfig

@@ -1,13 +1,11 @@
 """From the flags of `run` and `unlearn` to their configurations, and back to the command."""
 
 import hashlib
-import json
 import re
-import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -16,17 +14,12 @@ from antisample.data.class_names import split_names
 from antisample.data.forget_request import ForgetRequest
 from antisample.errors import ConfigError
 from antisample.export.chain import begun_after
-from antisample.export.local_paths import relative_path
-from antisample.models.normalisation import NORMALISATIONS
-from antisample.validation.spelling import did_you_mean
 from search_spaces import published_set
-from tuning.config.budget import Budget
+from tuning.cli.overriding import model_values
 from tuning.config.loading import override_value, parse_study
 from tuning.config.study import StudyConfig
-from tuning.config.tracking_address import tracking_problem
 
 _LONGEST_NAME = 120
-_PATHS = ("study", "forget_samples", "dataset", "root", "checkpoint", "after")
 WITH_STUDY = (
     "forget",
     "forget_samples",
@@ -38,7 +31,6 @@ WITH_STUDY = (
     "operator",
 )
 """Flags of `unlearn` that can be used with `--study`."""
-_Config = TypeVar("_Config", StudyConfig, UnlearnConfig)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,58 +164,6 @@ def _short_name(name: str) -> str:
     return f"{name[:_LONGEST_NAME]}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"
 
 
-def unlearn_command(flags: UnlearnFlags, out: Path, formats: Sequence[str]) -> str:
-    """The command that does an unlearning again; `{threads}` in it stands for the number of threads.
-
-    Args:
-        flags: As the command line gave them.
-        out: Where the model goes.
-        formats: Formats besides safetensors.
-    """
-    return _command(vars(flags).items(), out, formats)
-
-
-def apply_again_command(
-    study: Path,
-    trial: int,
-    out: Path,
-    formats: Sequence[str],
-    *,
-    direct: UnlearnFlags,
-) -> str:
-    """The command that applies a trial of a study again; see `unlearn_command`."""
-    flags: dict[str, Any] = {
-        "study": study,
-        "trial": trial,
-        **{name: getattr(direct, name) for name in WITH_STUDY},
-    }
-    return _command(flags.items(), out, formats)
-
-
-def _command(flags: Iterable[tuple[str, Any]], out: Path, formats: Sequence[str]) -> str:
-    words = ["antisample", "unlearn"]
-    for name, value in flags:
-        flag = f"--{'set' if name == 'overrides' else name.replace('_', '-')}"
-        for each in value if isinstance(value, list) else [value]:
-            if each is not None and each is not False:
-                words += [flag] if each is True else [flag, _in_command(name, each)]
-    for form in formats:
-        words += ["--format", form]
-    return f"{shlex.join(words)} --threads {{threads}} --out {shlex.quote(relative_path(str(out), Path.cwd()))}"
-
-
-def _in_command(flag: str, value: Any) -> str:
-    """The value of a flag as the command of a card has it: with relative paths in the place of absolute ones."""
-    text = str(value)
-    if flag == "overrides":
-        key, _, stated = text.partition("=")
-        plain = stated.strip()
-        bare = plain[1:-1] if len(plain) > 1 and plain[0] == plain[-1] and plain[0] in "'\"" else plain
-        moved = relative_path(bare, Path.cwd())
-        return text if moved == bare else f"{key}={moved if bare == plain else json.dumps(moved)}"
-    return relative_path(text, Path.cwd()) if flag in _PATHS else text
-
-
 def forget_request(study: StudyConfig, flags: UnlearnFlags) -> ForgetRequest:
     """What a trial of a study is applied to: what flags say, or the study's request if it has a single one.
 
@@ -248,46 +188,6 @@ def _parsed_request(values: dict[str, Any]) -> ForgetRequest:
         raise ConfigError(validation_problems(error)) from error
 
 
-def model_overrides(normalisation: str | None, *, accept_original: bool) -> list[str]:
-    """What `--normalisation` and `--accept-original` override in a study."""
-    stated = {} if normalisation is None else _normalisation(normalisation)
-    overrides = [f"model.{key}={json.dumps(value)}" for key, value in stated.items()]
-    return [*overrides, *(["model.accept_original=true"] if accept_original else [])]
-
-
-def accepting_original(config: _Config, *, accept_original: bool) -> _Config:
-    """The configuration of a study that was made before, or of one of its trials, with `--accept-original`."""
-    if not accept_original:
-        return config
-    return config.model_copy(update={"model": config.model.model_copy(update={"accept_original": True})})
-
-
-def selected(select: str | None) -> list[str]:
-    """What `--select` overrides in a study."""
-    return [] if select is None else [f"selection.by={select}"]
-
-
-def budgeted(budget: str | None) -> list[str]:
-    """What `--budget` overrides in a study.
-
-    Raises:
-        ConfigError: If it is none.
-    """
-    if budget is None:
-        return []
-    try:
-        return [f"budget={Budget.parse(budget).plain()}"]
-    except ValueError as error:
-        raise ConfigError(f"`--budget` {error}.") from None
-
-
-def check_uri(uri: str) -> None:
-    """Raises ConfigError if `--tracking-uri` is none."""
-    problem = tracking_problem(uri)
-    if problem is not None:
-        raise ConfigError(f"`--tracking-uri` {problem}.")
-
-
 def _task(flags: TaskFlags | UnlearnFlags, model: str, dataset: str) -> dict[str, Any]:
     """Data, model and forget request."""
     return {
@@ -295,29 +195,6 @@ def _task(flags: TaskFlags | UnlearnFlags, model: str, dataset: str) -> dict[str
         "model": model_values(model, flags.checkpoint, flags.normalisation, accept_original=flags.accept_original),
         "forget": _forget(flags),
     }
-
-
-def model_values(
-    name: str, checkpoint: Path | None, normalisation: str | None, *, accept_original: bool
-) -> dict[str, Any]:
-    """The values of `model` that flags state."""
-    stated = {} if normalisation is None else _normalisation(normalisation)
-    accepted = {"accept_original": True} if accept_original else {}
-    return {"name": name, "checkpoint": checkpoint, **stated, **accepted}
-
-
-def _normalisation(text: str) -> dict[str, Any]:
-    if text in NORMALISATIONS:
-        return {"normalisation": text}
-    try:
-        mean, std = ([float(value) for value in listed(part)] for part in text.split("/"))
-    except ValueError:
-        raise ConfigError(
-            f"`--normalisation` must be one of {', '.join(NORMALISATIONS)}, or mean/std, comma-separated values "
-            f"for each channel, such as 0.49,0.48,0.45/0.25,0.24,0.26, but got {text!r}."
-            f"{did_you_mean(text, NORMALISATIONS)}"
-        ) from None
-    return {"mean": mean, "std": std}
 
 
 def _names_a_request(flags: TaskFlags | UnlearnFlags) -> bool:
@@ -348,8 +225,3 @@ def _forget(flags: TaskFlags | UnlearnFlags) -> dict[str, Any]:
     if flags.forget_column:
         return {"column": flags.forget_column, "value": flags.forget_value, **stated}
     return {"classes": [c for text in flags.forget or () for c in split_names(text)], **stated}
-
-
-def listed(text: str) -> list[str]:
-    """The parts of a flag whose values are separated by commas."""
-    return [part.strip() for part in text.split(",") if part.strip()]

@@ -6,7 +6,7 @@ from typing import Any
 
 from antisample.data.class_names import split_names
 from antisample.errors import ConfigError
-from tuning.cli.flags import listed, model_values
+from tuning.cli.overriding import listed, model_values
 from tuning.config.loading import override_value
 from tuning.reproduction.config import ReproductionConfig
 

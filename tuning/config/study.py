@@ -8,9 +8,9 @@ import yaml
 from pydantic import Field, field_serializer, field_validator, model_validator
 
 from antisample.config import RequestRecord
+from antisample.data.drawing import SplitConfig
 from antisample.data.earlier_requests import EarlierRequests
 from antisample.data.forget_request import ForgetRequest
-from antisample.data.splits import SplitConfig
 from antisample.datasets.config import DataConfig
 from antisample.device import Precision
 from antisample.metrics import EvaluationConfig

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from antisample.config import validation_problems
+from antisample.data.drawing import SplitConfig
 from antisample.data.forget_request import ClassNames, ForgetRequest, forget_classes
-from antisample.data.splits import SplitConfig
 from antisample.datasets.config import DataConfig
 from antisample.errors import ConfigError
 from antisample.methods import find_method, method_names

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from antisample.data.drawing import SplitConfig
 from antisample.data.earlier_requests import EarlierRequest, EarlierRequests
 from antisample.data.forget_request import ForgetRequest
 from antisample.data.image_digests import image_digests
-from antisample.data.splits import SplitConfig, make_splits
+from antisample.data.splits import make_splits
 from antisample.errors import ConfigError
 from antisample.types import Dataset, ImageSet
 

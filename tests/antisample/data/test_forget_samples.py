@@ -9,8 +9,9 @@ from PIL import Image
 from pydantic import ValidationError
 
 from antisample import UnlearnConfig, load_inputs, unlearn
+from antisample.data.drawing import SplitConfig
 from antisample.data.forget_request import ForgetRequest
-from antisample.data.splits import SplitConfig, make_splits
+from antisample.data.splits import make_splits
 from antisample.datasets import load_dataset
 from antisample.errors import ConfigError
 from antisample.methods import UnlearnContext, find_method, method_config, method_names

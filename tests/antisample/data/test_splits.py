@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from antisample.data.drawing import SplitConfig, stratified_subset
 from antisample.data.forget_request import ForgetRequest, forget_classes
-from antisample.data.splits import SplitConfig, make_splits, stratified_subset
+from antisample.data.splits import make_splits
 from antisample.errors import ConfigError
 from antisample.types import Dataset, ImageSet
 

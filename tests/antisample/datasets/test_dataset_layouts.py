@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from antisample.config import UnlearnConfig
+from antisample.data.drawing import SplitConfig
 from antisample.data.forget_request import ForgetRequest
-from antisample.data.splits import SplitConfig, make_splits
+from antisample.data.splits import make_splits
 from antisample.datasets import DecodedData, load_dataset, training_files
 from antisample.datasets.cache import fingerprint, read_cache, write_cache
 from antisample.errors import ConfigError, DataError

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from antisample.data.drawing import SplitConfig
 from antisample.data.forget_request import ForgetRequest
-from antisample.data.splits import SplitConfig, make_splits
+from antisample.data.splits import make_splits
 from antisample.duplicates.copy_search import CopySearch
 from antisample.duplicates.perceptual_hash import perceptual_hashes
 from antisample.duplicates.settling import settle_copies

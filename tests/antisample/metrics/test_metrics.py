@@ -6,7 +6,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from antisample.data.splits import SplitConfig
+from antisample.data.drawing import SplitConfig
 from antisample.errors import ConfigError, DivergedError
 from antisample.inputs import load_inputs
 from antisample.methods import OriginalModel

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from antisample.data.drawing import SplitConfig
 from antisample.data.forget_request import ForgetRequest
-from antisample.data.splits import SplitConfig, make_splits
+from antisample.data.splits import make_splits
 from antisample.metrics import PARTS, EvaluationSubject
 from antisample.metrics.prediction_cache import kept_predictions
 from antisample.types import Preprocessing

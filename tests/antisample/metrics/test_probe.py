@@ -12,8 +12,9 @@ from torch import nn
 
 from antisample import methods
 from antisample.config import UnlearnConfig
+from antisample.data.drawing import SplitConfig
 from antisample.data.forget_request import ForgetRequest
-from antisample.data.splits import SplitConfig, make_splits
+from antisample.data.splits import make_splits
 from antisample.errors import ConfigError, DivergedError
 from antisample.inputs import load_inputs, request_data
 from antisample.methods import MethodConfig, OriginalModel

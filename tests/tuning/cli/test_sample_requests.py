@@ -8,7 +8,8 @@ import yaml
 from antisample.data.forget_request import ForgetRequest
 from antisample.errors import ConfigError
 from tuning.cli.cards.command import command_options
-from tuning.cli.flags import TaskFlags, UnlearnFlags, apply_again_command, forget_request, study_of_flags
+from tuning.cli.flags import TaskFlags, UnlearnFlags, forget_request, study_of_flags
+from tuning.cli.repeating import apply_again_command
 from tuning.config.loading import load_study, parse_study
 from tuning.study.attributes import ORIGINAL
 from tuning.study.outcome import find_outcome

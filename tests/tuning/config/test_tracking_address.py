@@ -5,7 +5,7 @@ import pytest
 from antisample.errors import ConfigError
 from cluster import load_cluster
 from cluster.errors import ClusterError
-from tuning.cli.flags import check_uri
+from tuning.cli.overriding import check_uri
 from tuning.config.loading import parse_study
 from tuning.config.tracking_address import tracking_problem
 

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
+from antisample.data.drawing import SplitConfig
 from antisample.data.forget_request import ForgetRequest
-from antisample.data.splits import SplitConfig, make_splits
+from antisample.data.splits import make_splits
 from antisample.datasets import load_dataset
 from tuning.config.loading import parse_study
 from tuning.config.trial_plan import TrialPlan

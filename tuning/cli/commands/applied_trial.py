@@ -8,15 +8,9 @@ from antisample.errors import ConfigError
 from antisample.export.formats import ExportFormat
 from tuning.applied_trial import find_trial, trial_config
 from tuning.apply import Provenance
-from tuning.cli.flags import (
-    WITH_STUDY,
-    UnlearnFlags,
-    accepting_original,
-    apply_again_command,
-    forget_request,
-    noted_request,
-    selected,
-)
+from tuning.cli.flags import WITH_STUDY, UnlearnFlags, forget_request, noted_request
+from tuning.cli.overriding import accepting_original, selected
+from tuning.cli.repeating import apply_again_command
 from tuning.study.directory import open_study
 from tuning.trust.addresses import check_stores, object_stores
 from tuning.trust.consent import check_code

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from antisample.errors import ConfigError
 from antisample.storage.atomic import check_writable
-from tuning.cli.flags import selected
+from tuning.cli.overriding import selected
 from tuning.config.command_lines import shown_path
 from tuning.study.directory import open_study
 from tuning.views.comparison.comparison import compare

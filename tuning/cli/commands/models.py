@@ -20,12 +20,9 @@ from antisample.unlearning import subject_of
 from tuning.apply import Provenance, apply_config
 from tuning.cli.cards.command import place_of_command
 from tuning.cli.cards.origin import origin_checks
-from tuning.cli.flags import (
-    UnlearnFlags,
-    direct_config,
-    model_overrides,
-    unlearn_command,
-)
+from tuning.cli.flags import UnlearnFlags, direct_config
+from tuning.cli.overriding import model_overrides
+from tuning.cli.repeating import unlearn_command
 from tuning.config.loading import load_study
 from tuning.config.trial_plan import TrialPlan
 from tuning.extras import require_extra

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from antisample.errors import ConfigError
 from tuning.cli.commands.comparison import compare_studies
-from tuning.cli.flags import selected
+from tuning.cli.overriding import selected
 from tuning.config.command_lines import program, shown_path
 from tuning.config.study import StudyConfig
 from tuning.study.attributes import ID

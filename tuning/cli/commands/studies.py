@@ -21,15 +21,7 @@ from cluster import (
 )
 from tuning.cli.commands.predictions import predict
 from tuning.cli.commands.report import print_storage_problem
-from tuning.cli.flags import (
-    TaskFlags,
-    accepting_original,
-    budgeted,
-    check_uri,
-    model_overrides,
-    selected,
-    study_of_flags,
-)
+from tuning.cli.flags import TaskFlags, study_of_flags
 from tuning.cli.launching import (
     agreed_options,
     check_study,
@@ -41,6 +33,7 @@ from tuning.cli.launching import (
     submit_study,
     with_memory,
 )
+from tuning.cli.overriding import accepting_original, budgeted, check_uri, model_overrides, selected
 from tuning.config.command_lines import program, shown_path
 from tuning.config.loading import load_study
 from tuning.config.study import StudyConfig

@@ -10,7 +10,7 @@ import typer
 
 from antisample.errors import ConfigError
 from tuning.applied_trial import find_trial
-from tuning.cli.flags import check_uri
+from tuning.cli.overriding import check_uri
 from tuning.study.directory import open_study
 from tuning.study.model_source import noted_model
 from tuning.study.outcome import find_outcome, no_choice

@@ -22,26 +22,31 @@ from tuning.memory.evidence import EarlierStudy, EarlierTrial, is_usable, kept, 
 from tuning.memory.files import write_memory
 
 ROOT = Path(__file__).parents[1]
-TABLE = ROOT / "benchmarks" / "records" / "search-cifar10-class-3.parquet"
+RECORDS = ROOT / "benchmarks" / "records"
 STUDY = ROOT / "studies" / "cifar10-resnet18-deep.yaml"
 FLOOR = 0.10
 """Below a mask's retain accuracy: the constraint that such a study begins with."""
 
 
-def recorded_search() -> EarlierStudy:
-    """The search for "cat" as its table has it."""
-    config = load_study(STUDY)
+def recorded_search(label: int = 3, **changes: object) -> EarlierStudy:
+    """A recorded search on CIFAR-10 as its table has it.
+
+    Args:
+        label: Of the class that was forgotten; 3 is "cat".
+        **changes: In the study file, such as where data and model lie.
+    """
+    config = load_study(STUDY, [f"{key}={value}" for key, value in changes.items()])
     plan = TrialPlan.of(config)
     first = plan.starting_config()
     data = request_data(first, open_dataset(config.data, config.split))
     device = choose_device(first.device)
     original = original_model(config.model, data.dataset, data.splits, config.data.cache_dir, device)
-    rows: list[dict[str, Any]] = pq.read_table(TABLE).to_pylist()
+    rows: list[dict[str, Any]] = pq.read_table(RECORDS / f"search-cifar10-class-{label}.parquet").to_pylist()
     trials = [trial_of(row, plan) for row in rows if row["state"] == "COMPLETE"]
-    request = request_of(config, {"model": original.fingerprint, "data": data.dataset.fingerprint}, [[3]])
-    return EarlierStudy(
-        "cifar10-class-3", config.method, request, "cat", None, tuple(t for t in trials if is_usable(t))
-    )
+    request = request_of(config, {"model": original.fingerprint, "data": data.dataset.fingerprint}, [[label]])
+    name = data.dataset.class_names[label]
+    usable = tuple(trial for trial in trials if is_usable(trial))
+    return EarlierStudy(f"cifar10-class-{label}", config.method, request, name, None, usable)
 
 
 def trial_of(row: dict[str, Any], plan: TrialPlan) -> EarlierTrial:
